@@ -1,0 +1,1 @@
+//! fanfare: a Server-Sent Events engine.
