@@ -1,0 +1,61 @@
+//! The journal orders everything.
+//!
+//! Under one short lock it gives an event its id, remembers it, and puts it into every shard's inbox, so inbox
+//! order is id order on every shard. What a client missed goes into its shard's inbox under the same lock: each
+//! event is either in the answer or behind it, never both, never neither.
+
+mod history;
+mod keys;
+mod losses;
+mod memory;
+
+pub use history::HistoryLimits;
+pub use memory::MemoryJournal;
+
+use crate::shard::Resume;
+use crate::wire::{Draft, EventId, Now};
+
+/// Why an event was not published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AppendError {
+    /// An event loop has as much before it as it may; nothing was published. Try again shortly.
+    #[error("an event loop is too far behind to take more; nothing was published")]
+    Full,
+}
+
+/// The ids that a batch got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Appended {
+    /// Of its first event.
+    pub first: EventId,
+    /// Of its last event.
+    pub last: EventId,
+}
+
+/// What a journal holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct JournalReport {
+    /// The newest event's count; 0 before any.
+    pub newest: u64,
+    /// Events held.
+    pub events: u64,
+    /// Bytes held.
+    pub bytes: u64,
+}
+
+/// An ordered history of events, and the way from it to every shard.
+pub trait Journal: Send + Sync {
+    /// When this history began, in Unix ms.
+    fn epoch(&self) -> u64;
+
+    /// Gives the events the next ids, in order, and hands them to every shard: all, or none. `drafts` must not
+    /// be empty.
+    fn append(&self, drafts: Vec<Draft>, now: Now) -> Result<Appended, AppendError>;
+
+    /// Answers with a [`Join`](crate::shard::Join) in the asking shard's inbox.
+    fn resume(&self, resume: &Resume, now: Now);
+
+    /// What is held.
+    fn report(&self, now: Now) -> JournalReport;
+}

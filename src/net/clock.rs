@@ -1,0 +1,24 @@
+//! The one place that reads the clocks.
+
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use crate::wire::Now;
+
+/// The clocks of the machine, the monotonic one counted from the start of the engine.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Clock {
+    start: Instant,
+}
+
+impl Clock {
+    #[expect(clippy::disallowed_methods, reason = "time enters here")]
+    pub(crate) fn start() -> Self {
+        Self { start: Instant::now() }
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "time enters here")]
+    pub(crate) fn now(&self) -> Now {
+        let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Now { elapsed_ms: self.start.elapsed().as_millis() as u64, unix_ms: unix.as_millis() as u64 }
+    }
+}

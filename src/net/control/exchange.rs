@@ -1,0 +1,356 @@
+//! One connection that is not a stream: requests in, answers out, in order.
+
+use std::io::{self, Read, Write};
+use std::net::IpAddr;
+
+use mio::net::TcpStream;
+
+use super::Visitor;
+use super::service::{Outcome, Plan, Service};
+use crate::shard::Arrival;
+use crate::wire::http::{RequestReader, Step};
+use crate::wire::{Framing, HttpDate, Now, Problem, Refusal, Response};
+
+/// Answers that may wait to be written before no further request of the connection is looked at.
+const MAX_WAITING: usize = 64 * 1024;
+/// How long a connection may be idle after an answer, in ms.
+const IDLE_MS: u64 = 60_000;
+/// How long a body may be as slow as it likes, in ms, and how fast it must then have been, in bytes a second.
+const BODY_GRACE_MS: u64 = 5_000;
+const BODY_RATE: u64 = 512;
+/// How long what a client still sends is read and discarded after the last answer, in ms, so that the answer is
+/// not lost to a reset; and how much of it.
+const LINGER_MS: u64 = 1_000;
+const LINGER_BYTES: usize = 1024 * 1024;
+
+pub(super) struct Exchange {
+    pub(super) socket: TcpStream,
+    pub(super) serial: u32,
+    peer: IpAddr,
+    reader: RequestReader,
+    /// The request whose body is awaited.
+    plan: Option<Plan>,
+    out: Vec<u8>,
+    written: usize,
+    phase: Phase,
+    /// Since when it is in this phase or its request, in ms since the start.
+    since_ms: u64,
+    /// When the peer last took something, in ms since the start.
+    progress_ms: u64,
+    refusal: Option<Refusal>,
+    /// The socket may have more to be read.
+    readable: bool,
+    /// Requests wait until answers before them are written.
+    held_back: bool,
+    lingered: usize,
+}
+
+enum Phase {
+    /// Nothing has come since the last answer, or ever.
+    Idle { answered: bool },
+    /// A head is under way.
+    Head,
+    /// A body is under way.
+    Body,
+    /// Event loops have a part in the answer.
+    Waiting { head_only: bool, keep_alive: bool },
+    /// A stream: once all answers before it are written, an event loop takes over.
+    Leaving(Box<Arrival>),
+    /// The last answer is on its way out; after it nothing counts.
+    Closing { shut: bool },
+    /// Over.
+    Closed,
+}
+
+/// What is to become of a connection after a turn.
+pub(super) enum Fate {
+    Stays,
+    Closes,
+    Leaves(Box<Arrival>),
+}
+
+impl Exchange {
+    pub(super) fn new(visitor: Visitor, serial: u32, now: Now) -> Self {
+        let Visitor { socket, peer, bytes, first_byte_ms, refusal } = visitor;
+        let (phase, since_ms) = match bytes.is_empty() {
+            true => (Phase::Idle { answered: false }, now.elapsed_ms),
+            false => (Phase::Head, first_byte_ms),
+        };
+        Self {
+            socket: TcpStream::from_std(socket.into()),
+            serial,
+            peer,
+            reader: RequestReader::with_bytes(bytes),
+            plan: None,
+            out: Vec::new(),
+            written: 0,
+            phase,
+            since_ms,
+            progress_ms: now.elapsed_ms,
+            refusal,
+            readable: true,
+            held_back: false,
+            lingered: 0,
+        }
+    }
+
+    /// The socket has something to be read.
+    pub(super) fn set_readable(&mut self) {
+        self.readable = true;
+    }
+
+    /// The answer that was waited for.
+    pub(super) fn answer_late(&mut self, response: &Response, date: &str, now: Now) {
+        if let Phase::Waiting { head_only, keep_alive } = self.phase {
+            self.answer(response, head_only, keep_alive, date, now);
+        }
+    }
+
+    /// Reads what there is and does what it asks, as far as answers can be told now. `input` is a buffer to
+    /// read into; `later` makes the way for answers that event loops have a part in.
+    pub(super) fn drive<L: FnOnce(Response) + Send + 'static>(
+        &mut self,
+        service: &Service,
+        input: &mut [u8],
+        date: &mut HttpDate,
+        later: impl Fn() -> L,
+        now: Now,
+    ) {
+        loop {
+            while self.is_taking() && self.step(service, date, &later, now) {}
+            self.held_back = self.waiting() > MAX_WAITING;
+            if !self.readable || self.is_held_back() {
+                return;
+            }
+            match self.socket.read(input) {
+                Ok(0) => {
+                    self.readable = false;
+                    // Half-closed: answers to what came before are still owed.
+                    match self.phase {
+                        Phase::Waiting { ref mut keep_alive, .. } => *keep_alive = false,
+                        _ => self.phase = Phase::Closing { shut: true },
+                    }
+                }
+                Ok(count) => self.take(&input[..count], now),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.readable = false,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => self.phase = Phase::Closed,
+            }
+        }
+    }
+
+    /// Whether a next request may be looked at.
+    fn is_taking(&self) -> bool {
+        matches!(self.phase, Phase::Idle { .. } | Phase::Head | Phase::Body) && self.waiting() <= MAX_WAITING
+    }
+
+    /// Whether what the client sends has to wait.
+    fn is_held_back(&self) -> bool {
+        let busy = matches!(self.phase, Phase::Waiting { .. } | Phase::Leaving(_) | Phase::Closed);
+        busy || (self.waiting() > MAX_WAITING && !matches!(self.phase, Phase::Closing { .. }))
+    }
+
+    fn waiting(&self) -> usize {
+        self.out.len() - self.written
+    }
+
+    fn take(&mut self, bytes: &[u8], now: Now) {
+        match self.phase {
+            Phase::Closing { .. } => {
+                self.lingered += bytes.len();
+                if self.lingered > LINGER_BYTES {
+                    self.phase = Phase::Closed;
+                }
+            }
+            _ => {
+                if matches!(self.phase, Phase::Idle { .. }) {
+                    self.enter(Phase::Head, now);
+                }
+                self.reader.push(bytes);
+            }
+        }
+    }
+
+    fn enter(&mut self, phase: Phase, now: Now) {
+        self.phase = phase;
+        self.since_ms = now.elapsed_ms;
+    }
+
+    /// One step of a request; false if it takes more bytes.
+    fn step<L: FnOnce(Response) + Send + 'static>(
+        &mut self,
+        service: &Service,
+        date: &mut HttpDate,
+        later: &impl Fn() -> L,
+        now: Now,
+    ) -> bool {
+        match self.reader.next(&service.shared().settings.requests) {
+            Step::Incomplete => {
+                // An empty line after a body is not yet a request.
+                if matches!(self.phase, Phase::Head) && self.reader.is_idle() {
+                    self.phase = Phase::Idle { answered: true };
+                }
+                return false;
+            }
+            Step::Rejected(rejection) => {
+                let problem = Problem::new(rejection.status, rejection.detail);
+                self.answer(&problem.into(), false, false, date.at(now), now);
+            }
+            Step::Head(head) => {
+                let plan = service.plan(&head, self.peer);
+                let expects = head.expects_continue;
+                self.begin(plan, expects, date.at(now), now);
+            }
+            Step::Body(body) => {
+                if let Some(plan) = self.plan.take() {
+                    self.finish(plan, &body, service, date.at(now), later(), now);
+                }
+            }
+        }
+        true
+    }
+
+    /// A head is whole; its body is awaited.
+    fn begin(&mut self, plan: Plan, expects_continue: bool, date: &str, now: Now) {
+        self.enter(Phase::Body, now);
+        match plan.task {
+            // The client waits for a word before it sends the body. It gets the last word at once, and since it
+            // may send the body or not, the connection cannot go on (RFC 9110, 10.1.1).
+            Err(problem) if expects_continue => {
+                self.answer(&problem.into(), plan.head_only, false, date, now);
+            }
+            _ => {
+                if expects_continue {
+                    self.out.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
+                }
+                self.plan = Some(plan);
+            }
+        }
+    }
+
+    /// A request is whole.
+    fn finish<L: FnOnce(Response) + Send + 'static>(
+        &mut self,
+        plan: Plan,
+        body: &[u8],
+        service: &Service,
+        date: &str,
+        later: L,
+        now: Now,
+    ) {
+        let Plan { task, head_only, keep_alive, framing } = plan;
+        let outcome = match (task, self.refusal.take()) {
+            (Ok(super::service::Task::Stream(_)), Some(refusal)) => Ok(Outcome::Refused(refusal)),
+            (task, _) => task.and_then(|task| service.perform(task, body, later)),
+        };
+        match outcome {
+            Err(problem) => self.answer(&problem.into(), head_only, keep_alive, date, now),
+            Ok(Outcome::Answer(response)) => self.answer(&response, head_only, keep_alive, date, now),
+            Ok(Outcome::Later) => self.enter(Phase::Waiting { head_only, keep_alive }, now),
+            Ok(Outcome::Stream(arrival)) => self.enter(Phase::Leaving(arrival), now),
+            Ok(Outcome::Refused(reason)) => self.refuse(service, framing, reason, date, now),
+        }
+    }
+
+    /// Answers a stream that is refused for now.
+    pub(super) fn refuse(&mut self, service: &Service, framing: Framing, reason: Refusal, date: &str, now: Now) {
+        service.write_refusal(&mut self.out, framing, reason, date);
+        self.enter(Phase::Closing { shut: false }, now);
+    }
+
+    fn answer(&mut self, response: &Response, head_only: bool, keep_alive: bool, date: &str, now: Now) {
+        if self.waiting() == 0 {
+            self.progress_ms = now.elapsed_ms;
+        }
+        response.write(&mut self.out, head_only, !keep_alive, date);
+        let next = match keep_alive {
+            false => Phase::Closing { shut: false },
+            true if self.reader.is_idle() => Phase::Idle { answered: true },
+            true => Phase::Head,
+        };
+        self.enter(next, now);
+    }
+
+    /// Writes what is to be written, once everything of a turn is done.
+    pub(super) fn flush(&mut self, now: Now) -> Fate {
+        while self.waiting() > 0 {
+            match self.socket.write(&self.out[self.written..]) {
+                Ok(count) if count > 0 => {
+                    self.written += count;
+                    self.progress_ms = now.elapsed_ms;
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return self.fate(),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                _ => {
+                    self.phase = Phase::Closed;
+                    return self.fate();
+                }
+            }
+        }
+        self.out.clear();
+        self.written = 0;
+        self.out.shrink_to(MAX_WAITING);
+        if let Phase::Closing { shut: shut @ false } = &mut self.phase {
+            *shut = true;
+            let _ = self.socket.shutdown(std::net::Shutdown::Write);
+            self.since_ms = now.elapsed_ms;
+        }
+        self.fate()
+    }
+
+    fn fate(&mut self) -> Fate {
+        match &self.phase {
+            Phase::Closed => Fate::Closes,
+            // All is said, and the client has nothing more to say.
+            Phase::Closing { shut: true } if !self.readable && self.peer_is_done() => Fate::Closes,
+            Phase::Leaving(_) if self.waiting() == 0 => {
+                match std::mem::replace(&mut self.phase, Phase::Closed) {
+                    Phase::Leaving(arrival) => Fate::Leaves(arrival),
+                    _ => Fate::Closes,
+                }
+            }
+            _ => Fate::Stays,
+        }
+    }
+
+    fn peer_is_done(&mut self) -> bool {
+        let mut byte = [0];
+        matches!(self.socket.peek(&mut byte), Ok(0))
+    }
+
+    /// Acts on the time: 408, or closing without a word.
+    pub(super) fn check_time(&mut self, head_ms: u64, stall_ms: u64, date: &str, now: Now) {
+        let waited = now.elapsed_ms.saturating_sub(self.since_ms);
+        if self.waiting() > 0 && now.elapsed_ms.saturating_sub(self.progress_ms) > stall_ms {
+            self.phase = Phase::Closed;
+        }
+        match self.phase {
+            Phase::Idle { answered: false } if waited >= head_ms => self.phase = Phase::Closed,
+            Phase::Idle { answered: true } if waited >= IDLE_MS => self.phase = Phase::Closed,
+            Phase::Closing { shut: true } if waited >= LINGER_MS => self.phase = Phase::Closed,
+            Phase::Head if waited >= head_ms => self.time_out("the head was not whole in time", date, now),
+            Phase::Body if waited >= BODY_GRACE_MS => {
+                if self.reader.body_received() * 1000 < BODY_RATE * waited {
+                    self.time_out("the body came too slowly", date, now);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn time_out(&mut self, detail: &'static str, date: &str, now: Now) {
+        self.plan = None;
+        self.answer(&Problem::new(408, detail).into(), false, false, date, now);
+    }
+
+    /// Whether requests that had to wait for answers to be written can go on now, without another edge.
+    pub(super) fn can_go_on(&mut self) -> bool {
+        self.waiting() == 0 && std::mem::take(&mut self.held_back)
+    }
+
+    /// The server ends: nothing further is taken, and what is under way is finished. True if that is nothing.
+    pub(super) fn wind_up(&mut self) -> bool {
+        let idle = matches!(self.phase, Phase::Idle { .. } | Phase::Closing { shut: true } | Phase::Closed);
+        idle && self.waiting() == 0
+    }
+}

@@ -1,0 +1,244 @@
+//! The control thread: every request that is not a stream.
+//!
+//! It gets connections from the event loops with the bytes read so far, and gives those that turn out to be
+//! streams back. One turn: read all, append all, answer all, so that a journal that has to be committed would be
+//! committed once a turn.
+
+mod exchange;
+mod service;
+
+use std::io;
+use std::net::IpAddr;
+use std::os::fd::OwnedFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use mio::{Events, Interest, Poll, Token};
+use slab::Slab;
+
+use super::inbox::Letters;
+use super::shared::Shared;
+use super::worker::{self, WAKER};
+use crate::shard::Arrival;
+use crate::wire::{HttpDate, Now, Refusal, Response};
+use exchange::{Exchange, Fate};
+use service::Service;
+
+/// What reaches the control thread from others.
+pub(super) enum Letter {
+    /// A connection that is not a stream, or not known to be one.
+    Visitor(Visitor),
+    /// An answer that event loops had a part in.
+    Answer(Asker, Response),
+    /// Finish what is under way, within that time, and end.
+    Stop(Duration),
+}
+
+/// A connection on its way from an event loop.
+pub(super) struct Visitor {
+    pub(super) socket: OwnedFd,
+    pub(super) peer: IpAddr,
+    /// What was read from it.
+    pub(super) bytes: Vec<u8>,
+    /// When the first byte came, in ms since the start.
+    pub(super) first_byte_ms: u64,
+    /// Why its stream is refused for now, if it is.
+    pub(super) refusal: Option<Refusal>,
+}
+
+/// Who waits for an answer.
+#[derive(Clone, Copy)]
+pub(super) struct Asker {
+    slot: usize,
+    serial: u32,
+}
+
+/// Edges taken from the kernel at once.
+const EVENTS: usize = 1024;
+/// What connections are read into.
+const INPUT: usize = 64 * 1024;
+/// How often the time is looked at while connections are open.
+const TICK: Duration = Duration::from_millis(100);
+
+pub(super) struct Control {
+    poll: Poll,
+    exchanges: Slab<Exchange>,
+    letters: Letters<Letter>,
+    service: Service,
+    /// Exchanges with something to do in this turn.
+    active: Vec<usize>,
+    serial: u32,
+    next_loop: usize,
+    next_tick_ms: u64,
+    stop_by_ms: Option<u64>,
+    input: Box<[u8]>,
+    date: HttpDate,
+}
+
+impl Control {
+    pub(super) fn new(poll: Poll, letters: Letters<Letter>, shared: Arc<Shared>) -> Self {
+        Self {
+            poll,
+            exchanges: Slab::new(),
+            letters,
+            service: Service::new(shared),
+            active: Vec::new(),
+            serial: 0,
+            next_loop: 0,
+            next_tick_ms: 0,
+            stop_by_ms: None,
+            input: vec![0; INPUT].into_boxed_slice(),
+            date: HttpDate::default(),
+        }
+    }
+
+    fn shared(&self) -> &Arc<Shared> {
+        self.service.shared()
+    }
+
+    /// Runs until told to stop.
+    pub(super) fn run(mut self) {
+        let mut events = Events::with_capacity(EVENTS);
+        while !self.is_done() {
+            let timeout = (!self.exchanges.is_empty() || self.stop_by_ms.is_some()).then_some(TICK);
+            if let Err(error) = self.poll.poll(&mut events, timeout)
+                && error.kind() != io::ErrorKind::Interrupted
+            {
+                panic!("cannot wait for events: {error}");
+            }
+            self.turn(&events);
+        }
+    }
+
+    fn is_done(&mut self) -> bool {
+        let Some(stop_by_ms) = self.stop_by_ms else { return false };
+        let idle = self.exchanges.iter_mut().all(|(_, exchange)| exchange.wind_up());
+        idle || self.service.shared().clock.now().elapsed_ms >= stop_by_ms
+    }
+
+    fn turn(&mut self, events: &Events) {
+        let now = self.shared().clock.now();
+        for event in events {
+            let Token(slot) = event.token();
+            if let Some(exchange) = self.exchanges.get_mut(slot) {
+                if event.is_readable() || event.is_error() {
+                    exchange.set_readable();
+                }
+                self.active.push(slot);
+            }
+        }
+        self.take_letters(now);
+        if now.elapsed_ms >= self.next_tick_ms {
+            self.next_tick_ms = now.elapsed_ms + TICK.as_millis() as u64;
+            self.check_time(now);
+        }
+        let mut active = std::mem::take(&mut self.active);
+        active.sort_unstable();
+        active.dedup();
+        while !active.is_empty() {
+            active.retain(|slot| self.drive(*slot, now));
+            active.retain(|slot| self.flush(*slot, now));
+        }
+        self.active = active;
+    }
+
+    fn take_letters(&mut self, now: Now) {
+        self.letters.rearm();
+        while let Some(letter) = self.letters.next() {
+            match letter {
+                Letter::Visitor(visitor) => self.welcome(visitor, now),
+                Letter::Answer(Asker { slot, serial }, response) => {
+                    let asker = self.exchanges.get_mut(slot).filter(|exchange| exchange.serial == serial);
+                    if let Some(exchange) = asker {
+                        exchange.answer_late(&response, self.date.at(now), now);
+                        self.active.push(slot);
+                    }
+                }
+                Letter::Stop(within) => self.stop_by_ms = Some(now.elapsed_ms + within.as_millis() as u64),
+            }
+        }
+    }
+
+    fn welcome(&mut self, visitor: Visitor, now: Now) {
+        self.serial = self.serial.wrapping_add(1);
+        let slot = self.exchanges.insert(Exchange::new(visitor, self.serial, now));
+        let socket = &mut self.exchanges[slot].socket;
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        match self.poll.registry().register(socket, Token(slot), interest) {
+            Ok(()) => self.active.push(slot),
+            Err(error) => {
+                tracing::warn!(%error, "a connection cannot be watched and is closed");
+                self.exchanges.remove(slot);
+            }
+        }
+    }
+
+    fn check_time(&mut self, now: Now) {
+        let settings = &self.service.shared().settings;
+        let head_ms = settings.head_timeout.as_millis() as u64;
+        let stall_ms = settings.connection_timeout.as_millis() as u64;
+        let date = self.date.at(now);
+        for (slot, exchange) in &mut self.exchanges {
+            exchange.check_time(head_ms, stall_ms, date, now);
+            self.active.push(slot);
+        }
+    }
+
+    /// Reads from one connection and acts on it. A request that panics costs this connection and no other.
+    fn drive(&mut self, slot: usize, now: Now) -> bool {
+        let Some(exchange) = self.exchanges.get_mut(slot) else { return false };
+        let asker = Asker { slot, serial: exchange.serial };
+        let shared = self.service.shared();
+        let later = || {
+            let shared = shared.clone();
+            move |response| shared.control.send(Letter::Answer(asker, response))
+        };
+        let driven = catch_unwind(AssertUnwindSafe(|| {
+            exchange.drive(&self.service, &mut self.input, &mut self.date, later, now);
+        }));
+        if driven.is_err() {
+            tracing::error!("a request panicked; its connection is closed");
+            self.exchanges.remove(slot);
+        }
+        driven.is_ok()
+    }
+
+    /// Writes the answers of one connection. True if it can go on at once.
+    fn flush(&mut self, slot: usize, now: Now) -> bool {
+        let Some(exchange) = self.exchanges.get_mut(slot) else { return false };
+        match exchange.flush(now) {
+            Fate::Stays => exchange.can_go_on(),
+            Fate::Closes => {
+                self.exchanges.remove(slot);
+                false
+            }
+            Fate::Leaves(arrival) => self.release(slot, arrival, now),
+        }
+    }
+
+    /// A stream leaves for an event loop, if it is admitted.
+    fn release(&mut self, slot: usize, arrival: Box<Arrival>, now: Now) -> bool {
+        let Some(exchange) = self.exchanges.get_mut(slot) else { return false };
+        let shared = self.service.shared();
+        if let Err(reason) = shared.admission.admit(arrival.peer, arrival.profile.user.as_ref()) {
+            exchange.refuse(&self.service, arrival.framing, reason, self.date.at(now), now);
+            return true;
+        }
+        let mut exchange = self.exchanges.remove(slot);
+        if self.poll.registry().deregister(&mut exchange.socket).is_err() {
+            self.service.shared().admission.release(arrival.peer, arrival.profile.user.as_ref());
+            return false;
+        }
+        let loops = &self.service.shared().loops;
+        self.next_loop = (self.next_loop + 1) % loops.len();
+        let letter = worker::Letter::Adopt(OwnedFd::from(exchange.socket), *arrival);
+        loops[self.next_loop].inbox.send(letter);
+        false
+    }
+}
+
+/// Registers the way to wake the control thread.
+pub(super) fn waker(poll: &Poll) -> io::Result<mio::Waker> {
+    mio::Waker::new(poll.registry(), WAKER)
+}

@@ -1,0 +1,224 @@
+//! What requests do: the part of a request's life between its head and its answer.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use serde_json::json;
+
+use crate::journal::AppendError;
+use crate::net::shared::Shared;
+use crate::shard::{Arrival, Who};
+use crate::wire::http::{Head, Method, TargetForm, Version};
+use crate::wire::{
+    Framing, JsonError, Problem, Publication, Refusal, Response, Route, Subscription, framing_of, refused, write_head,
+};
+
+/// What a head asks for, judged before its body is read.
+pub(super) struct Plan {
+    /// What is to be done with the body, or why nothing is.
+    pub(super) task: Result<Task, Problem>,
+    /// The answer has no body.
+    pub(super) head_only: bool,
+    /// The connection goes on after the answer.
+    pub(super) keep_alive: bool,
+    pub(super) framing: Framing,
+}
+
+/// What is to be done.
+pub(super) enum Task {
+    /// Open a stream.
+    Stream(Box<Arrival>),
+    /// Publish events.
+    Publish { batch: bool },
+    /// Anything that takes no body.
+    Route(Route),
+}
+
+/// What comes of a task.
+pub(super) enum Outcome {
+    /// This answer.
+    Answer(Response),
+    /// An answer that event loops have a part in.
+    Later,
+    /// A stream, which an event loop takes over.
+    Stream(Box<Arrival>),
+    /// A stream, but not now: an answer that a browser takes for a stream, and comes back after.
+    Refused(Refusal),
+}
+
+/// The requests of one engine.
+pub(super) struct Service {
+    shared: Arc<Shared>,
+}
+
+impl Service {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared }
+    }
+
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// Judges a head: path and method, then permission, then what it says of the body.
+    pub(super) fn plan(&self, head: &Head<'_>, peer: IpAddr) -> Plan {
+        Plan {
+            task: self.task(head, peer),
+            head_only: head.method == Method::Head,
+            // HTTP/1.0 would have to be told that the connection stays.
+            keep_alive: head.keep_alive && head.version == Version::Http11,
+            framing: framing_of(head.version),
+        }
+    }
+
+    fn task(&self, head: &Head<'_>, peer: IpAddr) -> Result<Task, Problem> {
+        let route = match head.form {
+            TargetForm::Asterisk => Route::Options("GET, HEAD, POST, DELETE, OPTIONS"),
+            _ => self.shared.settings.routes.find(head.method, head.path)?,
+        };
+        if head.expects_unknown {
+            return Err(Problem::new(417, "only 100-continue can be expected"));
+        }
+        let identity = self.shared.access.judge(head, peer, route.scope())?;
+        match route {
+            Route::Stream | Route::StreamHead => {
+                let subscription = Subscription::from_head(head)?;
+                let permit = self.shared.access.permit(identity, &subscription)?;
+                if route == Route::StreamHead {
+                    return Ok(Task::Route(route));
+                }
+                let Subscription { framing, last_event_id, .. } = subscription;
+                let (profile, expires_unix_ms) = (permit.profile, permit.expires_unix_ms);
+                Ok(Task::Stream(Box::new(Arrival { peer, framing, last_event_id, profile, expires_unix_ms })))
+            }
+            Route::Publish => Ok(Task::Publish { batch: is_batch(head)? }),
+            Route::Test => match is_batch(head)? {
+                false => Ok(Task::Route(Route::Test)),
+                true => Err(unsupported("application/json")),
+            },
+            route => Ok(Task::Route(route)),
+        }
+    }
+
+    /// Does it. `later` takes the answer where event loops have a part in it.
+    pub(super) fn perform(
+        &self,
+        task: Task,
+        body: &[u8],
+        later: impl FnOnce(Response) + Send + 'static,
+    ) -> Result<Outcome, Problem> {
+        match task {
+            Task::Stream(arrival) => Ok(Outcome::Stream(arrival)),
+            Task::Publish { batch: false } => self.publish_one(Publication::from_json(text(body)?)),
+            Task::Publish { batch: true } => self.publish_batch(text(body)?),
+            Task::Route(Route::Test) => {
+                let now = self.shared.clock.now();
+                self.publish_one(Publication::from_test(text(body)?, now.unix_ms))
+            }
+            Task::Route(route) => self.answer(route, later),
+        }
+    }
+
+    fn answer(&self, route: Route, later: impl FnOnce(Response) + Send + 'static) -> Result<Outcome, Problem> {
+        let admission = &self.shared.admission;
+        Ok(Outcome::Answer(match route {
+            Route::Options(allow) => Response::empty().with_field("Allow", allow),
+            Route::Users => Response::json(200, &json!({ "connectedUsers": admission.users() })),
+            Route::User(user) => {
+                let connections = admission.connections_of(&user);
+                let online = connections > 0;
+                Response::json(200, &json!({ "userId": user, "online": online, "connections": connections }))
+            }
+            Route::Liveness => Response::text(200, "ok\n"),
+            Route::Readiness if admission.is_draining() => return Err(unavailable("draining")),
+            Route::Readiness => Response::text(200, "ready\n"),
+            Route::StreamHead => Response::stream_head(),
+            Route::Statistics => {
+                self.shared.statistics(|statistics| later(Response::json(200, &statistics)));
+                return Ok(Outcome::Later);
+            }
+            Route::DisconnectUser(user) => return Ok(self.disconnect(&Who::User(user.into()), later)),
+            Route::DisconnectClient(client) => match client.parse() {
+                Ok(client) => return Ok(self.disconnect(&Who::Client(client), later)),
+                // An id that is not one of ours is a stream that is not here.
+                Err(_) => Response::json(200, &json!({ "disconnected": 0 })),
+            },
+            Route::Stream | Route::Publish | Route::Test => return Err(Problem::new(500, "not a plain answer")),
+        }))
+    }
+
+    fn disconnect(&self, who: &Who, later: impl FnOnce(Response) + Send + 'static) -> Outcome {
+        self.shared.disconnect(who, |count| later(Response::json(200, &json!({ "disconnected": count }))));
+        Outcome::Later
+    }
+
+    fn publish_one(&self, publication: Result<Publication, JsonError>) -> Result<Outcome, Problem> {
+        let publication = publication.map_err(|error| problem(&error, None))?;
+        let appended = self.shared.publish(vec![publication]).map_err(|error| overloaded(&error))?;
+        let body = json!({ "id": appended.first.to_string() });
+        Ok(Outcome::Answer(Response::json(202, &body)))
+    }
+
+    fn publish_batch(&self, text: &str) -> Result<Outcome, Problem> {
+        let batch = Publication::from_ndjson(text).map_err(|(line, error)| problem(&error, Some(line)))?;
+        if batch.is_empty() {
+            return Err(Problem::new(422, "the batch has no event"));
+        }
+        let count = batch.len();
+        let appended = self.shared.publish(batch).map_err(|error| overloaded(&error))?;
+        let (first, last) = (appended.first.to_string(), appended.last.to_string());
+        let body = json!({ "accepted": count, "firstId": first, "lastId": last });
+        Ok(Outcome::Answer(Response::json(202, &body)))
+    }
+
+    /// A stream that is refused for now, whole. A browser gives up for good on any status but 200.
+    pub(super) fn write_refusal(&self, out: &mut Vec<u8>, framing: Framing, reason: Refusal, date: &str) {
+        let retry = self.shared.settings.retry;
+        // Spread, so that those who were refused together do not come back together.
+        let retry = retry.mul_f64(1.0 + 3.0 * fastrand::f64());
+        write_head(out, framing, true, date);
+        out.extend_from_slice(refused(retry, reason).bytes(framing));
+        out.extend_from_slice(framing.end());
+    }
+}
+
+fn text(body: &[u8]) -> Result<&str, Problem> {
+    std::str::from_utf8(body).map_err(|_| Problem::new(400, "the body is not UTF-8"))
+}
+
+/// Whether the body is a batch, by its type (415 for any other).
+fn is_batch(head: &Head<'_>) -> Result<bool, Problem> {
+    if head.field("content-encoding").is_some_and(|coding| !coding.eq_ignore_ascii_case(b"identity")) {
+        return Err(Problem::new(415, "the body must not be encoded").with_field("Accept-Encoding", "identity"));
+    }
+    let value = head.field("content-type").unwrap_or_default();
+    let media_type = value.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+    if media_type.eq_ignore_ascii_case(b"application/json") {
+        Ok(false)
+    } else if media_type.eq_ignore_ascii_case(b"application/x-ndjson") {
+        Ok(true)
+    } else {
+        Err(unsupported("application/json, application/x-ndjson"))
+    }
+}
+
+fn unsupported(accepted: &'static str) -> Problem {
+    Problem::new(415, format!("the body must be {accepted}")).with_field("Accept", accepted)
+}
+
+fn problem(error: &JsonError, line: Option<usize>) -> Problem {
+    let status = match (error, line) {
+        // One bad line of a batch is a batch that is not valid: it names the line.
+        (JsonError::Malformed(_), None) => 400,
+        _ => 422,
+    };
+    Problem::new(status, line.map_or_else(|| error.to_string(), |line| format!("line {line}: {error}")))
+}
+
+fn overloaded(error: &AppendError) -> Problem {
+    unavailable(error.to_string())
+}
+
+fn unavailable(detail: impl Into<std::borrow::Cow<'static, str>>) -> Problem {
+    Problem::new(503, detail).retry_after(1)
+}

@@ -1,0 +1,51 @@
+//! The application's ears: what it is told of connects and disconnects, on a thread of its own.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crossbeam_channel::Receiver;
+
+use crate::shard::CloseReason;
+use crate::wire::Client;
+
+/// A stream came or went.
+pub(crate) enum Notice {
+    Connected(Client),
+    Disconnected(Client, CloseReason),
+}
+
+/// Called when a stream opens.
+pub(crate) type ConnectHook = Box<dyn Fn(&Client) + Send>;
+/// Called when a stream ends.
+pub(crate) type DisconnectHook = Box<dyn Fn(&Client, CloseReason) + Send>;
+
+/// What the application wants to be told.
+#[derive(Default)]
+pub(crate) struct Hooks {
+    pub(crate) connect: Option<ConnectHook>,
+    pub(crate) disconnect: Option<DisconnectHook>,
+}
+
+impl Hooks {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.connect.is_none() && self.disconnect.is_none()
+    }
+
+    /// Tells the application of everything, in order, until all senders are gone. A hook that panics misses
+    /// that one notice.
+    pub(super) fn run(&self, notices: &Receiver<Notice>) {
+        for notice in notices {
+            let told = catch_unwind(AssertUnwindSafe(|| self.tell(&notice)));
+            if told.is_err() {
+                tracing::error!("a connect or disconnect hook panicked");
+            }
+        }
+    }
+
+    fn tell(&self, notice: &Notice) {
+        match (notice, &self.connect, &self.disconnect) {
+            (Notice::Connected(client), Some(hook), _) => hook(client),
+            (Notice::Disconnected(client, reason), _, Some(hook)) => hook(client, *reason),
+            _ => {}
+        }
+    }
+}

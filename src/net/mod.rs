@@ -1,0 +1,166 @@
+//! Threads, sockets and clocks: the body of the engine. Every system call is here.
+//!
+//! # Threads
+//!
+//! - `fanfare-loop-N`: an event loop each. It accepts, reads the heads of requests, and holds the streams that
+//!   it has opened for as long as they live.
+//! - `fanfare-control`: every request that is not a stream. An event loop hands the connection over with the
+//!   bytes read so far; one that turns out to be a stream is handed back.
+//! - `fanfare-hooks`: calls the application's connect and disconnect hooks, if there are any.
+//!
+//! Every loop has every listener in its poll and takes from it what it can. A publication takes this way:
+//! `Shared::publish → Journal::append → LoopInbox::send → Shard::apply → Outbox::push → write`.
+
+mod access;
+mod clock;
+mod control;
+mod descriptors;
+mod gather;
+mod hooks;
+mod inbox;
+mod listener;
+mod shared;
+mod statistics;
+mod worker;
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, OnceLock};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use mio::Poll;
+
+pub(crate) use access::Access;
+pub use access::{Denial, Identity, RequestHead};
+pub(crate) use clock::Clock;
+pub(crate) use descriptors::{raise_limit, streams_within};
+pub(crate) use hooks::Hooks;
+pub(crate) use listener::{SocketOptions, bind, bind_loopback};
+pub(crate) use shared::Shared;
+pub use statistics::{EngineStatistics, HistoryStatistics, LoopStatistics, Statistics};
+
+use crate::journal::{HistoryLimits, MemoryJournal};
+use crate::shard::{Admission, Outlet, Settings, Shard, StreamLimits};
+use descriptors::Reserve;
+use inbox::{Gauge, InboxLimits, Letters, LoopInbox, inbox};
+use worker::Worker;
+
+/// Publications, and their bytes, that may wait for one event loop before publishing is refused.
+const INBOX: InboxLimits = InboxLimits { records: 65_536, bytes: 64 * 1024 * 1024 };
+/// How long requests that are under way at the end of a shutdown may take.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// All that an engine is made of.
+pub(crate) struct Setup {
+    pub(crate) clock: Clock,
+    pub(crate) settings: Settings,
+    pub(crate) streams: StreamLimits,
+    pub(crate) history: HistoryLimits,
+    pub(crate) sockets: SocketOptions,
+    pub(crate) access: Access,
+    pub(crate) hooks: Hooks,
+    pub(crate) listeners: Vec<TcpListener>,
+    pub(crate) loops: usize,
+}
+
+/// A started engine.
+pub(crate) struct Running {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) addresses: Vec<SocketAddr>,
+    loops: Vec<JoinHandle<()>>,
+    control: Option<JoinHandle<()>>,
+}
+
+type LoopEnds = (Poll, Letters<worker::Letter>, Arc<Gauge>);
+
+/// Starts all threads.
+pub(crate) fn start(setup: Setup) -> io::Result<Running> {
+    let Setup { clock, settings, streams, history, sockets, access, hooks, listeners, loops } = setup;
+    for listener in &listeners {
+        listener::prepare(listener, sockets)?;
+    }
+    let addresses = listeners.iter().map(TcpListener::local_addr).collect::<io::Result<_>>()?;
+    let ends = (0..loops).map(|_| loop_ends()).collect::<io::Result<Vec<_>>>()?;
+    let (inboxes, ends): (Vec<Arc<LoopInbox>>, Vec<LoopEnds>) = ends.into_iter().unzip();
+    let control_poll = Poll::new()?;
+    let (control_inbox, control_letters) = inbox(control::waker(&control_poll)?);
+    let outlets = inboxes.iter().map(|inbox| inbox.clone() as Arc<dyn Outlet>).collect();
+    let journal = MemoryJournal::new(settings.epoch, settings.node, history, outlets);
+    let shared = Arc::new(Shared {
+        clock,
+        settings: Arc::new(settings),
+        admission: Arc::new(Admission::new(streams)),
+        journal: Box::new(journal),
+        loops: inboxes,
+        control: control_inbox,
+        reserve: Reserve::new(),
+        access,
+        max_connections: streams.total,
+        notices: OnceLock::new(),
+    });
+    start_hooks(&shared, hooks)?;
+    let mut running = Running { shared: shared.clone(), addresses, loops: Vec::new(), control: None };
+    for (number, (poll, letters, gauge)) in ends.into_iter().enumerate() {
+        let shard = Shard::new(number as u16, shared.settings.clone(), shared.admission.clone(), 0);
+        let own = listeners.iter().map(TcpListener::try_clone).collect::<io::Result<_>>()?;
+        let worker = Worker::new(poll, shard, own, (letters, gauge), shared.clone())?;
+        running.loops.push(spawn(format!("fanfare-loop-{number}"), move || worker.run())?);
+    }
+    let control = control::Control::new(control_poll, control_letters, shared);
+    running.control = Some(spawn("fanfare-control".to_owned(), move || control.run())?);
+    Ok(running)
+}
+
+fn loop_ends() -> io::Result<(Arc<LoopInbox>, LoopEnds)> {
+    let poll = Poll::new()?;
+    let waker = mio::Waker::new(poll.registry(), worker::WAKER)?;
+    let (inbox, letters) = inbox(waker);
+    let gauge = Arc::new(Gauge::new(INBOX));
+    Ok((Arc::new(LoopInbox { inbox, gauge: gauge.clone() }), (poll, letters, gauge)))
+}
+
+fn start_hooks(shared: &Shared, hooks: Hooks) -> io::Result<()> {
+    if hooks.is_empty() {
+        return Ok(());
+    }
+    // Unbounded: an event loop must not wait for the application, and no notice may be lost.
+    let (sender, notices) = crossbeam_channel::unbounded();
+    // Set once, here.
+    let _ = shared.notices.set(sender);
+    spawn("fanfare-hooks".to_owned(), move || hooks.run(&notices))?;
+    Ok(())
+}
+
+/// Starts a thread whose panic ends the process by name: an engine that has lost a loop is not one, and who
+/// restarts it must know why.
+fn spawn(name: String, run: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
+    thread::Builder::new().name(name.clone()).spawn(move || {
+        if catch_unwind(AssertUnwindSafe(run)).is_err() {
+            tracing::error!(thread = %name, "a thread of the engine panicked; the process ends");
+            eprintln!("fanfare: thread {name} panicked; the process ends");
+            std::process::exit(101);
+        }
+    })
+}
+
+impl Running {
+    /// Ends all streams spread over `deadline`, and then everything.
+    pub(crate) fn shut_down(&mut self, deadline: Duration) {
+        self.shared.drain(deadline);
+        let by_ms = self.shared.clock.now().elapsed_ms + deadline.as_millis() as u64;
+        for handle in &self.loops {
+            while !handle.is_finished() && self.shared.clock.now().elapsed_ms < by_ms {
+                thread::park_timeout(Duration::from_millis(5));
+            }
+        }
+        for inbox in &self.shared.loops {
+            inbox.inbox.send(worker::Letter::Stop);
+        }
+        // A thread that panicked has ended the process.
+        self.loops.drain(..).for_each(|handle| drop(handle.join()));
+        self.shared.control.send(control::Letter::Stop(LAST_WORDS));
+        self.control.take().map(JoinHandle::join);
+    }
+}

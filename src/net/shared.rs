@@ -1,0 +1,91 @@
+//! What all threads of an engine hold in common.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use crossbeam_channel::Sender;
+
+use super::access::Access;
+use super::clock::Clock;
+use super::control;
+use super::descriptors::Reserve;
+use super::gather::Gather;
+use super::hooks::Notice;
+use super::inbox::{Inbox, LoopInbox};
+use super::statistics::Statistics;
+use super::worker;
+use crate::journal::{AppendError, Appended, Journal};
+use crate::shard::{Admission, Command, Report, Settings, Who};
+use crate::wire::{Draft, Publication};
+
+/// The engine, seen from any of its threads and from the application.
+pub(crate) struct Shared {
+    pub(super) clock: Clock,
+    pub(super) settings: Arc<Settings>,
+    pub(super) admission: Arc<Admission>,
+    pub(super) journal: Box<dyn Journal>,
+    pub(super) loops: Vec<Arc<LoopInbox>>,
+    pub(super) control: Inbox<control::Letter>,
+    pub(super) reserve: Reserve,
+    pub(super) access: Access,
+    pub(super) max_connections: usize,
+    /// Where connects and disconnects are told, if anybody asked.
+    pub(super) notices: OnceLock<Sender<Notice>>,
+}
+
+impl Shared {
+    /// Publishes: all, or none. When this returns, the events are in history and handed to every event loop.
+    pub(crate) fn publish(&self, publications: Vec<Publication>) -> Result<Appended, AppendError> {
+        let drafts = publications.into_iter().map(Draft::from).collect();
+        self.journal.append(drafts, self.clock.now())
+    }
+
+    pub(crate) fn admission(&self) -> &Admission {
+        &self.admission
+    }
+
+    /// Asks every event loop how it stands. `done` is called on the thread of the last to answer.
+    pub(crate) fn statistics(self: &Arc<Self>, done: impl FnOnce(Statistics) + Send + 'static) {
+        let shared = self.clone();
+        let gather = Gather::new(self.loops.len(), Vec::new(), move |reports: Vec<(usize, Report)>| {
+            done(shared.statistics_of(reports));
+        });
+        for (n, inbox) in self.loops.iter().enumerate() {
+            let gather = gather.clone();
+            let reply = Box::new(move |report| gather.add(|reports| reports.push((n, report))));
+            inbox.inbox.send(worker::Letter::Command(Command::Report(reply)));
+        }
+    }
+
+    fn statistics_of(&self, mut reports: Vec<(usize, Report)>) -> Statistics {
+        reports.sort_by_key(|(n, _)| *n);
+        let waiting = self.loops.iter().map(|inbox| inbox.gauge.records()).collect::<Vec<_>>();
+        let reports: Vec<Report> = reports.into_iter().map(|(_, report)| report).collect();
+        Statistics::new(&reports, &waiting, self.journal.report(self.clock.now()), self)
+    }
+
+    /// Ends streams everywhere. `done` is told how many, on the thread of the last loop to answer.
+    pub(crate) fn disconnect(&self, who: &Who, done: impl FnOnce(usize) + Send + 'static) {
+        let gather = Gather::new(self.loops.len(), 0, done);
+        for inbox in &self.loops {
+            let gather = gather.clone();
+            let reply = Box::new(move |count| gather.add(|sum: &mut usize| *sum += count));
+            inbox.inbox.send(worker::Letter::Command(Command::Disconnect(who.clone(), reply)));
+        }
+    }
+
+    /// Begins a shutdown: nobody is admitted any more, and streams end spread over that time.
+    pub(crate) fn drain(&self, over: Duration) {
+        self.admission.drain();
+        for inbox in &self.loops {
+            inbox.inbox.send(worker::Letter::Command(Command::Drain(over)));
+        }
+    }
+
+    pub(super) fn tell(&self, notice: Notice) {
+        if let Some(notices) = self.notices.get() {
+            // The hooks thread ends after the last loop.
+            let _ = notices.send(notice);
+        }
+    }
+}

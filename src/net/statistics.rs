@@ -1,0 +1,148 @@
+//! What operators are shown.
+
+use serde::Serialize;
+
+use super::shared::Shared;
+use crate::journal::JournalReport;
+use crate::shard::{CloseReason, Report};
+
+/// Connection and engine statistics, at about one moment.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Statistics {
+    /// Open streams.
+    pub total_connections: u64,
+    /// Of those, with a user.
+    pub user_connections: u64,
+    /// Of those, with a session.
+    pub session_connections: u64,
+    /// Without write progress for longer than half of the connection timeout.
+    pub stale_connections: u64,
+    /// When the oldest stream was opened, in Unix ms; `None` where there is none.
+    pub oldest_connection: Option<u64>,
+    /// When the newest stream was opened, in Unix ms; `None` where there is none.
+    pub newest_connection: Option<u64>,
+    /// What the engine did and holds.
+    pub engine: EngineStatistics,
+}
+
+/// What the engine did since its start, and what it holds.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct EngineStatistics {
+    /// Events published.
+    pub events_published: u64,
+    /// Events handed to streams.
+    pub deliveries: u64,
+    /// Bytes written to streams.
+    pub bytes_sent: u64,
+    /// Heartbeats sent.
+    pub heartbeats: u64,
+    /// Streams opened.
+    pub connections_opened: u64,
+    /// Streams ended.
+    pub connections_closed: u64,
+    /// Of those, because they made no progress or fell out of history.
+    pub slow_clients_closed: u64,
+    /// Times that a stream fell behind its backlog limit and was caught up from history.
+    pub lags: u64,
+    /// Events that history never holds and that streams missed while they were behind.
+    pub transient_events_missed: u64,
+    /// Streams that are being caught up.
+    pub lagging_connections: u64,
+    /// Bytes owed to streams.
+    pub backlog_bytes: u64,
+    /// Most streams that may be open.
+    pub max_connections: usize,
+    /// Different users with a stream open.
+    pub connected_users: usize,
+    /// What history holds.
+    pub history: HistoryStatistics,
+    /// Each event loop.
+    pub loops: Vec<LoopStatistics>,
+}
+
+/// What history holds.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct HistoryStatistics {
+    /// When it began, in Unix ms.
+    pub epoch: u64,
+    /// Events held.
+    pub events: u64,
+    /// Bytes of memory that they take.
+    pub bytes: u64,
+}
+
+/// One event loop.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct LoopStatistics {
+    /// Open streams.
+    pub connections: u64,
+    /// Connections whose request is not known yet.
+    pub unopened_connections: u64,
+    /// Events handed to streams.
+    pub deliveries: u64,
+    /// Bytes written to streams.
+    pub bytes_sent: u64,
+    /// Bytes owed to streams.
+    pub backlog_bytes: u64,
+    /// Publications that wait for it.
+    pub inbox_events: usize,
+}
+
+impl Statistics {
+    pub(super) fn new(reports: &[Report], waiting: &[usize], journal: JournalReport, shared: &Shared) -> Self {
+        let mut sum = Report::default();
+        reports.iter().for_each(|report| sum.add(report));
+        let slow = [CloseReason::Stalled, CloseReason::Lagged];
+        let engine = EngineStatistics {
+            events_published: journal.newest,
+            deliveries: sum.totals.deliveries,
+            bytes_sent: sum.totals.bytes_sent,
+            heartbeats: sum.totals.heartbeats,
+            connections_opened: sum.totals.opened,
+            connections_closed: sum.totals.closed.iter().sum(),
+            slow_clients_closed: slow.iter().map(|reason| sum.totals.closed_for(*reason)).sum(),
+            lags: sum.totals.lags,
+            transient_events_missed: sum.totals.transient_missed,
+            lagging_connections: sum.lagging,
+            backlog_bytes: sum.backlog_bytes,
+            max_connections: shared.max_connections,
+            connected_users: shared.admission().users(),
+            history: HistoryStatistics {
+                epoch: shared.settings.epoch,
+                events: journal.events,
+                bytes: journal.bytes,
+            },
+            loops: reports.iter().zip(waiting).map(|(report, waiting)| LoopStatistics::new(report, *waiting)).collect(),
+        };
+        Self {
+            total_connections: sum.streams,
+            user_connections: sum.user_streams,
+            session_connections: sum.session_streams,
+            stale_connections: sum.stale_streams,
+            oldest_connection: sum.oldest_unix_ms,
+            newest_connection: sum.newest_unix_ms,
+            engine,
+        }
+    }
+}
+
+impl LoopStatistics {
+    fn new(report: &Report, inbox_events: usize) -> Self {
+        Self {
+            connections: report.streams,
+            unopened_connections: report.unopened,
+            deliveries: report.totals.deliveries,
+            bytes_sent: report.totals.bytes_sent,
+            backlog_bytes: report.backlog_bytes,
+            inbox_events,
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! An event loop: a [`Shard`] with a poll. One turn of it is visible in [`Worker::turn`].
+
+use std::io;
+use std::net::IpAddr;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mio::net::{TcpListener, TcpStream};
+use mio::{Events, Interest, Poll, Token};
+
+use super::control;
+use super::descriptors;
+use super::inbox::{Gauge, Letters};
+use super::shared::Shared;
+use crate::shard::{Arrival, Command, Effect, HandOver, Shard};
+use crate::wire::{Now, Refusal};
+
+/// What reaches an event loop from other threads.
+pub(super) enum Letter {
+    /// For its shard.
+    Command(Command),
+    /// A stream that was judged and admitted by the control thread.
+    Adopt(OwnedFd, Arrival),
+    /// Close everything that is left and end.
+    Stop,
+}
+
+pub(super) const WAKER: Token = Token(usize::MAX);
+/// Listeners have the tokens from here on.
+const LISTENER: usize = usize::MAX - 64;
+/// Edges taken from the kernel at once.
+const EVENTS: usize = 1024;
+/// Connections accepted from one listener in a turn.
+const ACCEPTS: usize = 256;
+/// Streams written to in a turn before the loop looks at what else has happened.
+const WRITES: usize = 1024;
+/// How long a loop without descriptors waits before it tries again to accept.
+const RETRY_ACCEPT: Duration = Duration::from_millis(100);
+
+pub(super) struct Worker {
+    poll: Poll,
+    shard: Shard<TcpStream>,
+    listeners: Vec<Listening>,
+    letters: Letters<Letter>,
+    gauge: Arc<Gauge>,
+    shared: Arc<Shared>,
+    /// A command that the shard had no appetite for.
+    waiting: bool,
+    draining: bool,
+    stopping: bool,
+}
+
+struct Listening {
+    listener: TcpListener,
+    /// Edge-triggered: true until accepting has found nothing more.
+    ready: bool,
+    /// Out of descriptors: not before this time, in ms since the start.
+    paused_until_ms: Option<u64>,
+}
+
+impl Worker {
+    pub(super) fn new(
+        poll: Poll,
+        shard: Shard<TcpStream>,
+        listeners: Vec<std::net::TcpListener>,
+        (letters, gauge): (Letters<Letter>, Arc<Gauge>),
+        shared: Arc<Shared>,
+    ) -> io::Result<Self> {
+        let mut listening = Vec::new();
+        for (n, listener) in listeners.into_iter().enumerate() {
+            let mut listener = TcpListener::from_std(listener);
+            poll.registry().register(&mut listener, Token(LISTENER + n), Interest::READABLE)?;
+            listening.push(Listening { listener, ready: true, paused_until_ms: None });
+        }
+        Ok(Self { poll, shard, listeners: listening, letters, gauge, shared, waiting: false, draining: false, stopping: false })
+    }
+
+    /// Runs until told to stop.
+    pub(super) fn run(mut self) {
+        let mut events = Events::with_capacity(EVENTS);
+        let mut more = false;
+        while !self.stopping && (!self.draining || self.shard.has_streams()) {
+            if let Err(error) = self.wait(&mut events, more)
+                && error.kind() != io::ErrorKind::Interrupted
+            {
+                // Without its poll the loop is deaf; the caller ends the process by name.
+                panic!("cannot wait for events: {error}");
+            }
+            more = self.turn(&events);
+        }
+    }
+
+    /// One turn: accept and read, apply, sweep, write, and pass on what concerns others.
+    fn turn(&mut self, events: &Events) -> bool {
+        let now = self.shared.clock.now();
+        for event in events {
+            match event.token() {
+                WAKER => {}
+                Token(token) if token >= LISTENER => self.listeners_ready(token - LISTENER),
+                Token(slot) => {
+                    if event.is_readable() || event.is_error() {
+                        self.shard.readable(slot as u32, event.is_read_closed() || event.is_error(), now);
+                    }
+                    if event.is_writable() {
+                        self.shard.writable(slot as u32, now);
+                    }
+                }
+            }
+        }
+        self.accept(now);
+        self.apply(now);
+        self.shard.sweep(now);
+        let more = self.shard.flush(WRITES, now);
+        self.perform_effects(now);
+        more
+    }
+
+    fn wait(&mut self, events: &mut Events, more: bool) -> io::Result<()> {
+        let accepting = |listening: &Listening| listening.ready && listening.paused_until_ms.is_none();
+        if more || self.waiting || self.listeners.iter().any(accepting) {
+            return self.poll.poll(events, Some(Duration::ZERO));
+        }
+        let paused = self.listeners.iter().filter_map(|listening| listening.paused_until_ms).min();
+        let deadline = [self.shard.next_deadline(), paused].into_iter().flatten().min();
+        let now_ms = self.shared.clock.now().elapsed_ms;
+        self.poll.poll(events, deadline.map(|at| Duration::from_millis(at.saturating_sub(now_ms))))
+    }
+
+    /// Takes letters in order, for as long as the shard wants more.
+    fn apply(&mut self, now: Now) {
+        self.letters.rearm();
+        while self.shard.has_appetite() {
+            match self.letters.next() {
+                None => break,
+                Some(Letter::Stop) => self.stopping = true,
+                Some(Letter::Adopt(socket, arrival)) => self.adopt(socket, arrival, now),
+                Some(Letter::Command(command)) => {
+                    if matches!(command, Command::Drain(_)) {
+                        self.listeners.clear();
+                        self.draining = true;
+                    }
+                    self.gauge.leave(&command);
+                    self.shard.apply(command, now);
+                }
+            }
+        }
+        self.waiting = !self.letters.is_empty();
+    }
+
+    fn adopt(&mut self, socket: OwnedFd, arrival: Arrival, now: Now) {
+        let socket = TcpStream::from_std(socket.into());
+        let slot = self.shard.adopt(socket, arrival, now);
+        self.register(slot);
+    }
+
+    /// Once, for both edges: nothing more is to be said to the poll in the life of a connection.
+    fn register(&mut self, slot: u32) {
+        let Some(socket) = self.shard.socket_mut(slot) else { return };
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        if let Err(error) = self.poll.registry().register(socket, Token(slot as usize), interest) {
+            tracing::warn!(%error, "a connection cannot be watched and is closed");
+            self.shard.abandon(slot);
+        }
+    }
+
+    fn listeners_ready(&mut self, n: usize) {
+        if let Some(listening) = self.listeners.get_mut(n) {
+            listening.ready = true;
+        }
+    }
+
+    fn accept(&mut self, now: Now) {
+        let mut listeners = std::mem::take(&mut self.listeners);
+        for listening in &mut listeners {
+            let resumed = listening.paused_until_ms.take_if(|at| *at <= now.elapsed_ms).is_some();
+            if resumed {
+                listening.ready |= self.shared.reserve.refill();
+            }
+            if listening.ready && listening.paused_until_ms.is_none() {
+                self.accept_from(listening, now);
+            }
+        }
+        self.listeners = listeners;
+    }
+
+    fn accept_from(&mut self, listening: &mut Listening, now: Now) {
+        let mut lent = false;
+        for _ in 0..ACCEPTS {
+            match listening.listener.accept() {
+                Ok((socket, peer)) => {
+                    let slot = self.shard.accept(socket, canonical(peer.ip()), now);
+                    if lent {
+                        self.shard.refuse_when_known(slot, Refusal::Descriptors, now);
+                    }
+                    lent = false;
+                    self.register(slot);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    listening.ready = false;
+                    break;
+                }
+                Err(error) if descriptors::are_exhausted(&error) => {
+                    if lent || !self.shared.reserve.lend() {
+                        tracing::warn!("out of file descriptors: new connections wait");
+                        listening.paused_until_ms = Some(now.elapsed_ms + RETRY_ACCEPT.as_millis() as u64);
+                        break;
+                    }
+                    lent = true;
+                }
+                // The peer was gone before it was accepted, or the like: not the listener's trouble.
+                Err(_) => {}
+            }
+        }
+        if lent {
+            self.shared.reserve.refill();
+        }
+    }
+
+    fn perform_effects(&mut self, now: Now) {
+        for effect in self.shard.effects() {
+            match effect {
+                Effect::HandOver(hand_over) => self.hand_over(hand_over),
+                Effect::Resume(resume) => self.shared.journal.resume(&resume, now),
+                Effect::Connected(client) => self.shared.tell(super::hooks::Notice::Connected(client)),
+                Effect::Disconnected(client, reason) => {
+                    self.shared.tell(super::hooks::Notice::Disconnected(client, reason));
+                }
+            }
+        }
+    }
+
+    fn hand_over(&mut self, hand_over: HandOver<TcpStream>) {
+        let HandOver { mut socket, peer, bytes, first_byte_ms, refusal } = hand_over;
+        // A socket that cannot be taken off the poll is of no use elsewhere either.
+        if self.poll.registry().deregister(&mut socket).is_ok() {
+            let visitor = control::Visitor { socket: OwnedFd::from(socket), peer, bytes, first_byte_ms, refusal };
+            self.shared.control.send(control::Letter::Visitor(visitor));
+        }
+    }
+}
+
+/// An IPv4 address that came in through an IPv6 socket, as what it is.
+fn canonical(address: IpAddr) -> IpAddr {
+    address.to_canonical()
+}

@@ -1,0 +1,161 @@
+//! Who may open a stream, and who has one.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::wire::Refusal;
+
+/// How many streams may be open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StreamLimits {
+    /// In total.
+    pub total: usize,
+    /// From one address.
+    pub per_address: usize,
+    /// Of one user.
+    pub per_user: usize,
+}
+
+/// Counts the streams of all event loops: in total, by address and by user.
+///
+/// One instance is shared by all; it is asked once when a stream opens and once when it ends.
+#[derive(Debug)]
+pub struct Admission {
+    limits: StreamLimits,
+    total: AtomicUsize,
+    draining: AtomicBool,
+    addresses: Mutex<HashMap<IpAddr, usize>>,
+    users: Mutex<HashMap<Arc<str>, usize>>,
+}
+
+impl Admission {
+    /// Nobody is here yet.
+    pub fn new(limits: StreamLimits) -> Self {
+        Self {
+            limits,
+            total: AtomicUsize::new(0),
+            draining: AtomicBool::new(false),
+            addresses: Mutex::default(),
+            users: Mutex::default(),
+        }
+    }
+
+    /// Counts a stream in, or says why not.
+    pub fn admit(&self, address: IpAddr, user: Option<&Arc<str>>) -> Result<(), Refusal> {
+        if self.is_draining() {
+            return Err(Refusal::Draining);
+        }
+        if self.total.fetch_add(1, Ordering::Relaxed) >= self.limits.total {
+            self.total.fetch_sub(1, Ordering::Relaxed);
+            return Err(Refusal::Full);
+        }
+        if self.limits_addresses() && !add(&mut lock(&self.addresses), &address, self.limits.per_address) {
+            self.total.fetch_sub(1, Ordering::Relaxed);
+            return Err(Refusal::Address);
+        }
+        if user.is_some_and(|user| !add(&mut lock(&self.users), user, self.limits.per_user)) {
+            self.release(address, None);
+            return Err(Refusal::User);
+        }
+        Ok(())
+    }
+
+    /// Counts a stream out that was admitted with the same arguments.
+    pub fn release(&self, address: IpAddr, user: Option<&Arc<str>>) {
+        self.total.fetch_sub(1, Ordering::Relaxed);
+        if self.limits_addresses() {
+            remove(&mut lock(&self.addresses), &address);
+        }
+        if let Some(user) = user {
+            remove(&mut lock(&self.users), user);
+        }
+    }
+
+    /// From now on nobody is admitted.
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the server is shutting down.
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
+    /// How many streams are open.
+    pub fn total(&self) -> usize {
+        self.total.load(Ordering::Relaxed)
+    }
+
+    /// How many different users have a stream open.
+    pub fn users(&self) -> usize {
+        lock(&self.users).len()
+    }
+
+    /// How many streams a user has open.
+    pub fn connections_of(&self, user: &str) -> usize {
+        lock(&self.users).get(user).copied().unwrap_or(0)
+    }
+
+    fn limits_addresses(&self) -> bool {
+        self.limits.per_address != usize::MAX
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn add<K: Hash + Eq + Clone>(counts: &mut HashMap<K, usize>, key: &K, limit: usize) -> bool {
+    match counts.get_mut(key) {
+        Some(count) if *count >= limit => false,
+        Some(count) => {
+            *count += 1;
+            true
+        }
+        None if limit == 0 => false,
+        None => {
+            counts.insert(key.clone(), 1);
+            true
+        }
+    }
+}
+
+fn remove<K: Hash + Eq>(counts: &mut HashMap<K, usize>, key: &K) {
+    if let Some(count) = counts.get_mut(key) {
+        *count -= 1;
+        if *count == 0 {
+            counts.remove(key);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_limit_refuses_for_its_own_reason_and_release_makes_room() {
+        let admission = Admission::new(StreamLimits { total: 3, per_address: 2, per_user: 1 });
+        let (a, b) = (IpAddr::from([127, 0, 0, 1]), IpAddr::from([127, 0, 0, 2]));
+        let user: Arc<str> = "ada".into();
+        assert_eq!(admission.admit(a, Some(&user)), Ok(()));
+        assert_eq!(admission.admit(b, Some(&user)), Err(Refusal::User));
+        assert_eq!(admission.admit(a, None), Ok(()));
+        assert_eq!(admission.admit(a, None), Err(Refusal::Address));
+        assert_eq!(admission.admit(b, None), Ok(()));
+        assert_eq!(admission.admit(b, None), Err(Refusal::Full));
+        assert_eq!((admission.total(), admission.users(), admission.connections_of("ada")), (3, 1, 1));
+        admission.release(a, Some(&user));
+        assert_eq!(admission.admit(a, Some(&user)), Ok(()));
+        admission.release(a, Some(&user));
+        admission.release(a, None);
+        admission.release(b, None);
+        assert_eq!((admission.total(), admission.users()), (0, 0));
+        assert!(lock(&admission.addresses).is_empty());
+        admission.drain();
+        assert_eq!(admission.admit(a, None), Err(Refusal::Draining));
+    }
+}

@@ -1,0 +1,110 @@
+//! What reaches a shard from outside, and what it asks for: two enums are the interface of the core.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::close::CloseReason;
+use super::report::Report;
+use crate::wire::{Client, ClientId, Continuity, EventId, Profile, Record, Refusal};
+
+/// What a shard is told by another thread. Publications and joins arrive in id order.
+pub enum Command {
+    /// An event, for whom it may concern.
+    Publish(Arc<Record>),
+    /// Several, in order.
+    PublishBatch(Arc<[Arc<Record>]>),
+    /// The answer to a [`Resume`].
+    Join(Join),
+    /// End streams; tells how many.
+    Disconnect(Who, Reply<usize>),
+    /// Tell how it stands.
+    Report(Reply<Report>),
+    /// End all streams, spread over that time.
+    Drain(Duration),
+}
+
+/// Whose streams to end.
+#[derive(Clone, Debug)]
+pub enum Who {
+    /// All streams of a user.
+    User(Arc<str>),
+    /// One stream.
+    Client(ClientId),
+}
+
+/// Where an answer goes. It must not block.
+pub type Reply<T> = Box<dyn FnOnce(T) + Send>;
+
+/// One stream on one shard, for as long as it lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct StreamToken {
+    /// The shard.
+    pub shard: u16,
+    /// Its place there.
+    pub slot: u32,
+    /// Which tenant of the place.
+    pub serial: u32,
+}
+
+/// A stream asks the journal for what it missed.
+#[derive(Clone, Debug)]
+pub struct Resume {
+    /// Who asks.
+    pub token: StreamToken,
+    /// Everything up to this is known to it.
+    pub after: EventId,
+    /// What it may see; `None` where it may only see what goes to everyone.
+    pub profile: Option<Arc<Profile>>,
+    /// About how many bytes it can take at once, at least one event.
+    pub budget: usize,
+}
+
+/// What a stream missed, or as much of it as it can take at once.
+#[derive(Clone, Debug)]
+pub struct Join {
+    /// Whose answer it is.
+    pub token: StreamToken,
+    /// What may be for it, in order; the shard looks closer.
+    pub records: Vec<Arc<Record>>,
+    /// Everything up to this has been considered.
+    pub position: u64,
+    /// Whether that is all there is: what follows in the inbox is news.
+    pub last: bool,
+    /// Whether everything after the id that was given is there.
+    pub continuity: Continuity,
+}
+
+/// The way into a shard, seen from the journal.
+pub trait Outlet: Send + Sync {
+    /// Whether publications of so many bytes can be taken now.
+    fn has_room(&self, records: usize, bytes: usize) -> bool;
+    /// Hands a command over. Commands of one thread, or under one lock, arrive in order.
+    fn send(&self, command: Command);
+}
+
+/// What a shard asks the world to do.
+pub enum Effect<S> {
+    /// A request that is not a stream, or must be refused.
+    HandOver(HandOver<S>),
+    /// A stream needs history.
+    Resume(Resume),
+    /// A stream was opened. Only with [`Settings::watch`](super::Settings::watch).
+    Connected(Client),
+    /// A stream was ended. Only with [`Settings::watch`](super::Settings::watch).
+    Disconnected(Client, CloseReason),
+}
+
+/// A connection that leaves the shard, with what was read from it.
+pub struct HandOver<S> {
+    /// The connection.
+    pub socket: S,
+    /// Who is at the other end.
+    pub peer: IpAddr,
+    /// All bytes read and not acted upon.
+    pub bytes: Vec<u8>,
+    /// When the first byte of the request came, in ms since the start.
+    pub first_byte_ms: u64,
+    /// Why its stream is refused for now, if it is.
+    pub refusal: Option<Refusal>,
+}

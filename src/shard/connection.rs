@@ -1,0 +1,221 @@
+//! One connection, and the states that it goes through.
+//!
+//! ```text
+//! Head ─ stream admitted → Joining ─ final Join processed → Streaming ─ backlog over limit → Lagging ─ written out → Joining
+//!  │ anything else → handed over to the control thread        │
+//!  └────────────────────────────────────────────┬─ ended ← ───┘ expired, disconnected, drained
+//!                                              Ending ─ written out → closed(CloseReason)
+//! ```
+//!
+//! A stream that brings no id has nothing to catch up with: it goes from `Head` to `Streaming` at once.
+//! A lost or stalled peer, and one that closes, is closed from any state.
+
+use std::io::{self, Write};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::close::CloseReason;
+use super::outbox::{JOIN, Outbox, Piece};
+use super::tape::Tape;
+use crate::wire::http::HeadScanner;
+use crate::wire::{Framing, Gap, Profile, Refusal};
+
+/// The hot part of a connection: what a pass over all of them touches, in one cache line.
+#[derive(Debug)]
+pub(super) struct Connection<S> {
+    pub(super) socket: S,
+    pub(super) serial: u32,
+    /// When something was last written, in ms since the start, wrapping.
+    pub(super) sent_ms: u32,
+    /// When the peer last took something, or was first owed something, in ms since the start, wrapping.
+    pub(super) progress_ms: u32,
+    pub(super) phase: Phase,
+    pub(super) outbox: Option<Box<Outbox>>,
+    /// `None` for an anonymous stream.
+    pub(super) profile: Option<Arc<Profile>>,
+    pub(super) framing: Framing,
+    /// The socket took less than it was given; the next writable edge goes on.
+    pub(super) blocked: bool,
+    /// It stands in the list of streams to be flushed.
+    pub(super) queued: bool,
+}
+
+/// Where a connection is in its life.
+#[derive(Debug)]
+pub(super) enum Phase {
+    /// Its request is not yet known.
+    Head(Option<Box<Partial>>),
+    /// It waits for history, from that event on. `asked`: the answer is on its way; otherwise it asks once its
+    /// outbox is written.
+    Joining { after: u64, greeting: Greeting, asked: bool },
+    /// It gets what is published; `cursor` is its place on the tape of its framing.
+    Streaming { cursor: u64 },
+    /// It is behind; once its outbox is written it joins again, after that event.
+    Lagging { after: u64 },
+    /// Once its outbox is written it is closed.
+    Ending(CloseReason),
+    /// It is closed and waits to be removed.
+    Closed,
+}
+
+/// A request head that has not arrived whole.
+#[derive(Debug, Default)]
+pub(super) struct Partial {
+    pub(super) bytes: Vec<u8>,
+    pub(super) scanner: HeadScanner,
+    pub(super) first_byte_ms: u64,
+    /// Why it will be refused, whatever it turns out to be.
+    pub(super) refusal: Option<Refusal>,
+}
+
+/// Whether a joining stream has been told where it goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Greeting {
+    /// Not yet; the first answer of the journal tells.
+    Due,
+    /// Not yet; it is known that something is lost, but not what comes next.
+    DueAfter(Gap),
+    /// It has been.
+    Sent,
+}
+
+/// The cold part of a connection.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Origin {
+    pub(super) peer: IpAddr,
+    pub(super) connected_unix_ms: u64,
+    /// Bytes that the client sent on its open stream.
+    pub(super) received: usize,
+    /// When its permission ends, in ms since the start.
+    pub(super) expires_ms: Option<u64>,
+}
+
+/// What became of an attempt to write out what is owed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Written {
+    /// Everything is written.
+    All,
+    /// The socket takes no more for now.
+    Blocked,
+    /// The connection is broken.
+    Lost,
+}
+
+impl<S> Connection<S> {
+    pub(super) fn new(socket: S, serial: u32, now_ms: u64) -> Self {
+        Self {
+            socket,
+            serial,
+            sent_ms: now_ms as u32,
+            progress_ms: now_ms as u32,
+            phase: Phase::Head(None),
+            outbox: None,
+            profile: None,
+            framing: Framing::Chunked,
+            blocked: false,
+            queued: false,
+        }
+    }
+
+    /// Whether this is an admitted stream that has not ended.
+    pub(super) fn is_stream(&self) -> bool {
+        matches!(self.phase, Phase::Joining { .. } | Phase::Streaming { .. } | Phase::Lagging { .. })
+    }
+
+    /// Its place on the tape, where it has one.
+    pub(super) fn cursor(&self) -> Option<u64> {
+        match self.phase {
+            Phase::Streaming { cursor } => Some(cursor),
+            _ => None,
+        }
+    }
+
+    /// The oldest offset of the tape that it has not written yet; beyond all where it needs none.
+    pub(super) fn needs(&self) -> u64 {
+        let stretch = self.outbox.as_ref().and_then(|outbox| outbox.needs());
+        stretch.or(self.cursor()).unwrap_or(u64::MAX)
+    }
+
+    /// Bytes owed.
+    pub(super) fn backlog(&self, tape: &Tape) -> usize {
+        let own = self.outbox.as_ref().map_or(0, |outbox| outbox.len());
+        own + self.cursor().map_or(0, |cursor| (tape.end() - cursor) as usize)
+    }
+
+    /// Puts a piece behind everything that is owed so far.
+    pub(super) fn push(&mut self, piece: Piece, tape: &Tape) {
+        let outbox = self.outbox.get_or_insert_default();
+        if let Phase::Streaming { cursor } = &mut self.phase {
+            outbox.push(Piece::Tape { from: *cursor, to: tape.end() }, self.framing);
+            *cursor = tape.end();
+        }
+        outbox.push(piece, self.framing);
+    }
+
+    fn advance(&mut self, written: usize) {
+        let rest = match &mut self.outbox {
+            None => written,
+            Some(outbox) => {
+                let rest = outbox.advance(written, self.framing);
+                if outbox.is_empty() {
+                    self.outbox = None;
+                }
+                rest
+            }
+        };
+        if let Phase::Streaming { cursor } = &mut self.phase {
+            *cursor += rest as u64;
+        }
+    }
+}
+
+impl<S: Write> Connection<S> {
+    /// Writes what is owed until all is written or the socket takes no more: one system call, unless it is
+    /// more than [`JOIN`] bytes. `written` counts the bytes.
+    pub(super) fn pump(&mut self, tape: &Tape, join: &mut Vec<u8>, now_ms: u64, written: &mut u64) -> Written {
+        loop {
+            let bytes = match &self.outbox {
+                None => self.cursor().map_or(&[][..], |cursor| tape.slice(cursor)),
+                Some(outbox) => {
+                    let rest = self.cursor().filter(|cursor| *cursor < tape.end());
+                    match outbox.single(tape, self.framing).filter(|_| rest.is_none()) {
+                        Some(bytes) => bytes,
+                        None => {
+                            join.clear();
+                            let all = outbox.gather(tape, self.framing, join);
+                            if let Some(cursor) = rest.filter(|_| all) {
+                                let bytes = tape.slice(cursor);
+                                join.extend_from_slice(&bytes[..bytes.len().min(JOIN)]);
+                            }
+                            join
+                        }
+                    }
+                }
+            };
+            if bytes.is_empty() {
+                return Written::All;
+            }
+            let length = bytes.len();
+            match self.socket.write(bytes) {
+                Ok(0) => return Written::Lost,
+                Ok(count) => {
+                    *written += count as u64;
+                    self.sent_ms = now_ms as u32;
+                    self.progress_ms = now_ms as u32;
+                    self.advance(count);
+                    if count < length {
+                        return Written::Blocked;
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if !self.blocked {
+                        self.progress_ms = now_ms as u32;
+                    }
+                    return Written::Blocked;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => return Written::Lost,
+            }
+        }
+    }
+}

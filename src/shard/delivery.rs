@@ -1,0 +1,172 @@
+//! From a command to what each stream is owed.
+
+use std::io::Write;
+use std::sync::Arc;
+
+use super::command::{Command, Who};
+use super::connection::{Phase, Written};
+use super::outbox::Piece;
+use super::{Shard, tape_of};
+use crate::wire::{ClientId, Framing, Now, Record, Selector, Target};
+
+impl<S: Write> Shard<S> {
+    /// Acts on a command. Publications and joins must come in the order in which the journal sent them.
+    pub fn apply(&mut self, command: Command, now: Now) {
+        match command {
+            Command::Publish(record) => self.publish(&record, now),
+            Command::PublishBatch(records) => records.iter().for_each(|record| self.publish(record, now)),
+            Command::Join(join) => self.join(join, now),
+            Command::Disconnect(Who::User(user), reply) => reply(self.disconnect_user(&user, now)),
+            Command::Disconnect(Who::Client(client), reply) => reply(self.disconnect_client(client, now)),
+            Command::Report(reply) => reply(self.report(now)),
+            Command::Drain(over) => self.drain(over, now),
+        }
+        self.debug_check();
+    }
+
+    /// Whether the next publication may be applied. Not while so much is under way to everybody that the
+    /// streams not yet served in this pass would look slow.
+    pub fn has_appetite(&self) -> bool {
+        let under_way = |framing| tape_of(&self.tapes, framing).end() - self.pass.served[framing as usize];
+        FRAMINGS.iter().all(|framing| under_way(*framing) < self.settings.pass_quota().max(1))
+    }
+
+    fn publish(&mut self, record: &Arc<Record>, now: Now) {
+        self.applied = record.seq;
+        if record.is_transient() && self.standing.behind > 0 {
+            self.count_missed(&record.target);
+        }
+        if record.target.to.is_everyone() {
+            self.broadcast(record, now);
+        } else {
+            let mut slots = std::mem::take(&mut self.candidates);
+            self.find(&record.target.to, &mut slots);
+            for &slot in &slots {
+                if self.is_meant(slot, &record.target) {
+                    self.owe(slot, record, now);
+                }
+            }
+            self.candidates = slots;
+        }
+    }
+
+    /// For everyone: joined to the common tape, which all but the excepted are owed.
+    fn broadcast(&mut self, record: &Arc<Record>, now: Now) {
+        let mut excepted = std::mem::take(&mut self.candidates);
+        excepted.clear();
+        if !record.target.except.is_empty() {
+            self.find_excepted(&record.target, &mut excepted);
+        }
+        let begins = FRAMINGS.map(|framing| tape_of(&self.tapes, framing).end());
+        for framing in FRAMINGS {
+            let live = self.standing.live[framing as usize];
+            if live > 0 {
+                let tape = &mut self.tapes[framing as usize];
+                tape.append(record.seq, record.is_transient(), record.frame.bytes(framing));
+                self.totals.deliveries += live as u64;
+            }
+        }
+        for &slot in &excepted {
+            self.skip(slot, begins);
+        }
+        self.candidates = excepted;
+        self.pass.restart(self.origins.len());
+        self.trim();
+    }
+
+    /// Passes a stream over for the newest event on the tape, which began at these offsets.
+    fn skip(&mut self, slot: u32, begins: [u64; 2]) {
+        let Some(connection) = self.connections.get_mut(slot as usize) else { return };
+        let Phase::Streaming { cursor } = &mut connection.phase else { return };
+        let (framing, from) = (connection.framing, *cursor);
+        let begin = begins[framing as usize];
+        *cursor = tape_of(&self.tapes, framing).end();
+        self.totals.deliveries -= 1;
+        if from < begin {
+            connection.outbox.get_or_insert_default().push(Piece::Tape { from, to: begin }, framing);
+            self.queue(slot);
+        }
+    }
+
+    /// For one stream: put behind what it is owed already.
+    pub(super) fn owe(&mut self, slot: u32, record: &Arc<Record>, now: Now) {
+        let Some(connection) = self.connections.get_mut(slot as usize) else { return };
+        let tape = tape_of(&self.tapes, connection.framing);
+        connection.push(Piece::Record(record.clone()), tape);
+        self.totals.deliveries += 1;
+        if connection.backlog(tape) <= self.settings.max_backlog {
+            return self.queue(slot);
+        }
+        if connection.blocked || self.pump(slot, now) == Written::Blocked {
+            self.lag(slot);
+        }
+    }
+
+    /// The slots of live streams that a selector may mean.
+    fn find(&self, selector: &Selector, slots: &mut Vec<u32>) {
+        if self.index.candidates(selector, slots).is_none() {
+            slots.extend(self.connections.iter().map(|(slot, _)| slot as u32));
+            return;
+        }
+        if !selector.clients.is_empty() {
+            slots.extend(selector.clients.iter().filter_map(|id| self.slot_of(*id)));
+            slots.sort_unstable();
+            slots.dedup();
+        }
+    }
+
+    fn find_excepted(&self, target: &Target, slots: &mut Vec<u32>) {
+        let mut found = Vec::new();
+        for except in &target.except {
+            self.find(&except.to, &mut found);
+            slots.append(&mut found);
+        }
+        slots.sort_unstable();
+        slots.dedup();
+        slots.retain(|slot| {
+            let client = self.client(*slot);
+            client.is_some_and(|client| target.except.iter().any(|except| except.matches(&client)))
+        });
+    }
+
+    /// Whether a live stream is one of those meant.
+    fn is_meant(&self, slot: u32, target: &Target) -> bool {
+        let live = self.connections.get(slot as usize).is_some_and(|connection| connection.cursor().is_some());
+        live && self.client(slot).is_some_and(|client| target.matches(&client))
+    }
+
+    /// What history never holds is not owed to a stream that is behind; it is counted.
+    fn count_missed(&mut self, target: &Target) {
+        let behind = |phase: &Phase| matches!(phase, Phase::Joining { .. } | Phase::Lagging { .. });
+        let missed = self.connections.iter().filter(|(slot, connection)| {
+            behind(&connection.phase) && self.client(*slot as u32).is_some_and(|client| target.matches(&client))
+        });
+        self.totals.transient_missed += missed.count() as u64;
+    }
+
+    /// Keeps what is held for blocked streams within the backlog limit: those further behind keep a cursor.
+    fn trim(&mut self) {
+        for framing in FRAMINGS {
+            let served = self.pass.served[framing as usize];
+            let excess = tape_of(&self.tapes, framing).excess(self.settings.max_backlog);
+            let Some(cut) = excess.map(|cut| cut.min(served)) else { continue };
+            for slot in 0..self.origins.len() as u32 {
+                let Some(connection) = self.connections.get(slot as usize) else { continue };
+                if connection.framing == framing && connection.blocked && connection.needs() < cut {
+                    self.make_room(slot);
+                }
+            }
+            self.tapes[framing as usize].release(cut);
+        }
+    }
+}
+
+impl<S> Shard<S> {
+    /// The slot of a stream of this shard, if it is still there.
+    pub(super) fn slot_of(&self, id: ClientId) -> Option<u32> {
+        let connection = self.connections.get(id.slot as usize)?;
+        (self.client_id(id.slot, connection.serial) == id).then_some(id.slot)
+    }
+}
+
+const FRAMINGS: [Framing; 2] = [Framing::Chunked, Framing::Plain];

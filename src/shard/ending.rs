@@ -1,0 +1,120 @@
+//! How streams end, and how connections are removed.
+
+use super::close::CloseReason;
+use super::command::Effect;
+use super::connection::{Greeting, Phase};
+use super::outbox::Piece;
+use super::report::Report;
+use super::{Shard, tape_of};
+use crate::wire::{ClientId, Frame, Now, write_head};
+
+impl<S> Shard<S> {
+    /// Ends a stream at an event's end: what it is owed, a farewell, and the end of the body are written out
+    /// first. It counts as gone from now on.
+    pub(super) fn end(&mut self, slot: u32, reason: CloseReason, farewell: Option<&Frame>, now: Now) {
+        let Some(connection) = self.connections.get_mut(slot as usize) else { return };
+        if !connection.is_stream() {
+            return;
+        }
+        let framing = connection.framing;
+        let tape = tape_of(&self.tapes, framing);
+        let greeted = !matches!(
+            connection.phase,
+            Phase::Joining { greeting: Greeting::Due | Greeting::DueAfter(_), .. }
+        );
+        let mut last = Vec::new();
+        if !greeted {
+            write_head(&mut last, framing, true, self.date.at(now));
+        }
+        last.extend_from_slice(farewell.map_or(&[], |frame| frame.bytes(framing)));
+        last.extend_from_slice(framing.end());
+        connection.push(Piece::Own(last.into()), tape);
+        self.leave(slot, reason);
+        self.enter(slot, Phase::Ending(reason));
+        self.queue(slot);
+    }
+
+    /// Closes a connection at once, whatever it was doing.
+    pub(super) fn close(&mut self, slot: u32, reason: CloseReason) {
+        let Some(connection) = self.connections.get(slot as usize) else { return };
+        if matches!(connection.phase, Phase::Closed) {
+            return;
+        }
+        if connection.is_stream() {
+            self.leave(slot, reason);
+        }
+        self.set_blocked(slot, false);
+        self.enter(slot, Phase::Closed);
+        self.closed.push(slot);
+    }
+
+    /// Takes a stream out of everything that counts or finds it.
+    fn leave(&mut self, slot: u32, reason: CloseReason) {
+        if self.settings.watch {
+            self.effects.extend(self.client(slot).map(|client| Effect::Disconnected(client, reason)));
+        }
+        let Some(connection) = self.connections.get(slot as usize) else { return };
+        let Some(origin) = self.origins.get(slot as usize) else { return };
+        let profile = connection.profile.as_ref().unwrap_or(&self.anonymous);
+        self.index.remove(slot, profile);
+        self.standing.count_profile(profile, -1);
+        self.admission.release(origin.peer, profile.user.as_ref());
+        if let Some(at) = origin.expires_ms {
+            self.expiries.remove(&(at, slot));
+        }
+        self.totals.closed[reason.index()] += 1;
+    }
+
+    /// Removes what was closed in this turn, in one place; the sockets close as they are dropped.
+    pub(super) fn reap(&mut self) {
+        for slot in self.closed.drain(..) {
+            self.connections.try_remove(slot as usize);
+        }
+    }
+
+    pub(super) fn disconnect_user(&mut self, user: &str, now: Now) -> usize {
+        let mut slots = Vec::new();
+        self.index.of_user(user, &mut slots);
+        for &slot in &slots {
+            self.end(slot, CloseReason::Disconnected, None, now);
+        }
+        slots.len()
+    }
+
+    pub(super) fn disconnect_client(&mut self, client: ClientId, now: Now) -> usize {
+        let slot = self.slot_of(client);
+        let slot = slot.filter(|slot| self.connections.get(*slot as usize).is_some_and(|c| c.is_stream()));
+        slot.map_or(0, |slot| {
+            self.end(slot, CloseReason::Disconnected, None, now);
+            1
+        })
+    }
+
+    /// How it all stands. Walks all connections.
+    pub fn report(&self, now: Now) -> Report {
+        let half_timeout = (self.settings.connection_timeout.as_millis() / 2) as u32;
+        let mut report = Report {
+            streams: self.standing.streams as u64,
+            user_streams: self.standing.users as u64,
+            session_streams: self.standing.sessions as u64,
+            lagging: self.standing.behind as u64,
+            totals: self.totals.clone(),
+            ..Report::default()
+        };
+        for (slot, connection) in &self.connections {
+            if matches!(connection.phase, Phase::Head(_)) {
+                report.unopened += 1;
+            }
+            report.backlog_bytes += connection.backlog(tape_of(&self.tapes, connection.framing)) as u64;
+            if !connection.is_stream() {
+                continue;
+            }
+            let waited = (now.elapsed_ms as u32).wrapping_sub(connection.progress_ms);
+            report.stale_streams += u64::from(connection.blocked && waited > half_timeout);
+            let connected = self.origins.get(slot).map(|origin| origin.connected_unix_ms);
+            report.oldest_unix_ms = [report.oldest_unix_ms, connected].into_iter().flatten().min();
+            report.newest_unix_ms = report.newest_unix_ms.max(connected);
+        }
+        report
+    }
+}

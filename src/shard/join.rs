@@ -1,0 +1,117 @@
+//! Catching up from history: clients that resume, and streams that fell behind. Both take the same path.
+
+use std::io::Write;
+use std::sync::Arc;
+
+use super::close::CloseReason;
+use super::command::Join;
+use super::connection::{Greeting, Phase};
+use super::outbox::Piece;
+use super::{Shard, tape_of};
+use crate::wire::{Continuity, Gap, Now, Record};
+
+impl<S: Write> Shard<S> {
+    /// The journal's answer to a stream that joins.
+    ///
+    /// It was put into the inbox under the journal's lock, so each event is either in it or behind it.
+    pub(super) fn join(&mut self, join: Join, now: Now) {
+        let Join { token, records, position, last, continuity } = join;
+        let slot = token.slot;
+        let Some(connection) = self.connections.get(slot as usize) else { return };
+        let Phase::Joining { after, greeting, asked: true } = connection.phase else { return };
+        if connection.serial != token.serial {
+            return;
+        }
+        let Some(client) = self.client(slot) else { return };
+        let records: Vec<Arc<Record>> =
+            records.into_iter().filter(|record| record.target.matches(&client)).collect();
+        let greeting = match self.welcome(slot, greeting, continuity, after, &records, position, last, now) {
+            Ok(greeting) => greeting,
+            Err(reason) => return self.end(slot, reason, None, now),
+        };
+        let Some(connection) = self.connections.get_mut(slot as usize) else { return };
+        let tape = tape_of(&self.tapes, connection.framing);
+        self.totals.deliveries += records.len() as u64;
+        records.into_iter().for_each(|record| connection.push(Piece::Record(record), tape));
+        if last {
+            self.subscribe(slot);
+        } else {
+            self.enter(slot, Phase::Joining { after: position, greeting, asked: false });
+            self.queue(slot);
+        }
+    }
+
+    /// Tells the stream where it goes on, if that is still to be told and known by now.
+    #[expect(clippy::too_many_arguments, reason = "the pieces of one answer, taken apart once")]
+    fn welcome(
+        &mut self,
+        slot: u32,
+        greeting: Greeting,
+        continuity: Continuity,
+        after: u64,
+        records: &[Arc<Record>],
+        position: u64,
+        last: bool,
+        now: Now,
+    ) -> Result<Greeting, CloseReason> {
+        let gap = match (greeting, continuity) {
+            (Greeting::Sent, Continuity::Recovered) => return Ok(Greeting::Sent),
+            (Greeting::Sent, Continuity::Lost(_)) => return Err(CloseReason::Lagged),
+            (Greeting::Due, Continuity::Recovered) => {
+                self.greet(slot, self.event_id(after), Continuity::Recovered, now);
+                return Ok(Greeting::Sent);
+            }
+            (Greeting::DueAfter(gap), Continuity::Recovered) => gap,
+            (Greeting::Due | Greeting::DueAfter(_), Continuity::Lost(gap)) => gap,
+        };
+        // At a lost position the stream goes on just before the first event that follows.
+        let begins = match records.first() {
+            Some(record) => record.seq - 1,
+            None if last => position,
+            None => return Ok(Greeting::DueAfter(gap)),
+        };
+        self.greet(slot, self.event_id(begins), Continuity::Lost(gap), now);
+        Ok(Greeting::Sent)
+    }
+
+    /// A stream over its backlog limit drops what it is owed and keeps its place: once its socket is written
+    /// out, it joins again from history.
+    pub(super) fn lag(&mut self, slot: u32) {
+        let Some(connection) = self.connections.get_mut(slot as usize) else { return };
+        let Phase::Streaming { cursor } = connection.phase else { return };
+        let tape = tape_of(&self.tapes, connection.framing);
+        let outbox = connection.outbox.get_or_insert_default();
+        let cut = outbox.cut(tape, cursor, connection.framing);
+        if outbox.is_empty() {
+            connection.outbox = None;
+        }
+        connection.phase = Phase::Streaming { cursor: tape.end() };
+        self.totals.deliveries = self.totals.deliveries.saturating_sub(cut.dropped);
+        self.totals.transient_missed += cut.transient;
+        if let Some(after) = cut.position.filter(|_| cut.dropped > 0) {
+            self.totals.lags += 1;
+            self.enter(slot, Phase::Lagging { after });
+        }
+        self.queue(slot);
+    }
+
+    /// The tape is about to forget what a blocked stream needs.
+    pub(super) fn make_room(&mut self, slot: u32) {
+        match self.connections.get(slot as usize).map(|connection| &connection.phase) {
+            Some(Phase::Streaming { .. }) => self.lag(slot),
+            Some(Phase::Ending(reason)) => {
+                let reason = *reason;
+                self.close(slot, reason);
+            }
+            _ => {}
+        }
+    }
+}
+
+impl<S> Shard<S> {
+    /// A stream that fell behind asks for what it missed.
+    pub(super) fn rejoin(&mut self, slot: u32, after: u64) {
+        self.enter(slot, Phase::Joining { after, greeting: Greeting::Sent, asked: true });
+        self.ask(slot, self.event_id(after));
+    }
+}

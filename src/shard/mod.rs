@@ -1,0 +1,193 @@
+//! The engine without a body: one event loop's connections, who wants what, what each is owed, and its
+//! deadlines.
+//!
+//! A [`Shard`] takes bytes, commands and the time. It owns no clock, no thread and no socket of its own: it is
+//! generic over what it reads from and writes to, so that a simulation can drive it. The caller's contract, one
+//! turn after another:
+//!
+//! 1. [`accept`](Shard::accept) new connections, and tell of each edge with [`readable`](Shard::readable) and
+//!    [`writable`](Shard::writable).
+//! 2. [`apply`](Shard::apply) commands in the order in which they came, while
+//!    [`has_appetite`](Shard::has_appetite).
+//! 3. [`sweep`](Shard::sweep), then [`flush`](Shard::flush), then act on each of the [`effects`](Shard::effects).
+//! 4. Wait for edges and commands: not at all if `flush` said that more is to be written, else at most until
+//!    [`next_deadline`](Shard::next_deadline).
+//!
+//! A slot that a connection leaves is reused at the earliest in the next turn.
+
+mod admission;
+mod close;
+mod command;
+mod connection;
+mod delivery;
+mod ending;
+mod flush;
+mod index;
+mod invariants;
+mod join;
+mod opening;
+mod outbox;
+mod report;
+mod settings;
+mod standing;
+mod sweep;
+mod tape;
+mod trie;
+
+use std::collections::{BTreeSet, VecDeque};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use slab::Slab;
+
+pub use admission::{Admission, StreamLimits};
+pub use close::CloseReason;
+pub use command::{Command, Effect, HandOver, Join, Outlet, Reply, Resume, StreamToken, Who};
+pub use opening::Arrival;
+pub use report::{Report, Totals};
+pub use settings::{Heartbeat, Settings};
+
+use connection::{Connection, Origin, Phase};
+use flush::Pass;
+use index::Index;
+use standing::Standing;
+use sweep::{Drainage, Pulse};
+use tape::Tape;
+
+use crate::wire::{Client, ClientId, EventId, Framing, HttpDate, Now, Profile};
+
+/// One event loop's share of the engine. See the [module](self) for how it is driven.
+pub struct Shard<S> {
+    settings: Arc<Settings>,
+    admission: Arc<Admission>,
+    number: u16,
+    connections: Slab<Connection<S>>,
+    /// Beside `connections`, by slot.
+    origins: Vec<Origin>,
+    index: Index,
+    /// By framing.
+    tapes: [Tape; 2],
+    /// The newest event applied.
+    applied: u64,
+    serial: u32,
+    /// Streams with something of their own to be written.
+    queued: Vec<u32>,
+    /// Connections to be removed at the end of the turn.
+    closed: Vec<u32>,
+    pass: Pass,
+    pulse: Pulse,
+    drainage: Option<Drainage>,
+    silences: VecDeque<(u64, u32, u32)>,
+    heads: VecDeque<(u64, u32, u32)>,
+    expiries: BTreeSet<(u64, u32)>,
+    effects: Vec<Effect<S>>,
+    anonymous: Arc<Profile>,
+    standing: Standing,
+    totals: Totals,
+    candidates: Vec<u32>,
+    input: Box<[u8]>,
+    join: Vec<u8>,
+    date: HttpDate,
+}
+
+/// What a connection that asks nothing is read into at once: more than a common request head.
+const INPUT: usize = 16 * 1024;
+
+impl<S> Shard<S> {
+    /// An empty shard. `applied` is the newest event of the journal that will not reach it as a command.
+    pub fn new(number: u16, settings: Arc<Settings>, admission: Arc<Admission>, applied: u64) -> Self {
+        Self {
+            pulse: Pulse::new(&settings),
+            settings,
+            admission,
+            number,
+            connections: Slab::new(),
+            origins: Vec::new(),
+            index: Index::default(),
+            tapes: [Tape::default(), Tape::default()],
+            applied,
+            serial: 0,
+            queued: Vec::new(),
+            closed: Vec::new(),
+            pass: Pass::default(),
+            drainage: None,
+            silences: VecDeque::new(),
+            heads: VecDeque::new(),
+            expiries: BTreeSet::new(),
+            effects: Vec::new(),
+            anonymous: Arc::default(),
+            standing: Standing::default(),
+            totals: Totals::default(),
+            candidates: Vec::new(),
+            input: vec![0; INPUT].into_boxed_slice(),
+            join: Vec::new(),
+            date: HttpDate::default(),
+        }
+    }
+
+    /// Takes a new connection in and returns its slot.
+    pub fn accept(&mut self, socket: S, peer: IpAddr, now: Now) -> u32 {
+        self.serial = self.serial.wrapping_add(1);
+        let slot = self.connections.insert(Connection::new(socket, self.serial, now.elapsed_ms)) as u32;
+        let origin = Origin { peer, connected_unix_ms: now.unix_ms, received: 0, expires_ms: None };
+        match self.origins.get_mut(slot as usize) {
+            Some(place) => *place = origin,
+            None => self.origins.push(origin),
+        }
+        self.silences.push_back((now.elapsed_ms + self.head_timeout_ms(), slot, self.serial));
+        slot
+    }
+
+    /// The socket of a connection, to register it.
+    pub fn socket_mut(&mut self, slot: u32) -> Option<&mut S> {
+        self.connections.get_mut(slot as usize).map(|connection| &mut connection.socket)
+    }
+
+    /// What the world is asked to do, since the last time; to be done in order.
+    pub fn effects(&mut self) -> Vec<Effect<S>> {
+        std::mem::take(&mut self.effects)
+    }
+
+    /// Connections held, whatever their state.
+    pub fn len(&self) -> usize {
+        self.connections.len()
+    }
+
+    /// Whether no connection is held.
+    pub fn is_empty(&self) -> bool {
+        self.connections.is_empty()
+    }
+
+    /// Whether streams are open or being ended.
+    pub fn has_streams(&self) -> bool {
+        self.standing.streams + self.standing.ending > 0
+    }
+
+    /// The newest event applied.
+    pub fn applied(&self) -> u64 {
+        self.applied
+    }
+
+    fn client_id(&self, slot: u32, serial: u32) -> ClientId {
+        ClientId { node: self.settings.node, shard: self.number, slot, serial }
+    }
+
+    /// The view of a stream that targets and hooks see.
+    fn client(&self, slot: u32) -> Option<Client> {
+        let connection = self.connections.get(slot as usize)?;
+        let profile = connection.profile.as_ref().unwrap_or(&self.anonymous);
+        Some(Client::new(self.client_id(slot, connection.serial), profile.clone()))
+    }
+
+    fn event_id(&self, seq: u64) -> EventId {
+        EventId { epoch: self.settings.epoch, seq }
+    }
+
+    fn head_timeout_ms(&self) -> u64 {
+        self.settings.head_timeout.as_millis() as u64
+    }
+}
+
+fn tape_of(tapes: &[Tape; 2], framing: Framing) -> &Tape {
+    &tapes[framing as usize]
+}

@@ -1,0 +1,250 @@
+//! From the first byte of a connection to an open stream, or to its handing over.
+
+use std::io::{self, Read};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::close::CloseReason;
+use super::command::{Effect, HandOver, Resume, StreamToken};
+use super::connection::{Greeting, Partial, Phase};
+use super::outbox::Piece;
+use super::settings::MAX_RECEIVED;
+use super::{Shard, tape_of};
+use crate::wire::http::{BodyFraming, Head, HeadScanner, Method, Outline, Scan};
+use crate::wire::{
+    Continuity, EventId, Framing, Gap, LastEventId, Now, Profile, Refusal, Subscription, connected, is_loopback_host,
+    write_head,
+};
+
+/// A stream that was admitted elsewhere: who it is, and where it left off.
+#[derive(Clone, Debug)]
+pub struct Arrival {
+    /// Who is at the other end.
+    pub peer: IpAddr,
+    /// How the answer's body is delimited.
+    pub framing: Framing,
+    /// Where it left off.
+    pub last_event_id: LastEventId,
+    /// Who it is, and what it may see.
+    pub profile: Profile,
+    /// When its permission ends, in Unix ms.
+    pub expires_unix_ms: Option<u64>,
+}
+
+impl<S: Read> Shard<S> {
+    /// The connection in `slot` has something to be read, or its peer has `hung_up`.
+    pub fn readable(&mut self, slot: u32, hung_up: bool, now: Now) {
+        let mut input = std::mem::take(&mut self.input);
+        while let Some(connection) = self.connections.get_mut(slot as usize) {
+            if matches!(connection.phase, Phase::Closed) {
+                break;
+            }
+            match connection.socket.read(&mut input) {
+                Ok(0) => self.close(slot, CloseReason::PeerClosed),
+                Ok(count) => {
+                    self.receive(slot, &input[..count], now);
+                    // A short read has emptied the socket; what comes next is another edge.
+                    if count < input.len() && !hung_up {
+                        break;
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => self.close(slot, CloseReason::PeerLost),
+            }
+        }
+        self.input = input;
+        self.debug_check();
+    }
+}
+
+impl<S> Shard<S> {
+    /// Takes in a stream that was judged and admitted on another thread.
+    pub fn adopt(&mut self, socket: S, arrival: Arrival, now: Now) -> u32 {
+        let slot = self.accept(socket, arrival.peer, now);
+        self.open(slot, arrival, now);
+        self.debug_check();
+        slot
+    }
+
+    fn receive(&mut self, slot: u32, bytes: &[u8], now: Now) {
+        let Some(connection) = self.connections.get_mut(slot as usize) else { return };
+        let Phase::Head(partial) = &mut connection.phase else { return self.discard(slot, bytes.len()) };
+        // As a rule the head comes whole, and is looked at where it was read.
+        let Some(mut waiting) = partial.take() else {
+            let mut scanner = HeadScanner::default();
+            match scanner.scan(bytes, &self.settings.requests) {
+                Scan::Incomplete => self.await_head(slot, bytes.to_vec(), scanner, None, now),
+                verdict => self.decide(slot, verdict, bytes, now.elapsed_ms, None, now),
+            }
+            return;
+        };
+        if waiting.bytes.is_empty() {
+            waiting.first_byte_ms = now.elapsed_ms;
+        }
+        waiting.bytes.extend_from_slice(bytes);
+        match waiting.scanner.scan(&waiting.bytes, &self.settings.requests) {
+            Scan::Incomplete => *partial = Some(waiting),
+            verdict => {
+                let Partial { bytes, first_byte_ms, refusal, .. } = *waiting;
+                self.decide(slot, verdict, &bytes, first_byte_ms, refusal, now);
+            }
+        }
+    }
+
+    fn await_head(
+        &mut self,
+        slot: u32,
+        bytes: Vec<u8>,
+        scanner: HeadScanner,
+        refusal: Option<Refusal>,
+        now: Now,
+    ) {
+        let deadline = now.elapsed_ms + self.head_timeout_ms();
+        let Some(connection) = self.connections.get_mut(slot as usize) else { return };
+        self.heads.push_back((deadline, slot, connection.serial));
+        let partial = Partial { bytes, scanner, first_byte_ms: now.elapsed_ms, refusal };
+        connection.phase = Phase::Head(Some(Box::new(partial)));
+    }
+
+    /// Whatever the new connection in `slot` asks for will be refused: there is room to say so, and no more.
+    pub fn refuse_when_known(&mut self, slot: u32, reason: Refusal, now: Now) {
+        self.await_head(slot, Vec::new(), HeadScanner::default(), Some(reason), now);
+    }
+
+    /// Closes a connection that cannot be served.
+    pub fn abandon(&mut self, slot: u32) {
+        self.close(slot, CloseReason::PeerLost);
+    }
+
+    /// Opens the stream that a whole head asks for. Everything else, and all doubt, goes to the control thread,
+    /// which reads the same bytes again and answers.
+    fn decide(
+        &mut self,
+        slot: u32,
+        verdict: Scan,
+        bytes: &[u8],
+        first_byte_ms: u64,
+        refusal: Option<Refusal>,
+        now: Now,
+    ) {
+        let Scan::Complete(outline) = verdict else {
+            return self.hand_over(slot, bytes.to_vec(), first_byte_ms, refusal);
+        };
+        let opened = match self.requested(slot, bytes, &outline) {
+            None => Err(refusal),
+            Some(_) if refusal.is_some() => Err(refusal),
+            Some(arrival) => match self.admission.admit(arrival.peer, arrival.profile.user.as_ref()) {
+                Err(refusal) => Err(Some(refusal)),
+                Ok(()) => {
+                    self.open(slot, arrival, now);
+                    Ok(())
+                }
+            },
+        };
+        match opened {
+            Ok(()) => self.discard(slot, bytes.len() - outline.length),
+            Err(refusal) => self.hand_over(slot, bytes.to_vec(), first_byte_ms, refusal),
+        }
+    }
+
+    /// The stream that a head asks for, if that is all there is to it and nobody need be asked.
+    fn requested(&self, slot: u32, bytes: &[u8], outline: &Outline) -> Option<Arrival> {
+        let settings = &self.settings;
+        let head = Head::parse(bytes, outline).ok()?;
+        let plain = settings.open
+            && head.method == Method::Get
+            && settings.routes.is_stream(head.path)
+            && head.body == BodyFraming::Empty
+            && !head.expects_continue
+            && !head.expects_unknown
+            && (!settings.loopback_host || head.host.is_none_or(is_loopback_host));
+        if !plain {
+            return None;
+        }
+        let Subscription { framing, last_event_id, claims } = Subscription::from_head(&head).ok()?;
+        let peer = self.origins.get(slot as usize)?.peer;
+        Some(Arrival { peer, framing, last_event_id, profile: claims, expires_unix_ms: None })
+    }
+
+    fn open(&mut self, slot: u32, arrival: Arrival, now: Now) {
+        let Arrival { peer, framing, last_event_id, profile, expires_unix_ms } = arrival;
+        let Some(connection) = self.connections.get_mut(slot as usize) else { return };
+        connection.framing = framing;
+        self.standing.count_profile(&profile, 1);
+        if !profile.is_anonymous() {
+            self.index.insert(slot, &profile);
+            connection.profile = Some(Arc::new(profile));
+        }
+        let expires_ms = expires_unix_ms.map(|at| now.elapsed_ms + at.saturating_sub(now.unix_ms));
+        if let Some(at) = expires_ms {
+            self.expiries.insert((at, slot));
+        }
+        if let Some(origin) = self.origins.get_mut(slot as usize) {
+            (origin.peer, origin.connected_unix_ms, origin.received) = (peer, now.unix_ms, 0);
+            origin.expires_ms = expires_ms;
+        }
+        self.totals.opened += 1;
+        match last_event_id {
+            LastEventId::None => self.go_live(slot, Gap::None, now),
+            LastEventId::Invalid => self.go_live(slot, Gap::Invalid, now),
+            LastEventId::Id(after) => {
+                self.enter(slot, Phase::Joining { after: after.seq, greeting: Greeting::Due, asked: true });
+                self.ask(slot, after);
+            }
+        }
+        if self.settings.watch {
+            self.effects.extend(self.client(slot).map(Effect::Connected));
+        }
+    }
+
+    /// A stream that brings no place in history begins at this shard's.
+    fn go_live(&mut self, slot: u32, gap: Gap, now: Now) {
+        self.greet(slot, self.event_id(self.applied), Continuity::Lost(gap), now);
+        self.subscribe(slot);
+    }
+
+    /// From here on, what is published is for this stream too.
+    pub(super) fn subscribe(&mut self, slot: u32) {
+        let Some(connection) = self.connections.get(slot as usize) else { return };
+        let cursor = tape_of(&self.tapes, connection.framing).end();
+        self.enter(slot, Phase::Streaming { cursor });
+        self.queue(slot);
+    }
+
+    /// The response head and the first event, as one piece, so that they leave in one write.
+    pub(super) fn greet(&mut self, slot: u32, id: EventId, continuity: Continuity, now: Now) {
+        let Some(client) = self.client(slot) else { return };
+        let Some(connection) = self.connections.get_mut(slot as usize) else { return };
+        let mut bytes = Vec::with_capacity(512);
+        write_head(&mut bytes, connection.framing, false, self.date.at(now));
+        let frame = connected(self.settings.retry, id, &client, continuity);
+        bytes.extend_from_slice(frame.bytes(connection.framing));
+        connection.push(Piece::Own(bytes.into()), tape_of(&self.tapes, connection.framing));
+    }
+
+    /// Asks the journal for what follows an event.
+    pub(super) fn ask(&mut self, slot: u32, after: EventId) {
+        let Some(connection) = self.connections.get(slot as usize) else { return };
+        let token = StreamToken { shard: self.number, slot, serial: connection.serial };
+        let (profile, budget) = (connection.profile.clone(), self.settings.replay_budget());
+        self.effects.push(Effect::Resume(Resume { token, after, profile, budget }));
+    }
+
+    /// What a client sends on its open stream is nothing to us, up to a point.
+    fn discard(&mut self, slot: u32, count: usize) {
+        let Some(origin) = self.origins.get_mut(slot as usize) else { return };
+        origin.received += count;
+        if origin.received > MAX_RECEIVED {
+            self.close(slot, CloseReason::Flooded);
+        }
+    }
+
+    /// Gives a connection away. Its slot is free at once: it was never listed anywhere.
+    pub(super) fn hand_over(&mut self, slot: u32, bytes: Vec<u8>, first_byte_ms: u64, refusal: Option<Refusal>) {
+        let Some(connection) = self.connections.try_remove(slot as usize) else { return };
+        let Some(origin) = self.origins.get(slot as usize) else { return };
+        let (socket, peer) = (connection.socket, origin.peer);
+        self.effects.push(Effect::HandOver(HandOver { socket, peer, bytes, first_byte_ms, refusal }));
+    }
+}

@@ -1,0 +1,80 @@
+//! How a shard stands.
+
+use super::close::CloseReason;
+
+/// One shard's streams and counters at one moment. Reports of several shards add up.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Open streams.
+    pub streams: u64,
+    /// Of those, with a user.
+    pub user_streams: u64,
+    /// Of those, with a session.
+    pub session_streams: u64,
+    /// Without write progress for longer than half of the connection timeout.
+    pub stale_streams: u64,
+    /// When the oldest stream was opened, in Unix ms.
+    pub oldest_unix_ms: Option<u64>,
+    /// When the newest stream was opened, in Unix ms.
+    pub newest_unix_ms: Option<u64>,
+    /// Streams that are being caught up from history.
+    pub lagging: u64,
+    /// Connections whose request is not yet known.
+    pub unopened: u64,
+    /// Bytes owed to streams.
+    pub backlog_bytes: u64,
+    /// What was counted since the start.
+    pub totals: Totals,
+}
+
+/// Counters since the start.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Streams opened.
+    pub opened: u64,
+    /// Streams ended, by [`CloseReason`] in the order of [`CloseReason::ALL`].
+    pub closed: [u64; CloseReason::ALL.len()],
+    /// Events handed to streams.
+    pub deliveries: u64,
+    /// Bytes written to sockets.
+    pub bytes_sent: u64,
+    /// Heartbeats sent.
+    pub heartbeats: u64,
+    /// Times that a stream fell behind its backlog limit and was sent back to history.
+    pub lags: u64,
+    /// Events that history never holds and that a stream missed because it was behind.
+    pub transient_missed: u64,
+}
+
+impl Report {
+    /// Adds another shard's.
+    pub fn add(&mut self, other: &Self) {
+        self.streams += other.streams;
+        self.user_streams += other.user_streams;
+        self.session_streams += other.session_streams;
+        self.stale_streams += other.stale_streams;
+        self.oldest_unix_ms = [self.oldest_unix_ms, other.oldest_unix_ms].into_iter().flatten().min();
+        self.newest_unix_ms = self.newest_unix_ms.max(other.newest_unix_ms);
+        self.lagging += other.lagging;
+        self.unopened += other.unopened;
+        self.backlog_bytes += other.backlog_bytes;
+        self.totals.add(&other.totals);
+    }
+}
+
+impl Totals {
+    fn add(&mut self, other: &Self) {
+        self.opened += other.opened;
+        self.closed.iter_mut().zip(other.closed).for_each(|(sum, more)| *sum += more);
+        self.deliveries += other.deliveries;
+        self.bytes_sent += other.bytes_sent;
+        self.heartbeats += other.heartbeats;
+        self.lags += other.lags;
+        self.transient_missed += other.transient_missed;
+    }
+
+    /// Streams ended for that reason.
+    pub fn closed_for(&self, reason: CloseReason) -> u64 {
+        self.closed[reason.index()]
+    }
+}

@@ -1,0 +1,82 @@
+//! Encoded events: the bytes that go to sockets, made once for everybody.
+
+use std::io::Write as _;
+use std::ops::Range;
+
+/// How the body of a stream is delimited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framing {
+    /// HTTP/1.1: `Transfer-Encoding: chunked`, one chunk an event (RFC 9112, 7.1).
+    Chunked,
+    /// HTTP/1.0: the end of the connection ends the body.
+    Plain,
+}
+
+impl Framing {
+    /// What ends a stream cleanly.
+    pub fn end(self) -> &'static [u8] {
+        match self {
+            Self::Chunked => b"0\r\n\r\n",
+            Self::Plain => b"",
+        }
+    }
+}
+
+/// Room before the body for the chunk head: eight hexadecimal digits, CR and LF.
+const CHUNK_HEAD: usize = 10;
+
+/// One event as bytes, with its chunk framing around it.
+#[derive(Clone, Debug)]
+pub struct Frame {
+    bytes: Box<[u8]>,
+    chunk_start: u8,
+}
+
+impl Frame {
+    /// Encodes what `write` appends as one frame of at most 4 GiB. One allocation where `expected` holds.
+    pub fn build(expected: usize, write: impl FnOnce(&mut Vec<u8>)) -> Self {
+        let mut bytes = Vec::with_capacity(CHUNK_HEAD + expected + 2);
+        bytes.resize(CHUNK_HEAD, 0);
+        write(&mut bytes);
+        let body = bytes.len() - CHUNK_HEAD;
+        let digits = (usize::BITS - body.leading_zeros()).div_ceil(4).max(1) as usize;
+        let chunk_start = CHUNK_HEAD - 2 - digits;
+        // Writing to a slice of just the right length cannot fail.
+        let _ = write!(&mut bytes[chunk_start..CHUNK_HEAD], "{body:x}\r\n");
+        bytes.extend_from_slice(b"\r\n");
+        Self { bytes: bytes.into_boxed_slice(), chunk_start: chunk_start as u8 }
+    }
+
+    /// The bytes for a stream of that framing.
+    pub fn bytes(&self, framing: Framing) -> &[u8] {
+        &self.bytes[self.range(framing)]
+    }
+
+    fn range(&self, framing: Framing) -> Range<usize> {
+        match framing {
+            Framing::Chunked => self.chunk_start as usize..self.bytes.len(),
+            Framing::Plain => CHUNK_HEAD..self.bytes.len() - 2,
+        }
+    }
+
+    /// Bytes of memory behind this frame.
+    pub fn size(&self) -> usize {
+        self.bytes.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chunk_head_tells_the_length_of_the_body() {
+        for length in [0, 1, 9, 15, 16, 255, 256, 4095, 4096, 65_535, 65_536, 1 << 20] {
+            let frame = Frame::build(length, |out| out.resize(out.len() + length, b'x'));
+            let body = "x".repeat(length);
+            assert_eq!(frame.bytes(Framing::Plain), body.as_bytes());
+            let chunked = format!("{length:x}\r\n{body}\r\n");
+            assert_eq!(frame.bytes(Framing::Chunked), chunked.as_bytes(), "{length}");
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! JSON objects taken apart one member at a time, so that an error can name the member.
+
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+/// Why a text is not the value that was asked for.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum JsonError {
+    /// Not JSON at all (400).
+    #[error("malformed JSON: {0}")]
+    Malformed(String),
+    /// JSON, but not what it must be (422).
+    #[error("{member}: {reason}")]
+    Invalid {
+        /// The member at fault, with the path to it.
+        member: String,
+        /// What it must be.
+        reason: String,
+    },
+}
+
+impl JsonError {
+    /// An error about a member that is there, or should be.
+    pub fn invalid(member: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self::Invalid { member: member.into(), reason: reason.into() }
+    }
+}
+
+/// The members of an object, each once, their values untouched.
+pub struct Members<'j>(Vec<(String, &'j RawValue)>);
+
+impl<'j> Members<'j> {
+    /// Parses a whole text as one object. `member` names it in errors.
+    pub fn parse(text: &'j str, member: &str) -> Result<Self, JsonError> {
+        let value: &RawValue =
+            serde_json::from_str(text).map_err(|error| JsonError::Malformed(error.to_string()))?;
+        Self::of(value, member)
+    }
+
+    /// The members of a value that must be an object.
+    pub fn of(value: &'j RawValue, member: &str) -> Result<Self, JsonError> {
+        if !value.get().starts_with('{') {
+            return Err(JsonError::invalid(member, "must be an object"));
+        }
+        serde_json::from_str(value.get())
+            .map_err(|error| JsonError::invalid(member, format!("is not usable: {error}")))
+    }
+
+    /// Takes one member out; `null` is a value like another.
+    pub fn take(&mut self, name: &str) -> Option<&'j RawValue> {
+        let at = self.0.iter().position(|(key, _)| key == name)?;
+        Some(self.0.swap_remove(at).1)
+    }
+
+    /// Fails on what was not taken: a misspelt member must not be ignored, least of all in an address.
+    pub fn finish(self, prefix: &str) -> Result<(), JsonError> {
+        match self.0.into_iter().next() {
+            Some((name, _)) => Err(JsonError::invalid(format!("{prefix}{name}"), "is not a known member")),
+            None => Ok(()),
+        }
+    }
+
+    /// All members, in their order.
+    pub fn into_iter(self) -> impl Iterator<Item = (String, &'j RawValue)> {
+        self.0.into_iter()
+    }
+}
+
+impl<'de: 'j, 'j> Deserialize<'de> for Members<'j> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Collect;
+        impl<'de> Visitor<'de> for Collect {
+            type Value = Vec<(String, &'de RawValue)>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut members: Self::Value = Vec::with_capacity(4);
+                while let Some((name, value)) = map.next_entry::<String, &'de RawValue>()? {
+                    if members.len() == MAX_MEMBERS {
+                        return Err(serde::de::Error::custom("too many members"));
+                    }
+                    if members.iter().any(|(key, _)| *key == name) {
+                        return Err(serde::de::Error::custom(format_args!("member {name:?} stands twice")));
+                    }
+                    members.push((name, value));
+                }
+                Ok(members)
+            }
+        }
+        deserializer.deserialize_map(Collect).map(Members)
+    }
+}
+
+/// Looking for duplicates is quadratic; no object of ours has more members than this.
+const MAX_MEMBERS: usize = 64;
+
+/// A string.
+pub fn string(value: &RawValue, member: &str) -> Result<String, JsonError> {
+    serde_json::from_str(value.get()).map_err(|_| JsonError::invalid(member, "must be a string of Unicode text"))
+}
+
+/// A whole number from 0.
+pub fn whole_number(value: &RawValue, member: &str) -> Result<u64, JsonError> {
+    serde_json::from_str(value.get()).map_err(|_| JsonError::invalid(member, "must be a whole number from 0"))
+}
+
+/// A string, or an array of them.
+pub fn strings(value: &RawValue, member: &str) -> Result<Vec<Box<str>>, JsonError> {
+    let one = || serde_json::from_str::<Box<str>>(value.get()).map(|one| vec![one]);
+    let many = || serde_json::from_str::<Vec<Box<str>>>(value.get());
+    one().or_else(|_| many()).map_err(|_| JsonError::invalid(member, "must be a string or an array of strings"))
+}
+
+/// A string, number or boolean, as text: metadata are texts.
+pub fn scalar(value: &RawValue, member: &str) -> Result<String, JsonError> {
+    let text = value.get();
+    match text.as_bytes().first() {
+        Some(b'"') => string(value, member),
+        Some(b'{' | b'[' | b'n') | None => Err(JsonError::invalid(member, "must be a string, number or boolean")),
+        Some(_) => Ok(text.to_owned()),
+    }
+}

@@ -1,0 +1,166 @@
+//! Which resource a request is for.
+
+use std::borrow::Cow;
+
+use super::http::{Method, percent_decode};
+use super::response::Problem;
+
+/// What a request asks to be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Route {
+    /// GET `{base}`: open a stream.
+    Stream,
+    /// HEAD `{base}`: the head of a stream.
+    StreamHead,
+    /// OPTIONS of a known path: which methods it takes.
+    Options(&'static str),
+    /// POST `{base}/events`.
+    Publish,
+    /// GET `{base}/stats`, and GET `{base}/test` in development.
+    Statistics,
+    /// GET `{base}/users`.
+    Users,
+    /// GET `{base}/users/{userId}`.
+    User(String),
+    /// DELETE `{base}/users/{userId}`.
+    DisconnectUser(String),
+    /// DELETE `{base}/clients/{clientId}`.
+    DisconnectClient(String),
+    /// POST `{base}/test`, in development.
+    Test,
+    /// GET `/healthz`.
+    Liveness,
+    /// GET `/readyz`.
+    Readiness,
+}
+
+/// What somebody must be allowed to do, to use a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Nothing.
+    None,
+    /// Open a stream.
+    Subscribe,
+    /// Publish events.
+    Publish,
+    /// See statistics and presence, and end streams.
+    Admin,
+}
+
+impl Route {
+    /// What it takes to be allowed.
+    pub fn scope(&self) -> Scope {
+        match self {
+            Self::Stream | Self::StreamHead => Scope::Subscribe,
+            Self::Publish | Self::Test => Scope::Publish,
+            Self::Statistics | Self::Users | Self::User(_) => Scope::Admin,
+            Self::DisconnectUser(_) | Self::DisconnectClient(_) => Scope::Admin,
+            Self::Options(_) | Self::Liveness | Self::Readiness => Scope::None,
+        }
+    }
+}
+
+/// The resources of a server.
+#[derive(Clone, Debug)]
+pub struct Routes {
+    base: Box<str>,
+    development: bool,
+}
+
+/// A path that something stands at, before the method is looked at.
+enum Resource {
+    Stream,
+    Events,
+    Statistics,
+    Users,
+    User(String),
+    Client(String),
+    Test,
+    Liveness,
+    Readiness,
+}
+
+impl Routes {
+    /// The resources below `base`, which begins with `/` and does not end with one.
+    pub fn new(base: &str, development: bool) -> Self {
+        Self { base: base.into(), development }
+    }
+
+    /// Whether this is the path of the stream.
+    pub fn is_stream(&self, path: &str) -> bool {
+        path == &*self.base
+    }
+
+    /// Finds what a method on a path does: 404 for an unknown path, 501 for a method that nobody knows, 405
+    /// (with `Allow`) for one that the path does not take.
+    pub fn find(&self, method: Method<'_>, path: &str) -> Result<Route, Problem> {
+        let resource = self.resource(path).ok_or_else(|| Problem::new(404, "nothing is at this path"))?;
+        let allow = resource.allow();
+        if method == Method::Options {
+            return Ok(Route::Options(allow));
+        }
+        resource.route(method).ok_or_else(|| match method {
+            Method::Other(name) if !is_registered(name) => Problem::new(501, "this method is not implemented"),
+            _ => Problem::new(405, format!("this resource takes {allow}")).with_field("Allow", allow),
+        })
+    }
+
+    fn resource(&self, path: &str) -> Option<Resource> {
+        match path {
+            "/healthz" => return Some(Resource::Liveness),
+            "/readyz" => return Some(Resource::Readiness),
+            _ => {}
+        }
+        let below = path.strip_prefix(&*self.base)?;
+        match below {
+            "" => return Some(Resource::Stream),
+            "/events" => return Some(Resource::Events),
+            "/stats" => return Some(Resource::Statistics),
+            "/users" => return Some(Resource::Users),
+            "/test" if self.development => return Some(Resource::Test),
+            _ => {}
+        }
+        let name = |prefix| {
+            let name = below.strip_prefix(prefix).filter(|name| !name.is_empty() && !name.contains('/'))?;
+            percent_decode(name).ok().map(Cow::into_owned)
+        };
+        name("/users/").map(Resource::User).or_else(|| name("/clients/").map(Resource::Client))
+    }
+}
+
+impl Resource {
+    fn allow(&self) -> &'static str {
+        match self {
+            Self::Events => "POST, OPTIONS",
+            Self::Client(_) => "DELETE, OPTIONS",
+            Self::User(_) => "GET, HEAD, DELETE, OPTIONS",
+            Self::Test => "GET, HEAD, POST, OPTIONS",
+            Self::Stream | Self::Statistics | Self::Users | Self::Liveness | Self::Readiness => {
+                "GET, HEAD, OPTIONS"
+            }
+        }
+    }
+
+    fn route(self, method: Method<'_>) -> Option<Route> {
+        let reads = matches!(method, Method::Get | Method::Head);
+        match (self, method) {
+            (Self::Stream, Method::Get) => Some(Route::Stream),
+            (Self::Stream, Method::Head) => Some(Route::StreamHead),
+            (Self::Events, Method::Post) => Some(Route::Publish),
+            (Self::Test, Method::Post) => Some(Route::Test),
+            (Self::User(user), Method::Delete) => Some(Route::DisconnectUser(user)),
+            (Self::Client(client), Method::Delete) => Some(Route::DisconnectClient(client)),
+            (Self::Statistics | Self::Test, _) if reads => Some(Route::Statistics),
+            (Self::Users, _) if reads => Some(Route::Users),
+            (Self::User(user), _) if reads => Some(Route::User(user)),
+            (Self::Liveness, _) if reads => Some(Route::Liveness),
+            (Self::Readiness, _) if reads => Some(Route::Readiness),
+            _ => None,
+        }
+    }
+}
+
+/// The methods that HTTP itself defines beyond those that we take (RFC 9110, 9; RFC 5789).
+fn is_registered(method: &str) -> bool {
+    matches!(method, "PUT" | "PATCH" | "TRACE" | "CONNECT")
+}

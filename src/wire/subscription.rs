@@ -1,0 +1,172 @@
+//! Stream requests: what a client subscribes to, and where it left off.
+
+use std::str::FromStr;
+use std::sync::Arc;
+
+use super::client::Profile;
+use super::frame::Framing;
+use super::http::{Head, Version, query_pairs};
+use super::id::EventId;
+use super::response::Problem;
+use super::topic::Pattern;
+
+/// Longest user, session, metadata key or metadata value, in bytes.
+pub const MAX_NAME: usize = 256;
+/// Most topic patterns, and most metadata keys, of one stream.
+pub const MAX_ENTRIES: usize = 64;
+
+/// Where a client says that it left off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LastEventId {
+    /// It did not say.
+    None,
+    /// What it gave is not an id of ours.
+    Invalid,
+    /// After this event.
+    Id(EventId),
+}
+
+/// A request to open a stream, as far as the request itself tells.
+#[derive(Clone, Debug)]
+pub struct Subscription {
+    /// How the answer's body is delimited.
+    pub framing: Framing,
+    /// Where the client left off.
+    pub last_event_id: LastEventId,
+    /// Who the query claims that it is, and what it asks for. Only open mode believes the claims.
+    pub claims: Profile,
+}
+
+impl Subscription {
+    /// Reads a GET of the stream's path. Its `Accept` is judged first (406), then its query (400).
+    pub fn from_head(head: &Head<'_>) -> Result<Self, Problem> {
+        if !accepts_event_stream(head) {
+            return Err(Problem::new(406, "this resource is a text/event-stream"));
+        }
+        let mut claims = Claims::default();
+        for pair in query_pairs(head.query.unwrap_or_default()) {
+            let (key, value) = pair.map_err(|_| Problem::new(400, "the query is not UTF-8"))?;
+            claims.take(&key, &value)?;
+        }
+        let from_field = head.field("last-event-id").filter(|value| !value.is_empty());
+        let last_event_id = match from_field {
+            Some(value) => std::str::from_utf8(value).map_or(LastEventId::Invalid, LastEventId::of),
+            None => claims.last_event_id.unwrap_or(LastEventId::None),
+        };
+        let framing = match head.version {
+            Version::Http11 => Framing::Chunked,
+            Version::Http10 => Framing::Plain,
+        };
+        Ok(Self { framing, last_event_id, claims: claims.into_profile() })
+    }
+}
+
+impl LastEventId {
+    fn of(text: &str) -> Self {
+        EventId::from_str(text).map_or(Self::Invalid, Self::Id)
+    }
+}
+
+/// The query, while it is read.
+#[derive(Default)]
+struct Claims {
+    user: Option<Arc<str>>,
+    session: Option<Arc<str>>,
+    topics: Vec<Pattern>,
+    meta: Vec<(Arc<str>, Arc<str>)>,
+    last_event_id: Option<LastEventId>,
+}
+
+impl Claims {
+    fn take(&mut self, key: &str, value: &str) -> Result<(), Problem> {
+        match key {
+            "topic" => {
+                let pattern = Pattern::parse(value)
+                    .map_err(|error| Problem::new(400, format!("topic {value:?}: {error}")))?;
+                self.topics.push(pattern);
+                within("topics", self.topics.len())
+            }
+            "lastEventId" if !value.is_empty() => {
+                self.last_event_id = Some(LastEventId::of(value));
+                Ok(())
+            }
+            "userId" if !value.is_empty() => once("userId", &mut self.user, value),
+            "sessionId" if !value.is_empty() => once("sessionId", &mut self.session, value),
+            _ => match key.strip_prefix("meta.") {
+                Some(key) if !key.is_empty() => self.take_meta(key, value),
+                _ => Ok(()),
+            },
+        }
+    }
+
+    fn take_meta(&mut self, key: &str, value: &str) -> Result<(), Problem> {
+        if self.meta.iter().any(|(name, _)| **name == *key) {
+            return Err(Problem::new(400, format!("meta.{key} is given twice")));
+        }
+        self.meta.push((name("metadata", key)?, name("metadata", value)?));
+        within("metadata keys", self.meta.len())
+    }
+
+    fn into_profile(mut self) -> Profile {
+        self.meta.sort();
+        self.topics.sort();
+        self.topics.dedup();
+        Profile {
+            user: self.user,
+            session: self.session,
+            topics: self.topics.into_boxed_slice(),
+            meta: self.meta.into_boxed_slice(),
+        }
+    }
+}
+
+fn once(key: &str, place: &mut Option<Arc<str>>, value: &str) -> Result<(), Problem> {
+    if place.is_some() {
+        return Err(Problem::new(400, format!("{key} is given twice")));
+    }
+    *place = Some(name(key, value)?);
+    Ok(())
+}
+
+fn name(what: &str, value: &str) -> Result<Arc<str>, Problem> {
+    if value.len() > MAX_NAME || value.chars().any(char::is_control) {
+        return Err(Problem::new(400, format!("{what}: at most {MAX_NAME} bytes, no control characters")));
+    }
+    Ok(value.into())
+}
+
+fn within(what: &str, count: usize) -> Result<(), Problem> {
+    if count > MAX_ENTRIES {
+        return Err(Problem::new(400, format!("at most {MAX_ENTRIES} {what}")));
+    }
+    Ok(())
+}
+
+/// Whether the `Accept` fields allow `text/event-stream` (RFC 9110, 12.5.1): the most specific range that
+/// covers it decides, and a weight of zero excludes. No field allows everything.
+fn accepts_event_stream(head: &Head<'_>) -> bool {
+    let mut best: Option<(u8, bool)> = None;
+    let mut given = false;
+    for value in head.fields("accept") {
+        given = true;
+        for range in value.split(|byte| *byte == b',') {
+            let mut parts = range.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
+            let specificity = match parts.next().unwrap_or_default() {
+                name if name.eq_ignore_ascii_case(b"text/event-stream") => 3,
+                name if name.eq_ignore_ascii_case(b"text/*") => 2,
+                b"*/*" => 1,
+                _ => continue,
+            };
+            let excluded = parts.any(is_weight_zero);
+            if best.is_none_or(|(so_far, _)| specificity > so_far) {
+                best = Some((specificity, !excluded));
+            }
+        }
+    }
+    !given || best.is_some_and(|(_, allowed)| allowed)
+}
+
+fn is_weight_zero(parameter: &[u8]) -> bool {
+    let Some((name, value)) = parameter.split_first_chunk::<2>() else { return false };
+    name.eq_ignore_ascii_case(b"q=") && value.starts_with(b"0") && value[1..].iter().all(|b| matches!(b, b'.' | b'0'))
+}

@@ -1,0 +1,201 @@
+//! Whom an event is for.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::client::{Client, ClientId};
+use super::topic::Topic;
+
+/// Whom an event is for: the named streams united, then narrowed by conditions, less the exceptions.
+///
+/// ```
+/// use fanfare::Target;
+/// let everyone = Target::all();
+/// let two_people = Target::user("ada").or_user("grace");
+/// let in_the_room = Target::all().with_meta("roomId", "room-123");
+/// let others_in_the_room = in_the_room.clone().except(Target::user("ada"));
+/// let by_closure = Target::filter(|client| client.meta("roomId") == Some("room-123"));
+/// ```
+#[derive(Clone, Debug)]
+pub struct Target {
+    pub(crate) to: Selector,
+    pub(crate) except: Vec<Target>,
+}
+
+/// A predicate over a client's view. It runs on an event loop, for each stream there: keep it short.
+pub(crate) type Filter = Arc<dyn Fn(&Client) -> bool + Send + Sync>;
+
+/// Streams, by who they are: the union of the named ones, narrowed by metadata and a filter.
+#[derive(Clone, Default)]
+pub struct Selector {
+    /// Everyone, whatever else is named.
+    pub everyone: bool,
+    /// All streams of these users.
+    pub users: Vec<Box<str>>,
+    /// All streams of these sessions.
+    pub sessions: Vec<Box<str>>,
+    /// The streams that subscribe to one of these topics.
+    pub topics: Vec<Topic>,
+    /// These streams.
+    pub clients: Vec<ClientId>,
+    /// Of those, only the ones whose metadata has all of these.
+    pub meta: Vec<(Box<str>, Box<str>)>,
+    /// Of those, only the ones that the predicate holds for.
+    pub(crate) filter: Option<Filter>,
+}
+
+impl Target {
+    /// Every stream.
+    pub fn all() -> Self {
+        Selector { everyone: true, ..Selector::default() }.into()
+    }
+
+    /// All streams of a user.
+    pub fn user(user: impl Into<Box<str>>) -> Self {
+        Selector { users: vec![user.into()], ..Selector::default() }.into()
+    }
+
+    /// All streams of a session.
+    pub fn session(session: impl Into<Box<str>>) -> Self {
+        Selector { sessions: vec![session.into()], ..Selector::default() }.into()
+    }
+
+    /// All streams that subscribe to a topic, by its name or by a pattern.
+    pub fn topic(topic: Topic) -> Self {
+        Selector { topics: vec![topic], ..Selector::default() }.into()
+    }
+
+    /// One stream.
+    pub fn client(client: ClientId) -> Self {
+        Selector { clients: vec![client], ..Selector::default() }.into()
+    }
+
+    /// The streams that a predicate over the client's view holds for.
+    ///
+    /// It is evaluated on the event loops, against every stream (cost: the number of streams), and again
+    /// for each client that resumes past such an event. It must be quick and must not block; one that
+    /// panics counts as false.
+    pub fn filter(holds: impl Fn(&Client) -> bool + Send + Sync + 'static) -> Self {
+        Selector { everyone: true, filter: Some(Arc::new(holds)), ..Selector::default() }.into()
+    }
+
+    /// Also all streams of this user.
+    #[must_use]
+    pub fn or_user(mut self, user: impl Into<Box<str>>) -> Self {
+        self.to.users.push(user.into());
+        self
+    }
+
+    /// Also all streams of this session.
+    #[must_use]
+    pub fn or_session(mut self, session: impl Into<Box<str>>) -> Self {
+        self.to.sessions.push(session.into());
+        self
+    }
+
+    /// Also all streams that subscribe to this topic.
+    #[must_use]
+    pub fn or_topic(mut self, topic: Topic) -> Self {
+        self.to.topics.push(topic);
+        self
+    }
+
+    /// Also this stream.
+    #[must_use]
+    pub fn or_client(mut self, client: ClientId) -> Self {
+        self.to.clients.push(client);
+        self
+    }
+
+    /// Only those whose metadata has this value for this key.
+    #[must_use]
+    pub fn with_meta(mut self, key: impl Into<Box<str>>, value: impl Into<Box<str>>) -> Self {
+        self.to.meta.push((key.into(), value.into()));
+        self
+    }
+
+    /// But not the streams that `other` means.
+    #[must_use]
+    pub fn except(mut self, other: Self) -> Self {
+        self.except.push(other);
+        self
+    }
+
+    /// Whether this client is one of those meant.
+    pub fn matches(&self, client: &Client) -> bool {
+        self.to.matches(client) && !self.except.iter().any(|except| except.matches(client))
+    }
+
+    /// Bytes of memory behind the address, about.
+    pub(crate) fn size(&self) -> usize {
+        self.to.size() + self.except.iter().map(|except| except.size() + size_of::<Self>()).sum::<usize>()
+    }
+
+    /// Whether it is every stream, without condition or exception.
+    pub fn is_everyone(&self) -> bool {
+        self.except.is_empty() && self.to.is_everyone()
+    }
+}
+
+impl From<Selector> for Target {
+    fn from(to: Selector) -> Self {
+        Self { to, except: Vec::new() }
+    }
+}
+
+impl Selector {
+    /// Whether this client is one of those meant.
+    pub fn matches(&self, client: &Client) -> bool {
+        self.names(client) && self.narrows_to(client)
+    }
+
+    /// Whether it is every stream, without condition.
+    pub fn is_everyone(&self) -> bool {
+        self.everyone && self.meta.is_empty() && self.filter.is_none()
+    }
+
+    fn size(&self) -> usize {
+        let texts = self.users.iter().chain(&self.sessions).map(|name| name.len());
+        let topics = self.topics.iter().map(|topic| topic.as_str().len());
+        let meta = self.meta.iter().map(|(key, value)| key.len() + value.len());
+        // Each name is held once more where history is looked up by it.
+        let entries = self.users.len() + self.sessions.len() + self.topics.len() + self.clients.len() + self.meta.len();
+        2 * texts.chain(topics).chain(meta).sum::<usize>() + ENTRY * entries
+    }
+
+    fn names(&self, client: &Client) -> bool {
+        let among = |names: &[Box<str>], name: Option<&str>| name.is_some_and(|name| names.iter().any(|n| **n == *name));
+        self.everyone
+            || among(&self.users, client.user_id())
+            || among(&self.sessions, client.session_id())
+            || self.clients.contains(&client.id())
+            || self.topics.iter().any(|topic| client.topics().iter().any(|pattern| pattern.matches(topic)))
+    }
+
+    fn narrows_to(&self, client: &Client) -> bool {
+        self.meta.iter().all(|(key, value)| client.meta(key) == Some(value))
+            && self.filter.as_ref().is_none_or(|filter| holds(filter, client))
+    }
+}
+
+/// What one name costs beside its text.
+const ENTRY: usize = 64;
+
+/// A filter is the application's code: its panic must not end an event loop.
+fn holds(filter: &Filter, client: &Client) -> bool {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| filter(client))).unwrap_or(false)
+}
+
+impl fmt::Debug for Selector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Selector")
+            .field("everyone", &self.everyone)
+            .field("users", &self.users)
+            .field("sessions", &self.sessions)
+            .field("topics", &self.topics)
+            .field("clients", &self.clients)
+            .field("meta", &self.meta)
+            .field("filter", &self.filter.is_some())
+            .finish()
+    }
+}

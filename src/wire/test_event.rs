@@ -1,0 +1,102 @@
+//! Test events: the short form in which the development endpoint takes them.
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::event::Event;
+use super::json::{self, JsonError, Members};
+use super::payload::{Announcement, Level, Notification, Progress};
+use super::publication::Publication;
+use super::target::Target;
+
+/// The members of a test event, each read on its own.
+struct Fields<'j>(Members<'j>);
+
+impl Publication {
+    /// Reads a test event, `{"type": "notification", "message": "Test message"}`, and builds the event of that
+    /// type, for everyone or for `userId`. `unix_ms` is what a `ping` says.
+    pub fn from_test(text: &str, unix_ms: u64) -> Result<Self, JsonError> {
+        let mut fields = Fields(Members::parse(text, "the test event")?);
+        let kind = fields.text("type", "notification")?;
+        let user = fields.0.take("userId").map(|value| json::string(value, "userId")).transpose()?;
+        let event = fields.event(&kind, unix_ms)?;
+        let target = user.map_or_else(Target::all, Target::user);
+        Ok(Self::new(event, target))
+    }
+}
+
+impl Fields<'_> {
+    fn event(mut self, kind: &str, unix_ms: u64) -> Result<Event, JsonError> {
+        match kind {
+            "notification" => self.notification(),
+            "announcement" => self.announcement(),
+            "progress" => self.progress(),
+            "ping" => encode(kind, &serde_json::json!({ "timestamp": unix_ms })),
+            // Only the server itself says how a connection stands.
+            "connection" => Err(JsonError::invalid("type", "cannot be connection")),
+            _ => self.custom(kind),
+        }
+    }
+
+    fn notification(&mut self) -> Result<Event, JsonError> {
+        let notification = Notification {
+            kind: "test".into(),
+            title: self.text("title", "Test notification")?,
+            message: self.text("message", "Test message")?,
+            data: self.data()?,
+        };
+        encode("notification", &notification)
+    }
+
+    fn announcement(&mut self) -> Result<Event, JsonError> {
+        let level = match self.text("level", "info")?.as_str() {
+            "info" => Level::Info,
+            "warning" => Level::Warning,
+            "error" => Level::Error,
+            _ => return Err(JsonError::invalid("level", "must be info, warning or error")),
+        };
+        let title = self.text("title", "Test announcement")?;
+        encode("announcement", &Announcement { title, message: self.text("message", "Test message")?, level })
+    }
+
+    fn progress(&mut self) -> Result<Event, JsonError> {
+        let percentage = self.number("percentage", 50.0)?;
+        let completed = self.0.take("completed").map(|value| serde_json::from_str(value.get())).transpose();
+        let completed = completed.map_err(|_| JsonError::invalid("completed", "must be true or false"))?;
+        let progress = Progress {
+            operation_id: self.text("operationId", "test")?,
+            percentage,
+            message: self.text("message", "Test message")?,
+            completed: completed.unwrap_or(percentage >= 100.0),
+        };
+        encode("progress", &progress)
+    }
+
+    /// `update`, and whatever the application has invented: its data, or its message.
+    fn custom(&mut self, kind: &str) -> Result<Event, JsonError> {
+        let event = match self.0.take("data") {
+            Some(data) => Event::raw_json(kind, data),
+            None => Event::json(kind, &serde_json::json!({ "message": self.text("message", "Test message")? })),
+        };
+        event.map_err(|error| JsonError::invalid("type", error.to_string()))
+    }
+
+    fn text(&mut self, name: &str, default: &str) -> Result<String, JsonError> {
+        self.0.take(name).map_or_else(|| Ok(default.to_owned()), |value| json::string(value, name))
+    }
+
+    fn number(&mut self, name: &str, default: f64) -> Result<f64, JsonError> {
+        let number = |value: &RawValue| serde_json::from_str(value.get());
+        let value = self.0.take(name).map(number).transpose();
+        value.map(|value| value.unwrap_or(default)).map_err(|_| JsonError::invalid(name, "must be a number"))
+    }
+
+    fn data(&mut self) -> Result<Option<serde_json::Value>, JsonError> {
+        let data = self.0.take("data").map(|value| serde_json::from_str(value.get())).transpose();
+        data.map_err(|error| JsonError::invalid("data", error.to_string()))
+    }
+}
+
+fn encode<T: Serialize>(name: &str, payload: &T) -> Result<Event, JsonError> {
+    Event::json(name, payload).map_err(|error| JsonError::invalid("type", error.to_string()))
+}
