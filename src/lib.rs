@@ -1,1 +1,3 @@
 //! fanfare: a Server-Sent Events engine.
+
+pub mod wire;
