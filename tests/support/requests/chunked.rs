@@ -56,11 +56,7 @@ fn bad_sizes() -> Vec<Case> {
         bad_chunks("a last chunk of 17 digits", 400, "00000000000000000¶\r\n\r\n"),
         bad_chunks("the largest size", 413, "FFFFFFFFFFFFFFFF\r\n¶hi"),
         bad_chunks("a size beyond the limit", 413, "100001\r\n¶"),
-        bad_chunks(
-            "a size that goes beyond the limit",
-            413,
-            "2\r\nhi\r\nFFFFF\r\n".replace("FFFFF\r\n", "FFFFF\r\n¶").as_str(),
-        ),
+        bad_chunks("a size that goes beyond the limit", 413, "2\r\nhi\r\nFFFFF\r\n¶"),
         bad_chunks("a size beyond the limit, and a bad extension", 400, "100001;\r¶\n"),
         bad_chunks("bare LF after a size", 400, "2\n¶hi\r\n0\r\n\r\n"),
         bad_chunks("bare CR after a size", 400, "2\rh¶i\r\n0\r\n\r\n"),

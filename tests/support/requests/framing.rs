@@ -61,6 +61,7 @@ fn lengths() -> Vec<Case> {
 fn codings() -> Vec<Case> {
     let chunks = "0\r\n\r\n";
     let coding = |value: &str| format!("{POST}Transfer-Encoding:{value}\r\n\r\n{chunks}");
+    let coding_to_end = |value: &str| format!("{POST}Transfer-Encoding:{value}\r¶\n\r\n{chunks}");
     vec![
         good("chunked in capitals", coding(" CHUNKED"), &[request("POST", "/", "")]),
         good("blanks around chunked", coding("\t chunked \t"), &[request("POST", "/", "")]),
@@ -80,7 +81,7 @@ fn codings() -> Vec<Case> {
         bad("chunked with a parameter", 400, coding(" chunked;¶q=1")),
         bad("chunked in quotes", 400, coding(" \"¶chunked\"")),
         bad("chunked with a letter too many", 400, coding(" chunkedx¶")),
-        bad("chunked with a letter too few", 400, coding(" chunke\r¶").replace("¶\r\n", "¶\n")),
+        bad("chunked with a letter too few", 400, coding_to_end(" chunke")),
         bad("chunked with a blank inside", 400, coding(" chun k¶ed")),
         bad("chunked after a vertical tab", 400, coding(" \x0b¶chunked")),
         bad("chunked before a form feed", 400, coding(" chunked\x0c¶")),
@@ -88,8 +89,8 @@ fn codings() -> Vec<Case> {
         bad("chunked and bare CR", 400, coding(" chunked\rx¶")),
         bad("chunked behind a bare LF", 400, coding("\n¶ chunked")),
         bad("a no-break space", 400, coding("\u{a0}chunked")),
-        bad("an empty coding", 400, coding("\r¶").replace("¶\r\n", "¶\n")),
-        bad("a coding that is folded", 400, coding("\r¶\n chunked").replace("¶\r\n", "¶\n")),
+        bad("an empty coding", 400, coding_to_end("")),
+        bad("a coding that is folded", 400, coding("\r¶\n chunked")),
         bad_post("a blank before a coding's colon", 400, "Transfer-Encoding ¶: chunked\r\n\r\n0\r\n\r\n"),
         bad_post("a tab before a coding's colon", 400, "Transfer-Encoding\t¶: chunked\r\n\r\n0\r\n\r\n"),
         bad_post("a coding behind a blank", 400, "X: y\r\n ¶Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),

@@ -29,6 +29,7 @@ struct Connection {
     fed: usize,
     /// After how many bytes a request was rejected.
     rejected_at: Option<usize>,
+    detail: Option<&'static str>,
 }
 
 impl Connection {
@@ -49,6 +50,7 @@ impl Connection {
                 Step::Rejected(rejection) => {
                     self.seen.push(Expected::Rejected(rejection.status));
                     self.rejected_at = Some(self.fed);
+                    self.detail = Some(rejection.detail);
                 }
             }
         }

@@ -43,14 +43,16 @@ fn each_case_cut_in_two() {
 
 #[test]
 fn each_case_byte_by_byte() {
+    let mut wrong = Vec::new();
     for case in cases() {
         LOOKS.set(0);
         let found = outcome(case.input.chunks(1));
         assert_eq!(found.seen, case.expect, "{}", case.name);
-        if case.at.is_some() {
-            assert_eq!(found.rejected_at, case.at, "{} is known too early or too late", case.name);
+        if case.at.is_some() && found.rejected_at != case.at {
+            wrong.push((case.name, found.rejected_at, case.at));
         }
         let most = 3 * case.input.len();
         assert!(LOOKS.get() <= most, "{}: {} looks at {} bytes", case.name, LOOKS.get(), case.input.len());
     }
+    assert!(wrong.is_empty(), "known too early or too late: {wrong:#?}");
 }
