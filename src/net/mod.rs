@@ -32,7 +32,7 @@ use std::time::Duration;
 
 use mio::Poll;
 
-pub(crate) use access::Access;
+pub(crate) use access::{Access, AuthenticateHook};
 pub use access::{Denial, Identity, RequestHead};
 pub(crate) use clock::Clock;
 pub(crate) use descriptors::{raise_limit, streams_within};

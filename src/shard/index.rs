@@ -16,7 +16,7 @@ pub(super) struct Index {
     users: HashMap<Arc<str>, Slots>,
     sessions: HashMap<Arc<str>, Slots>,
     literals: HashMap<Pattern, Slots>,
-    wildcards: PatternTrie<u32>,
+    wildcards: PatternTrie,
     meta: HashMap<Arc<str>, HashMap<Arc<str>, Slots>>,
 }
 
@@ -60,7 +60,7 @@ impl Index {
         for pattern in &profile.topics {
             match pattern.is_literal() {
                 true => remove(&mut self.literals, pattern, slot),
-                false => drop(self.wildcards.remove(pattern, &slot)),
+                false => self.wildcards.remove(pattern, slot),
             }
         }
         for (key, value) in &profile.meta {
@@ -96,7 +96,7 @@ impl Index {
 
     fn of_topic(&self, topic: &Topic, out: &mut Vec<u32>) {
         collect(self.literals.get(topic.as_str()), out);
-        self.wildcards.visit(topic, |slot| out.push(*slot));
+        self.wildcards.visit(topic, |slot| out.push(slot));
     }
 
     pub(super) fn is_empty(&self) -> bool {

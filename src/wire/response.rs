@@ -63,6 +63,11 @@ impl Response {
         Self { status: 204, content_type: "", body: Vec::new(), field: None }
     }
 
+    /// What HEAD of a stream is answered.
+    pub fn stream_head() -> Self {
+        Self { status: 200, content_type: "text/event-stream", body: Vec::new(), field: None }
+    }
+
     /// With one more response field.
     #[must_use]
     pub fn with_field(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Self {

@@ -53,11 +53,15 @@ impl Subscription {
             Some(value) => std::str::from_utf8(value).map_or(LastEventId::Invalid, LastEventId::of),
             None => claims.last_event_id.unwrap_or(LastEventId::None),
         };
-        let framing = match head.version {
-            Version::Http11 => Framing::Chunked,
-            Version::Http10 => Framing::Plain,
-        };
-        Ok(Self { framing, last_event_id, claims: claims.into_profile() })
+        Ok(Self { framing: framing_of(head.version), last_event_id, claims: claims.into_profile() })
+    }
+}
+
+/// How the body of a stream is delimited for a client of that version.
+pub fn framing_of(version: Version) -> Framing {
+    match version {
+        Version::Http11 => Framing::Chunked,
+        Version::Http10 => Framing::Plain,
     }
 }
 

@@ -1,0 +1,162 @@
+//! Publishing from within a program.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossbeam_channel::bounded;
+use serde::Serialize;
+
+use crate::journal::AppendError;
+use crate::net::{Shared, Statistics};
+use crate::shard::Who;
+use crate::wire::{Announcement, ClientId, Event, EventError, EventId, Notification, Progress, Publication, Target};
+
+/// Why nothing was published.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PublishError {
+    /// The event cannot be sent as it is.
+    #[error(transparent)]
+    Event(#[from] EventError),
+    /// The engine cannot take more just now.
+    #[error(transparent)]
+    Append(#[from] AppendError),
+}
+
+/// A way to publish to an engine, and to ask who is there. Cheap to clone, usable from any thread.
+///
+/// When a call returns `Ok`, the event is in history and handed to every event loop, in order.
+///
+/// ```
+/// use fanfare::{Announcement, Engine, Level, Notification, Progress, Target};
+/// # let engine = Engine::builder().listen("127.0.0.1:0".parse()?).start()?;
+/// let publisher = engine.publisher();
+///
+/// publisher.notify_user("user-123", &Notification {
+///     kind: "order".into(),
+///     title: "Shipped".into(),
+///     message: "Your order is on its way".into(),
+///     data: None,
+/// })?;
+/// publisher.broadcast_announcement(&Announcement {
+///     title: "Maintenance".into(),
+///     message: "Back in five minutes".into(),
+///     level: Level::Warning,
+/// })?;
+/// publisher.send_progress("user-123", &Progress {
+///     operation_id: "export-7".into(),
+///     percentage: 40.0,
+///     message: "Reading".into(),
+///     completed: false,
+/// })?;
+/// publisher.send_update(&serde_json::json!({"price": 3}), Target::all())?;
+/// let in_the_room = Target::filter(|client| client.meta("roomId") == Some("room-123"));
+/// publisher.send_custom_event("joined", &"Ada", in_the_room)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct Publisher {
+    shared: Arc<Shared>,
+}
+
+/// How long an answer of the event loops is waited for. They answer once a turn, so only one that hangs, or one
+/// that has ended, lets the time run out.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+impl Publisher {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared }
+    }
+
+    /// Sends a `notification` to all streams of a user.
+    pub fn notify_user(&self, user: &str, notification: &Notification) -> Result<EventId, PublishError> {
+        self.send_custom_event("notification", notification, Target::user(user))
+    }
+
+    /// Sends an `announcement` to everyone.
+    pub fn broadcast_announcement(&self, announcement: &Announcement) -> Result<EventId, PublishError> {
+        self.send_custom_event("announcement", announcement, Target::all())
+    }
+
+    /// Sends a `progress` to all streams of a user.
+    pub fn send_progress(&self, user: &str, progress: &Progress) -> Result<EventId, PublishError> {
+        self.send_custom_event("progress", progress, Target::user(user))
+    }
+
+    /// Sends an `update` with any data.
+    pub fn send_update<T: Serialize + ?Sized>(&self, data: &T, target: Target) -> Result<EventId, PublishError> {
+        self.send_custom_event("update", data, target)
+    }
+
+    /// Sends an event of any name with any data.
+    pub fn send_custom_event<T: Serialize + ?Sized>(
+        &self,
+        name: &str,
+        data: &T,
+        target: Target,
+    ) -> Result<EventId, PublishError> {
+        self.publish(Publication::new(Event::json(name, data)?, target))
+    }
+
+    /// Publishes one event.
+    pub fn publish(&self, publication: Publication) -> Result<EventId, PublishError> {
+        Ok(self.shared.publish(vec![publication])?.first)
+    }
+
+    /// Publishes several events with ids in a row: all, or none. Returns the first and the last id; `None` for
+    /// an empty batch.
+    pub fn publish_all(&self, batch: Vec<Publication>) -> Result<Option<(EventId, EventId)>, PublishError> {
+        if batch.is_empty() {
+            return Ok(None);
+        }
+        let appended = self.shared.publish(batch)?;
+        Ok(Some((appended.first, appended.last)))
+    }
+
+    /// How everything stands. Every event loop is asked, so this waits for a turn of each, and it must not be
+    /// called on one (from a [`Target::filter`]). `None` if a loop does not answer, as after a shutdown.
+    pub fn stats(&self) -> Option<Statistics> {
+        self.ask(|reply| self.shared.statistics(reply))
+    }
+
+    /// How many different users have a stream open.
+    pub fn connected_users_count(&self) -> usize {
+        self.shared.admission().users()
+    }
+
+    /// How many streams are open.
+    pub fn connections_count(&self) -> usize {
+        self.shared.admission().total()
+    }
+
+    /// Whether a user has a stream open.
+    pub fn is_user_connected(&self, user: &str) -> bool {
+        self.shared.admission().connections_of(user) > 0
+    }
+
+    /// How many streams a user has open.
+    pub fn user_connections(&self, user: &str) -> usize {
+        self.shared.admission().connections_of(user)
+    }
+
+    /// Ends all streams of a user; returns how many. Waits as [`stats`](Self::stats) does; 0 after a shutdown.
+    pub fn disconnect_user(&self, user: &str) -> usize {
+        self.disconnect(&Who::User(user.into()))
+    }
+
+    /// Ends one stream; returns how many, 0 or 1. Waits as [`stats`](Self::stats) does; 0 after a shutdown.
+    pub fn disconnect_client(&self, client: ClientId) -> usize {
+        self.disconnect(&Who::Client(client))
+    }
+
+    fn disconnect(&self, who: &Who) -> usize {
+        self.ask(|reply| self.shared.disconnect(who, reply)).unwrap_or(0)
+    }
+
+    fn ask<T: Send + 'static>(&self, ask: impl FnOnce(Box<dyn FnOnce(T) + Send>)) -> Option<T> {
+        let (sender, answer) = bounded(1);
+        // Nobody may be waiting any more.
+        ask(Box::new(move |value| drop(sender.try_send(value))));
+        answer.recv_timeout(PATIENCE).ok()
+    }
+}

@@ -1,0 +1,60 @@
+//! A running engine.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::EngineBuilder;
+use crate::net::Running;
+use crate::publisher::Publisher;
+
+/// A running engine: its threads, its sockets, its history.
+///
+/// Dropping it shuts it down at once; [`shutdown`](Self::shutdown) gives streams time to leave.
+pub struct Engine {
+    running: Option<Running>,
+    publisher: Publisher,
+    addresses: Vec<SocketAddr>,
+}
+
+impl Engine {
+    /// Sets an engine up.
+    pub fn builder() -> EngineBuilder {
+        EngineBuilder::default()
+    }
+
+    pub(super) fn new(running: Running) -> Self {
+        let publisher = Publisher::new(running.shared.clone());
+        let addresses = running.addresses.clone();
+        Self { running: Some(running), publisher, addresses }
+    }
+
+    /// The addresses that it listens on.
+    pub fn local_addrs(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// A way to publish to it, from any thread.
+    pub fn publisher(&self) -> Publisher {
+        self.publisher.clone()
+    }
+
+    /// Stops listening, ends all streams spread over `deadline`, and returns as soon as the last is gone.
+    ///
+    /// Each stream is told with a `connection` event, and with a reconnection time spread over the deadline
+    /// too, so that clients do not all come back at once.
+    pub fn shutdown(mut self, deadline: Duration) {
+        self.shut_down(deadline);
+    }
+
+    fn shut_down(&mut self, deadline: Duration) {
+        if let Some(mut running) = self.running.take() {
+            running.shut_down(deadline);
+        }
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.shut_down(Duration::ZERO);
+    }
+}

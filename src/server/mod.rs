@@ -1,0 +1,36 @@
+//! The engine as a program embeds it.
+
+mod builder;
+mod engine;
+
+pub use builder::EngineBuilder;
+pub use engine::Engine;
+
+use std::net::SocketAddr;
+
+use crate::config::ConfigError;
+
+/// Why an engine did not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// An option has a value that it cannot have.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// It would let everybody do everything, from anywhere.
+    #[error(
+        "without authentication everybody may publish, so {0} is not listened on; authenticate, or say insecure-open"
+    )]
+    OpenBeyondLoopback(SocketAddr),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {error}")]
+    Listen {
+        /// The address.
+        address: String,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// The system refused something else: a thread, a descriptor, a socket option.
+    #[error("cannot start: {0}")]
+    System(#[from] std::io::Error),
+}

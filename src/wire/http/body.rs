@@ -1,0 +1,88 @@
+//! Bodies of requests.
+
+use super::chunk::{ChunkEvent, ChunkScanner};
+use super::limits::RequestLimits;
+use super::rejection::Rejection;
+
+/// How a body is delimited (RFC 9112, 6.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyFraming {
+    /// There is none.
+    Empty,
+    /// So many bytes, within [`RequestLimits::body`].
+    Length(u64),
+    /// Chunks, then trailers.
+    Chunked,
+}
+
+/// Takes a body's payload out of the bytes that follow a head.
+#[derive(Clone, Debug)]
+pub struct BodyReader {
+    payload: Vec<u8>,
+    rest: Rest,
+}
+
+#[derive(Clone, Debug)]
+enum Rest {
+    Length(u64),
+    Chunked(ChunkScanner),
+}
+
+/// How far a body is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyProgress {
+    /// All bytes were taken, and more must come.
+    Incomplete,
+    /// The body is whole. Bytes that were not taken belong to the next request.
+    Complete,
+    /// The request must not be interpreted further.
+    Rejected(Rejection),
+}
+
+impl BodyReader {
+    /// Expects a body that is delimited like this.
+    pub fn new(framing: BodyFraming) -> Self {
+        let rest = match framing {
+            BodyFraming::Empty => Rest::Length(0),
+            BodyFraming::Length(length) => Rest::Length(length),
+            BodyFraming::Chunked => Rest::Chunked(ChunkScanner::default()),
+        };
+        Self { payload: Vec::new(), rest }
+    }
+
+    /// Takes what belongs to the body from the front of `bytes`, and says how many bytes these were.
+    pub fn advance(&mut self, bytes: &[u8], limits: &RequestLimits) -> (usize, BodyProgress) {
+        match &mut self.rest {
+            Rest::Length(left) => {
+                let taken = usize::try_from(*left).map_or(bytes.len(), |left| left.min(bytes.len()));
+                self.payload.extend_from_slice(bytes.get(..taken).unwrap_or_default());
+                *left -= taken as u64;
+                (taken, if *left == 0 { BodyProgress::Complete } else { BodyProgress::Incomplete })
+            }
+            Rest::Chunked(chunks) => {
+                let mut at = 0;
+                let progress = loop {
+                    match chunks.advance(bytes, &mut at, limits) {
+                        Ok(ChunkEvent::Data(length)) => {
+                            self.payload.extend_from_slice(bytes.get(at - length..at).unwrap_or_default());
+                        }
+                        Ok(ChunkEvent::More) => break BodyProgress::Incomplete,
+                        Ok(ChunkEvent::End) => break BodyProgress::Complete,
+                        Err(rejection) => break BodyProgress::Rejected(rejection),
+                    }
+                };
+                (at, progress)
+            }
+        }
+    }
+
+    /// Bytes of payload so far.
+    pub fn received(&self) -> usize {
+        self.payload.len()
+    }
+
+    /// Takes the payload so far out.
+    pub fn take_payload(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.payload)
+    }
+}

@@ -1,0 +1,187 @@
+//! The chunked transfer coding (RFC 9112, 7.1).
+
+use super::field::{FieldEvent, FieldScanner};
+use super::limits::RequestLimits;
+use super::octet::{QUOTED, TOKEN, VALUE, is_blank};
+use super::rejection::Rejection;
+
+/// Most digits of a chunk size: what fits 64 bits, leading zeros included.
+const SIZE_DIGITS: u8 = 16;
+/// Bytes of framing that a body may have beyond [`FRAMING_RATIO`].
+const FRAMING_ALLOWANCE: u64 = 16 << 10;
+/// Bytes of framing that a body may have for each byte of payload so far.
+const FRAMING_RATIO: u64 = 4;
+
+/// Recognises a chunked body: sizes, extensions (which are ignored), data, and trailers (which are dropped).
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct ChunkScanner {
+    state: State,
+    size: u64,
+    payload: u64,
+    /// Bytes so far that are not payload.
+    framing: u64,
+    trailers: FieldScanner,
+    trailer_bytes: usize,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum State {
+    #[default]
+    Size,
+    /// So many digits are known.
+    SizeDigits(u8),
+    Extension(Extension),
+    SizeEnd,
+    /// So many bytes are left.
+    Data(u64),
+    DataCr,
+    DataLf,
+    Trailers,
+}
+
+/// Where in `*( BWS ";" BWS token [ BWS "=" BWS ( token / quoted-string ) ] )` a scanner is (RFC 9112, 7.1.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Extension {
+    BeforeSemicolon,
+    BeforeName,
+    Name,
+    AfterName,
+    BeforeValue,
+    Value,
+    Quoted,
+    Escaped,
+    AfterQuoted,
+}
+
+/// What the scanner has just moved past.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ChunkEvent {
+    /// All bytes there are, and more must come.
+    More,
+    /// So many bytes of payload.
+    Data(usize),
+    /// The end of the body.
+    End,
+}
+
+impl ChunkScanner {
+    /// Moves `at` to the next event.
+    ///
+    /// # Errors
+    ///
+    /// 400 for what is off the grammar, or mostly framing; 413 at the end of a size line that goes beyond the body limit; 431 for trailers.
+    pub(super) fn advance(
+        &mut self,
+        bytes: &[u8],
+        at: &mut usize,
+        limits: &RequestLimits,
+    ) -> Result<ChunkEvent, Rejection> {
+        while let Some(&byte) = bytes.get(*at) {
+            if let State::Data(left) = self.state {
+                let here = bytes.len() - *at;
+                let taken = usize::try_from(left).map_or(here, |left| left.min(here));
+                *at += taken;
+                self.payload += taken as u64;
+                let left = left - taken as u64;
+                self.state = if left == 0 { State::DataCr } else { State::Data(left) };
+                return Ok(ChunkEvent::Data(taken));
+            }
+            if self.framing >= self.payload.saturating_mul(FRAMING_RATIO).saturating_add(FRAMING_ALLOWANCE) {
+                return Err(Rejection::malformed("the chunks are mostly framing"));
+            }
+            self.framing += 1;
+            let is_end = self.step(byte, limits)?;
+            *at += 1;
+            if is_end {
+                return Ok(ChunkEvent::End);
+            }
+        }
+        Ok(ChunkEvent::More)
+    }
+
+    /// Takes a byte that is not payload. True if it is the last of the body.
+    fn step(&mut self, byte: u8, limits: &RequestLimits) -> Result<bool, Rejection> {
+        self.state = match self.state {
+            State::Size => self.digit(0, byte)?,
+            State::SizeDigits(digits) => match byte {
+                b'\r' => State::SizeEnd,
+                b';' => State::Extension(Extension::BeforeName),
+                _ if is_blank(byte) => State::Extension(Extension::BeforeSemicolon),
+                _ => self.digit(digits, byte)?,
+            },
+            State::Extension(extension) => extension.step(byte)?,
+            State::SizeEnd | State::DataLf if byte != b'\n' => return Err(Rejection::bare_cr()),
+            State::SizeEnd => self.begin_data(limits)?,
+            State::DataLf => State::Size,
+            State::Data(_) | State::DataCr if byte != b'\r' => {
+                return Err(Rejection::malformed("a chunk is not followed by CRLF"));
+            }
+            State::Data(_) | State::DataCr => State::DataLf,
+            State::Trailers => return self.step_trailers(byte, limits),
+        };
+        Ok(false)
+    }
+
+    fn digit(&mut self, digits: u8, byte: u8) -> Result<State, Rejection> {
+        let value = match byte {
+            b'0'..=b'9' => byte - b'0',
+            b'a'..=b'f' => byte - b'a' + 10,
+            b'A'..=b'F' => byte - b'A' + 10,
+            b'\n' => return Err(Rejection::bare_lf()),
+            _ => return Err(Rejection::malformed("a chunk size is not hexadecimal digits")),
+        };
+        if digits >= SIZE_DIGITS {
+            return Err(Rejection::malformed("a chunk size has more than 16 digits"));
+        }
+        self.size = self.size << 4 | u64::from(value);
+        Ok(State::SizeDigits(digits + 1))
+    }
+
+    fn begin_data(&mut self, limits: &RequestLimits) -> Result<State, Rejection> {
+        let size = std::mem::take(&mut self.size);
+        if size == 0 {
+            return Ok(State::Trailers);
+        }
+        if self.payload.saturating_add(size) > limits.payload() {
+            return Err(Rejection::body_too_large());
+        }
+        Ok(State::Data(size))
+    }
+
+    /// One byte at a time, so that which limit is met first never depends on how the bytes arrive.
+    fn step_trailers(&mut self, byte: u8, limits: &RequestLimits) -> Result<bool, Rejection> {
+        if self.trailer_bytes >= limits.head {
+            return Err(Rejection::head_too_large());
+        }
+        self.trailer_bytes += 1;
+        let event = self.trailers.advance(&[byte], &mut 0, limits.field_lines())?;
+        Ok(event == FieldEvent::SectionEnd)
+    }
+}
+
+impl Extension {
+    fn step(self, byte: u8) -> Result<State, Rejection> {
+        let next = match (self, byte) {
+            (Self::Name | Self::Value | Self::AfterQuoted, b'\r') => return Ok(State::SizeEnd),
+            (Self::Quoted, b'"') => Self::AfterQuoted,
+            (Self::Quoted, b'\\') => Self::Escaped,
+            (Self::Quoted, _) if QUOTED.has(byte) => Self::Quoted,
+            (Self::Escaped, _) if VALUE.has(byte) => Self::Quoted,
+            (
+                Self::BeforeSemicolon | Self::BeforeName | Self::AfterName | Self::BeforeValue,
+                b' ' | b'\t',
+            ) => self,
+            (Self::Name, b' ' | b'\t') => Self::AfterName,
+            (Self::Value | Self::AfterQuoted, b' ' | b'\t') => Self::BeforeSemicolon,
+            (Self::Name | Self::AfterName, b'=') => Self::BeforeValue,
+            (Self::BeforeSemicolon | Self::Name | Self::AfterName, b';') => Self::BeforeName,
+            (Self::Value | Self::AfterQuoted, b';') => Self::BeforeName,
+            (Self::BeforeValue, b'"') => Self::Quoted,
+            (Self::BeforeName | Self::Name, _) if TOKEN.has(byte) => Self::Name,
+            (Self::BeforeValue | Self::Value, _) if TOKEN.has(byte) => Self::Value,
+            (_, b'\n') => return Err(Rejection::bare_lf()),
+            _ => return Err(Rejection::malformed("a chunk extension is malformed")),
+        };
+        Ok(State::Extension(next))
+    }
+}

@@ -1,0 +1,45 @@
+//! HTTP/1.1 requests, read strictly and incrementally (RFC 9112, RFC 9110).
+//!
+//! # Layout
+//!
+//! - [`HeadScanner`] looks at each byte of a head once, in order, and stops at the first that is wrong. It is made of
+//!   one scanner for the request line, one for field lines, and the rules for the three fields that decide
+//!   where a message ends: Host, Content-Length, Transfer-Encoding.
+//! - [`Head`] is a view of the bytes that the scanner has accepted. Nothing is allocated for it.
+//! - [`BodyReader`] takes the payload out of what follows: by length, or by a chunk grammar of our own.
+//! - [`RequestReader`] ties these together for a connection with keep-alive and pipelining.
+//!
+//! # What holds
+//!
+//! The verdict is a function of the bytes alone: it is the same for a request that arrives whole, cut anywhere, or byte
+//! by byte, because every state machine here moves by one byte at a time (or by a run of bytes that it would have
+//! passed one by one). Looking costs O(1) a byte however the bytes arrive. Nothing here panics.
+
+mod authority;
+mod body;
+mod chunk;
+mod field;
+mod framing;
+mod head;
+mod limits;
+mod method;
+mod octet;
+mod query;
+mod reader;
+mod rejection;
+mod request_line;
+mod scanner;
+mod target;
+#[cfg(test)]
+mod tests;
+
+pub use authority::Authority;
+pub use body::{BodyFraming, BodyProgress, BodyReader};
+pub use head::{Head, Version};
+pub use limits::{MAX_FIELDS, RequestLimits};
+pub use method::Method;
+pub use query::{NotUtf8, QueryPairs, percent_decode, query_pairs};
+pub use reader::{RequestReader, Step};
+pub use rejection::Rejection;
+pub use scanner::{HeadScanner, Outline, Scan};
+pub use target::TargetForm;

@@ -1,0 +1,134 @@
+//! Queries, and percent-encoding.
+
+use std::borrow::Cow;
+use std::fmt;
+
+/// A decoded text is not UTF-8.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotUtf8;
+
+/// The pairs of a query, from [`query_pairs`].
+#[derive(Clone, Debug)]
+pub struct QueryPairs<'q> {
+    rest: Option<&'q str>,
+}
+
+/// Splits a query, without its `?`, into names and values as browsers write them: `application/x-www-form-urlencoded`
+/// (WHATWG URL, 5.1). Empty pairs are left out, and a pair without `=` has an empty value. `+` is a space, and a percent sign
+/// that begins no escape stands for itself.
+///
+/// Unlike WHATWG, a pair that is not UTF-8 is an error and not replaced: two such names could otherwise become the same.
+/// Control characters do come through. Allocates only for names and values in which something is escaped.
+pub fn query_pairs(query: &str) -> QueryPairs<'_> {
+    QueryPairs { rest: Some(query) }
+}
+
+/// Decodes the percent-escapes of a path segment (RFC 3986, 2.1), as [`query_pairs`] does, but for `+`, which stands for itself.
+///
+/// # Errors
+///
+/// If the result is not UTF-8.
+pub fn percent_decode(text: &str) -> Result<Cow<'_, str>, NotUtf8> {
+    decode(text, false)
+}
+
+impl<'q> Iterator for QueryPairs<'q> {
+    type Item = Result<(Cow<'q, str>, Cow<'q, str>), NotUtf8>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let rest = self.rest?;
+            let (pair, rest) = rest.split_once('&').map_or((rest, None), |(pair, rest)| (pair, Some(rest)));
+            self.rest = rest;
+            if !pair.is_empty() {
+                let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+                return Some(decode(name, true).and_then(|name| Ok((name, decode(value, true)?))));
+            }
+        }
+    }
+}
+
+fn decode(text: &str, plus_is_space: bool) -> Result<Cow<'_, str>, NotUtf8> {
+    let bytes = text.as_bytes();
+    let is_special = |byte: &u8| *byte == b'%' || (plus_is_space && *byte == b'+');
+    let Some(first) = bytes.iter().position(is_special) else { return Ok(Cow::Borrowed(text)) };
+    let (plain, mut rest) = bytes.split_at(first);
+    let mut decoded = Vec::with_capacity(bytes.len());
+    decoded.extend_from_slice(plain);
+    while let Some((&byte, after)) = rest.split_first() {
+        (rest, _) = match (byte, escaped(after)) {
+            (b'%', Some((value, after))) => (after, decoded.push(value)),
+            (b'+', _) if plus_is_space => (after, decoded.push(b' ')),
+            _ => (after, decoded.push(byte)),
+        };
+    }
+    String::from_utf8(decoded).map(Cow::Owned).map_err(|_| NotUtf8)
+}
+
+/// The octet that two hexadecimal digits at the front stand for, and what follows them.
+fn escaped(bytes: &[u8]) -> Option<(u8, &[u8])> {
+    let ([high, low], rest) = bytes.split_first_chunk()?;
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    Some((digit(*high)? << 4 | digit(*low)?, rest))
+}
+
+impl fmt::Display for NotUtf8 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the text is not UTF-8 once it is decoded")
+    }
+}
+
+impl std::error::Error for NotUtf8 {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pairs(query: &str) -> Vec<(String, String)> {
+        query_pairs(query)
+            .map(|pair| pair.map(|(name, value)| (name.into(), value.into())).unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn queries_are_split_as_browsers_write_them() {
+        let cases: &[(&str, &[(&str, &str)])] = &[
+            ("", &[]),
+            ("&&", &[]),
+            ("a", &[("a", "")]),
+            ("=", &[("", "")]),
+            ("=b", &[("", "b")]),
+            ("a=b=c&&d", &[("a", "b=c"), ("d", "")]),
+            ("a=1&a=2", &[("a", "1"), ("a", "2")]),
+            ("a+b=c%20d+e", &[("a b", "c d e")]),
+            ("a%3Db=%26%2B%25", &[("a=b", "&+%")]),
+            ("%C3%A9=%e2%82%AC", &[("é", "€")]),
+            (
+                "a=%&b=%4&c=%zz&d=%%41&e=%4+",
+                &[("a", "%"), ("b", "%4"), ("c", "%zz"), ("d", "%A"), ("e", "%4 ")],
+            ),
+            ("a=%2541", &[("a", "%41")]),
+            ("a=%00%0d%0A", &[("a", "\0\r\n")]),
+            ("a=?/;:@{|}", &[("a", "?/;:@{|}")]),
+        ];
+        for (query, expected) in cases {
+            let found = pairs(query);
+            let found: Vec<_> = found.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+            assert_eq!(found, *expected, "{query}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_utf8_is_an_error_of_its_pair() {
+        let found: Vec<_> = query_pairs("a=%ff&%C3=b&c=%ed%a0%80&d=e").map(|pair| pair.is_ok()).collect();
+        assert_eq!(found, [false, false, false, true]);
+        assert_eq!(percent_decode("%C3%28"), Err(NotUtf8));
+    }
+
+    #[test]
+    fn nothing_is_allocated_for_plain_text() {
+        assert!(matches!(percent_decode("a+b"), Ok(Cow::Borrowed("a+b"))));
+        assert!(query_pairs("a=b").all(|pair| matches!(pair, Ok((Cow::Borrowed("a"), Cow::Borrowed("b"))))));
+        assert_eq!(percent_decode("a%2fb+").unwrap(), "a/b+");
+    }
+}

@@ -1,0 +1,143 @@
+//! Requests on a connection, one after the other.
+
+use super::body::{BodyProgress, BodyReader};
+use super::head::Head;
+use super::limits::RequestLimits;
+use super::rejection::Rejection;
+use super::scanner::{HeadScanner, Scan};
+
+/// Reads the requests of a connection from its bytes, with keep-alive and pipelining (RFC 9112, 9.3).
+///
+/// Bytes go in with [`push`](Self::push), requests come out with [`next`](Self::next): each a [`Step::Head`], then, once
+/// it is whole, a [`Step::Body`], which is empty where there is none. It reads on after a request that asks for
+/// the connection to be closed; not to do so is up to the caller ([`Head::keep_alive`]).
+///
+/// It holds what was pushed and not yet taken: a caller that answers before it goes on should not push more
+/// while [`buffered`](Self::buffered) is large.
+#[derive(Clone, Debug, Default)]
+pub struct RequestReader {
+    buffer: Vec<u8>,
+    /// Bytes at the front of the buffer that are done with.
+    taken: usize,
+    stage: Stage,
+}
+
+#[derive(Clone, Debug)]
+enum Stage {
+    Head(HeadScanner),
+    Body(BodyReader),
+    Rejected(Rejection),
+}
+
+/// What comes next on a connection.
+#[derive(Clone, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a head is looked at where it stands; a box would cost an allocation"
+)]
+pub enum Step<'r> {
+    /// Nothing until more bytes are pushed.
+    Incomplete,
+    /// A request begins. Its body, if only an empty one, is yet to come.
+    Head(Head<'r>),
+    /// The payload of the request whose head came last.
+    Body(Vec<u8>),
+    /// There will be no other request, nor the body of this one: from now on this is all that comes.
+    Rejected(Rejection),
+}
+
+impl RequestReader {
+    /// A reader for a connection of which nothing was read.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A reader for a connection of which these bytes, from the beginning of a request, were read already.
+    pub fn with_bytes(bytes: Vec<u8>) -> Self {
+        Self { buffer: bytes, ..Self::default() }
+    }
+
+    /// Takes bytes that were read. They are dropped if a request was rejected.
+    pub fn push(&mut self, bytes: &[u8]) {
+        if let Stage::Rejected(_) = self.stage {
+            self.buffer = Vec::new();
+            self.taken = 0;
+            return;
+        }
+        // What is moved is no more than what was taken since the last move, so it is O(1) a byte.
+        if self.taken >= self.buffer.len().div_ceil(2) {
+            self.buffer.drain(..self.taken);
+            self.taken = 0;
+        }
+        self.buffer.extend_from_slice(bytes);
+    }
+
+    /// What comes next.
+    pub fn next(&mut self, limits: &RequestLimits) -> Step<'_> {
+        let bytes = self.buffer.get(self.taken..).unwrap_or_default();
+        let step = match &mut self.stage {
+            Stage::Head(scanner) => match scanner.scan(bytes, limits) {
+                Scan::Incomplete => Step::Incomplete,
+                Scan::Complete(outline) => {
+                    self.taken += outline.length;
+                    self.stage = Stage::Body(BodyReader::new(outline.body));
+                    Head::parse(bytes, &outline).map_or_else(Step::Rejected, Step::Head)
+                }
+                Scan::Rejected(rejection) => Step::Rejected(rejection),
+            },
+            Stage::Body(body) => {
+                let (taken, progress) = body.advance(bytes, limits);
+                self.taken += taken;
+                match progress {
+                    BodyProgress::Incomplete => Step::Incomplete,
+                    BodyProgress::Complete => {
+                        let payload = body.take_payload();
+                        self.stage = Stage::default();
+                        Step::Body(payload)
+                    }
+                    BodyProgress::Rejected(rejection) => Step::Rejected(rejection),
+                }
+            }
+            Stage::Rejected(rejection) => Step::Rejected(*rejection),
+        };
+        if let Step::Rejected(rejection) = step {
+            self.stage = Stage::Rejected(rejection);
+        }
+        step
+    }
+
+    /// Whether it is between requests, and knows no byte of a next one. Call it after [`next`](Self::next) said [`Step::Incomplete`].
+    pub fn is_idle(&self) -> bool {
+        matches!(&self.stage, Stage::Head(scanner) if scanner.is_idle() && scanner.scanned() == self.buffered())
+    }
+
+    /// Whether the body of a request is awaited.
+    pub fn awaits_body(&self) -> bool {
+        matches!(self.stage, Stage::Body(_))
+    }
+
+    /// Bytes of payload so far of the body that is awaited, 0 if none is: for a rule about how slowly it may come.
+    pub fn body_received(&self) -> u64 {
+        match &self.stage {
+            Stage::Body(body) => body.received() as u64,
+            Stage::Head(_) | Stage::Rejected(_) => 0,
+        }
+    }
+
+    /// Bytes that were pushed and not yet taken.
+    pub fn buffered(&self) -> usize {
+        self.buffer.len() - self.taken
+    }
+
+    /// What was pushed and not yet taken. Payload of a body that is not whole was taken, and is lost.
+    pub fn into_bytes(mut self) -> Vec<u8> {
+        self.buffer.drain(..self.taken);
+        self.buffer
+    }
+}
+
+impl Default for Stage {
+    fn default() -> Self {
+        Self::Head(HeadScanner::default())
+    }
+}

@@ -1,0 +1,56 @@
+//! Requests that must not be interpreted further.
+
+use std::fmt;
+
+/// Why a request is not interpreted further. It is answered once, with `Connection: close`, and nothing that follows
+/// it on the connection is parsed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rejection {
+    /// 400 where the framing is in doubt; 413, 414 or 431 where something is too large; 505.
+    pub status: u16,
+    /// What is wrong, for whoever sent it: one clause, no final stop.
+    pub detail: &'static str,
+}
+
+impl Rejection {
+    /// 400: what is said cannot be relied on, nor can where it ends.
+    pub(super) const fn malformed(detail: &'static str) -> Self {
+        Self { status: 400, detail }
+    }
+
+    pub(super) const fn body_too_large() -> Self {
+        Self { status: 413, detail: "the body is larger than this server takes" }
+    }
+
+    pub(super) const fn target_too_long() -> Self {
+        Self { status: 414, detail: "the request target is longer than this server takes" }
+    }
+
+    pub(super) const fn head_too_large() -> Self {
+        Self { status: 431, detail: "the head is larger than this server takes" }
+    }
+
+    pub(super) const fn too_many_fields() -> Self {
+        Self { status: 431, detail: "there are more fields than this server takes" }
+    }
+
+    pub(super) const fn version() -> Self {
+        Self { status: 505, detail: "this server speaks HTTP/1.1 and HTTP/1.0" }
+    }
+
+    pub(super) const fn bare_lf() -> Self {
+        Self::malformed("a line ends with LF alone")
+    }
+
+    pub(super) const fn bare_cr() -> Self {
+        Self::malformed("a CR is not followed by LF")
+    }
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.status, self.detail)
+    }
+}
+
+impl std::error::Error for Rejection {}

@@ -1,0 +1,257 @@
+//! Topics and the patterns that subscribe to them.
+
+use std::borrow::Borrow;
+use std::fmt;
+use std::sync::Arc;
+
+/// Longest topic or pattern, in bytes.
+pub const MAX_TOPIC: usize = 256;
+/// Most tokens of a topic or pattern.
+pub const MAX_TOKENS: usize = 32;
+
+/// What is wrong with a topic or a pattern.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TopicError {
+    /// Empty, or longer than [`MAX_TOPIC`].
+    #[error("must be 1 to {MAX_TOPIC} bytes")]
+    Length,
+    /// More tokens than [`MAX_TOKENS`].
+    #[error("must have at most {MAX_TOKENS} tokens")]
+    Tokens,
+    /// Nothing before, after or between points.
+    #[error("must not have empty tokens")]
+    EmptyToken,
+    /// White space or a control character.
+    #[error("must not have white space or control characters")]
+    Character,
+    /// A wildcard where none may stand.
+    #[error("'*' and '>' are wildcards of subscriptions, whole tokens, '>' only the last")]
+    Wildcard,
+}
+
+/// The name of something to publish on: tokens separated by `.`, as NATS subjects.
+///
+/// ```
+/// use fanfare::Topic;
+/// assert!(Topic::parse("orders.eu.created").is_ok());
+/// assert!(Topic::parse("orders.*").is_err());
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Topic(Arc<str>);
+
+/// What a stream subscribes to: a topic, or one with `*` for any one token and `>` for one or more last ones.
+///
+/// ```
+/// use fanfare::{Pattern, Topic};
+/// let pattern = Pattern::parse("orders.*.created")?;
+/// assert!(pattern.matches(&Topic::parse("orders.eu.created")?));
+/// # Ok::<(), fanfare::TopicError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Pattern(Arc<str>);
+
+impl Topic {
+    /// Reads a topic.
+    pub fn parse(text: &str) -> Result<Self, TopicError> {
+        check(text)?;
+        match text.contains(['*', '>']) {
+            true => Err(TopicError::Wildcard),
+            false => Ok(Self(text.into())),
+        }
+    }
+
+    /// Its text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// What stands between the points.
+    pub fn tokens(&self) -> impl Iterator<Item = &str> {
+        self.0.split('.')
+    }
+}
+
+impl Pattern {
+    /// Reads a pattern.
+    pub fn parse(text: &str) -> Result<Self, TopicError> {
+        check(text)?;
+        let mut tokens = text.split('.').peekable();
+        while let Some(token) = tokens.next() {
+            let sound = match token {
+                "*" => true,
+                ">" => tokens.peek().is_none(),
+                _ => !token.contains(['*', '>']),
+            };
+            if !sound {
+                return Err(TopicError::Wildcard);
+            }
+        }
+        Ok(Self(text.into()))
+    }
+
+    /// Its text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// What stands between the points.
+    pub fn tokens(&self) -> impl Iterator<Item = &str> {
+        self.0.split('.')
+    }
+
+    /// Whether it has no wildcard, and so matches the topic of its own name only.
+    pub fn is_literal(&self) -> bool {
+        !self.0.contains(['*', '>'])
+    }
+
+    /// Whether a topic is one of those meant.
+    pub fn matches(&self, topic: &Topic) -> bool {
+        includes(self.tokens(), topic.tokens())
+    }
+
+    /// Whether every topic that `other` matches is matched by this pattern too.
+    pub fn covers(&self, other: &Self) -> bool {
+        includes(self.tokens(), other.tokens())
+    }
+}
+
+/// Whether each token of `pattern` takes in the one in its place. A wildcard takes in itself and less.
+fn includes<'t>(mut pattern: impl Iterator<Item = &'t str>, mut other: impl Iterator<Item = &'t str>) -> bool {
+    loop {
+        match (pattern.next(), other.next()) {
+            (Some(">"), Some(_)) | (None, None) => return true,
+            // `>` may be many tokens, so `*` is not enough.
+            (Some("*"), Some(token)) if token != ">" => {}
+            (Some(a), Some(b)) if a == b => {}
+            _ => return false,
+        }
+    }
+}
+
+fn check(text: &str) -> Result<(), TopicError> {
+    if text.is_empty() || text.len() > MAX_TOPIC {
+        return Err(TopicError::Length);
+    }
+    if text.chars().any(|character| character.is_control() || character.is_whitespace()) {
+        return Err(TopicError::Character);
+    }
+    if text.split('.').any(str::is_empty) {
+        return Err(TopicError::EmptyToken);
+    }
+    if text.split('.').count() > MAX_TOKENS {
+        return Err(TopicError::Tokens);
+    }
+    Ok(())
+}
+
+/// A pattern is ordered and hashed as its text, so it can be looked up by the name of a topic.
+impl Borrow<str> for Pattern {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A topic is ordered and hashed as its text, so it can be looked up by a pattern's.
+impl Borrow<str> for Topic {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Topic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_be_a_topic_and_what_a_pattern() {
+        use TopicError::{Character, EmptyToken, Length, Tokens, Wildcard};
+        let long = "x".repeat(MAX_TOPIC + 1);
+        let many = vec!["x"; MAX_TOKENS + 1].join(".");
+        let cases: &[(&str, Option<TopicError>, Option<TopicError>)] = &[
+            ("a", None, None),
+            ("a.b-c.é_1", None, None),
+            ("", Some(Length), Some(Length)),
+            (&long, Some(Length), Some(Length)),
+            (&many, Some(Tokens), Some(Tokens)),
+            (".", Some(EmptyToken), Some(EmptyToken)),
+            ("a.", Some(EmptyToken), Some(EmptyToken)),
+            (".a", Some(EmptyToken), Some(EmptyToken)),
+            ("a..b", Some(EmptyToken), Some(EmptyToken)),
+            ("a b", Some(Character), Some(Character)),
+            ("a\n", Some(Character), Some(Character)),
+            ("a\u{a0}b", Some(Character), Some(Character)),
+            ("*", Some(Wildcard), None),
+            (">", Some(Wildcard), None),
+            ("a.*.c.>", Some(Wildcard), None),
+            ("a*", Some(Wildcard), Some(Wildcard)),
+            ("a.>.b", Some(Wildcard), Some(Wildcard)),
+            ("a.>>", Some(Wildcard), Some(Wildcard)),
+        ];
+        for (text, topic, pattern) in cases {
+            assert_eq!(Topic::parse(text).err(), *topic, "topic {text:?}");
+            assert_eq!(Pattern::parse(text).err(), *pattern, "pattern {text:?}");
+        }
+    }
+
+    /// All texts of one to four tokens out of `alphabet` that `parse` takes.
+    fn all<T>(alphabet: &[&str], parse: impl Fn(&str) -> Option<T>) -> Vec<T> {
+        let mut texts: Vec<String> = vec![String::new()];
+        let mut out = Vec::new();
+        for _ in 0..4 {
+            let longer = |text: &String| {
+                let point = if text.is_empty() { "" } else { "." };
+                alphabet.iter().map(move |token| format!("{text}{point}{token}")).collect::<Vec<_>>()
+            };
+            texts = texts.iter().flat_map(longer).collect();
+            out.extend(texts.iter().filter_map(|text| parse(text)));
+        }
+        out
+    }
+
+    /// The rules said over again, by recursion.
+    fn naive(pattern: &[&str], topic: &[&str]) -> bool {
+        match (pattern, topic) {
+            ([], []) => true,
+            ([">"], [_, ..]) => true,
+            (["*", pattern @ ..], [_, topic @ ..]) => naive(pattern, topic),
+            ([a, pattern @ ..], [b, topic @ ..]) => a == b && naive(pattern, topic),
+            _ => false,
+        }
+    }
+
+    #[test]
+    fn matches_and_covers_agree_with_the_rules_for_every_small_case() {
+        let patterns = all(&["a", "b", "*", ">"], |text| Pattern::parse(text).ok());
+        // `c` and a fifth token stand for everything that no pattern here names.
+        let mut topics = all(&["a", "b", "c"], |text| Topic::parse(text).ok());
+        topics.extend(all(&["a", "b", "c"], |text| Topic::parse(&format!("{text}.c")).ok()));
+        let mut matched = Vec::new();
+        for pattern in &patterns {
+            let tokens: Vec<&str> = pattern.tokens().collect();
+            let of_pattern: Vec<bool> = topics.iter().map(|topic| pattern.matches(topic)).collect();
+            for (topic, is_match) in topics.iter().zip(&of_pattern) {
+                assert_eq!(naive(&tokens, &topic.tokens().collect::<Vec<_>>()), *is_match, "{pattern} {topic}");
+            }
+            matched.push(of_pattern);
+        }
+        for (a, of_a) in patterns.iter().zip(&matched) {
+            for (b, of_b) in patterns.iter().zip(&matched) {
+                let expected = of_a.iter().zip(of_b).all(|(in_a, in_b)| *in_a || !in_b);
+                assert_eq!(a.covers(b), expected, "{a} covers {b}");
+            }
+        }
+    }
+}
