@@ -96,7 +96,8 @@ impl Config {
             return fail("workers", "must be 1 to 1024");
         }
         let path = &self.base_path;
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'-' | b'_' | b'.' | b'~');
+        let plain =
+            |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'-' | b'_' | b'.' | b'~');
         if !path.starts_with('/') || path.ends_with('/') || !path.bytes().all(plain) {
             return fail("base-path", "must begin with / and not end with it, and needs no escapes");
         }

@@ -49,6 +49,6 @@ pub use publisher::{PublishError, Publisher};
 pub use server::{Engine, EngineBuilder, StartError};
 pub use shard::{CloseReason, Heartbeat};
 pub use wire::{
-    Announcement, Client, ClientId, Event, EventError, EventId, Level, Notification, Pattern, Progress, Publication,
-    Target, Topic, TopicError,
+    Announcement, Client, ClientId, Event, EventError, EventId, Level, Notification, Pattern, Progress,
+    Publication, Target, Topic, TopicError,
 };

@@ -9,7 +9,9 @@ use serde::Serialize;
 use crate::journal::AppendError;
 use crate::net::{Shared, Statistics};
 use crate::shard::Who;
-use crate::wire::{Announcement, ClientId, Event, EventError, EventId, Notification, Progress, Publication, Target};
+use crate::wire::{
+    Announcement, ClientId, Event, EventError, EventId, Notification, Progress, Publication, Target,
+};
 
 /// Why nothing was published.
 #[derive(Debug, thiserror::Error)]
@@ -84,7 +86,11 @@ impl Publisher {
     }
 
     /// Sends an `update` with any data.
-    pub fn send_update<T: Serialize + ?Sized>(&self, data: &T, target: Target) -> Result<EventId, PublishError> {
+    pub fn send_update<T: Serialize + ?Sized>(
+        &self,
+        data: &T,
+        target: Target,
+    ) -> Result<EventId, PublishError> {
         self.send_custom_event("update", data, target)
     }
 

@@ -48,7 +48,12 @@ impl Keys {
     }
 
     /// The events after `after` that may be for somebody, in order, each once.
-    pub(super) fn after<'k>(&'k self, after: u64, profile: &Profile, client: ClientId) -> impl Iterator<Item = u64> + 'k {
+    pub(super) fn after<'k>(
+        &'k self,
+        after: u64,
+        profile: &Profile,
+        client: ClientId,
+    ) -> impl Iterator<Item = u64> + 'k {
         let mut lists = vec![&self.anybody];
         lists.extend(profile.user.as_ref().and_then(|user| self.users.get(&**user)));
         lists.extend(profile.session.as_ref().and_then(|session| self.sessions.get(&**session)));
@@ -113,7 +118,11 @@ impl<'k> Merge<'k> {
     fn new(lists: Vec<&'k VecDeque<u64>>, after: u64) -> Self {
         let lists: Vec<_> =
             lists.into_iter().map(|list| (list, list.partition_point(|seq| *seq <= after))).collect();
-        let heads = lists.iter().enumerate().filter_map(|(n, (list, at))| Some(Reverse((*list.get(*at)?, n)))).collect();
+        let heads = lists
+            .iter()
+            .enumerate()
+            .filter_map(|(n, (list, at))| Some(Reverse((*list.get(*at)?, n))))
+            .collect();
         Self { lists, heads, last: after }
     }
 }

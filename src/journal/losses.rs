@@ -22,7 +22,12 @@ pub(super) struct Losses {
 
 impl Losses {
     pub(super) fn new() -> Self {
-        Self { anybody: 0, any_topic: 0, places: vec![0; PLACES].into_boxed_slice(), hasher: RandomState::new() }
+        Self {
+            anybody: 0,
+            any_topic: 0,
+            places: vec![0; PLACES].into_boxed_slice(),
+            hasher: RandomState::new(),
+        }
     }
 
     /// Takes note that an event was dropped because of history's limits.

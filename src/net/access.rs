@@ -166,7 +166,10 @@ impl Access {
         match self {
             Self::Open { loopback_host } => {
                 if *loopback_host && !head.host.is_none_or(is_loopback_host) {
-                    return Err(Problem::new(403, "in open mode the Host must be a loopback address or localhost"));
+                    return Err(Problem::new(
+                        403,
+                        "in open mode the Host must be a loopback address or localhost",
+                    ));
                 }
                 Ok(Identity::new().allow_publish().allow_admin())
             }

@@ -87,7 +87,8 @@ impl Gauge {
     /// Always room for one batch, however large, where nothing waits.
     fn has_room(&self, records: usize, bytes: usize) -> bool {
         let (waiting, waiting_bytes) = (self.records(), self.bytes.load(Ordering::Relaxed));
-        waiting == 0 || (waiting + records <= self.limits.records && waiting_bytes + bytes <= self.limits.bytes)
+        waiting == 0
+            || (waiting + records <= self.limits.records && waiting_bytes + bytes <= self.limits.bytes)
     }
 
     fn enter(&self, command: &Command) {

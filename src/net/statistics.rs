@@ -97,7 +97,12 @@ pub struct LoopStatistics {
 }
 
 impl Statistics {
-    pub(super) fn new(reports: &[Report], waiting: &[usize], journal: JournalReport, shared: &Shared) -> Self {
+    pub(super) fn new(
+        reports: &[Report],
+        waiting: &[usize],
+        journal: JournalReport,
+        shared: &Shared,
+    ) -> Self {
         let mut sum = Report::default();
         reports.iter().for_each(|report| sum.add(report));
         let slow = [CloseReason::Stalled, CloseReason::Lagged];
@@ -120,7 +125,11 @@ impl Statistics {
                 events: journal.events,
                 bytes: journal.bytes,
             },
-            loops: reports.iter().zip(waiting).map(|(report, waiting)| LoopStatistics::new(report, *waiting)).collect(),
+            loops: reports
+                .iter()
+                .zip(waiting)
+                .map(|(report, waiting)| LoopStatistics::new(report, *waiting))
+                .collect(),
         };
         Self {
             total_connections: sum.streams,

@@ -73,7 +73,17 @@ impl Worker {
             poll.registry().register(&mut listener, Token(LISTENER + n), Interest::READABLE)?;
             listening.push(Listening { listener, ready: true, paused_until_ms: None });
         }
-        Ok(Self { poll, shard, listeners: listening, letters, gauge, shared, waiting: false, draining: false, stopping: false })
+        Ok(Self {
+            poll,
+            shard,
+            listeners: listening,
+            letters,
+            gauge,
+            shared,
+            waiting: false,
+            draining: false,
+            stopping: false,
+        })
     }
 
     /// Runs until told to stop.
@@ -234,7 +244,8 @@ impl Worker {
         let HandOver { mut socket, peer, bytes, first_byte_ms, refusal } = hand_over;
         // A socket that cannot be taken off the poll is of no use elsewhere either.
         if self.poll.registry().deregister(&mut socket).is_ok() {
-            let visitor = control::Visitor { socket: OwnedFd::from(socket), peer, bytes, first_byte_ms, refusal };
+            let visitor =
+                control::Visitor { socket: OwnedFd::from(socket), peer, bytes, first_byte_ms, refusal };
             self.shared.control.send(control::Letter::Visitor(visitor));
         }
     }

@@ -133,7 +133,8 @@ impl EngineBuilder {
 
     /// See [`Config::history_events`], [`Config::history_bytes`] and [`Config::history_age`].
     pub fn history(mut self, events: usize, bytes: usize, age: Duration) -> Self {
-        (self.config.history_events, self.config.history_bytes, self.config.history_age) = (events, bytes, age);
+        (self.config.history_events, self.config.history_bytes, self.config.history_age) =
+            (events, bytes, age);
         self
     }
 
@@ -197,7 +198,10 @@ impl EngineBuilder {
                 bytes: config.history_bytes,
                 age: config.history_age,
             },
-            sockets: SocketOptions { user_timeout: config.connection_timeout, send_buffer: config.send_buffer },
+            sockets: SocketOptions {
+                user_timeout: config.connection_timeout,
+                send_buffer: config.send_buffer,
+            },
             access,
             hooks,
             listeners,

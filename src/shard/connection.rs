@@ -172,7 +172,13 @@ impl<S> Connection<S> {
 impl<S: Write> Connection<S> {
     /// Writes what is owed until all is written or the socket takes no more: one system call, unless it is
     /// more than [`JOIN`] bytes. `written` counts the bytes.
-    pub(super) fn pump(&mut self, tape: &Tape, join: &mut Vec<u8>, now_ms: u64, written: &mut u64) -> Written {
+    pub(super) fn pump(
+        &mut self,
+        tape: &Tape,
+        join: &mut Vec<u8>,
+        now_ms: u64,
+        written: &mut u64,
+    ) -> Written {
         loop {
             let bytes = match &self.outbox {
                 None => self.cursor().map_or(&[][..], |cursor| tape.slice(cursor)),
@@ -181,6 +187,7 @@ impl<S: Write> Connection<S> {
                     match outbox.single(tape, self.framing).filter(|_| rest.is_none()) {
                         Some(bytes) => bytes,
                         None => {
+                            let join = &mut *join;
                             join.clear();
                             let all = outbox.gather(tape, self.framing, join);
                             if let Some(cursor) = rest.filter(|_| all) {

@@ -37,7 +37,7 @@ impl<S: Write> Shard<S> {
             self.count_missed(&record.target);
         }
         if record.target.to.is_everyone() {
-            self.broadcast(record, now);
+            self.broadcast(record);
         } else {
             let mut slots = std::mem::take(&mut self.candidates);
             self.find(&record.target.to, &mut slots);
@@ -51,7 +51,7 @@ impl<S: Write> Shard<S> {
     }
 
     /// For everyone: joined to the common tape, which all but the excepted are owed.
-    fn broadcast(&mut self, record: &Arc<Record>, now: Now) {
+    fn broadcast(&mut self, record: &Arc<Record>) {
         let mut excepted = std::mem::take(&mut self.candidates);
         excepted.clear();
         if !record.target.except.is_empty() {
@@ -131,7 +131,8 @@ impl<S: Write> Shard<S> {
 
     /// Whether a live stream is one of those meant.
     fn is_meant(&self, slot: u32, target: &Target) -> bool {
-        let live = self.connections.get(slot as usize).is_some_and(|connection| connection.cursor().is_some());
+        let live =
+            self.connections.get(slot as usize).is_some_and(|connection| connection.cursor().is_some());
         live && self.client(slot).is_some_and(|client| target.matches(&client))
     }
 
@@ -139,7 +140,8 @@ impl<S: Write> Shard<S> {
     fn count_missed(&mut self, target: &Target) {
         let behind = |phase: &Phase| matches!(phase, Phase::Joining { .. } | Phase::Lagging { .. });
         let missed = self.connections.iter().filter(|(slot, connection)| {
-            behind(&connection.phase) && self.client(*slot as u32).is_some_and(|client| target.matches(&client))
+            behind(&connection.phase)
+                && self.client(*slot as u32).is_some_and(|client| target.matches(&client))
         });
         self.totals.transient_missed += missed.count() as u64;
     }

@@ -1,7 +1,7 @@
 //! What always holds between two calls.
 
-use super::standing::Standing;
 use super::connection::Phase;
+use super::standing::Standing;
 use super::{Shard, tape_of};
 
 /// Above this many connections a check after every call would make debug builds useless.
@@ -32,7 +32,10 @@ impl<S> Shard<S> {
             let needs = connection.needs();
             assert!(needs == u64::MAX || needs >= tape.start(), "slot {slot}: the tape holds what it needs");
             assert!(connection.cursor().is_none_or(|cursor| cursor <= tape.end()), "slot {slot}: cursor");
-            assert!(connection.outbox.as_ref().is_none_or(|outbox| !outbox.is_empty()), "slot {slot}: empty outbox");
+            assert!(
+                connection.outbox.as_ref().is_none_or(|outbox| !outbox.is_empty()),
+                "slot {slot}: empty outbox"
+            );
             let owed = connection.backlog(tape) > 0;
             let unserved = connection.cursor().is_some_and(|cursor| cursor < tape.end());
             let walking = self.pass.is_under_way() && unserved;

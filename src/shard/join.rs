@@ -8,7 +8,7 @@ use super::command::Join;
 use super::connection::{Greeting, Phase};
 use super::outbox::Piece;
 use super::{Shard, tape_of};
-use crate::wire::{Continuity, Gap, Now, Record};
+use crate::wire::{Continuity, Now, Record};
 
 impl<S: Write> Shard<S> {
     /// The journal's answer to a stream that joins.

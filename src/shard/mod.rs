@@ -47,7 +47,7 @@ pub use opening::Arrival;
 pub use report::{Report, Totals};
 pub use settings::{Heartbeat, Settings};
 
-use connection::{Connection, Origin, Phase};
+use connection::{Connection, Origin};
 use flush::Pass;
 use index::Index;
 use standing::Standing;

@@ -12,8 +12,8 @@ use super::settings::MAX_RECEIVED;
 use super::{Shard, tape_of};
 use crate::wire::http::{BodyFraming, Head, HeadScanner, Method, Outline, Scan};
 use crate::wire::{
-    Continuity, EventId, Framing, Gap, LastEventId, Now, Profile, Refusal, Subscription, connected, is_loopback_host,
-    write_head,
+    Continuity, EventId, Framing, Gap, LastEventId, Now, Profile, Refusal, Subscription, connected,
+    is_loopback_host, write_head,
 };
 
 /// A stream that was admitted elsewhere: who it is, and where it left off.
@@ -241,7 +241,13 @@ impl<S> Shard<S> {
     }
 
     /// Gives a connection away. Its slot is free at once: it was never listed anywhere.
-    pub(super) fn hand_over(&mut self, slot: u32, bytes: Vec<u8>, first_byte_ms: u64, refusal: Option<Refusal>) {
+    pub(super) fn hand_over(
+        &mut self,
+        slot: u32,
+        bytes: Vec<u8>,
+        first_byte_ms: u64,
+        refusal: Option<Refusal>,
+    ) {
         let Some(connection) = self.connections.try_remove(slot as usize) else { return };
         let Some(origin) = self.origins.get(slot as usize) else { return };
         let (socket, peer) = (connection.socket, origin.peer);

@@ -143,8 +143,11 @@ impl<S: Write> Shard<S> {
         // What is not a stream yet will not be one; the control thread says so.
         for slot in 0..self.origins.len() as u32 {
             let connection = self.connections.get_mut(slot as usize);
-            let Some(Phase::Head(partial)) = connection.map(|connection| &mut connection.phase) else { continue };
-            let Partial { bytes, first_byte_ms, .. } = partial.take().map_or_else(Partial::default, |partial| *partial);
+            let Some(Phase::Head(partial)) = connection.map(|connection| &mut connection.phase) else {
+                continue;
+            };
+            let Partial { bytes, first_byte_ms, .. } =
+                partial.take().map_or_else(Partial::default, |partial| *partial);
             self.hand_over(slot, bytes, first_byte_ms, Some(Refusal::Draining));
         }
     }

@@ -57,7 +57,8 @@ impl Tape {
 
     /// Adds one event.
     pub(super) fn append(&mut self, seq: u64, transient: bool, frame: &[u8]) {
-        let fits = |segment: &Segment| segment.bytes.is_empty() || segment.bytes.len() + frame.len() <= SEGMENT;
+        let fits =
+            |segment: &Segment| segment.bytes.is_empty() || segment.bytes.len() + frame.len() <= SEGMENT;
         match self.segments.back_mut() {
             Some(segment) if fits(segment) => segment.bytes.extend_from_slice(frame),
             _ => self.segments.push_back(Segment { start: self.end, bytes: frame.to_vec() }),
@@ -73,7 +74,8 @@ impl Tape {
             let at = self.segments.partition_point(|segment| segment.start <= from);
             self.segments.get(at.checked_sub(1)?)
         });
-        segment.map_or(&[], |segment| segment.bytes.get((from - segment.start) as usize..).unwrap_or_default())
+        segment
+            .map_or(&[], |segment| segment.bytes.get((from - segment.start) as usize..).unwrap_or_default())
     }
 
     /// A copy of the bytes between two offsets.
@@ -115,18 +117,21 @@ impl Tape {
         if self.len() <= keep {
             return None;
         }
-        let segment = self.segments.iter().skip(1).find(|segment| (self.end - segment.start) as usize <= keep);
+        let segment =
+            self.segments.iter().skip(1).find(|segment| (self.end - segment.start) as usize <= keep);
         Some(segment.map_or(self.end, |segment| segment.start))
     }
 
     /// Forgets whole segments before an offset.
     pub(super) fn release(&mut self, before: u64) {
+        let mut count = self.segments.len();
         while let Some(segment) = self.segments.front_mut() {
             let end = segment.start + segment.bytes.len() as u64;
             if end > before {
                 break;
             }
-            if self.segments.len() == 1 {
+            count -= 1;
+            if count == 0 {
                 segment.bytes.clear();
                 segment.bytes.shrink_to(SEGMENT);
                 segment.start = self.end;

@@ -111,10 +111,6 @@ impl Client {
     pub fn topics(&self) -> &[Pattern] {
         &self.profile.topics
     }
-
-    pub(crate) fn profile(&self) -> &Profile {
-        &self.profile
-    }
 }
 
 #[cfg(test)]
@@ -127,7 +123,8 @@ mod tests {
         let text = id.to_string();
         assert_eq!(text, "deadbeef000300000011ffffffff");
         assert_eq!(text.parse(), Ok(id));
-        for wrong in ["", "x", &text[1..], &format!("{text}0"), &text.to_uppercase(), &text.replace('d', "+")] {
+        for wrong in ["", "x", &text[1..], &format!("{text}0"), &text.to_uppercase(), &text.replace('d', "+")]
+        {
             assert!(wrong.parse::<ClientId>().is_err(), "{wrong}");
         }
     }

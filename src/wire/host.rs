@@ -25,12 +25,30 @@ mod tests {
 
     #[test]
     fn only_this_machine() {
-        for host in ["localhost", "LOCALHOST:3000", "localhost.", "a.localhost:1", "127.0.0.1", "127.9.9.9:80", "[::1]", "[::1]:3000"]
-        {
+        for host in [
+            "localhost",
+            "LOCALHOST:3000",
+            "localhost.",
+            "a.localhost:1",
+            "127.0.0.1",
+            "127.9.9.9:80",
+            "[::1]",
+            "[::1]:3000",
+        ] {
             assert!(is_loopback_host(host), "{host}");
         }
-        for host in ["", "evil.example", "localhost.evil.example", "evillocalhost", "127.0.0.1.evil.example", "10.0.0.1", "[::2]", ".localhost.x", "0.0.0.0", "[fe80::1]"]
-        {
+        for host in [
+            "",
+            "evil.example",
+            "localhost.evil.example",
+            "evillocalhost",
+            "127.0.0.1.evil.example",
+            "10.0.0.1",
+            "[::2]",
+            ".localhost.x",
+            "0.0.0.0",
+            "[fe80::1]",
+        ] {
             assert!(!is_loopback_host(host), "{host}");
         }
     }

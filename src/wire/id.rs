@@ -58,7 +58,8 @@ mod tests {
 
     #[test]
     fn refuses_what_it_would_not_print() {
-        for text in ["", "-", "1", "1-", "-1", "1-2-3", "+1-2", "1-+2", "01-2", "1-02", " 1-2", "1-2 ", "a-1", "1-b"]
+        for text in
+            ["", "-", "1", "1-", "-1", "1-2-3", "+1-2", "1-+2", "01-2", "1-02", " 1-2", "1-2 ", "a-1", "1-b"]
         {
             assert_eq!(text.parse::<EventId>(), Err(InvalidEventId), "{text:?}");
         }

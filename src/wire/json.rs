@@ -29,18 +29,18 @@ impl JsonError {
 }
 
 /// The members of an object, each once, their values untouched.
-pub struct Members<'j>(Vec<(String, &'j RawValue)>);
+pub(super) struct Members<'j>(Vec<(String, &'j RawValue)>);
 
 impl<'j> Members<'j> {
     /// Parses a whole text as one object. `member` names it in errors.
-    pub fn parse(text: &'j str, member: &str) -> Result<Self, JsonError> {
+    pub(super) fn parse(text: &'j str, member: &str) -> Result<Self, JsonError> {
         let value: &RawValue =
             serde_json::from_str(text).map_err(|error| JsonError::Malformed(error.to_string()))?;
         Self::of(value, member)
     }
 
     /// The members of a value that must be an object.
-    pub fn of(value: &'j RawValue, member: &str) -> Result<Self, JsonError> {
+    pub(super) fn of(value: &'j RawValue, member: &str) -> Result<Self, JsonError> {
         if !value.get().starts_with('{') {
             return Err(JsonError::invalid(member, "must be an object"));
         }
@@ -49,13 +49,13 @@ impl<'j> Members<'j> {
     }
 
     /// Takes one member out; `null` is a value like another.
-    pub fn take(&mut self, name: &str) -> Option<&'j RawValue> {
+    pub(super) fn take(&mut self, name: &str) -> Option<&'j RawValue> {
         let at = self.0.iter().position(|(key, _)| key == name)?;
         Some(self.0.swap_remove(at).1)
     }
 
     /// Fails on what was not taken: a misspelt member must not be ignored, least of all in an address.
-    pub fn finish(self, prefix: &str) -> Result<(), JsonError> {
+    pub(super) fn finish(self, prefix: &str) -> Result<(), JsonError> {
         match self.0.into_iter().next() {
             Some((name, _)) => Err(JsonError::invalid(format!("{prefix}{name}"), "is not a known member")),
             None => Ok(()),
@@ -63,7 +63,7 @@ impl<'j> Members<'j> {
     }
 
     /// All members, in their order.
-    pub fn into_iter(self) -> impl Iterator<Item = (String, &'j RawValue)> {
+    pub(super) fn into_iter(self) -> impl Iterator<Item = (String, &'j RawValue)> {
         self.0.into_iter()
     }
 }
@@ -100,28 +100,33 @@ impl<'de: 'j, 'j> Deserialize<'de> for Members<'j> {
 const MAX_MEMBERS: usize = 64;
 
 /// A string.
-pub fn string(value: &RawValue, member: &str) -> Result<String, JsonError> {
-    serde_json::from_str(value.get()).map_err(|_| JsonError::invalid(member, "must be a string of Unicode text"))
+pub(super) fn string(value: &RawValue, member: &str) -> Result<String, JsonError> {
+    serde_json::from_str(value.get())
+        .map_err(|_| JsonError::invalid(member, "must be a string of Unicode text"))
 }
 
 /// A whole number from 0.
-pub fn whole_number(value: &RawValue, member: &str) -> Result<u64, JsonError> {
+pub(super) fn whole_number(value: &RawValue, member: &str) -> Result<u64, JsonError> {
     serde_json::from_str(value.get()).map_err(|_| JsonError::invalid(member, "must be a whole number from 0"))
 }
 
 /// A string, or an array of them.
-pub fn strings(value: &RawValue, member: &str) -> Result<Vec<Box<str>>, JsonError> {
+pub(super) fn strings(value: &RawValue, member: &str) -> Result<Vec<Box<str>>, JsonError> {
     let one = || serde_json::from_str::<Box<str>>(value.get()).map(|one| vec![one]);
     let many = || serde_json::from_str::<Vec<Box<str>>>(value.get());
-    one().or_else(|_| many()).map_err(|_| JsonError::invalid(member, "must be a string or an array of strings"))
+    one()
+        .or_else(|_| many())
+        .map_err(|_| JsonError::invalid(member, "must be a string or an array of strings"))
 }
 
 /// A string, number or boolean, as text: metadata are texts.
-pub fn scalar(value: &RawValue, member: &str) -> Result<String, JsonError> {
+pub(super) fn scalar(value: &RawValue, member: &str) -> Result<String, JsonError> {
     let text = value.get();
     match text.as_bytes().first() {
         Some(b'"') => string(value, member),
-        Some(b'{' | b'[' | b'n') | None => Err(JsonError::invalid(member, "must be a string, number or boolean")),
+        Some(b'{' | b'[' | b'n') | None => {
+            Err(JsonError::invalid(member, "must be a string, number or boolean"))
+        }
         Some(_) => Ok(text.to_owned()),
     }
 }

@@ -160,7 +160,10 @@ fn selector(value: &RawValue, member: &str) -> Result<Selector, JsonError> {
     let meta = members.take("where").map(|value| metadata(value, &path("where"))).transpose()?;
     members.finish(&format!("{member}."))?;
     if !named && meta.is_none() {
-        return Err(JsonError::invalid(member, "names nobody: user, session, topic, client or where is needed"));
+        return Err(JsonError::invalid(
+            member,
+            "names nobody: user, session, topic, client or where is needed",
+        ));
     }
     let meta = meta.unwrap_or_default();
     Ok(Selector { everyone: !named, users, sessions, topics, clients, meta, filter: None })

@@ -100,7 +100,9 @@ impl Routes {
             return Ok(Route::Options(allow));
         }
         resource.route(method).ok_or_else(|| match method {
-            Method::Other(name) if !is_registered(name) => Problem::new(501, "this method is not implemented"),
+            Method::Other(name) if !is_registered(name) => {
+                Problem::new(501, "this method is not implemented")
+            }
             _ => Problem::new(405, format!("this resource takes {allow}")).with_field("Allow", allow),
         })
     }

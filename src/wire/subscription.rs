@@ -172,5 +172,7 @@ fn accepts_event_stream(head: &Head<'_>) -> bool {
 
 fn is_weight_zero(parameter: &[u8]) -> bool {
     let Some((name, value)) = parameter.split_first_chunk::<2>() else { return false };
-    name.eq_ignore_ascii_case(b"q=") && value.starts_with(b"0") && value[1..].iter().all(|b| matches!(b, b'.' | b'0'))
+    name.eq_ignore_ascii_case(b"q=")
+        && value.starts_with(b"0")
+        && value[1..].iter().all(|b| matches!(b, b'.' | b'0'))
 }

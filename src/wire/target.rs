@@ -159,12 +159,15 @@ impl Selector {
         let topics = self.topics.iter().map(|topic| topic.as_str().len());
         let meta = self.meta.iter().map(|(key, value)| key.len() + value.len());
         // Each name is held once more where history is looked up by it.
-        let entries = self.users.len() + self.sessions.len() + self.topics.len() + self.clients.len() + self.meta.len();
+        let entries =
+            self.users.len() + self.sessions.len() + self.topics.len() + self.clients.len() + self.meta.len();
         2 * texts.chain(topics).chain(meta).sum::<usize>() + ENTRY * entries
     }
 
     fn names(&self, client: &Client) -> bool {
-        let among = |names: &[Box<str>], name: Option<&str>| name.is_some_and(|name| names.iter().any(|n| **n == *name));
+        let among = |names: &[Box<str>], name: Option<&str>| {
+            name.is_some_and(|name| names.iter().any(|n| **n == *name))
+        };
         self.everyone
             || among(&self.users, client.user_id())
             || among(&self.sessions, client.session_id())

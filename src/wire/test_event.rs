@@ -76,7 +76,9 @@ impl Fields<'_> {
     fn custom(&mut self, kind: &str) -> Result<Event, JsonError> {
         let event = match self.0.take("data") {
             Some(data) => Event::raw_json(kind, data),
-            None => Event::json(kind, &serde_json::json!({ "message": self.text("message", "Test message")? })),
+            None => {
+                Event::json(kind, &serde_json::json!({ "message": self.text("message", "Test message")? }))
+            }
         };
         event.map_err(|error| JsonError::invalid("type", error.to_string()))
     }

@@ -117,7 +117,10 @@ impl Pattern {
 }
 
 /// Whether each token of `pattern` takes in the one in its place. A wildcard takes in itself and less.
-fn includes<'t>(mut pattern: impl Iterator<Item = &'t str>, mut other: impl Iterator<Item = &'t str>) -> bool {
+fn includes<'t>(
+    mut pattern: impl Iterator<Item = &'t str>,
+    mut other: impl Iterator<Item = &'t str>,
+) -> bool {
     loop {
         match (pattern.next(), other.next()) {
             (Some(">"), Some(_)) | (None, None) => return true,
@@ -243,7 +246,11 @@ mod tests {
             let tokens: Vec<&str> = pattern.tokens().collect();
             let of_pattern: Vec<bool> = topics.iter().map(|topic| pattern.matches(topic)).collect();
             for (topic, is_match) in topics.iter().zip(&of_pattern) {
-                assert_eq!(naive(&tokens, &topic.tokens().collect::<Vec<_>>()), *is_match, "{pattern} {topic}");
+                assert_eq!(
+                    naive(&tokens, &topic.tokens().collect::<Vec<_>>()),
+                    *is_match,
+                    "{pattern} {topic}"
+                );
             }
             matched.push(of_pattern);
         }

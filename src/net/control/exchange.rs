@@ -253,7 +253,14 @@ impl Exchange {
     }
 
     /// Answers a stream that is refused for now.
-    pub(super) fn refuse(&mut self, service: &Service, framing: Framing, reason: Refusal, date: &str, now: Now) {
+    pub(super) fn refuse(
+        &mut self,
+        service: &Service,
+        framing: Framing,
+        reason: Refusal,
+        date: &str,
+        now: Now,
+    ) {
         service.write_refusal(&mut self.out, framing, reason, date);
         self.enter(Phase::Closing { shut: false }, now);
     }
@@ -313,7 +320,7 @@ impl Exchange {
         }
     }
 
-    fn peer_is_done(&mut self) -> bool {
+    fn peer_is_done(&self) -> bool {
         let mut byte = [0];
         matches!(self.socket.peek(&mut byte), Ok(0))
     }

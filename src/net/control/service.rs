@@ -10,7 +10,8 @@ use crate::net::shared::Shared;
 use crate::shard::{Arrival, Who};
 use crate::wire::http::{Head, Method, TargetForm, Version};
 use crate::wire::{
-    Framing, JsonError, Problem, Publication, Refusal, Response, Route, Subscription, framing_of, refused, write_head,
+    Framing, JsonError, Problem, Publication, Refusal, Response, Route, Subscription, framing_of, refused,
+    write_head,
 };
 
 /// What a head asks for, judged before its body is read.
@@ -119,7 +120,11 @@ impl Service {
         }
     }
 
-    fn answer(&self, route: Route, later: impl FnOnce(Response) + Send + 'static) -> Result<Outcome, Problem> {
+    fn answer(
+        &self,
+        route: Route,
+        later: impl FnOnce(Response) + Send + 'static,
+    ) -> Result<Outcome, Problem> {
         let admission = &self.shared.admission;
         Ok(Outcome::Answer(match route {
             Route::Options(allow) => Response::empty().with_field("Allow", allow),
@@ -143,7 +148,9 @@ impl Service {
                 // An id that is not one of ours is a stream that is not here.
                 Err(_) => Response::json(200, &json!({ "disconnected": 0 })),
             },
-            Route::Stream | Route::Publish | Route::Test => return Err(Problem::new(500, "not a plain answer")),
+            Route::Stream | Route::Publish | Route::Test => {
+                return Err(Problem::new(500, "not a plain answer"));
+            }
         }))
     }
 
@@ -189,7 +196,9 @@ fn text(body: &[u8]) -> Result<&str, Problem> {
 /// Whether the body is a batch, by its type (415 for any other).
 fn is_batch(head: &Head<'_>) -> Result<bool, Problem> {
     if head.field("content-encoding").is_some_and(|coding| !coding.eq_ignore_ascii_case(b"identity")) {
-        return Err(Problem::new(415, "the body must not be encoded").with_field("Accept-Encoding", "identity"));
+        return Err(
+            Problem::new(415, "the body must not be encoded").with_field("Accept-Encoding", "identity")
+        );
     }
     let value = head.field("content-type").unwrap_or_default();
     let media_type = value.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();

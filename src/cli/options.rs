@@ -1,0 +1,217 @@
+//! Options as typed, and as resolved.
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use clap::{Args, Parser, ValueEnum};
+use fanfare::{Config, ConfigError, Heartbeat};
+
+/// A Server-Sent Events engine.
+#[derive(Debug, Parser)]
+#[command(version, about, disable_help_subcommand = true)]
+pub(super) enum Command {
+    /// Serve streams and take events (the default).
+    Serve(Box<ServeOptions>),
+}
+
+/// `fanfare --listen …` is `fanfare serve --listen …`.
+pub(super) fn with_default_command(args: impl Iterator<Item = OsString>) -> Vec<OsString> {
+    let mut args: Vec<OsString> = args.collect();
+    let is_own = |arg: &OsString| matches!(arg.to_str(), Some("-h" | "--help" | "-V" | "--version"));
+    let is_option = |arg: &OsString| arg.to_str().is_none_or(|arg| arg.starts_with('-'));
+    if args.get(1).is_none_or(|arg| is_option(arg) && !is_own(arg)) {
+        args.insert(args.len().min(1), "serve".into());
+    }
+    args
+}
+
+/// Options of the server, each with its default in the library where it is not given.
+#[derive(Debug, Args)]
+pub(super) struct ServeOptions {
+    /// Where to listen; again for more [default: port 3000 of 127.0.0.1 and ::1]
+    #[arg(long, value_name = "ADDR:PORT", env = "FANFARE_LISTEN", value_delimiter = ',')]
+    listen: Vec<SocketAddr>,
+    /// Event loops [default: one a processor]
+    #[arg(long, value_name = "N", env = "FANFARE_WORKERS")]
+    workers: Option<usize>,
+    /// Path of the stream; all else but health is below it [default: /api/sse]
+    #[arg(long, value_name = "PATH", env = "FANFARE_BASE_PATH")]
+    base_path: Option<String>,
+    /// How long a stream must have been idle to get a heartbeat [default: 30s]
+    #[arg(long, value_name = "TIME", env = "FANFARE_HEARTBEAT_INTERVAL", value_parser = duration)]
+    heartbeat_interval: Option<Duration>,
+    /// What a heartbeat is [default: event]
+    #[arg(long, env = "FANFARE_HEARTBEAT")]
+    heartbeat: Option<HeartbeatOption>,
+    /// How long a stream may go without progress [default: 60s]
+    #[arg(long, value_name = "TIME", env = "FANFARE_CONNECTION_TIMEOUT", value_parser = duration)]
+    connection_timeout: Option<Duration>,
+    /// Reconnection time that clients are told [default: 3s]
+    #[arg(long, value_name = "TIME", env = "FANFARE_RETRY", value_parser = duration)]
+    retry: Option<Duration>,
+    /// Most streams [default: what the descriptor limit allows]
+    #[arg(long, value_name = "N", env = "FANFARE_MAX_CONNECTIONS")]
+    max_connections: Option<usize>,
+    /// Most streams from one address [default: no limit]
+    #[arg(long, value_name = "N", env = "FANFARE_MAX_CONNECTIONS_PER_IP")]
+    max_connections_per_ip: Option<usize>,
+    /// Most streams of one user [default: no limit]
+    #[arg(long, value_name = "N", env = "FANFARE_MAX_CONNECTIONS_PER_USER")]
+    max_connections_per_user: Option<usize>,
+    /// Bytes a stream may be owed before it is caught up from history instead [default: 1MiB]
+    #[arg(long, value_name = "SIZE", env = "FANFARE_MAX_BACKLOG", value_parser = size)]
+    max_backlog: Option<usize>,
+    /// Most bytes of a request's body [default: 1MiB]
+    #[arg(long, value_name = "SIZE", env = "FANFARE_MAX_BODY", value_parser = size)]
+    max_body: Option<usize>,
+    /// Bytes the kernel queues for a stream that does not read [default: 16KiB]
+    #[arg(long, value_name = "SIZE", env = "FANFARE_SEND_BUFFER", value_parser = size)]
+    send_buffer: Option<usize>,
+    /// Most events in history [default: 100000]
+    #[arg(long, value_name = "N", env = "FANFARE_HISTORY_EVENTS")]
+    history_events: Option<usize>,
+    /// Most bytes of history [default: 64MiB]
+    #[arg(long, value_name = "SIZE", env = "FANFARE_HISTORY_BYTES", value_parser = size)]
+    history_bytes: Option<usize>,
+    /// How long history holds an event [default: 5m]
+    #[arg(long, value_name = "TIME", env = "FANFARE_HISTORY_AGE", value_parser = duration)]
+    history_age: Option<Duration>,
+    /// Whether the development endpoints are there [default: on in open mode]
+    #[arg(long, env = "FANFARE_DEV_ENDPOINTS")]
+    dev_endpoints: Option<Switch>,
+    /// Let everybody do everything, from anywhere
+    #[arg(long, env = "FANFARE_INSECURE_OPEN", value_parser = clap::builder::BoolishValueParser::new(),
+          num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    insecure_open: Option<bool>,
+    /// How long a connection may stay silent, and a request's head may take [default: 10s]
+    #[arg(long, value_name = "TIME", env = "FANFARE_HEAD_TIMEOUT", value_parser = duration)]
+    head_timeout: Option<Duration>,
+    /// How long streams have to leave on SIGTERM and SIGINT
+    #[arg(long, value_name = "TIME", env = "FANFARE_DRAIN_TIMEOUT", value_parser = duration, default_value = "10s")]
+    pub(super) drain_timeout: Duration,
+    /// How the log is written, to standard error; what of it, RUST_LOG says
+    #[arg(long, env = "FANFARE_LOG_FORMAT", default_value = "text")]
+    pub(super) log_format: LogFormat,
+}
+
+/// How the log is written.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum LogFormat {
+    Text,
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum HeartbeatOption {
+    Event,
+    Comment,
+    Off,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Switch {
+    On,
+    Off,
+}
+
+impl ServeOptions {
+    /// The options, with the library's defaults for what was not given, checked.
+    pub(super) fn resolve(self) -> Result<Config, ConfigError> {
+        let mut config = Config::default();
+        config.listen = self.listen;
+        let heartbeat = self.heartbeat.map(|heartbeat| match heartbeat {
+            HeartbeatOption::Event => Heartbeat::Event,
+            HeartbeatOption::Comment => Heartbeat::Comment,
+            HeartbeatOption::Off => Heartbeat::Off,
+        });
+        set(&mut config.workers, self.workers);
+        set(&mut config.base_path, self.base_path);
+        set(&mut config.heartbeat_interval, self.heartbeat_interval);
+        set(&mut config.heartbeat, heartbeat);
+        set(&mut config.connection_timeout, self.connection_timeout);
+        set(&mut config.retry, self.retry);
+        set(&mut config.max_backlog, self.max_backlog);
+        set(&mut config.max_body, self.max_body);
+        set(&mut config.send_buffer, self.send_buffer);
+        set(&mut config.history_events, self.history_events);
+        set(&mut config.history_bytes, self.history_bytes);
+        set(&mut config.history_age, self.history_age);
+        set(&mut config.insecure_open, self.insecure_open);
+        set(&mut config.head_timeout, self.head_timeout);
+        config.max_connections = self.max_connections;
+        config.max_connections_per_ip = self.max_connections_per_ip;
+        config.max_connections_per_user = self.max_connections_per_user;
+        config.dev_endpoints = self.dev_endpoints.map(|switch| switch == Switch::On);
+        config.check()?;
+        Ok(config)
+    }
+}
+
+fn set<T>(place: &mut T, given: Option<T>) {
+    if let Some(value) = given {
+        *place = value;
+    }
+}
+
+/// A duration with its unit: `30s`, `500ms`, `5m`.
+fn duration(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text).map_err(|error| format!("{error}; a duration is written as 30s or 500ms"))
+}
+
+/// A size, with or without a unit: `64MiB`, `4096`.
+fn size(text: &str) -> Result<usize, String> {
+    let bytes: ByteSize =
+        text.parse().map_err(|error| format!("{error}; a size is written as 64MiB or 4096"))?;
+    usize::try_from(bytes.as_u64()).map_err(|_| "is more than this machine can address".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(args: &[&str]) -> Result<Config, String> {
+        let args = ["fanfare"].iter().chain(args).map(OsString::from);
+        let command =
+            Command::try_parse_from(with_default_command(args)).map_err(|error| error.to_string())?;
+        let Command::Serve(options) = command;
+        options.resolve().map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn nothing_given_is_the_default() {
+        assert_eq!(config(&[]), Ok(Config::default()));
+        assert_eq!(config(&["serve"]), Ok(Config::default()));
+    }
+
+    #[test]
+    fn units_are_understood() {
+        let config =
+            config(&["--retry", "500ms", "--history-age=5m", "--max-backlog", "64KiB", "--max-body", "9999"]);
+        let config = config.unwrap();
+        assert_eq!(
+            (config.retry, config.history_age),
+            (Duration::from_millis(500), Duration::from_secs(300))
+        );
+        assert_eq!((config.max_backlog, config.max_body), (65_536, 9999));
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused() {
+        let cases = [
+            ["--retry", "fast"],
+            ["--max-backlog", "1KiB"],
+            ["--workers", "0"],
+            ["--workers", "-1"],
+            ["--listen", "localhost"],
+            ["--heartbeat", "loud"],
+            ["--base-path", "api"],
+            ["--connection-timeout", "0s"],
+            ["--unknown", "1"],
+        ];
+        for args in cases {
+            assert!(config(&args).is_err(), "{args:?}");
+        }
+    }
+}
