@@ -1,6 +1,7 @@
 //! Tests of the layer as a whole.
 
 mod mutation;
+mod oracle;
 #[path = "../../../../tests/support/requests.rs"]
 #[expect(unreachable_pub, reason = "other crates include it too")]
 mod requests;
