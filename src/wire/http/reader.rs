@@ -141,3 +141,68 @@ impl Default for Stage {
         Self::Head(HeadScanner::default())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const POST: &[u8] = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n";
+
+    fn next(reader: &mut RequestReader) -> Step<'_> {
+        reader.next(&RequestLimits::default())
+    }
+
+    #[test]
+    fn a_request_is_followed_from_idle_to_idle() {
+        let mut reader = RequestReader::new();
+        assert!(reader.is_idle() && !reader.awaits_body());
+        reader.push(&POST[..9]);
+        assert!(!reader.is_idle(), "what was pushed and not looked at counts");
+        assert!(matches!(next(&mut reader), Step::Incomplete));
+        assert!(!reader.is_idle() && !reader.awaits_body());
+        reader.push(&POST[9..]);
+        reader.push(b"ab");
+        assert!(matches!(next(&mut reader), Step::Head(_)));
+        assert_eq!((reader.awaits_body(), reader.body_received(), reader.buffered()), (true, 0, 2));
+        assert!(matches!(next(&mut reader), Step::Incomplete));
+        assert_eq!((reader.is_idle(), reader.body_received(), reader.buffered()), (false, 2, 0));
+        reader.push(b"cd\r\n");
+        assert!(matches!(next(&mut reader), Step::Body(body) if body == b"abcd"));
+        assert!(matches!(next(&mut reader), Step::Incomplete));
+        assert!(reader.is_idle() && reader.body_received() == 0);
+    }
+
+    #[test]
+    fn a_connection_can_change_hands() {
+        let mut reader = RequestReader::with_bytes([POST, b"abcdGE"].concat());
+        assert!(!reader.is_idle());
+        assert!(matches!(next(&mut reader), Step::Head(_)));
+        assert!(matches!(next(&mut reader), Step::Body(body) if body == b"abcd"));
+        assert!(matches!(next(&mut reader), Step::Incomplete));
+        assert_eq!(reader.into_bytes(), b"GE");
+    }
+
+    #[test]
+    fn a_rejection_is_final_and_holds_no_memory() {
+        let mut reader = RequestReader::with_bytes(b"GET\r\n".to_vec());
+        for _ in 0..2 {
+            assert!(matches!(next(&mut reader), Step::Rejected(Rejection { status: 400, .. })));
+            reader.push(POST);
+            assert_eq!(reader.buffered(), 0);
+        }
+        assert!(!reader.is_idle() && !reader.awaits_body());
+    }
+
+    #[test]
+    fn what_is_taken_is_moved_away_now_and_then() {
+        let mut reader = RequestReader::new();
+        let request = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+        for _ in 0..1000 {
+            reader.push(&[&request[..], &request[..10]].concat());
+            while !matches!(next(&mut reader), Step::Incomplete) {}
+            reader.push(&request[10..]);
+            while !matches!(next(&mut reader), Step::Incomplete) {}
+        }
+        assert!(reader.buffer.capacity() < 1000, "{}", reader.buffer.capacity());
+    }
+}

@@ -3,7 +3,6 @@
 mod mutation;
 mod oracle;
 #[path = "../../../../tests/support/requests.rs"]
-#[expect(unreachable_pub, reason = "other crates include it too")]
 mod requests;
 mod table;
 
