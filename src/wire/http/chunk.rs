@@ -39,7 +39,8 @@ enum State {
     Trailers,
 }
 
-/// Where in `*( BWS ";" BWS token [ BWS "=" BWS ( token / quoted-string ) ] )` a scanner is (RFC 9112, 7.1.1).
+/// Where in `*( BWS ";" BWS token [ BWS "=" BWS ( token / quoted-string ) ] )` a scanner is (RFC 9112,
+/// 7.1.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Extension {
     BeforeSemicolon,
@@ -69,7 +70,8 @@ impl ChunkScanner {
     ///
     /// # Errors
     ///
-    /// 400 for what is off the grammar, or mostly framing; 413 at the end of a size line that goes beyond the body limit; 431 for trailers.
+    /// 400 for what is off the grammar, or mostly framing; 413 at the end of a size line that goes beyond the
+    /// body limit; 431 for trailers.
     pub(super) fn advance(
         &mut self,
         bytes: &[u8],

@@ -31,13 +31,15 @@ pub struct Head<'b> {
     pub query: Option<&'b str>,
     /// The version.
     pub version: Version,
-    /// Where the request is for: the Host field, which agrees with the target, or what only the target says. There is always one in HTTP/1.1.
+    /// Where the request is for: the Host field, which agrees with the target, or what only the target says.
+    /// There is always one in HTTP/1.1.
     pub host: Option<&'b str>,
     /// How the body is delimited.
     pub body: BodyFraming,
     /// Whether the client would send another request on the connection (RFC 9112, 9.3).
     pub keep_alive: bool,
-    /// Whether the client waits for `100 Continue` before it sends the body. Never without a body, or in HTTP/1.0 (RFC 9110, 10.1.1).
+    /// Whether the client waits for `100 Continue` before it sends the body. Never without a body, or in
+    /// HTTP/1.0 (RFC 9110, 10.1.1).
     pub expects_continue: bool,
     /// Whether it expects what nobody knows: 417.
     pub expects_unknown: bool,

@@ -8,9 +8,9 @@ use super::scanner::{HeadScanner, Scan};
 
 /// Reads the requests of a connection from its bytes, with keep-alive and pipelining (RFC 9112, 9.3).
 ///
-/// Bytes go in with [`push`](Self::push), requests come out with [`next`](Self::next): each a [`Step::Head`], then, once
-/// it is whole, a [`Step::Body`], which is empty where there is none. It reads on after a request that asks for
-/// the connection to be closed; not to do so is up to the caller ([`Head::keep_alive`]).
+/// Bytes go in with [`push`](Self::push), requests come out with [`next`](Self::next): each a [`Step::Head`],
+/// then, once it is whole, a [`Step::Body`], which is empty where there is none. It reads on after a request
+/// that asks for the connection to be closed; not to do so is up to the caller ([`Head::keep_alive`]).
 ///
 /// It holds what was pushed and not yet taken: a caller that answers before it goes on should not push more
 /// while [`buffered`](Self::buffered) is large.
@@ -106,7 +106,8 @@ impl RequestReader {
         step
     }
 
-    /// Whether it is between requests, and knows no byte of a next one. Call it after [`next`](Self::next) said [`Step::Incomplete`].
+    /// Whether it is between requests, and knows no byte of a next one. Call it after [`next`](Self::next)
+    /// said [`Step::Incomplete`].
     pub fn is_idle(&self) -> bool {
         matches!(&self.stage, Stage::Head(scanner) if scanner.is_idle() && scanner.scanned() == self.buffered())
     }
@@ -116,7 +117,8 @@ impl RequestReader {
         matches!(self.stage, Stage::Body(_))
     }
 
-    /// Bytes of payload so far of the body that is awaited, 0 if none is: for a rule about how slowly it may come.
+    /// Bytes of payload so far of the body that is awaited, 0 if none is: for a rule about how slowly it may
+    /// come.
     pub fn body_received(&self) -> u64 {
         match &self.stage {
             Stage::Body(body) => body.received() as u64,

@@ -1,4 +1,5 @@
-//! Seeded random damage to the table's requests: nothing panics, and how the bytes arrive makes no difference.
+//! Seeded random damage to the table's requests: nothing panics, and how the bytes arrive makes no
+//! difference.
 
 use fastrand::Rng;
 
@@ -117,7 +118,8 @@ fn check(rng: &mut Rng, bytes: &[u8]) -> bool {
     accepted
 }
 
-/// Compares the first head with what the oracle makes of it. All limits but that of the body are out of reach.
+/// Compares the first head with what the oracle makes of it. All limits but that of the body are out of
+/// reach.
 fn check_head(bytes: &[u8]) {
     let limits = RequestLimits { body: usize::MAX, ..RequestLimits::default() };
     let found = match HeadScanner::default().scan(bytes, &limits) {
