@@ -18,17 +18,17 @@ mod line;
 
 /// What one connection sends, and what must come of it.
 #[derive(Clone, Debug)]
-pub struct Case {
-    pub name: &'static str,
-    pub input: Vec<u8>,
+pub(crate) struct Case {
+    pub(crate) name: &'static str,
+    pub(crate) input: Vec<u8>,
     /// In order. Ends with what is rejected; if nothing is, the connection then waits for more.
-    pub expect: Vec<Expected>,
+    pub(crate) expect: Vec<Expected>,
     /// After how many bytes of input the rejection must be known, and not before.
-    pub at: Option<usize>,
+    pub(crate) at: Option<usize>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Expected {
+pub(crate) enum Expected {
     /// A whole request, with its body. `target` is its path and query, without what an absolute form says before them.
     Request { method: String, target: String, body: Vec<u8>, keeps_alive: bool },
     /// One answer with this status and `Connection: close`; nothing after it is looked at.
@@ -36,7 +36,7 @@ pub enum Expected {
 }
 
 /// All cases.
-pub fn cases() -> Vec<Case> {
+pub(crate) fn cases() -> Vec<Case> {
     let mut cases = good::cases();
     cases.extend(line::cases());
     cases.extend(fields::cases());

@@ -39,7 +39,8 @@ enum State {
     Trailers,
 }
 
-/// Where in `*( BWS ";" BWS token [ BWS "=" BWS ( token / quoted-string ) ] )` a scanner is (RFC 9112, 7.1.1).
+/// Where in `*( BWS ";" BWS token [ BWS "=" BWS ( token / quoted-string ) ] )` a scanner is (RFC 9112,
+/// 7.1.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Extension {
     BeforeSemicolon,
@@ -69,7 +70,8 @@ impl ChunkScanner {
     ///
     /// # Errors
     ///
-    /// 400 for what is off the grammar, or mostly framing; 413 at the end of a size line that goes beyond the body limit; 431 for trailers.
+    /// 400 for what is off the grammar, or mostly framing; 413 at the end of a size line that goes beyond the
+    /// body limit; 431 for trailers.
     pub(super) fn advance(
         &mut self,
         bytes: &[u8],
@@ -183,5 +185,49 @@ impl Extension {
             _ => return Err(Rejection::malformed("a chunk extension is malformed")),
         };
         Ok(State::Extension(next))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How many bytes belong to the body, and its payload.
+    fn decode(bytes: &[u8], body: usize) -> Result<(usize, Vec<u8>), (usize, u16)> {
+        let limits = RequestLimits { body, ..RequestLimits::default() };
+        let (mut scanner, mut at, mut payload) = (ChunkScanner::default(), 0, Vec::new());
+        loop {
+            match scanner.advance(bytes, &mut at, &limits).map_err(|rejection| (at, rejection.status))? {
+                ChunkEvent::Data(length) => payload.extend_from_slice(&bytes[at - length..at]),
+                ChunkEvent::More => return Err((at, 0)),
+                ChunkEvent::End => return Ok((at, payload)),
+            }
+        }
+    }
+
+    #[test]
+    fn chunks_are_joined() {
+        let body = b"2;a=\"\\\"\"\r\nhi\r\n1\r\n!\r\n0\r\nX: y\r\n\r\n";
+        let more = [body, &b"GET"[..]].concat();
+        assert_eq!(decode(&more, 3), Ok((body.len(), b"hi!".to_vec())));
+        for cut in 0..body.len() {
+            assert_eq!(decode(&body[..cut], 3), Err((cut, 0)), "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn the_first_wrong_byte_is_found() {
+        let cases: &[(&[u8], usize, u16)] = &[
+            (b"g", 0, 400),
+            (b"2\r\nhix", 5, 400),
+            (b"2\r\nhi\r\n2\r\n", 9, 413),
+            (b"4\r\n", 2, 413),
+            (b"ffffffffffffffff\r\n", 17, 413),
+            (b"fffffffffffffffff", 16, 400),
+            (b"4;a\n", 3, 400),
+        ];
+        for (bytes, at, status) in cases {
+            assert_eq!(decode(bytes, 3), Err((*at, *status)), "{}", bytes.escape_ascii());
+        }
     }
 }

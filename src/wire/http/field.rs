@@ -41,7 +41,8 @@ impl FieldScanner {
     ///
     /// # Errors
     ///
-    /// 400 for what is not a field line, `at` being at the first byte that shows it; 431 at the first byte of a line too many.
+    /// 400 for what is not a field line, `at` being at the first byte that shows it; 431 at the first byte of
+    /// a line too many.
     pub(super) fn advance(
         &mut self,
         bytes: &[u8],

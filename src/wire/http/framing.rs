@@ -7,8 +7,9 @@ use super::limits::RequestLimits;
 use super::octet::is_blank;
 use super::rejection::Rejection;
 
-/// Judges Host (RFC 9110, 7.2), Content-Length (RFC 9110, 8.6) and Transfer-Encoding (RFC 9112, 6.1 to 6.3) while they
-/// arrive, and more strictly than these require: two parties that read such a field differently disagree about where the next request begins.
+/// Judges Host (RFC 9110, 7.2), Content-Length (RFC 9110, 8.6) and Transfer-Encoding (RFC 9112, 6.1 to 6.3)
+/// while they arrive, and more strictly than these require: two parties that read such a field differently
+/// disagree about where the next request begins.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct FramingRules {
     field: Field,

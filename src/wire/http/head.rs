@@ -31,13 +31,15 @@ pub struct Head<'b> {
     pub query: Option<&'b str>,
     /// The version.
     pub version: Version,
-    /// Where the request is for: the Host field, which agrees with the target, or what only the target says. There is always one in HTTP/1.1.
+    /// Where the request is for: the Host field, which agrees with the target, or what only the target says.
+    /// There is always one in HTTP/1.1.
     pub host: Option<&'b str>,
     /// How the body is delimited.
     pub body: BodyFraming,
     /// Whether the client would send another request on the connection (RFC 9112, 9.3).
     pub keep_alive: bool,
-    /// Whether the client waits for `100 Continue` before it sends the body. Never without a body, or in HTTP/1.0 (RFC 9110, 10.1.1).
+    /// Whether the client waits for `100 Continue` before it sends the body. Never without a body, or in
+    /// HTTP/1.0 (RFC 9110, 10.1.1).
     pub expects_continue: bool,
     /// Whether it expects what nobody knows: 417.
     pub expects_unknown: bool,
@@ -123,4 +125,84 @@ impl<'b> Head<'b> {
 /// The elements of a list (RFC 9110, 5.6.1), the empty ones left out.
 fn elements(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii).filter(|element| !element.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{HeadScanner, RequestLimits, Scan};
+    use super::*;
+
+    fn parse(bytes: &[u8]) -> Head<'_> {
+        match HeadScanner::default().scan(bytes, &RequestLimits::default()) {
+            Scan::Complete(outline) => Head::parse(bytes, &outline).unwrap(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn with(fields: &str) -> String {
+        format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n{fields}\r\n")
+    }
+
+    #[test]
+    fn a_head_is_split() {
+        let head = parse(b"\r\nGET http://A:80/b?c HTTP/1.1\r\nX: 1\r\nhost: a\r\nx:\t2 3 \r\n\r\nmore");
+        assert_eq!(
+            (head.method, head.version, head.body),
+            (Method::Get, Version::Http11, BodyFraming::Empty)
+        );
+        assert_eq!((head.form, head.path, head.query), (TargetForm::Absolute, "/b", Some("c")));
+        assert_eq!(head.host, Some("a"));
+        assert_eq!((head.field("x"), head.field("Y")), (Some(&b"1"[..]), None));
+        assert_eq!(head.fields("X").collect::<Vec<_>>(), [&b"1"[..], b"2 3"]);
+        assert_eq!(head.all_fields().map(|field| field.0).collect::<String>(), "Xhostx");
+    }
+
+    #[test]
+    fn only_the_target_may_say_where_a_request_goes_in_1_0() {
+        assert_eq!(parse(b"GET http://a:8/ HTTP/1.0\r\n\r\n").host, Some("a:8"));
+        assert_eq!(parse(b"CONNECT a:8 HTTP/1.0\r\n\r\n").host, Some("a:8"));
+        assert_eq!(parse(b"CONNECT a:8 HTTP/1.1\r\nHost: b\r\n\r\n").host, Some("b"));
+        assert_eq!(parse(b"GET / HTTP/1.0\r\n\r\n").host, None);
+    }
+
+    #[test]
+    fn expectations_are_noted() {
+        let cases = [
+            ("", false, false),
+            ("Expect:\r\n", false, false),
+            ("Expect: 100-Continue\r\n", true, false),
+            ("Expect: ,100-continue , \r\n", true, false),
+            ("Expect: 100-continue\r\nExpect: x\r\n", true, true),
+            ("Expect: 100-continue;a\r\n", false, true),
+            ("Expect: 200-ok\r\n", false, true),
+        ];
+        for (fields, expects_continue, expects_unknown) in cases {
+            let text = with(fields);
+            let head = parse(text.as_bytes());
+            assert_eq!(
+                (head.expects_continue, head.expects_unknown),
+                (expects_continue, expects_unknown),
+                "{fields}"
+            );
+        }
+        let old = with("Expect: 100-continue\r\n").replace("1.1", "1.0");
+        assert!(!parse(old.as_bytes()).expects_continue);
+        assert!(!parse(b"GET / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n\r\n").expects_continue);
+    }
+
+    #[test]
+    fn an_outline_of_other_bytes_is_no_reason_to_panic() {
+        let text = with("X: y\r\n");
+        let Scan::Complete(outline) = HeadScanner::default().scan(text.as_bytes(), &RequestLimits::default())
+        else {
+            panic!("not complete")
+        };
+        for cut in 0..text.len() {
+            assert_eq!(
+                Head::parse(&text.as_bytes()[..cut], &outline).map_err(|error| error.status).err(),
+                Some(400)
+            );
+        }
+        assert!(Head::parse(&[b'\xff'; 1000], &outline).is_err());
+    }
 }

@@ -11,9 +11,10 @@
 //!
 //! # What holds
 //!
-//! The verdict is a function of the bytes alone: it is the same for a request that arrives whole, cut anywhere, or byte
-//! by byte, because every state machine here moves by one byte at a time (or by a run of bytes that it would have
-//! passed one by one). Looking costs O(1) a byte however the bytes arrive. Nothing here panics.
+//! The verdict is a function of the bytes alone: it is the same for a request that arrives whole, cut
+//! anywhere, or byte by byte, because every state machine here moves by one byte at a time (or by a run of
+//! bytes that it would have passed one by one). Looking costs O(1) a byte however the bytes arrive. Nothing
+//! here panics.
 
 mod authority;
 mod body;

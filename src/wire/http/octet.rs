@@ -8,9 +8,11 @@ pub(super) struct Class(u8);
 pub(super) const TOKEN: Class = Class(1);
 /// What a field value is made of, OWS included: VCHAR, SP, HTAB, obs-text (RFC 9110, 5.5).
 pub(super) const VALUE: Class = Class(2);
-/// What a request target is made of: visible ASCII but `#`. More than RFC 3986 allows, as browsers leave `{|}^\` raw.
+/// What a request target is made of: visible ASCII but `#`. More than RFC 3986 allows, as browsers leave
+/// `{|}^\` raw.
 pub(super) const TARGET: Class = Class(4);
-/// What a reg-name is made of besides percent-escapes (RFC 3986, 3.2.2), without the comma, which joins lists.
+/// What a reg-name is made of besides percent-escapes (RFC 3986, 3.2.2), without the comma, which joins
+/// lists.
 pub(super) const REG_NAME: Class = Class(8);
 /// qdtext (RFC 9110, 5.6.4).
 pub(super) const QUOTED: Class = Class(16);

@@ -13,17 +13,19 @@ pub struct QueryPairs<'q> {
     rest: Option<&'q str>,
 }
 
-/// Splits a query, without its `?`, into names and values as browsers write them: `application/x-www-form-urlencoded`
-/// (WHATWG URL, 5.1). Empty pairs are left out, and a pair without `=` has an empty value. `+` is a space, and a percent sign
-/// that begins no escape stands for itself.
+/// Splits a query, without its `?`, into names and values as browsers write them:
+/// `application/x-www-form-urlencoded` (WHATWG URL, 5.1). Empty pairs are left out, and a pair without `=`
+/// has an empty value. `+` is a space, and a percent sign that begins no escape stands for itself.
 ///
-/// Unlike WHATWG, a pair that is not UTF-8 is an error and not replaced: two such names could otherwise become the same.
-/// Control characters do come through. Allocates only for names and values in which something is escaped.
+/// Unlike WHATWG, a pair that is not UTF-8 is an error and not replaced: two such names could otherwise
+/// become the same. Control characters do come through. Allocates only for names and values in which
+/// something is escaped.
 pub fn query_pairs(query: &str) -> QueryPairs<'_> {
     QueryPairs { rest: Some(query) }
 }
 
-/// Decodes the percent-escapes of a path segment (RFC 3986, 2.1), as [`query_pairs`] does, but for `+`, which stands for itself.
+/// Decodes the percent-escapes of a path segment (RFC 3986, 2.1), as [`query_pairs`] does, but for `+`, which
+/// stands for itself.
 ///
 /// # Errors
 ///

@@ -8,9 +8,9 @@ use super::scanner::{HeadScanner, Scan};
 
 /// Reads the requests of a connection from its bytes, with keep-alive and pipelining (RFC 9112, 9.3).
 ///
-/// Bytes go in with [`push`](Self::push), requests come out with [`next`](Self::next): each a [`Step::Head`], then, once
-/// it is whole, a [`Step::Body`], which is empty where there is none. It reads on after a request that asks for
-/// the connection to be closed; not to do so is up to the caller ([`Head::keep_alive`]).
+/// Bytes go in with [`push`](Self::push), requests come out with [`next`](Self::next): each a [`Step::Head`],
+/// then, once it is whole, a [`Step::Body`], which is empty where there is none. It reads on after a request
+/// that asks for the connection to be closed; not to do so is up to the caller ([`Head::keep_alive`]).
 ///
 /// It holds what was pushed and not yet taken: a caller that answers before it goes on should not push more
 /// while [`buffered`](Self::buffered) is large.
@@ -106,7 +106,8 @@ impl RequestReader {
         step
     }
 
-    /// Whether it is between requests, and knows no byte of a next one. Call it after [`next`](Self::next) said [`Step::Incomplete`].
+    /// Whether it is between requests, and knows no byte of a next one. Call it after [`next`](Self::next)
+    /// said [`Step::Incomplete`].
     pub fn is_idle(&self) -> bool {
         matches!(&self.stage, Stage::Head(scanner) if scanner.is_idle() && scanner.scanned() == self.buffered())
     }
@@ -116,7 +117,8 @@ impl RequestReader {
         matches!(self.stage, Stage::Body(_))
     }
 
-    /// Bytes of payload so far of the body that is awaited, 0 if none is: for a rule about how slowly it may come.
+    /// Bytes of payload so far of the body that is awaited, 0 if none is: for a rule about how slowly it may
+    /// come.
     pub fn body_received(&self) -> u64 {
         match &self.stage {
             Stage::Body(body) => body.received() as u64,
@@ -139,5 +141,70 @@ impl RequestReader {
 impl Default for Stage {
     fn default() -> Self {
         Self::Head(HeadScanner::default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const POST: &[u8] = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n";
+
+    fn next(reader: &mut RequestReader) -> Step<'_> {
+        reader.next(&RequestLimits::default())
+    }
+
+    #[test]
+    fn a_request_is_followed_from_idle_to_idle() {
+        let mut reader = RequestReader::new();
+        assert!(reader.is_idle() && !reader.awaits_body());
+        reader.push(&POST[..9]);
+        assert!(!reader.is_idle(), "what was pushed and not looked at counts");
+        assert!(matches!(next(&mut reader), Step::Incomplete));
+        assert!(!reader.is_idle() && !reader.awaits_body());
+        reader.push(&POST[9..]);
+        reader.push(b"ab");
+        assert!(matches!(next(&mut reader), Step::Head(_)));
+        assert_eq!((reader.awaits_body(), reader.body_received(), reader.buffered()), (true, 0, 2));
+        assert!(matches!(next(&mut reader), Step::Incomplete));
+        assert_eq!((reader.is_idle(), reader.body_received(), reader.buffered()), (false, 2, 0));
+        reader.push(b"cd\r\n");
+        assert!(matches!(next(&mut reader), Step::Body(body) if body == b"abcd"));
+        assert!(matches!(next(&mut reader), Step::Incomplete));
+        assert!(reader.is_idle() && reader.body_received() == 0);
+    }
+
+    #[test]
+    fn a_connection_can_change_hands() {
+        let mut reader = RequestReader::with_bytes([POST, b"abcdGE"].concat());
+        assert!(!reader.is_idle());
+        assert!(matches!(next(&mut reader), Step::Head(_)));
+        assert!(matches!(next(&mut reader), Step::Body(body) if body == b"abcd"));
+        assert!(matches!(next(&mut reader), Step::Incomplete));
+        assert_eq!(reader.into_bytes(), b"GE");
+    }
+
+    #[test]
+    fn a_rejection_is_final_and_holds_no_memory() {
+        let mut reader = RequestReader::with_bytes(b"GET\r\n".to_vec());
+        for _ in 0..2 {
+            assert!(matches!(next(&mut reader), Step::Rejected(Rejection { status: 400, .. })));
+            reader.push(POST);
+            assert_eq!(reader.buffered(), 0);
+        }
+        assert!(!reader.is_idle() && !reader.awaits_body());
+    }
+
+    #[test]
+    fn what_is_taken_is_moved_away_now_and_then() {
+        let mut reader = RequestReader::new();
+        let request = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+        for _ in 0..1000 {
+            reader.push(&[&request[..], &request[..10]].concat());
+            while !matches!(next(&mut reader), Step::Incomplete) {}
+            reader.push(&request[10..]);
+            while !matches!(next(&mut reader), Step::Incomplete) {}
+        }
+        assert!(reader.buffer.capacity() < 1000, "{}", reader.buffer.capacity());
     }
 }

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-/// Why a request is not interpreted further. It is answered once, with `Connection: close`, and nothing that follows
-/// it on the connection is parsed.
+/// Why a request is not interpreted further. It is answered once, with `Connection: close`, and nothing that
+/// follows it on the connection is parsed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rejection {
     /// 400 where the framing is in doubt; 413, 414 or 431 where something is too large; 505.

@@ -8,8 +8,8 @@ use super::rejection::Rejection;
 use super::request_line::{RequestLine, RequestLineScanner, text};
 use super::target::Target;
 
-/// Finds the end of a head in a buffer that grows, and judges each byte on the way. It remembers where it stopped: a head costs O(n)
-/// however it arrives.
+/// Finds the end of a head in a buffer that grows, and judges each byte on the way. It remembers where it
+/// stopped: a head costs O(n) however it arrives.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct HeadScanner {
     at: usize,
@@ -48,8 +48,8 @@ pub struct Outline {
 }
 
 impl HeadScanner {
-    /// Looks at what was added to `buffer` since the last look. The buffer begins where the last request ended, and must
-    /// only have grown since. Once the answer is not [`Scan::Incomplete`] it stays.
+    /// Looks at what was added to `buffer` since the last look. The buffer begins where the last request
+    /// ended, and must only have grown since. Once the answer is not [`Scan::Incomplete`] it stays.
     pub fn scan(&mut self, buffer: &[u8], limits: &RequestLimits) -> Scan {
         let view = buffer.get(..limits.head).unwrap_or(buffer);
         let advanced = self.advance(view, limits);
@@ -66,7 +66,8 @@ impl HeadScanner {
         }
     }
 
-    /// Whether no byte of a request is known yet. An empty line before a request, which some old clients send after a body, is no part of it.
+    /// Whether no byte of a request is known yet. An empty line before a request, which some old clients send
+    /// after a body, is no part of it.
     pub fn is_idle(&self) -> bool {
         matches!(&self.stage, Stage::Line(line) if line.is_idle())
     }

@@ -19,11 +19,13 @@ pub enum TargetForm {
 /// A request target in its parts, none of them decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Target<'b> {
-    /// Which form it has. An absolute form without path and query is, for OPTIONS, the asterisk form (RFC 9112, 3.2.4).
+    /// Which form it has. An absolute form without path and query is, for OPTIONS, the asterisk form (RFC
+    /// 9112, 3.2.4).
     pub(super) form: TargetForm,
     /// Where the absolute form and the authority form point: what [`Authority::parse`] takes.
     pub(super) authority: Option<&'b str>,
-    /// Begins with `/` in the origin and absolute forms, is `*` in the asterisk form, and empty in the authority form.
+    /// Begins with `/` in the origin and absolute forms, is `*` in the asterisk form, and empty in the
+    /// authority form.
     pub(super) path: &'b str,
     /// What follows the first `?`.
     pub(super) query: Option<&'b str>,

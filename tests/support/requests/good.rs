@@ -89,6 +89,8 @@ fn persistence() -> Vec<Case> {
         good("close", get("1", "Connection: close\r\n"), closed),
         good("close in a list", get("1", "Connection: upgrade, CLOSE ,x\r\n"), closed),
         good("close in a second field", get("1", "Connection: x\r\nConnection: close\r\n"), closed),
+        good("close in a first field", get("1", "Connection: close\r\nConnection: x\r\n"), closed),
+        good("keep-alive in a first field", get("0", "Connection: keep-alive\r\nConnection: x\r\n"), kept),
         good("close wins", get("1", "Connection: keep-alive, close\r\n"), closed),
         good("a name that only begins with close", get("1", "Connection: closed\r\n"), kept),
         good("keep-alive in 1.0", get("0", "Connection: Keep-Alive\r\n"), kept),

@@ -1,8 +1,8 @@
 //! Tests of the layer as a whole.
 
 mod mutation;
+mod oracle;
 #[path = "../../../../tests/support/requests.rs"]
-#[expect(unreachable_pub, reason = "other crates include it too")]
 mod requests;
 mod table;
 
