@@ -16,8 +16,8 @@ const QUIET_AT_MOST: Duration = Duration::from_secs(10);
 /// What a client thread says to the conductor.
 #[derive(Debug, PartialEq)]
 pub(super) enum News {
-    /// All its streams are open or refused.
-    Opened,
+    /// All its streams are open or refused: so many are open.
+    Opened(u64),
     /// Each of its streams has event `n`, or will never get it.
     Settled(u64),
 }

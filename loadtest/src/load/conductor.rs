@@ -77,16 +77,20 @@ impl Conductor<'_> {
         Ok(course)
     }
 
+    /// Whether all streams are open or refused, and any is open.
     fn wait_opened(&self) -> bool {
-        let mut threads = 0;
+        let (mut threads, mut streams) = (0, 0);
         while threads < self.plan.threads {
             match next_news(&self.news, self.board, self.stop, self.plan.patience) {
-                Some(News::Opened) => threads += 1,
+                Some(News::Opened(open)) => {
+                    threads += 1;
+                    streams += open;
+                }
                 Some(News::Settled(_)) => {}
                 None => return false,
             }
         }
-        true
+        streams > 0
     }
 
     fn publish(&self, course: &mut Course) -> Result<()> {

@@ -91,7 +91,7 @@ impl<'a> Feed<'a> {
         while self.frontier < n {
             match next_news(self.news, self.board, self.stop, self.plan.patience) {
                 Some(News::Settled(n)) => self.settle(n),
-                Some(News::Opened) => {}
+                Some(News::Opened(_)) => {}
                 // They show as missing.
                 None => self.frontier = self.published,
             }

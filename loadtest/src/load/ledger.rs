@@ -64,7 +64,7 @@ impl Ledger {
     /// All streams of this thread are open or refused.
     pub(super) fn opened(&mut self) {
         self.has_opened = true;
-        self.tell(News::Opened);
+        self.tell(News::Opened(self.tally.opened));
         for n in 1..=self.plan.last() {
             self.tell_if_settled(n);
         }
