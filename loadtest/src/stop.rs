@@ -11,7 +11,7 @@ use signal_hook::flag;
 use crate::clock;
 
 /// Asked often: nothing here waits longer than this before it asks again.
-pub(crate) const PATIENCE: Duration = Duration::from_millis(50);
+pub(crate) const CHECK_EVERY: Duration = Duration::from_millis(50);
 
 #[derive(Clone)]
 pub(crate) struct Stop {

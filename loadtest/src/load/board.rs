@@ -76,7 +76,7 @@ impl Board {
         let begin = clock::now();
         let (mut pulse, mut since) = (self.pulse(), begin);
         while clock::since(since) < QUIET && clock::since(begin) < QUIET_AT_MOST && stop.reason().is_none() {
-            std::thread::sleep(stop::PATIENCE);
+            std::thread::sleep(stop::CHECK_EVERY);
             if self.pulse() != pulse {
                 (pulse, since) = (self.pulse(), clock::now());
             }
@@ -93,7 +93,7 @@ pub(super) fn next_news(
 ) -> Option<News> {
     let (mut pulse, mut since) = (board.pulse(), clock::now());
     loop {
-        match news.recv_timeout(stop::PATIENCE) {
+        match news.recv_timeout(stop::CHECK_EVERY) {
             Ok(item) => return Some(item),
             Err(RecvTimeoutError::Timeout) => {}
             // The client threads have failed, and say so when they are joined.

@@ -63,7 +63,7 @@ impl Crowd {
                 has_opened = true;
                 self.ledger.opened();
             }
-            match self.poll.poll(&mut events, Some(stop::PATIENCE)) {
+            match self.poll.poll(&mut events, Some(stop::CHECK_EVERY)) {
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 polled => polled?,
             }

@@ -111,7 +111,7 @@ impl<'a> Feed<'a> {
             if left.is_zero() {
                 return;
             }
-            thread::sleep(left.min(stop::PATIENCE));
+            thread::sleep(left.min(stop::CHECK_EVERY));
         }
     }
 }

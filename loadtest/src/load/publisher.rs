@@ -27,7 +27,7 @@ impl Publisher {
     pub(super) fn connect(endpoint: &Endpoint) -> Result<Self> {
         let socket = TcpStream::connect(endpoint.address).context("the publisher cannot connect")?;
         socket.set_nodelay(true)?;
-        socket.set_read_timeout(Some(stop::PATIENCE))?;
+        socket.set_read_timeout(Some(stop::CHECK_EVERY))?;
         Ok(Self { socket, endpoint: endpoint.clone() })
     }
 
