@@ -1,0 +1,8 @@
+//! The client's side of HTTP/1.1: an answer's head and its body, fed at any cut.
+
+mod body;
+mod chunked;
+mod head;
+
+pub(crate) use body::Body;
+pub(crate) use head::Head;

@@ -1,0 +1,88 @@
+//! What `/proc` says of a process: its CPU time and its memory.
+
+use std::fs;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+
+/// Ticks a second in `/proc/PID/stat`: Linux shows 100 to user space on every machine.
+const USER_HZ: u64 = 100;
+
+/// CPU time of a process and all its threads, up to one moment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cpu {
+    /// utime + stime of `/proc/PID/stat`: also counts threads that have ended, in steps of 10 ms.
+    coarse: Duration,
+    /// The sum of the living threads' `schedstat`, in nanoseconds.
+    fine: Duration,
+}
+
+impl Cpu {
+    pub(crate) fn of(pid: u32) -> Result<Self> {
+        let stat =
+            fs::read_to_string(format!("/proc/{pid}/stat")).with_context(|| format!("no process {pid}"))?;
+        Ok(Self { coarse: coarse(&stat).context("unexpected form of /proc/PID/stat")?, fine: fine(pid) })
+    }
+
+    /// CPU time spent since `before`. The fine reading stands unless a thread that ended took its
+    /// time with it, which the coarse one shows.
+    pub(crate) fn since(&self, before: &Self) -> Duration {
+        let coarse = self.coarse.saturating_sub(before.coarse);
+        let fine = self.fine.saturating_sub(before.fine);
+        let two_ticks = Duration::from_millis(2 * 1000 / USER_HZ);
+        if fine.abs_diff(coarse) <= two_ticks { fine } else { coarse }
+    }
+}
+
+fn coarse(stat: &str) -> Option<Duration> {
+    // The name, field 2, may hold spaces and parentheses; utime and stime are fields 14 and 15.
+    let mut fields = stat[stat.rfind(')')? + 1..].split_ascii_whitespace().skip(11);
+    let ticks: u64 = fields.next()?.parse::<u64>().ok()? + fields.next()?.parse::<u64>().ok()?;
+    Some(Duration::from_millis(ticks * 1000 / USER_HZ))
+}
+
+fn fine(pid: u32) -> Duration {
+    let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else { return Duration::ZERO };
+    let nanos = threads.flatten().filter_map(|thread| {
+        let schedstat = fs::read_to_string(thread.path().join("schedstat")).ok()?;
+        schedstat.split_ascii_whitespace().next()?.parse::<u64>().ok()
+    });
+    Duration::from_nanos(nanos.sum())
+}
+
+/// Proportional set size in bytes: a page shared by two processes counts half in each.
+pub(crate) fn pss(pid: u32) -> Result<u64> {
+    let path = format!("/proc/{pid}/smaps_rollup");
+    let rollup = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
+    let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:")).context("no Pss in smaps_rollup")?;
+    let kib: u64 = line.trim().trim_end_matches("kB").trim().parse()?;
+    Ok(kib * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stat_with_a_name_that_looks_like_fields() {
+        let stat = "7 (a) b (c) S 1 7 7 0 -1 4194560 100 0 0 0 150 25 0 0 20 0 1 0 100 0 0";
+        assert_eq!(coarse(stat), Some(Duration::from_millis(1750)));
+        assert_eq!(coarse("7 (a) S 1"), None);
+    }
+
+    #[test]
+    fn an_ended_thread_makes_the_coarse_reading_stand() {
+        let at =
+            |coarse, fine| Cpu { coarse: Duration::from_millis(coarse), fine: Duration::from_millis(fine) };
+        assert_eq!(at(110, 107).since(&at(0, 1)), Duration::from_millis(106));
+        assert_eq!(at(110, 50).since(&at(0, 1)), Duration::from_millis(110));
+    }
+
+    #[test]
+    fn this_process() {
+        let pid = std::process::id();
+        assert!(pss(pid).unwrap() > 100_000);
+        let before = Cpu::of(pid).unwrap();
+        assert!(Cpu::of(pid).unwrap().since(&before) < Duration::from_secs(60));
+    }
+}

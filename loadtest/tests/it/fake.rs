@@ -1,0 +1,152 @@
+//! A small SSE server, one thread a connection, that can be told to go wrong in one place.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Fault {
+    None,
+    /// The faults below concern the first stream, at the event with this number.
+    Drop(u64),
+    Repeat(u64),
+    /// It comes after the next one.
+    Swap(u64),
+    Damage(u64),
+    Close(u64),
+    /// Every second stream is refused.
+    Refuse,
+    /// The first answer to each publish is 503.
+    Busy,
+    /// Events go to nobody.
+    Silent,
+}
+
+pub(crate) struct Fake {
+    pub(crate) address: SocketAddr,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    fault: Fault,
+    streams: Mutex<Streams>,
+    published: AtomicU64,
+}
+
+#[derive(Default)]
+struct Streams {
+    open: Vec<TcpStream>,
+    asked: usize,
+    held: Vec<u8>,
+    was_busy: bool,
+}
+
+impl Fake {
+    pub(crate) fn start(fault: Fault) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let shared = Arc::new(Shared { fault, streams: Mutex::default(), published: AtomicU64::new(0) });
+        let server = shared.clone();
+        thread::spawn(move || {
+            for socket in listener.incoming() {
+                let server = server.clone();
+                thread::spawn(move || server.serve(socket.unwrap()));
+            }
+        });
+        Self { address, shared }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}/api/sse", self.address)
+    }
+
+    pub(crate) fn published(&self) -> u64 {
+        self.shared.published.load(Ordering::Relaxed)
+    }
+}
+
+impl Shared {
+    fn serve(&self, mut socket: TcpStream) {
+        let mut reader = BufReader::new(socket.try_clone().unwrap());
+        loop {
+            let (mut method, mut length) = (String::new(), 0);
+            loop {
+                let mut line = String::new();
+                if reader.read_line(&mut line).unwrap_or(0) == 0 {
+                    return;
+                }
+                if method.is_empty() {
+                    method = line.split(' ').next().unwrap().to_owned();
+                } else if let Some(value) = line.strip_prefix("Content-Length: ") {
+                    length = value.trim().parse().unwrap();
+                } else if line == "\r\n" {
+                    break;
+                }
+            }
+            if method == "GET" {
+                return self.open(socket);
+            }
+            let mut body = vec![0; length];
+            reader.read_exact(&mut body).unwrap();
+            self.publish(&mut socket, &String::from_utf8(body).unwrap());
+        }
+    }
+
+    fn open(&self, mut socket: TcpStream) {
+        let mut streams = self.streams.lock().unwrap();
+        streams.asked += 1;
+        let is_refused = self.fault == Fault::Refuse && streams.asked.is_multiple_of(2);
+        let status = if is_refused { "refused" } else { "connected" };
+        // In two writes, so that the load tester meets a first read with no event in it.
+        socket.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n").unwrap();
+        socket
+            .write_all(&chunk(&format!("event: connection\ndata: {{\"status\":\"{status}\"}}\n\n")))
+            .unwrap();
+        if is_refused {
+            socket.write_all(b"0\r\n\r\n").unwrap();
+        } else {
+            streams.open.push(socket);
+        }
+    }
+
+    fn publish(&self, publisher: &mut TcpStream, body: &str) {
+        let mut streams = self.streams.lock().unwrap();
+        if self.fault == Fault::Busy && !std::mem::replace(&mut streams.was_busy, true) {
+            publisher.write_all(b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n").unwrap();
+            return;
+        }
+        streams.was_busy = false;
+        let n = self.published.fetch_add(1, Ordering::Relaxed) + 1;
+        publisher.write_all(b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n").unwrap();
+        let data = body.strip_prefix(r#"{"event":"load","data":"#).unwrap().strip_suffix('}').unwrap();
+        let whole = chunk(&format!("id: 1-{n}\nevent: load\ndata: {data}\n\n"));
+        let Streams { open, held, .. } = &mut *streams;
+        for (i, socket) in open.iter_mut().enumerate() {
+            let is_first = i == 0;
+            let bytes = match self.fault {
+                Fault::Silent => Vec::new(),
+                Fault::Drop(at) if is_first && at == n => Vec::new(),
+                Fault::Repeat(at) if is_first && at == n => whole.repeat(2),
+                Fault::Swap(at) if is_first && at == n => {
+                    held.clone_from(&whole);
+                    Vec::new()
+                }
+                Fault::Swap(at) if is_first && at + 1 == n => [&whole[..], held].concat(),
+                Fault::Damage(at) if is_first && at == n => chunk("event: load\ndata: {\"n\":1}\n\n"),
+                Fault::Close(at) if is_first && at == n => {
+                    socket.shutdown(Shutdown::Both).unwrap();
+                    Vec::new()
+                }
+                _ => whole.clone(),
+            };
+            // A stream that is gone is what one of the faults is about.
+            let _ = socket.write_all(&bytes);
+        }
+    }
+}
+
+fn chunk(text: &str) -> Vec<u8> {
+    format!("{:x}\r\n{text}\r\n", text.len()).into_bytes()
+}
