@@ -162,3 +162,159 @@ impl History {
         self.held.get(at).filter(|held| held.seq == seq)?.record.as_ref()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::{Client, Draft, Event, EventId, Pattern, Publication, Target, Topic};
+
+    fn record(seq: u64, target: Target, ttl: Option<Duration>, bytes: usize) -> Arc<Record> {
+        let event = Event::text("message", &"x".repeat(bytes)).unwrap();
+        Arc::new(Draft::from(Publication { event, target, ttl }).seal(EventId { epoch: 1, seq }))
+    }
+
+    fn limits(events: usize, bytes: usize, age_ms: u64) -> HistoryLimits {
+        HistoryLimits { events, bytes, age: Duration::from_millis(age_ms) }
+    }
+
+    fn client(slot: u32) -> ClientId {
+        ClientId { node: 1, shard: 0, slot, serial: 1 }
+    }
+
+    /// Somebody with every kind of key.
+    fn profile(name: &str) -> Profile {
+        let topics = [format!("{name}.>"), "news.eu".to_owned()];
+        Profile {
+            user: Some(name.into()),
+            session: Some(format!("s-{name}").into()),
+            topics: topics.iter().map(|text| Pattern::parse(text).unwrap()).collect(),
+            meta: Box::default(),
+        }
+    }
+
+    fn any_target(random: &mut fastrand::Rng) -> Target {
+        let names = ["a", "b", "c"];
+        let name = names[random.usize(..3)];
+        let topic = |text: String| Topic::parse(&text).unwrap();
+        match random.u32(..7) {
+            0 => Target::all(),
+            1 => Target::user(name).or_user(name).or_session("s-a"),
+            2 => Target::session(format!("s-{name}")),
+            3 => Target::topic(topic(format!("{name}.x.y"))),
+            4 => Target::topic(topic("news.eu".into())).or_topic(topic("news.us".into())),
+            5 => Target::client(client(random.u32(..3))),
+            _ => Target::all().with_meta("k", "v"),
+        }
+    }
+
+    /// Everything that was published, kept plainly.
+    struct Model {
+        records: Vec<(Arc<Record>, u64)>,
+        first_held: usize,
+    }
+
+    impl Model {
+        /// What is still there and may be for somebody.
+        fn held(&self, now_ms: u64) -> impl Iterator<Item = &Arc<Record>> {
+            let alive = move |(record, since): &&(Arc<Record>, u64)| {
+                record.ttl_ms.is_none_or(|ttl| since + ttl > now_ms)
+            };
+            self.records[self.first_held..].iter().filter(alive).map(|(record, _)| record)
+        }
+
+        fn expire(&mut self, limits: HistoryLimits, now_ms: u64) {
+            loop {
+                let (events, bytes) = self
+                    .held(now_ms)
+                    .fold((0, 0), |(events, bytes), record| (events + 1, bytes + record.size()));
+                let old = |(_, since): &(Arc<Record>, u64)| now_ms - since > limits.age.as_millis() as u64;
+                let oldest_is_old = self.records.get(self.first_held).is_some_and(old);
+                if events <= limits.events && bytes <= limits.bytes && !oldest_is_old {
+                    return;
+                }
+                self.first_held += 1;
+            }
+        }
+    }
+
+    #[test]
+    fn agrees_with_a_plain_list_of_everything() {
+        for seed in 0..40 {
+            let mut random = fastrand::Rng::with_seed(seed);
+            let limits = limits(random.usize(0..60), random.usize(1..30_000), random.u64(1..3_000));
+            let mut history = History::new(limits);
+            let mut model = Model { records: Vec::new(), first_held: 0 };
+            let mut now_ms = 0;
+            for seq in 1..600 {
+                now_ms += random.u64(..30);
+                let ttl = (random.u32(..3) == 0).then(|| Duration::from_millis(random.u64(..1_500)));
+                let record = record(seq, any_target(&mut random), ttl, random.usize(..400));
+                history.insert(record.clone(), now_ms);
+                model.records.push((record, now_ms));
+                model.expire(limits, now_ms);
+                let name = ["a", "b", "d"][random.usize(..3)];
+                let (id, after) = (client(random.u32(..4)), random.u64(..=seq));
+                let viewer = Client::new(id, Arc::new(profile(name)));
+                let wanted =
+                    model.held(now_ms).filter(|record| record.seq > after && record.target.matches(&viewer));
+                let wanted: Vec<u64> = wanted.map(|record| record.seq).collect();
+                let found = history.after(after, &profile(name), id, usize::MAX);
+                let found = found.records.iter().filter(|record| record.target.matches(&viewer));
+                assert_eq!(
+                    found.map(|record| record.seq).collect::<Vec<_>>(),
+                    wanted,
+                    "seed {seed}, event {seq}"
+                );
+                assert_eq!(history.events(), model.held(now_ms).count(), "seed {seed}, event {seq}");
+            }
+            history.expire(now_ms + 1_000_000);
+            assert_eq!((history.events(), history.bytes()), (0, 0));
+            assert!(history.keys.is_empty() && history.held.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_loss_is_of_those_whom_the_lost_was_for() {
+        let mut history = History::new(limits(2, usize::MAX, u64::MAX));
+        history.insert(record(1, Target::user("a"), None, 10), 0);
+        for seq in 2..10 {
+            history.insert(record(seq, Target::user("b"), None, 10), 0);
+        }
+        assert!(history.has_lost(0, &profile("a"), client(9)));
+        assert!(!history.has_lost(1, &profile("a"), client(9)));
+        assert!(history.has_lost(1, &profile("b"), client(9)));
+        assert!(!history.has_lost(7, &profile("b"), client(9)));
+        assert!(!history.has_lost(0, &profile("c"), client(9)));
+    }
+
+    #[test]
+    fn what_its_publisher_let_expire_is_no_loss() {
+        let mut history = History::new(limits(100, usize::MAX, 60_000));
+        history.insert(record(1, Target::all(), Some(Duration::from_millis(50)), 10), 0);
+        history.insert(record(2, Target::all(), Some(Duration::ZERO), 10), 0);
+        history.insert(record(3, Target::all(), None, 10), 0);
+        assert_eq!(history.events(), 2);
+        history.expire(50);
+        assert_eq!(history.events(), 1);
+        assert!(!history.has_lost(0, &profile("a"), client(1)));
+    }
+
+    #[test]
+    fn answers_come_in_pieces_of_at_least_one_event() {
+        let mut history = History::new(limits(1_000, usize::MAX, u64::MAX));
+        (1..=600).for_each(|seq| history.insert(record(seq, Target::all(), None, 100), 0));
+        let (mut after, mut seen, mut pieces) = (0, Vec::new(), 0);
+        loop {
+            let found = history.after(after, &Profile::default(), client(1), 1);
+            seen.extend(found.records.iter().map(|record| record.seq));
+            pieces += 1;
+            match found.more_after {
+                Some(position) => after = position,
+                None => break,
+            }
+        }
+        assert_eq!(seen, (1..=600).collect::<Vec<_>>());
+        assert_eq!(pieces, 600);
+        assert_eq!(history.after(0, &Profile::default(), client(1), usize::MAX).records.len(), ANSWER);
+    }
+}

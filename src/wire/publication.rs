@@ -8,7 +8,7 @@ use super::event::{Event, EventError};
 use super::frame::Frame;
 use super::id::EventId;
 use super::json::{self, JsonError, Members};
-use super::target::{Selector, Target};
+use super::target::{Pair, Selector, Target};
 use super::topic::Topic;
 
 /// An event and whom it is for, before it has a place in history.
@@ -181,7 +181,7 @@ fn except(value: &RawValue) -> Result<Selector, JsonError> {
     Ok(selector)
 }
 
-fn metadata(value: &RawValue, member: &str) -> Result<Vec<(Box<str>, Box<str>)>, JsonError> {
+fn metadata(value: &RawValue, member: &str) -> Result<Vec<Pair>, JsonError> {
     let pair = |(key, value): (String, &RawValue)| {
         let value = json::scalar(value, &format!("{member}.{key}"))?;
         Ok((key.into(), value.into()))
@@ -191,4 +191,100 @@ fn metadata(value: &RawValue, member: &str) -> Result<Vec<(Box<str>, Box<str>)>,
         return Err(JsonError::invalid(member, "must not be empty"));
     }
     Ok(pairs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::Framing;
+
+    fn sent(text: &str) -> String {
+        let record = Draft::from(Publication::from_json(text).unwrap()).seal(EventId { epoch: 9, seq: 1 });
+        String::from_utf8(record.frame.bytes(Framing::Plain).to_vec()).unwrap()
+    }
+
+    #[test]
+    fn what_is_posted_is_what_is_sent() {
+        let cases = [
+            (r#"{"data":{"b":1.0e+5,"a":[1, 2]}}"#, "id: 9-1\ndata: {\"b\":1.0e+5,\"a\":[1,2]}\n\n"),
+            (r#"{"event":"message","data":null}"#, "id: 9-1\ndata: null\n\n"),
+            (r#"{"event":"update","text":"a\r\nb"}"#, "id: 9-1\nevent: update\ndata: a\ndata: b\n\n"),
+            (r#"{"retry":5000,"data":1}"#, "retry: 5000\nid: 9-1\ndata: 1\n\n"),
+        ];
+        for (posted, expected) in cases {
+            assert_eq!(sent(posted), expected, "{posted}");
+        }
+    }
+
+    #[test]
+    fn targets_are_read() {
+        let target =
+            |to: &str| Publication::from_json(&format!("{{\"data\":1,\"to\":{to}}}")).unwrap().target.to;
+        assert!(target("\"all\"").is_everyone());
+        let several = target(
+            r#"{"user":["a","b"],"session":"s","topic":"t.x","client":"nobody","where":{"k":5,"l":"x"}}"#,
+        );
+        assert_eq!((several.users.len(), several.sessions.len(), several.topics.len()), (2, 1, 1));
+        assert!(several.clients.is_empty() && !several.everyone);
+        assert_eq!(several.meta, [("k".into(), "5".into()), ("l".into(), "x".into())]);
+        assert!(target(r#"{"where":{"k":true}}"#).everyone);
+        let nobody = target(r#"{"user":[]}"#);
+        assert!(!nobody.everyone && nobody.users.is_empty());
+    }
+
+    /// The member at fault; "malformed" where it is not JSON.
+    fn fault(text: &str) -> String {
+        match Publication::from_json(text) {
+            Ok(_) => "none".to_owned(),
+            Err(JsonError::Malformed(_)) => "malformed".to_owned(),
+            Err(JsonError::Invalid { member, .. }) => member,
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        let cases = [
+            ("", "malformed"),
+            ("{", "malformed"),
+            ("{\"data\":01}", "malformed"),
+            ("{\"data\":1}x", "malformed"),
+            ("[]", "the publication"),
+            ("5", "the publication"),
+            ("{}", "data"),
+            ("{\"data\":1,\"text\":\"x\"}", "text"),
+            ("{\"text\":1}", "text"),
+            ("{\"text\":\"\\ud800\"}", "text"),
+            ("{\"data\":1,\"data\":2}", "the publication"),
+            ("{\"data\":1,\"evnt\":\"x\"}", "evnt"),
+            ("{\"data\":1,\"event\":\"\"}", "event"),
+            ("{\"data\":1,\"event\":\"a\\nb\"}", "event"),
+            ("{\"data\":1,\"event\":\"a\\u0085\"}", "event"),
+            ("{\"data\":1,\"event\":null}", "event"),
+            ("{\"data\":1,\"retry\":-1}", "retry"),
+            ("{\"data\":1,\"retry\":1.5}", "retry"),
+            ("{\"data\":1,\"ttl\":\"5\"}", "ttl"),
+            ("{\"data\":1,\"to\":\"some\"}", "to"),
+            ("{\"data\":1,\"to\":null}", "to"),
+            ("{\"data\":1,\"to\":{}}", "to"),
+            ("{\"data\":1,\"to\":{\"usr\":\"a\"}}", "to.usr"),
+            ("{\"data\":1,\"to\":{\"user\":5}}", "to.user"),
+            ("{\"data\":1,\"to\":{\"user\":[\"a\",5]}}", "to.user"),
+            ("{\"data\":1,\"to\":{\"topic\":\"a.*\"}}", "to.topic"),
+            ("{\"data\":1,\"to\":{\"where\":{}}}", "to.where"),
+            ("{\"data\":1,\"to\":{\"where\":{\"k\":null}}}", "to.where.k"),
+            ("{\"data\":1,\"except\":\"all\"}", "except"),
+            ("{\"data\":1,\"except\":{\"where\":{\"k\":\"v\"}}}", "except.where"),
+        ];
+        for (text, member) in cases {
+            assert_eq!(fault(text), member, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_bad_line_of_a_batch_is_named() {
+        let batch = Publication::from_ndjson("{\"data\":1}\r\n\n{\"text\":\"x\"}\n").unwrap();
+        assert_eq!(batch.len(), 2);
+        let (line, _) = Publication::from_ndjson("{\"data\":1}\n\n{\"data\"\n{}").unwrap_err();
+        assert_eq!(line, 3);
+    }
 }

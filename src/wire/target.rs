@@ -25,6 +25,9 @@ pub struct Target {
 /// A predicate over a client's view. It runs on an event loop, for each stream there: keep it short.
 pub(crate) type Filter = Arc<dyn Fn(&Client) -> bool + Send + Sync>;
 
+/// A key of the metadata and the value that it must have.
+pub(super) type Pair = (Box<str>, Box<str>);
+
 /// Streams, by who they are: the union of the named ones, narrowed by metadata and a filter.
 #[derive(Clone, Default)]
 pub struct Selector {
@@ -39,7 +42,7 @@ pub struct Selector {
     /// These streams.
     pub clients: Vec<ClientId>,
     /// Of those, only the ones whose metadata has all of these.
-    pub meta: Vec<(Box<str>, Box<str>)>,
+    pub meta: Vec<Pair>,
     /// Of those, only the ones that the predicate holds for.
     pub(crate) filter: Option<Filter>,
 }

@@ -1,5 +1,7 @@
 //! An HTTP/1.1 response parser of its own, strict (RFC 9112), for tests. It shares nothing with the server.
 
+#![allow(dead_code, unreachable_pub, reason = "shared by test binaries that each use a part of it")]
+
 /// The head of a response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResponseHead {

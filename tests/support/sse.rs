@@ -3,6 +3,8 @@
 //! It shares nothing with the server. Besides what a browser would dispatch it reports as [`EventStream::faults`]
 //! what a browser swallows in silence.
 
+#![allow(dead_code, unreachable_pub, reason = "shared by test binaries that each use a part of it")]
+
 /// What a browser would dispatch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {

@@ -1,5 +1,7 @@
 //! What a client makes of the bytes of a stream: head, chunks, events, end; with every fault noted.
 
+#![allow(dead_code, unreachable_pub, reason = "shared by test binaries that each use a part of it")]
+
 use super::response::{Part, ResponseHead, ResponseReader};
 use super::sse::{EventStream, Message};
 

@@ -336,13 +336,13 @@ impl Exchange {
             Phase::Idle { answered: true } if waited >= IDLE_MS => self.phase = Phase::Closed,
             Phase::Closing { shut: true } if waited >= LINGER_MS => self.phase = Phase::Closed,
             Phase::Head if waited >= head_ms => self.time_out("the head was not whole in time", date, now),
-            Phase::Body if waited >= BODY_GRACE_MS => {
-                if self.reader.body_received() * 1000 < BODY_RATE * waited {
-                    self.time_out("the body came too slowly", date, now);
-                }
-            }
+            Phase::Body if self.is_body_slow(waited) => self.time_out("the body came too slowly", date, now),
             _ => {}
         }
+    }
+
+    fn is_body_slow(&self, waited_ms: u64) -> bool {
+        waited_ms >= BODY_GRACE_MS && self.reader.body_received() * 1000 < BODY_RATE * waited_ms
     }
 
     fn time_out(&mut self, detail: &'static str, date: &str, now: Now) {

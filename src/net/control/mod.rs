@@ -213,12 +213,12 @@ impl Control {
                 self.exchanges.remove(slot);
                 false
             }
-            Fate::Leaves(arrival) => self.release(slot, arrival, now),
+            Fate::Leaves(arrival) => self.release(slot, *arrival, now),
         }
     }
 
     /// A stream leaves for an event loop, if it is admitted.
-    fn release(&mut self, slot: usize, arrival: Box<Arrival>, now: Now) -> bool {
+    fn release(&mut self, slot: usize, arrival: Arrival, now: Now) -> bool {
         let Some(exchange) = self.exchanges.get_mut(slot) else { return false };
         let shared = self.service.shared();
         if let Err(reason) = shared.admission.admit(arrival.peer, arrival.profile.user.as_ref()) {
@@ -232,7 +232,7 @@ impl Control {
         }
         let loops = &self.service.shared().loops;
         self.next_loop = (self.next_loop + 1) % loops.len();
-        let letter = worker::Letter::Adopt(OwnedFd::from(exchange.socket), *arrival);
+        let letter = worker::Letter::Adopt(OwnedFd::from(exchange.socket), arrival);
         loops[self.next_loop].inbox.send(letter);
         false
     }

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use serde::Serialize;
 use serde_json::json;
 
 use crate::journal::AppendError;
@@ -129,11 +130,7 @@ impl Service {
         Ok(Outcome::Answer(match route {
             Route::Options(allow) => Response::empty().with_field("Allow", allow),
             Route::Users => Response::json(200, &json!({ "connectedUsers": admission.users() })),
-            Route::User(user) => {
-                let connections = admission.connections_of(&user);
-                let online = connections > 0;
-                Response::json(200, &json!({ "userId": user, "online": online, "connections": connections }))
-            }
+            Route::User(user) => Response::json(200, &Presence::of(&user, admission.connections_of(&user))),
             Route::Liveness => Response::text(200, "ok\n"),
             Route::Readiness if admission.is_draining() => return Err(unavailable("draining")),
             Route::Readiness => Response::text(200, "ready\n"),
@@ -173,9 +170,8 @@ impl Service {
         }
         let count = batch.len();
         let appended = self.shared.publish(batch).map_err(|error| overloaded(&error))?;
-        let (first, last) = (appended.first.to_string(), appended.last.to_string());
-        let body = json!({ "accepted": count, "firstId": first, "lastId": last });
-        Ok(Outcome::Answer(Response::json(202, &body)))
+        let (first_id, last_id) = (appended.first.to_string(), appended.last.to_string());
+        Ok(Outcome::Answer(Response::json(202, &Accepted { accepted: count, first_id, last_id })))
     }
 
     /// A stream that is refused for now, whole. A browser gives up for good on any status but 200.
@@ -186,6 +182,30 @@ impl Service {
         write_head(out, framing, true, date);
         out.extend_from_slice(refused(retry, reason).bytes(framing));
         out.extend_from_slice(framing.end());
+    }
+}
+
+/// The answer to a batch.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Accepted {
+    accepted: usize,
+    first_id: String,
+    last_id: String,
+}
+
+/// Whether somebody is here.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Presence<'u> {
+    user_id: &'u str,
+    online: bool,
+    connections: usize,
+}
+
+impl<'u> Presence<'u> {
+    fn of(user_id: &'u str, connections: usize) -> Self {
+        Self { user_id, online: connections > 0, connections }
     }
 }
 
