@@ -1,6 +1,6 @@
 //! `fanfare serve`.
 
-use std::io;
+use std::io::{self, Write};
 use std::process::ExitCode;
 use std::thread;
 
@@ -36,6 +36,7 @@ pub(super) fn serve(options: ServeOptions) -> ExitCode {
     };
     greet(&engine, &base_path);
     wait(signals);
+    tracing::info!(?drain_timeout, "asked to end: streams are ended over the drain timeout");
     engine.shutdown(drain_timeout);
     ExitCode::SUCCESS
 }
@@ -49,7 +50,9 @@ fn greet(engine: &Engine, base_path: &str) {
         true => format!("http://localhost:{port}"),
         false => format!("http://{}", addresses[0]),
     };
-    println!(
+    // Nobody may be reading.
+    let _ = writeln!(
+        io::stdout(),
         "fanfare listens on {origin}{base_path}\n\n\
          Follow the stream:   curl -N -H \"Accept: text/event-stream\" {origin}{base_path}\n\
          Send a test event:   curl -X POST {origin}{base_path}/test -H \"Content-Type: application/json\" \

@@ -26,7 +26,7 @@ mod worker;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -71,6 +71,7 @@ pub(crate) struct Running {
     pub(crate) addresses: Vec<SocketAddr>,
     loops: Vec<JoinHandle<()>>,
     control: Option<JoinHandle<()>>,
+    hooks: Option<JoinHandle<()>>,
 }
 
 type LoopEnds = (Poll, Letters<worker::Letter>, Arc<Gauge>);
@@ -98,14 +99,13 @@ pub(crate) fn start(setup: Setup) -> io::Result<Running> {
         reserve: Reserve::new(),
         access,
         max_connections: streams.total,
-        notices: OnceLock::new(),
     });
-    start_hooks(&shared, hooks)?;
-    let mut running = Running { shared: shared.clone(), addresses, loops: Vec::new(), control: None };
+    let (notices, hooks) = start_hooks(hooks)?;
+    let mut running = Running { shared: shared.clone(), addresses, loops: Vec::new(), control: None, hooks };
     for (number, (poll, letters, gauge)) in ends.into_iter().enumerate() {
         let shard = Shard::new(number as u16, shared.settings.clone(), shared.admission.clone(), 0);
         let own = listeners.iter().map(TcpListener::try_clone).collect::<io::Result<_>>()?;
-        let worker = Worker::new(poll, shard, own, (letters, gauge), shared.clone())?;
+        let worker = Worker::new(poll, shard, own, (letters, gauge), shared.clone(), notices.clone())?;
         running.loops.push(spawn(format!("fanfare-loop-{number}"), move || worker.run())?);
     }
     let control = control::Control::new(control_poll, control_letters, shared);
@@ -121,16 +121,16 @@ fn loop_ends() -> io::Result<(Arc<LoopInbox>, LoopEnds)> {
     Ok((Arc::new(LoopInbox { inbox, gauge: gauge.clone() }), (poll, letters, gauge)))
 }
 
-fn start_hooks(shared: &Shared, hooks: Hooks) -> io::Result<()> {
+type HooksThread = (Option<crossbeam_channel::Sender<hooks::Notice>>, Option<JoinHandle<()>>);
+
+fn start_hooks(hooks: Hooks) -> io::Result<HooksThread> {
     if hooks.is_empty() {
-        return Ok(());
+        return Ok((None, None));
     }
     // Unbounded: an event loop must not wait for the application, and no notice may be lost.
     let (sender, notices) = crossbeam_channel::unbounded();
-    // Set once, here.
-    let _ = shared.notices.set(sender);
-    spawn("fanfare-hooks".to_owned(), move || hooks.run(&notices))?;
-    Ok(())
+    let handle = spawn("fanfare-hooks".to_owned(), move || hooks.run(&notices))?;
+    Ok((Some(sender), Some(handle)))
 }
 
 /// Starts a thread whose panic ends the process by name: an engine that has lost a loop is not one, and who
@@ -161,6 +161,8 @@ impl Running {
         // A thread that panicked has ended the process.
         self.loops.drain(..).for_each(|handle| drop(handle.join()));
         self.shared.control.send(control::Letter::Stop(LAST_WORDS));
-        self.control.take().map(JoinHandle::join);
+        for handle in [self.control.take(), self.hooks.take()].into_iter().flatten() {
+            let _ = handle.join();
+        }
     }
 }

@@ -1,16 +1,13 @@
 //! What all threads of an engine hold in common.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
-
-use crossbeam_channel::Sender;
 
 use super::access::Access;
 use super::clock::Clock;
 use super::control;
 use super::descriptors::Reserve;
 use super::gather::Gather;
-use super::hooks::Notice;
 use super::inbox::{Inbox, LoopInbox};
 use super::statistics::Statistics;
 use super::worker;
@@ -29,8 +26,6 @@ pub(crate) struct Shared {
     pub(super) reserve: Reserve,
     pub(super) access: Access,
     pub(super) max_connections: usize,
-    /// Where connects and disconnects are told, if anybody asked.
-    pub(super) notices: OnceLock<Sender<Notice>>,
 }
 
 impl Shared {
@@ -79,13 +74,6 @@ impl Shared {
         self.admission.drain();
         for inbox in &self.loops {
             inbox.inbox.send(worker::Letter::Command(Command::Drain(over)));
-        }
-    }
-
-    pub(super) fn tell(&self, notice: Notice) {
-        if let Some(notices) = self.notices.get() {
-            // The hooks thread ends after the last loop.
-            let _ = notices.send(notice);
         }
     }
 }

@@ -6,11 +6,13 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crossbeam_channel::Sender;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
 
 use super::control;
 use super::descriptors;
+use super::hooks::Notice;
 use super::inbox::{Gauge, Letters};
 use super::shared::Shared;
 use crate::shard::{Arrival, Command, Effect, HandOver, Shard};
@@ -45,6 +47,8 @@ pub(super) struct Worker {
     letters: Letters<Letter>,
     gauge: Arc<Gauge>,
     shared: Arc<Shared>,
+    /// Where connects and disconnects are told, if anybody asked.
+    notices: Option<Sender<Notice>>,
     /// A command that the shard had no appetite for.
     waiting: bool,
     draining: bool,
@@ -66,6 +70,7 @@ impl Worker {
         listeners: Vec<std::net::TcpListener>,
         (letters, gauge): (Letters<Letter>, Arc<Gauge>),
         shared: Arc<Shared>,
+        notices: Option<Sender<Notice>>,
     ) -> io::Result<Self> {
         let mut listening = Vec::new();
         for (n, listener) in listeners.into_iter().enumerate() {
@@ -80,6 +85,7 @@ impl Worker {
             letters,
             gauge,
             shared,
+            notices,
             waiting: false,
             draining: false,
             stopping: false,
@@ -232,11 +238,16 @@ impl Worker {
             match effect {
                 Effect::HandOver(hand_over) => self.hand_over(hand_over),
                 Effect::Resume(resume) => self.shared.journal.resume(&resume, now),
-                Effect::Connected(client) => self.shared.tell(super::hooks::Notice::Connected(client)),
-                Effect::Disconnected(client, reason) => {
-                    self.shared.tell(super::hooks::Notice::Disconnected(client, reason));
-                }
+                Effect::Connected(client) => self.tell(Notice::Connected(client)),
+                Effect::Disconnected(client, reason) => self.tell(Notice::Disconnected(client, reason)),
             }
+        }
+    }
+
+    fn tell(&self, notice: Notice) {
+        if let Some(notices) = &self.notices {
+            // The hooks thread outlives the loops.
+            let _ = notices.send(notice);
         }
     }
 

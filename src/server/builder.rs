@@ -162,7 +162,8 @@ impl EngineBuilder {
         self
     }
 
-    /// Is told of every stream that opens, in order, on a thread of its own.
+    /// Is told of every stream that opens, in order, on a thread of its own. While it runs, further notices
+    /// queue, without limit; a shutdown waits until all are told.
     pub fn on_connect(mut self, hook: impl Fn(&Client) + Send + 'static) -> Self {
         self.hooks.connect = Some(Box::new(hook));
         self

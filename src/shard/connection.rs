@@ -40,6 +40,9 @@ pub(super) struct Connection<S> {
     pub(super) queued: bool,
 }
 
+/// With a socket of a descriptor's size.
+const _: () = assert!(size_of::<Connection<i32>>() <= 64, "the hot part of a connection fits a cache line");
+
 /// Where a connection is in its life.
 #[derive(Debug)]
 pub(super) enum Phase {
