@@ -1,8 +1,13 @@
-//! Integration tests: the library and the server over real sockets, on free ports, with deadlines.
+//! Integration tests: the library over real sockets, on free ports, with deadlines.
+//!
+//! They hold the server to its wire contract with parsers of their own (`tests/support`). Each file is about
+//! one noun of the contract.
 
-#[path = "../support/response.rs"]
-mod response;
-#[path = "../support/sse.rs"]
-mod sse;
-#[path = "../support/stream.rs"]
+#[path = "../support/mod.rs"]
+mod support;
+
+mod negotiation;
+mod resume;
+mod heartbeat;
+mod server;
 mod stream;
