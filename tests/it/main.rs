@@ -6,8 +6,12 @@
 #[path = "../support/mod.rs"]
 mod support;
 
-mod negotiation;
-mod resume;
+mod batch;
 mod heartbeat;
+mod negotiation;
+mod payload;
+mod publishing;
+mod resume;
 mod server;
 mod stream;
+mod target;

@@ -67,7 +67,8 @@ fn with_an_id_that_is_not_ours_a_stream_starts_live() {
     let newest = server.publish(&json!({"data": 1}));
     server.settle();
     let (epoch, _) = parts(&newest);
-    let (zero, sign, long) = (format!("{epoch}-01"), format!("+{epoch}-1"), format!("{epoch}-{}", "9".repeat(30)));
+    let (zero, sign, long) =
+        (format!("{epoch}-01"), format!("+{epoch}-1"), format!("{epoch}-{}", "9".repeat(30)));
     for id in ["x", "1", "-", "1-", "-1", "1-2-3", "é", "$", &zero, &sign, &long] {
         let subscriber = server.resume("", id);
         let (reason, last) = (subscriber.reason(), subscriber.last_event_id());
@@ -170,9 +171,7 @@ fn what_the_limit_of_age_dropped_is_told() {
     let server = Server::with(|builder| builder.history(1000, MANY, Duration::from_millis(200)));
     let id = server.publish(&json!({"data": 1}));
     let newest = server.publish(&json!({"data": 2}));
-    eventually("history forgets", || {
-        server.publisher.stats().expect("an answer").engine.history.events == 0
-    });
+    eventually("history forgets", || server.publisher.stats().expect("an answer").engine.history.events == 0);
     let expired = server.resume("", &id);
     assert_eq!((expired.reason().as_deref(), expired.last_event_id()), (Some("expired"), &*newest));
     assert_eq!(server.resume("", &newest).reason(), None, "nothing was lost");
@@ -222,9 +221,7 @@ fn ttl_is_how_long_history_keeps_an_event() {
     server.publisher.publish(Publication { event, target: Target::all(), ttl }).expect("room");
     let kept = server.publish(&json!({"data": 2, "ttl": 60}));
     assert_eq!(server.resume("", &first).next().event, "brief");
-    eventually("it is gone", || {
-        server.publisher.stats().expect("an answer").engine.history.events == 2
-    });
+    eventually("it is gone", || server.publisher.stats().expect("an answer").engine.history.events == 2);
     assert_eq!(server.resume("", &first).next().id, Some(kept));
 }
 
@@ -234,9 +231,7 @@ fn a_ttl_over_http_is_in_seconds() {
     let first = server.publish(&json!({"data": 0}));
     server.publish(&json!({"event": "brief", "data": 1, "ttl": 1}));
     assert_eq!(server.resume("", &first).next().event, "brief");
-    eventually("it is gone", || {
-        server.publisher.stats().expect("an answer").engine.history.events == 1
-    });
+    eventually("it is gone", || server.publisher.stats().expect("an answer").engine.history.events == 1);
     let mut resumed = server.resume("", &first);
     assert_eq!(before_marker(&server, &mut resumed), NOTHING);
 }
