@@ -7,6 +7,7 @@
 mod support;
 
 mod batch;
+mod exchange;
 mod heartbeat;
 mod negotiation;
 mod payload;

@@ -81,6 +81,14 @@ impl Connection {
         self.request("POST", target, "Content-Type: application/json\r\n", json)
     }
 
+    /// The status of the next answer, which must be an interim one.
+    pub fn interim(&mut self) -> u16 {
+        match self.part() {
+            Some(Part::Head(head)) if head.status < 200 => head.status,
+            part => panic!("{part:?} instead of an interim answer"),
+        }
+    }
+
     /// The next final answer. Panics if the connection ends before it.
     pub fn response(&mut self) -> Response {
         self.try_response().expect("an answer before the connection ends")
@@ -121,6 +129,16 @@ impl Connection {
         let peeked = self.socket.peek(&mut byte);
         self.socket.set_nonblocking(false).expect("a mode");
         self.parts.is_empty() && matches!(peeked, Err(error) if error.kind() == ErrorKind::WouldBlock)
+    }
+
+    /// The same socket once more, to send from another thread.
+    pub fn clone_socket(&self) -> TcpStream {
+        self.socket.try_clone().expect("a descriptor")
+    }
+
+    /// The socket and what was read of it and not returned, which is the beginning of a stream.
+    pub fn into_stream(self) -> (TcpStream, Vec<Part>, ResponseReader) {
+        (self.socket, self.parts.into(), self.reader)
     }
 
     /// The socket, of whose bytes nothing must have been read that was not returned.

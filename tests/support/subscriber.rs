@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::client::{read, request};
+use super::client::{Connection, read, request};
 use super::clock::{Deadline, PATIENCE};
 use super::sse::Message;
 use super::stream::StreamReader;
@@ -32,7 +32,17 @@ impl Subscriber {
     pub fn over(mut socket: TcpStream, request: &[u8]) -> Self {
         socket.set_nodelay(true).expect("no delay");
         socket.write_all(request).expect("the server takes a request");
-        let mut subscriber = Self { socket, reader: StreamReader::new(), taken: 0, closed: false };
+        Self::begin(socket, StreamReader::new())
+    }
+
+    /// The stream that answers the last request on a connection, whose other answers were read.
+    pub fn after(connection: Connection) -> Self {
+        let (socket, parts, reader) = connection.into_stream();
+        Self::begin(socket, StreamReader::after(reader, parts))
+    }
+
+    fn begin(socket: TcpStream, reader: StreamReader) -> Self {
+        let mut subscriber = Self { socket, reader, taken: 0, closed: false };
         let first = subscriber.next();
         assert_eq!(first.event, "connection", "the first event");
         subscriber
