@@ -153,6 +153,10 @@ impl<S> Connection<S> {
             *cursor = tape.end();
         }
         outbox.push(piece, self.framing);
+        // The end of a stream without chunks is no bytes.
+        if outbox.is_empty() {
+            self.outbox = None;
+        }
     }
 
     fn advance(&mut self, written: usize) {

@@ -1,8 +1,21 @@
-//! Integration tests: the library and the server over real sockets, on free ports, with deadlines.
+//! Integration tests: the library over real sockets, on free ports, with deadlines.
+//!
+//! They hold the server to its wire contract with parsers of their own (`tests/support`). Each file is about
+//! one noun of the contract.
 
-#[path = "../support/response.rs"]
-mod response;
-#[path = "../support/sse.rs"]
-mod sse;
-#[path = "../support/stream.rs"]
+#[path = "../support/mod.rs"]
+mod support;
+
+mod batch;
+mod exchange;
+mod heartbeat;
+mod negotiation;
+mod payload;
+mod publishing;
+mod resume;
+mod routes;
+mod server;
+mod statistics;
 mod stream;
+mod target;
+mod test_event;

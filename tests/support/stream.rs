@@ -24,10 +24,22 @@ impl StreamReader {
         Self::default()
     }
 
+    /// The stream that answers the last request on a connection, of which these parts were read already.
+    pub fn after(response: ResponseReader, parts: Vec<Part>) -> Self {
+        let mut reader = Self { response, ..Self::default() };
+        reader.take(parts);
+        reader
+    }
+
     /// Takes bytes as they arrive. Panics on a stream that is not HTTP, or a chunk that does not end where an
     /// event ends.
     pub fn push(&mut self, bytes: &[u8]) {
-        for part in self.response.push(bytes) {
+        let parts = self.response.push(bytes);
+        self.take(parts);
+    }
+
+    fn take(&mut self, parts: Vec<Part>) {
+        for part in parts {
             match part {
                 Part::Head(head) => {
                     assert!(self.head.replace(head).is_none(), "a second response on a stream");

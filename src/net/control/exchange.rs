@@ -128,7 +128,8 @@ impl Exchange {
                     // Half-closed: answers to what came before are still owed.
                     match self.phase {
                         Phase::Waiting { ref mut keep_alive, .. } => *keep_alive = false,
-                        _ => self.phase = Phase::Closing { shut: true },
+                        Phase::Closing { .. } => {}
+                        _ => self.phase = Phase::Closing { shut: false },
                     }
                 }
                 Ok(count) => self.take(&input[..count], now),

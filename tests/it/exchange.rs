@@ -1,0 +1,259 @@
+//! Requests on one connection: keep-alive, pipelining, bodies, expectations, and the way to a stream.
+
+use std::net::TcpStream;
+
+use serde_json::json;
+use socket2::{Domain, Socket, Type};
+
+use crate::server::{Server, id_of, parts};
+use crate::support::client::{Connection, request};
+use crate::support::subscriber::Subscriber;
+
+const EVENTS: &str = "/api/sse/events";
+const JSON: &str = "Content-Type: application/json\r\n";
+
+fn post(data: u32) -> Vec<u8> {
+    request("POST", EVENTS, JSON, format!("{{\"data\":{data}}}"))
+}
+
+#[test]
+fn a_connection_serves_one_request_after_another() {
+    let server = Server::start();
+    let mut connection = server.connect();
+    for n in 1..=20 {
+        assert_eq!(parts(&id_of(&connection.post(EVENTS, r#"{"data":1}"#))).1, n);
+        assert_eq!(connection.get("/healthz").text(), "ok\n");
+        connection.get("/nothing").problem(404);
+    }
+    assert!(connection.is_open());
+}
+
+#[test]
+fn pipelined_requests_are_answered_in_their_order() {
+    let server = Server::start();
+    let mut subscriber = server.subscribe("");
+    let mut connection = server.connect();
+    let mut all = Vec::new();
+    for n in 0..50 {
+        all.extend(post(n));
+        all.extend(request("GET", "/api/sse/stats", "", ""));
+        all.extend(request("GET", "/nothing", "", ""));
+        all.extend(request("GET", "/api/sse/users/ada", "", ""));
+    }
+    connection.send(all);
+    for n in 1..=50 {
+        assert_eq!(parts(&id_of(&connection.response())).1, n);
+        assert_eq!(connection.response().json()["engine"]["eventsPublished"], n);
+        connection.response().problem(404);
+        assert_eq!(connection.response().json()["userId"], "ada");
+    }
+    assert!(connection.is_open());
+    let data: Vec<String> = subscriber.take(50).into_iter().map(|message| message.data).collect();
+    assert_eq!(data, (0..50).map(|n| n.to_string()).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_client_that_reads_late_gets_every_answer() {
+    let server = Server::start();
+    let mut connection = server.connect();
+    let count = 4000;
+    // Far more answers than the kernel and the server hold for one connection.
+    let mut sender = Connection::over(connection.clone_socket());
+    let sent =
+        std::thread::spawn(move || sender.send(request("GET", "/api/sse/stats", "", "").repeat(count)));
+    for _ in 0..count {
+        assert_eq!(connection.response().json()["totalConnections"], 0);
+    }
+    sent.join().expect("everything was sent");
+    assert!(connection.is_open());
+}
+
+#[test]
+fn a_client_that_has_finished_sending_gets_every_answer() {
+    let server = Server::start();
+    for count in [1, 300] {
+        let mut connection = server.connect();
+        connection.send(request("GET", "/api/sse/stats", "", "").repeat(count));
+        connection.finish_sending();
+        for _ in 0..count {
+            assert_eq!(connection.response().status(), 200);
+        }
+        connection.expect_end();
+    }
+}
+
+#[test]
+fn answers_beyond_what_the_kernel_takes_survive_the_clients_last_word() {
+    let server = Server::start();
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    socket.set_recv_buffer_size(4096).expect("a small window");
+    socket.connect(&server.address.into()).expect("a connection");
+    let mut connection = Connection::over(socket.into());
+    let count = 240;
+    connection.send(request("GET", "/nothing", "", "").repeat(count));
+    connection.finish_sending();
+    // The server has read all of it before it answers somebody else.
+    server.connect().get("/healthz");
+    for _ in 0..count {
+        connection.response().problem(404);
+    }
+    connection.expect_end();
+}
+
+#[test]
+fn close_is_answered_and_done() {
+    let server = Server::start();
+    let mut connection = server.connect();
+    connection.send(request("GET", "/healthz", "Connection: close\r\n", ""));
+    connection.send(request("GET", "/healthz", "", ""));
+    let response = connection.response();
+    assert_eq!((response.status(), response.field("connection")), (200, Some("close")));
+    connection.expect_end();
+}
+
+#[test]
+fn http_1_0_is_answered_once_and_in_1_1() {
+    let server = Server::start();
+    for (head, status) in [
+        ("GET /healthz HTTP/1.0\r\n\r\n", 200),
+        ("GET /healthz HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", 200),
+        (
+            "POST /api/sse/events HTTP/1.0\r\nContent-Type: application/json\r\nContent-Length: 10\r\n\r\n{\"data\":1}",
+            202,
+        ),
+        ("GET /nothing HTTP/1.0\r\n\r\n", 404),
+        ("POST /api/sse/events HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
+    ] {
+        let mut connection = server.connect();
+        connection.send(head);
+        let response = connection.response();
+        assert_eq!((response.status(), response.field("connection")), (status, Some("close")), "{head}");
+        connection.expect_end();
+    }
+}
+
+#[test]
+fn a_body_may_come_in_chunks() {
+    let server = Server::start();
+    let mut subscriber = server.subscribe("");
+    let mut connection = server.connect();
+    let head =
+        format!("POST {EVENTS} HTTP/1.1\r\nHost: localhost\r\n{JSON}Transfer-Encoding: chunked\r\n\r\n");
+    connection.send(&head);
+    connection.send("4;a=b\r\n{\"da\r\n1\r\nt\r\n00005\r\na\":12\r\n1\r\n}\r\n0\r\nTrailer: x\r\n\r\n");
+    id_of(&connection.response());
+    assert_eq!(subscriber.next().data, "12");
+    id_of(&connection.post(EVENTS, r#"{"data":13}"#));
+    assert_eq!(subscriber.next().data, "13");
+}
+
+#[test]
+fn a_client_that_waits_for_100_gets_it_and_then_the_answer() {
+    let server = Server::start();
+    let mut connection = server.connect();
+    connection.send(format!(
+        "POST {EVENTS} HTTP/1.1\r\nHost: localhost\r\n{JSON}Expect: 100-continue\r\nContent-Length: 10\r\n\r\n"
+    ));
+    assert_eq!(connection.interim(), 100, "before a byte of the body was sent");
+    connection.send("{\"data\":1}");
+    let response = connection.response();
+    assert!(response.interim.is_empty());
+    id_of(&response);
+    assert_eq!(connection.get("/healthz").status(), 200);
+}
+
+#[test]
+fn a_client_that_waits_for_100_gets_a_refusal_at_once() {
+    let server = Server::start();
+    for (target, content_type, length, status) in [
+        ("/nothing", "application/json", 10, 404),
+        (EVENTS, "text/plain", 10, 415),
+        (EVENTS, "application/json", 9_999_999, 413),
+        ("/api/sse/stats", "application/json", 10, 405),
+    ] {
+        let mut connection = server.connect();
+        connection.send(format!(
+            "POST {target} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {content_type}\r\nExpect: 100-continue\r\n\
+             Content-Length: {length}\r\n\r\n"
+        ));
+        let response = connection.response();
+        assert_eq!((response.status(), &*response.interim), (status, &[][..]));
+        // The body may come or not, so nothing can be told of what follows.
+        assert_eq!(response.field("connection"), Some("close"));
+        connection.expect_end();
+    }
+}
+
+#[test]
+fn what_nobody_knows_cannot_be_expected() {
+    let server = Server::start();
+    let mut connection = server.connect();
+    connection.request("GET", "/healthz", "Expect: tea\r\n", "").problem(417);
+    connection.request("GET", "/api/sse", "Expect: tea\r\n", "").problem(417);
+    connection.request("POST", EVENTS, &format!("{JSON}Expect: 200-ok\r\n"), "{\"data\":1}").problem(417);
+}
+
+#[test]
+fn a_connection_that_published_can_become_a_stream() {
+    let server = Server::start();
+    let mut connection = server.connect();
+    let id = id_of(&connection.post(EVENTS, r#"{"data":1}"#));
+    let field = format!("Last-Event-ID: {}\r\n", id.replace("-1", "-0"));
+    let request = request("GET", "/api/sse?userId=ada", &field, "");
+    let mut subscriber = Subscriber::over(connection.into_socket(), &request);
+    assert_eq!((subscriber.reason(), subscriber.next().id), (None, Some(id)));
+    assert_eq!(server.publisher.user_connections("ada"), 1);
+    let live = server.publish(&json!({"data": 2, "to": {"user": "ada"}}));
+    assert_eq!(subscriber.next().id, Some(live));
+}
+
+#[test]
+fn a_stream_may_be_pipelined_behind_other_requests() {
+    let server = Server::start();
+    let mut connection = server.connect();
+    let mut all = post(1);
+    all.extend(post(2));
+    all.extend(request("GET", "/api/sse", "", ""));
+    connection.send(all);
+    let first = id_of(&connection.response());
+    assert_eq!((parts(&first).1, parts(&id_of(&connection.response())).1), (1, 2));
+    let mut subscriber = Subscriber::after(connection);
+    let live = server.publish(&json!({"data": 3}));
+    let next = subscriber.next();
+    // Its loop may still have had the second one before it.
+    let next = if parts(next.id.as_deref().expect("an id")).1 == 2 { subscriber.next() } else { next };
+    assert_eq!(next.id, Some(live));
+}
+
+#[test]
+fn a_stream_request_may_have_a_body() {
+    let server = Server::start();
+    for request in [
+        "GET /api/sse HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nhello",
+        "GET /api/sse HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+    ] {
+        let socket = TcpStream::connect(server.address).expect("a connection");
+        let mut subscriber = Subscriber::over(socket, request.as_bytes());
+        let id = server.publish(&json!({"data": 1}));
+        assert_eq!(subscriber.next().id, Some(id));
+    }
+}
+
+#[test]
+fn a_request_in_pieces_is_a_request() {
+    let server = Server::start();
+    let mut connection = server.connect();
+    for byte in post(7) {
+        connection.send([byte]);
+    }
+    id_of(&connection.response());
+    let socket = TcpStream::connect(server.address).expect("a connection");
+    let mut connection = Connection::over(socket);
+    let request = request("GET", "/api/sse?userId=ada", "", "");
+    let (last, most) = request.split_last().expect("bytes");
+    for byte in most {
+        connection.send([*byte]);
+    }
+    let subscriber = Subscriber::over(connection.into_socket(), &[*last]);
+    assert_eq!(subscriber.greeting()["userId"], "ada");
+}

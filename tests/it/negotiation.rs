@@ -1,0 +1,144 @@
+//! What a stream request may say: its method, what it accepts, who it is for, what it subscribes to.
+
+use serde_json::json;
+
+use crate::server::Server;
+use crate::support::subscriber::Subscriber;
+
+#[test]
+fn head_is_answered_with_the_head_of_a_stream_and_opens_none() {
+    let server = Server::start();
+    let mut connection = server.connect();
+    for _ in 0..2 {
+        let response = connection.request("HEAD", "/api/sse?userId=ada", "", "");
+        assert_eq!(response.status(), 200);
+        assert_eq!(response.field("content-type"), Some("text/event-stream"));
+        assert_eq!(response.field("cache-control"), Some("no-cache, no-transform"));
+        assert_eq!(response.field("x-accel-buffering"), Some("no"));
+        assert_eq!(response.field("content-length"), None, "a stream has no length");
+    }
+    assert_eq!(server.publisher.connections_count(), 0);
+    assert_eq!(connection.request("HEAD", "/api/sse", "Accept: text/html\r\n", "").status(), 406);
+    assert_eq!(connection.request("HEAD", "/api/sse?topic=", "", "").status(), 400);
+}
+
+#[test]
+fn options_says_which_methods_there_are() {
+    let server = Server::start();
+    let mut connection = server.connect();
+    for (path, methods) in [
+        ("/api/sse", &["GET", "HEAD", "OPTIONS"][..]),
+        ("/api/sse/events", &["POST", "OPTIONS"]),
+        ("/api/sse/stats", &["GET", "HEAD", "OPTIONS"]),
+        ("/api/sse/users", &["GET", "HEAD", "OPTIONS"]),
+        ("/api/sse/users/ada", &["GET", "HEAD", "DELETE", "OPTIONS"]),
+        ("/api/sse/clients/x", &["DELETE", "OPTIONS"]),
+        ("/api/sse/test", &["GET", "HEAD", "POST", "OPTIONS"]),
+        ("/healthz", &["GET", "HEAD", "OPTIONS"]),
+    ] {
+        let response = connection.request("OPTIONS", path, "", "");
+        assert_eq!((response.status(), response.body.len()), (204, 0), "{path}");
+        let allow: Vec<&str> = response.field("allow").expect("Allow").split(", ").collect();
+        assert_eq!(allow, methods, "{path}");
+    }
+    assert_eq!(connection.request("OPTIONS", "*", "", "").status(), 204);
+    assert_eq!(connection.request("OPTIONS", "/nothing", "", "").problem(404), "nothing is at this path");
+}
+
+#[test]
+fn accept_excludes_the_stream_or_does_not() {
+    let server = Server::start();
+    let excluded = [
+        "Accept: application/json\r\n",
+        "Accept: text/html\r\n",
+        "Accept: text/event-stream;q=0\r\n",
+        "Accept: text/event-stream; q=0.000, */*\r\n",
+        "Accept: */*, text/event-stream;q=0\r\n",
+        "Accept: text/*;q=0, */*\r\n",
+        "Accept: */*;q=0\r\n",
+        "Accept: text/html\r\nAccept: application/json\r\n",
+        "Accept: text/event-streams\r\n",
+    ];
+    let mut connection = server.connect();
+    for fields in excluded {
+        connection.request("GET", "/api/sse", fields, "").problem(406);
+    }
+    for fields in [
+        "",
+        "Accept: text/event-stream\r\n",
+        "Accept: TEXT/Event-Stream\r\n",
+        "Accept: */*\r\n",
+        "Accept: text/*\r\n",
+        "Accept: text/html, text/event-stream;q=0.1\r\n",
+        "Accept: text/html, application/xhtml+xml, */*;q=0.8\r\n",
+        "Accept: text/event-stream;q=0.001\r\n",
+        "Accept: */*;q=0, text/event-stream\r\n",
+        "Accept: text/*;q=0, text/event-stream\r\n",
+        "Accept: application/json\r\nAccept: text/event-stream\r\n",
+    ] {
+        Subscriber::open(server.address, "/api/sse", fields);
+    }
+}
+
+#[test]
+fn the_query_names_user_session_and_metadata() {
+    let server = Server::start();
+    let query = "?userId=a%20b%26c&sessionId=%C3%A9+x&meta.room=r%3D1&meta.x=";
+    let mut subscriber = server.subscribe(query);
+    let greeting = subscriber.greeting();
+    assert_eq!((&greeting["userId"], &greeting["sessionId"]), (&json!("a b&c"), &json!("é x")));
+    for to in [
+        json!({"user": "a b&c"}),
+        json!({"session": "é x"}),
+        json!({"where": {"room": "r=1"}}),
+        json!({"where": {"x": ""}}),
+    ] {
+        let id = server.publish(&json!({"data": 1, "to": to}));
+        assert_eq!(subscriber.next().id, Some(id), "{to}");
+    }
+}
+
+#[test]
+fn what_the_query_does_not_know_is_ignored() {
+    let server = Server::start();
+    let subscriber = server.subscribe("?unknown=1&userId=ada&_=123&access_token=x");
+    assert_eq!(subscriber.greeting()["userId"], "ada");
+}
+
+#[test]
+fn a_query_that_cannot_be_meant_is_a_bad_request() {
+    let server = Server::start();
+    let mut connection = server.connect();
+    let long = "x".repeat(257);
+    let deep = vec!["x"; 33].join(".");
+    let topics = "topic=a&".repeat(65);
+    let meta: String = (0..65).map(|n| format!("meta.k{n}=v&")).collect();
+    for query in [
+        "topic=",
+        "topic=a..b",
+        "topic=.a",
+        "topic=a.",
+        "topic=a%20b",
+        "topic=a%0Ab",
+        "topic=a*",
+        "topic=a.%3E.b",
+        "topic=a.b%3E",
+        "topic=ok&topic=",
+        &format!("topic={long}"),
+        &format!("topic={deep}"),
+        &topics,
+        &format!("userId={long}"),
+        "userId=a%0Ab",
+        "userId=a&userId=b",
+        "sessionId=a&sessionId=b",
+        "meta.k=1&meta.k=2",
+        "meta.k=a%00",
+        &meta,
+        "userId=%FF",
+    ] {
+        let response = connection.get(&format!("/api/sse?{query}"));
+        assert!(!response.problem(400).is_empty(), "{query}");
+    }
+    assert_eq!(server.publisher.connections_count(), 0);
+    assert_eq!(connection.get("/healthz").status(), 200, "the connection stays usable");
+}
