@@ -6,11 +6,14 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod access;
 mod batch;
 mod exchange;
 mod heartbeat;
+mod hooks;
 mod negotiation;
 mod payload;
+mod publisher;
 mod publishing;
 mod resume;
 mod routes;
