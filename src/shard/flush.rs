@@ -26,6 +26,13 @@ impl Pass {
         self.left = slots;
     }
 
+    /// There is one slot more to come by, which may lie before those that are left.
+    pub(super) fn grow(&mut self) {
+        if self.is_under_way() {
+            self.left += 1;
+        }
+    }
+
     pub(super) fn is_under_way(&self) -> bool {
         self.left > 0
     }

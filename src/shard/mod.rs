@@ -132,7 +132,10 @@ impl<S> Shard<S> {
         let origin = Origin { peer, connected_unix_ms: now.unix_ms, received: 0, expires_ms: None };
         match self.origins.get_mut(slot as usize) {
             Some(place) => *place = origin,
-            None => self.origins.push(origin),
+            None => {
+                self.origins.push(origin);
+                self.pass.grow();
+            }
         }
         self.silences.push_back((now.elapsed_ms + self.head_timeout_ms(), slot, self.serial));
         slot

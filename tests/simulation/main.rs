@@ -1,0 +1,90 @@
+//! A seeded simulation: shards and the journal on a virtual clock, with clients whose sockets take a few bytes
+//! at a time, stall, hang up in the middle of an event, and come back with `Last-Event-ID`. After each step every
+//! client's bytes, read by a parser of their own, are exactly what a model says.
+//!
+//! `FANFARE_SEED=17 cargo test --test simulation` runs one seed; `FANFARE_SEEDS=5000` runs that many.
+
+mod client;
+mod model;
+mod plan;
+#[path = "../support/response.rs"]
+mod response;
+mod socket;
+#[path = "../support/sse.rs"]
+mod sse;
+#[path = "../support/stream.rs"]
+mod stream;
+mod world;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use world::World;
+
+const SEEDS: u64 = 600;
+const STEPS: usize = 1_200;
+
+/// What a run has seen, so that a run that sees nothing does not pass for one that finds nothing.
+#[derive(Default)]
+struct Seen {
+    deliveries: AtomicU64,
+    lags: AtomicU64,
+    gaps: AtomicU64,
+    false_alarms: AtomicU64,
+}
+
+fn run(seed: u64, seen: &Seen) {
+    let mut world = World::new(seed);
+    for step in 0..STEPS {
+        world.step();
+        if step % 400 == 399 {
+            world.settle();
+        }
+    }
+    world.end();
+    seen.deliveries.fetch_add(world.deliveries, Ordering::Relaxed);
+    seen.lags.fetch_add(world.lags, Ordering::Relaxed);
+    seen.gaps.fetch_add(world.gaps.0 as u64, Ordering::Relaxed);
+    seen.false_alarms.fetch_add(world.gaps.1 as u64, Ordering::Relaxed);
+}
+
+fn run_reported(seed: u64, seen: &Seen) {
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| run(seed, seen))) {
+        eprintln!("seed {seed} failed: FANFARE_SEED={seed} cargo test --test simulation");
+        std::panic::resume_unwind(panic);
+    }
+}
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+#[test]
+fn every_client_gets_exactly_what_it_should() {
+    let seen = Seen::default();
+    if let Some(seed) = number("FANFARE_SEED") {
+        return run_reported(seed, &seen);
+    }
+    let seeds = number("FANFARE_SEEDS").unwrap_or(SEEDS);
+    let next = AtomicU64::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(|| {
+                while let Some(seed) = Some(next.fetch_add(1, Ordering::Relaxed)).filter(|seed| *seed < seeds)
+                {
+                    run_reported(seed, &seen);
+                }
+            });
+        }
+    });
+    let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+    let (gaps, false_alarms) = (count(&seen.gaps), count(&seen.false_alarms));
+    println!(
+        "{seeds} seeds: {} deliveries, {} lags, {gaps} gaps",
+        count(&seen.deliveries),
+        count(&seen.lags)
+    );
+    assert!(count(&seen.deliveries) > 100 * seeds && count(&seen.lags) > seeds && gaps > seeds / 2);
+    // Two names that share a place of the journal's table of losses.
+    assert!(false_alarms * 20 <= gaps, "{false_alarms} of {gaps} gaps were none");
+}

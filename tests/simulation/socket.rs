@@ -1,0 +1,135 @@
+//! A connection without a network: the server's end, and what the client does at the other.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::io::{self, Read, Write};
+use std::rc::Rc;
+
+/// Both ends, and the kernel between them.
+#[derive(Default)]
+pub struct Pipe {
+    /// On its way to the server.
+    pub to_server: VecDeque<u8>,
+    /// Bytes the kernel would still take from the server.
+    pub room: usize,
+    /// The server was told that there is no room.
+    pub no_space: bool,
+    /// Arrived at the client and not yet looked at.
+    pub arrived: Vec<u8>,
+    /// The client has closed its end.
+    pub closed: bool,
+    /// The client has reset the connection.
+    pub reset: bool,
+    /// The server has closed its end.
+    pub server_closed: bool,
+    /// Edges that the server is still to be told of.
+    pub readable: bool,
+    pub writable: bool,
+    /// Whether the server was ever refused room.
+    pub was_blocked: bool,
+    /// Whole writes of the server: what it gave, whatever was taken of it.
+    first_write: Option<Vec<u8>>,
+    last_write_ms: u64,
+    ends_within: bool,
+}
+
+/// The server's end.
+pub struct FakeSocket {
+    pipe: Rc<RefCell<Pipe>>,
+    now_ms: Rc<Cell<u64>>,
+    heartbeat_ms: u64,
+}
+
+impl FakeSocket {
+    pub fn new(pipe: Rc<RefCell<Pipe>>, now_ms: Rc<Cell<u64>>, heartbeat_ms: u64) -> Self {
+        pipe.borrow_mut().last_write_ms = now_ms.get();
+        Self { pipe, now_ms, heartbeat_ms }
+    }
+}
+
+impl Pipe {
+    /// The client makes room for so many bytes.
+    pub fn make_room(&mut self, bytes: usize) {
+        self.room = self.room.saturating_add(bytes);
+        self.writable |= std::mem::take(&mut self.no_space);
+    }
+
+    pub fn send(&mut self, bytes: &[u8]) {
+        self.to_server.extend(bytes);
+        self.readable = true;
+    }
+
+    pub fn close(&mut self, reset: bool) {
+        self.closed = true;
+        self.reset = reset;
+        self.readable = true;
+        self.writable |= reset;
+    }
+
+    fn check_write(&mut self, bytes: &[u8], now_ms: u64, heartbeat_ms: u64) {
+        let text = String::from_utf8_lossy(bytes);
+        if self.first_write.is_none() {
+            assert!(text.starts_with("HTTP/1.1 200 OK\r\n"), "begins with a head: {text:?}");
+            // One that is ended before it was told where it goes on is not told.
+            let greeted = text.contains("\nevent: connection\n") || text.contains("\r\nConnection: close\r\n");
+            assert!(greeted, "head and first event in one write: {text:?}");
+            self.first_write = Some(bytes.to_vec());
+        }
+        let event = text.split_once("\r\n").map_or(&*text, |(size, event)| {
+            if usize::from_str_radix(size, 16).is_ok() { event } else { &text }
+        });
+        if !self.ends_within && event.starts_with("event: ping\n") {
+            assert!(now_ms - self.last_write_ms >= heartbeat_ms, "a heartbeat on a stream that was not idle");
+        }
+    }
+}
+
+impl Read for FakeSocket {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let mut pipe = self.pipe.borrow_mut();
+        if pipe.reset {
+            return Err(io::ErrorKind::ConnectionReset.into());
+        }
+        let count = out.len().min(pipe.to_server.len());
+        if count == 0 && !pipe.closed {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        for (place, byte) in out.iter_mut().zip(pipe.to_server.drain(..count)) {
+            *place = byte;
+        }
+        Ok(count)
+    }
+}
+
+impl Write for FakeSocket {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut pipe = self.pipe.borrow_mut();
+        if pipe.reset {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        pipe.check_write(bytes, self.now_ms.get(), self.heartbeat_ms);
+        let count = bytes.len().min(pipe.room);
+        if count < bytes.len() {
+            pipe.no_space = true;
+            pipe.was_blocked = true;
+        }
+        if count == 0 {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        pipe.room -= count;
+        pipe.ends_within = count < bytes.len();
+        pipe.last_write_ms = self.now_ms.get();
+        pipe.arrived.extend_from_slice(&bytes[..count]);
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Drop for FakeSocket {
+    fn drop(&mut self) {
+        self.pipe.borrow_mut().server_closed = true;
+    }
+}

@@ -1,0 +1,430 @@
+//! Shards, a journal, publishers and clients, on a virtual clock, all out of one seed.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::net::{IpAddr, Ipv4Addr};
+use std::rc::Rc;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use fanfare::EventId;
+use fanfare::journal::{HistoryLimits, Journal, MemoryJournal};
+use fanfare::shard::{
+    Admission, Arrival, Command, Effect, HandOver, Heartbeat, Outlet, Settings, Shard, StreamLimits,
+};
+use fanfare::wire::http::RequestLimits;
+use fanfare::wire::{Draft, Framing, LastEventId, Now, Pattern, Profile, Routes};
+use fastrand::Rng;
+
+use crate::client::{Client, Connection};
+use crate::model::Published;
+use crate::plan;
+use crate::socket::{FakeSocket, Pipe};
+
+/// Unix ms at which the virtual clock starts.
+const EPOCH: u64 = 1_790_000_000_000;
+const HEARTBEAT_MS: u64 = 3_000;
+const PEER: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+/// An inbox of a shard; publications that wait are limited.
+#[derive(Default)]
+pub struct Inbox {
+    commands: Mutex<VecDeque<Command>>,
+    limit: usize,
+}
+
+impl Outlet for Inbox {
+    fn has_room(&self, records: usize, _: usize) -> bool {
+        self.commands.lock().unwrap().len() + records <= self.limit
+    }
+
+    fn send(&self, command: Command) {
+        self.commands.lock().unwrap().push_back(command);
+    }
+}
+
+pub struct World {
+    pub rng: Rng,
+    epoch: u64,
+    now_ms: Rc<Cell<u64>>,
+    settings: Arc<Settings>,
+    admission: Arc<Admission>,
+    journal: MemoryJournal,
+    inboxes: Vec<Arc<Inbox>>,
+    shards: Vec<Shard<FakeSocket>>,
+    more: Vec<bool>,
+    clients: Vec<Client>,
+    history: Vec<Published>,
+    drained: bool,
+    max_frame: usize,
+    /// Greetings that told of a gap, and those of them for nothing.
+    pub gaps: (usize, usize),
+    pub deliveries: u64,
+    pub lags: u64,
+}
+
+impl World {
+    pub fn new(seed: u64) -> Self {
+        let mut rng = Rng::with_seed(seed);
+        let epoch = EPOCH + seed;
+        let max_backlog = rng.usize(4096..40_000);
+        let settings = Arc::new(Settings {
+            node: seed as u32,
+            epoch,
+            routes: Routes::new("/api/sse", false),
+            requests: RequestLimits::default(),
+            open: true,
+            loopback_host: true,
+            retry: Duration::from_secs(3),
+            heartbeat: if rng.bool() { Heartbeat::Event } else { Heartbeat::Comment },
+            heartbeat_interval: Duration::from_millis(HEARTBEAT_MS),
+            connection_timeout: Duration::from_secs(10),
+            head_timeout: Duration::from_secs(5),
+            max_backlog,
+            watch: false,
+        });
+        let history = HistoryLimits {
+            events: rng.usize(0..300),
+            bytes: rng.usize(1_000..400_000),
+            age: Duration::from_millis(rng.u64(1_000..60_000)),
+        };
+        let streams = StreamLimits {
+            total: rng.usize(5..40),
+            per_address: usize::MAX,
+            per_user: if rng.bool() { 3 } else { usize::MAX },
+        };
+        let admission = Arc::new(Admission::new(streams));
+        let limit = rng.usize(4..200);
+        let inboxes: Vec<Arc<Inbox>> =
+            (0..rng.usize(1..=3)).map(|_| Arc::new(Inbox { limit, ..Inbox::default() })).collect();
+        let outlets = inboxes.iter().map(|inbox| inbox.clone() as Arc<dyn Outlet>).collect();
+        let journal = MemoryJournal::new(epoch, seed as u32, history, outlets);
+        let shard = |n| Shard::new(n as u16, settings.clone(), admission.clone(), 0);
+        let shards: Vec<_> = (0..inboxes.len()).map(shard).collect();
+        let clients = (0..rng.usize(1..20)).map(|_| plan::client(&mut rng)).collect();
+        Self {
+            epoch,
+            now_ms: Rc::default(),
+            more: vec![false; shards.len()],
+            settings,
+            admission,
+            journal,
+            inboxes,
+            shards,
+            clients,
+            history: Vec::new(),
+            drained: false,
+            max_frame: 0,
+            gaps: (0, 0),
+            deliveries: 0,
+            lags: 0,
+            rng,
+        }
+    }
+
+    fn now(&self) -> Now {
+        Now { elapsed_ms: self.now_ms.get(), unix_ms: EPOCH + self.now_ms.get() }
+    }
+
+    /// One thing happens.
+    pub fn step(&mut self) {
+        match self.rng.u32(..100) {
+            0..30 => self.publish(),
+            30..55 => {
+                let shard = self.rng.usize(..self.shards.len());
+                self.turn(shard);
+            }
+            55..90 => {
+                let client = self.rng.usize(..self.clients.len());
+                self.client_acts(client);
+            }
+            90..97 => self.now_ms.set(self.now_ms.get() + self.rng.u64(..40)),
+            97..99 => self.now_ms.set(self.now_ms.get() + self.rng.u64(..1_500)),
+            _ => self.administrate(),
+        }
+        self.check();
+    }
+
+    fn publish(&mut self) {
+        let ids: Vec<String> = self.clients.iter().filter_map(client_id).collect();
+        let count = if self.rng.u32(..8) == 0 { self.rng.usize(2..30) } else { 1 };
+        let first = self.history.len() as u64 + 1;
+        let batch: Vec<Published> = (first..)
+            .take(count)
+            .map(|seq| plan::published(&mut self.rng, seq, &ids, self.settings.max_backlog))
+            .collect();
+        let drafts: Vec<Draft> = batch.iter().map(|event| Draft::from(event.publication())).collect();
+        let largest = drafts.iter().map(Draft::size).max().unwrap_or(0);
+        let Ok(appended) = self.journal.append(drafts, self.now()) else { return };
+        assert_eq!(appended.first, EventId { epoch: self.epoch, seq: first });
+        assert_eq!(appended.last.seq, first + count as u64 - 1);
+        self.max_frame = self.max_frame.max(largest);
+        self.history.extend(batch);
+    }
+
+    /// As an event loop's turn.
+    fn turn(&mut self, n: usize) {
+        let now = self.now();
+        self.tell_edges(n, now);
+        let shard = &mut self.shards[n];
+        while shard.has_appetite() {
+            let Some(command) = self.inboxes[n].commands.lock().unwrap().pop_front() else { break };
+            shard.apply(command, now);
+            shard.check_invariants();
+        }
+        shard.sweep(now);
+        self.more[n] = shard.flush(self.rng.usize(1..8), now);
+        shard.check_invariants();
+        for effect in self.shards[n].effects() {
+            match effect {
+                Effect::Resume(resume) => self.journal.resume(&resume, now),
+                // The control thread would answer; here it hangs up.
+                Effect::HandOver(HandOver { socket, .. }) => drop(socket),
+                Effect::Connected(_) | Effect::Disconnected(..) => panic!("nobody watches"),
+            }
+        }
+    }
+
+    fn tell_edges(&mut self, n: usize, now: Now) {
+        for client in &mut self.clients {
+            let Some(connection) = client.connection.as_mut().filter(|connection| connection.shard == n)
+            else {
+                continue;
+            };
+            let (readable, writable, hung_up) = {
+                let mut pipe = connection.pipe.borrow_mut();
+                if pipe.server_closed {
+                    continue;
+                }
+                (std::mem::take(&mut pipe.readable), std::mem::take(&mut pipe.writable), pipe.closed)
+            };
+            if readable {
+                self.shards[n].readable(connection.slot, hung_up, now);
+            }
+            if writable && !connection.pipe.borrow().server_closed {
+                self.shards[n].writable(connection.slot, now);
+            }
+            self.shards[n].check_invariants();
+        }
+    }
+
+    fn client_acts(&mut self, at: usize) {
+        let Some(connection) = &mut self.clients[at].connection else { return self.connect(at) };
+        let mut pipe = connection.pipe.borrow_mut();
+        match self.rng.u32(..100) {
+            _ if !connection.head.is_empty() => {
+                let count = if self.rng.bool() {
+                    connection.head.len()
+                } else {
+                    self.rng.usize(1..=connection.head.len())
+                };
+                let piece: Vec<u8> = connection.head.drain(..count).collect();
+                pipe.send(&piece);
+            }
+            0..40 => pipe.make_room(self.rng.usize(1..30_000)),
+            40..60 => pipe.make_room(self.rng.usize(1..300)),
+            60..64 => pipe.send(b"x"),
+            64..66 => pipe.send(&[b'y'; 3_000]),
+            66..70 => {
+                let reset = self.rng.bool();
+                pipe.close(reset);
+                drop(pipe);
+                self.hang_up(at);
+            }
+            _ => {}
+        }
+    }
+
+    fn connect(&mut self, at: usize) {
+        let newest = self.history.len() as u64;
+        let odd = plan::odd_id(&mut self.rng, self.epoch, newest);
+        let client = &mut self.clients[at];
+        let (head, asked) = client.request(self.epoch, odd);
+        let pipe = Rc::new(RefCell::new(Pipe::default()));
+        pipe.borrow_mut().room = [0, 100, 4_000, 1_000_000][self.rng.usize(..4)].max(600);
+        let socket = FakeSocket::new(pipe.clone(), self.now_ms.clone(), HEARTBEAT_MS);
+        let n = self.rng.usize(..self.shards.len());
+        let mut connection = Connection::new(pipe, head, asked, newest);
+        connection.shard = n;
+        let now = self.now();
+        if self.rng.u32(..6) == 0 {
+            let Some(arrival) = self.arrival(at, &connection) else { return };
+            connection.head.clear();
+            connection.slot = self.shards[n].adopt(socket, arrival, now);
+        } else {
+            connection.slot = self.shards[n].accept(socket, PEER, now);
+        }
+        self.clients[at].connection = Some(connection);
+    }
+
+    /// A stream that comes by the control thread.
+    fn arrival(&mut self, at: usize, connection: &Connection) -> Option<Arrival> {
+        let client = &self.clients[at];
+        let who = &client.who;
+        let mut topics: Vec<Pattern> =
+            who.topics.iter().map(|topic| Pattern::parse(topic).unwrap()).collect();
+        topics.sort();
+        let mut meta: Vec<_> =
+            who.meta.iter().map(|(key, value)| (key.as_str().into(), value.as_str().into())).collect();
+        meta.sort();
+        let profile = Profile {
+            user: who.user.as_deref().map(Into::into),
+            session: who.session.as_deref().map(Into::into),
+            topics: topics.into(),
+            meta: meta.into(),
+        };
+        self.admission.admit(PEER, profile.user.as_ref()).ok()?;
+        let last_event_id = match connection.asked() {
+            None => LastEventId::None,
+            Some(id) => id.parse().map_or(LastEventId::Invalid, LastEventId::Id),
+        };
+        let framing = if client.http10 { Framing::Plain } else { Framing::Chunked };
+        let expires_unix_ms = self.rng.bool().then(|| self.now().unix_ms + self.rng.u64(..5_000));
+        Some(Arrival { peer: PEER, framing, last_event_id, profile, expires_unix_ms })
+    }
+
+    /// The client looks at what it got, and will come back with the last id.
+    fn hang_up(&mut self, at: usize) {
+        let client = &mut self.clients[at];
+        let Some(mut connection) = client.connection.take() else { return };
+        connection.check(&client.who, self.epoch, &self.history);
+        if let Some(greeting) = &connection.greeting {
+            self.gaps.0 += usize::from(greeting.reason == "expired");
+            self.gaps.1 += usize::from(greeting.false_alarm);
+        }
+        client.last_id = connection.last_id().or(client.last_id.take());
+        if self.rng.u32(..20) == 0 {
+            client.last_id = None;
+        }
+        // A peer that is gone sees no more, but the server still has to be told.
+        let mut gone = plan::client(&mut self.rng);
+        if !connection.pipe.borrow().server_closed {
+            gone.connection = Some(connection);
+            self.bury(gone);
+        }
+    }
+
+    /// Lets the server notice that a connection is gone, in a turn of its shard.
+    fn bury(&mut self, gone: Client) {
+        let n = gone.connection.as_ref().map_or(0, |connection| connection.shard);
+        self.clients.push(gone);
+        self.turn(n);
+        let gone = self.clients.pop().expect("what was pushed");
+        let closed = gone.connection.is_none_or(|connection| connection.pipe.borrow().server_closed);
+        assert!(closed, "a peer that hung up is let go within a turn");
+    }
+
+    fn administrate(&mut self) {
+        let n = self.rng.usize(..self.clients.len());
+        let who = match (self.rng.bool(), &self.clients[n].who.user, client_id(&self.clients[n])) {
+            (true, Some(user), _) => fanfare::shard::Who::User(user.as_str().into()),
+            (false, _, Some(id)) => fanfare::shard::Who::Client(id.parse().expect("an id of ours")),
+            _ => return,
+        };
+        for inbox in &self.inboxes {
+            inbox.send(Command::Disconnect(who.clone(), Box::new(|_| {})));
+        }
+    }
+
+    fn check(&mut self) {
+        for at in 0..self.clients.len() {
+            let client = &mut self.clients[at];
+            let Some(connection) = &mut client.connection else { continue };
+            connection.check(&client.who, self.epoch, &self.history);
+            if connection.pipe.borrow().server_closed {
+                self.hang_up(at);
+            }
+        }
+        let streams = self.admission.total();
+        for shard in &self.shards {
+            let report = shard.report(self.now());
+            // Each is owed at most its backlog, a piece of history, or one event that is larger than both.
+            let most = 2 * self.settings.max_backlog + 2 * self.max_frame + 1_000;
+            assert!(
+                report.backlog_bytes as usize <= (streams + 40) * most,
+                "backlog {}",
+                report.backlog_bytes
+            );
+        }
+    }
+
+    /// Everybody reads, nothing is published: after a while everybody is current.
+    pub fn settle(&mut self) {
+        for _ in 0..400 {
+            self.now_ms.set(self.now_ms.get() + 1);
+            for client in &mut self.clients {
+                let Some(connection) = &mut client.connection else { continue };
+                let mut pipe = connection.pipe.borrow_mut();
+                pipe.make_room(10_000_000);
+                let rest = std::mem::take(&mut connection.head);
+                if !rest.is_empty() {
+                    pipe.send(&rest);
+                }
+            }
+            (0..self.shards.len()).for_each(|n| self.turn(n));
+            self.check();
+            let idle = self.inboxes.iter().all(|inbox| inbox.commands.lock().unwrap().is_empty());
+            if idle
+                && !self.more.contains(&true)
+                && self.shards.iter().all(|shard| shard.report(self.now()).backlog_bytes == 0)
+            {
+                break;
+            }
+        }
+        let open = self.clients.iter().filter_map(|client| Some((client, client.connection.as_ref()?)));
+        let open: Vec<_> = open.collect();
+        open.iter().for_each(|(client, connection)| connection.check_current(&client.who, &self.history));
+        let reports: Vec<_> = self.shards.iter().map(|shard| shard.report(self.now())).collect();
+        let streams: u64 = reports.iter().map(|report| report.streams).sum();
+        assert_eq!(
+            (streams as usize, streams as usize),
+            (open.len(), self.admission.total()),
+            "who is there"
+        );
+        let users = open.iter().filter(|(client, _)| client.who.user.is_some()).count();
+        assert_eq!(reports.iter().map(|report| report.user_streams).sum::<u64>() as usize, users);
+        self.deliveries = reports.iter().map(|report| report.totals.deliveries).sum();
+        self.lags = reports.iter().map(|report| report.totals.lags).sum();
+    }
+
+    /// All go: drained by the server, or by themselves. Nothing is left.
+    pub fn end(&mut self) {
+        self.drained = self.rng.bool();
+        if self.drained {
+            self.admission.drain();
+            self.inboxes.iter().for_each(|inbox| inbox.send(Command::Drain(Duration::from_secs(2))));
+            for _ in 0..30 {
+                self.now_ms.set(self.now_ms.get() + 100);
+                (0..self.shards.len()).for_each(|n| (0..8).for_each(|_| self.turn(n)));
+                self.check_farewells();
+            }
+        }
+        for client in &self.clients {
+            if let Some(connection) = &client.connection {
+                assert!(!self.drained, "a stream outlives the drain");
+                connection.pipe.borrow_mut().close(false);
+            }
+        }
+        (0..self.shards.len()).for_each(|n| self.turn(n));
+        for shard in &self.shards {
+            assert!(shard.is_empty() && !shard.has_streams(), "everybody has gone");
+            shard.check_invariants();
+        }
+        assert_eq!((self.admission.total(), self.admission.users()), (0, 0));
+    }
+
+    fn check_farewells(&mut self) {
+        for client in &mut self.clients {
+            let Some(connection) = &mut client.connection else { continue };
+            connection.check(&client.who, self.epoch, &self.history);
+            if connection.pipe.borrow().server_closed {
+                assert!(connection.drained && connection.ended_cleanly(), "told, and ended in good order");
+                client.connection = None;
+            }
+        }
+    }
+}
+
+fn client_id(client: &Client) -> Option<String> {
+    Some(client.connection.as_ref()?.greeting.as_ref()?.client_id.clone())
+}
