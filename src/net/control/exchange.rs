@@ -100,6 +100,11 @@ impl Exchange {
         self.readable = true;
     }
 
+    /// Bytes that came behind the last request that was looked at.
+    pub(super) fn unread(&self) -> usize {
+        self.reader.buffered()
+    }
+
     /// The answer that was waited for.
     pub(super) fn answer_late(&mut self, response: &Response, date: &str, now: Now) {
         if let Phase::Waiting { head_only, keep_alive } = self.phase {
