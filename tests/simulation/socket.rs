@@ -71,7 +71,8 @@ impl Pipe {
         if self.first_write.is_none() {
             assert!(text.starts_with("HTTP/1.1 200 OK\r\n"), "begins with a head: {text:?}");
             // One that is ended before it was told where it goes on is not told.
-            let greeted = text.contains("\nevent: connection\n") || text.contains("\r\nConnection: close\r\n");
+            let greeted =
+                text.contains("\nevent: connection\n") || text.contains("\r\nConnection: close\r\n");
             assert!(greeted, "head and first event in one write: {text:?}");
             self.first_write = Some(bytes.to_vec());
         }
