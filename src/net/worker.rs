@@ -22,8 +22,8 @@ use crate::wire::{Now, Refusal};
 pub(super) enum Letter {
     /// For its shard.
     Command(Command),
-    /// A stream that was judged and admitted by the control thread.
-    Adopt(OwnedFd, Arrival),
+    /// A stream that was judged and admitted by the control thread, and how many bytes came behind its request.
+    Adopt(OwnedFd, Arrival, usize),
     /// Close everything that is left and end.
     Stop,
 }
@@ -150,7 +150,7 @@ impl Worker {
             match self.letters.next() {
                 None => break,
                 Some(Letter::Stop) => self.stopping = true,
-                Some(Letter::Adopt(socket, arrival)) => self.adopt(socket, arrival, now),
+                Some(Letter::Adopt(socket, arrival, behind)) => self.adopt(socket, arrival, behind, now),
                 Some(Letter::Command(command)) => {
                     if matches!(command, Command::Drain(_)) {
                         self.listeners.clear();
@@ -164,9 +164,10 @@ impl Worker {
         self.waiting = !self.letters.is_empty();
     }
 
-    fn adopt(&mut self, socket: OwnedFd, arrival: Arrival, now: Now) {
+    fn adopt(&mut self, socket: OwnedFd, arrival: Arrival, behind: usize, now: Now) {
         let socket = TcpStream::from_std(socket.into());
         let slot = self.shard.adopt(socket, arrival, now);
+        self.shard.discard(slot, behind);
         self.register(slot);
     }
 

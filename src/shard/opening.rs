@@ -232,7 +232,7 @@ impl<S> Shard<S> {
     }
 
     /// What a client sends on its open stream is nothing to us, up to a point.
-    fn discard(&mut self, slot: u32, count: usize) {
+    pub fn discard(&mut self, slot: u32, count: usize) {
         let Some(origin) = self.origins.get_mut(slot as usize) else { return };
         origin.received += count;
         if origin.received > MAX_RECEIVED {

@@ -6,15 +6,20 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod access;
 mod batch;
 mod exchange;
 mod heartbeat;
+mod hooks;
+mod limits;
 mod negotiation;
 mod payload;
+mod publisher;
 mod publishing;
 mod resume;
 mod routes;
 mod server;
+mod shutdown;
 mod statistics;
 mod stream;
 mod target;

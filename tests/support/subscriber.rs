@@ -41,6 +41,11 @@ impl Subscriber {
         Self::begin(socket, StreamReader::after(reader, parts))
     }
 
+    /// Sends a GET on a connection whose answers were read, for the stream that answers it.
+    pub fn after_request(connection: Connection, target: &str) -> Self {
+        Self::over(connection.into_socket(), &request("GET", target, "", ""))
+    }
+
     fn begin(socket: TcpStream, reader: StreamReader) -> Self {
         let mut subscriber = Self { socket, reader, taken: 0, closed: false };
         let first = subscriber.next();

@@ -19,9 +19,10 @@ const IDLE_MS: u64 = 60_000;
 const BODY_GRACE_MS: u64 = 5_000;
 const BODY_RATE: u64 = 512;
 /// How long what a client still sends is read and discarded after the last answer, in ms, so that the answer is
-/// not lost to a reset; and how much of it.
+/// not lost to a reset; and how much of it: a body well over the limit, but not so much that one client keeps
+/// the thread from others.
 const LINGER_MS: u64 = 1_000;
-const LINGER_BYTES: usize = 1024 * 1024;
+const LINGER_BYTES: usize = 16 * 1024 * 1024;
 
 pub(super) struct Exchange {
     pub(super) socket: TcpStream,
@@ -97,6 +98,11 @@ impl Exchange {
     /// The socket has something to be read.
     pub(super) fn set_readable(&mut self) {
         self.readable = true;
+    }
+
+    /// Bytes that came behind the last request that was looked at.
+    pub(super) fn unread(&self) -> usize {
+        self.reader.buffered()
     }
 
     /// The answer that was waited for.

@@ -232,7 +232,8 @@ impl Control {
         }
         let loops = &self.service.shared().loops;
         self.next_loop = (self.next_loop + 1) % loops.len();
-        let letter = worker::Letter::Adopt(OwnedFd::from(exchange.socket), arrival);
+        let behind = exchange.unread();
+        let letter = worker::Letter::Adopt(OwnedFd::from(exchange.socket), arrival, behind);
         loops[self.next_loop].inbox.send(letter);
         false
     }

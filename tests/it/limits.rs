@@ -1,0 +1,172 @@
+//! How many streams there may be, and how large requests may be.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::server::Server;
+use crate::support::client::Connection;
+use crate::support::clock::eventually;
+use crate::support::sse::Message;
+use crate::support::subscriber::Subscriber;
+
+/// Asks for a stream that is refused for now, and returns the word why.
+fn refused(server: &Server, query: &str) -> String {
+    let before = server.publisher.connections_count();
+    let mut subscriber = server.subscribe(query);
+    assert_eq!(subscriber.reader().head.as_ref().map(|head| head.status), Some(200));
+    assert_eq!(subscriber.field("content-type"), Some("text/event-stream"));
+    assert_eq!(subscriber.field("cache-control"), Some("no-cache, no-transform"));
+    let Message { id, last_event_id, retry, .. } = subscriber.connection().clone();
+    assert_eq!((id, &*last_event_id), (None, ""), "it is no place to go on from");
+    let retry = retry.expect("a retry field");
+    assert!((1000..=4000).contains(&retry), "one to four times a second: {retry}");
+    assert_eq!(subscriber.rest(), [], "nothing follows, and the end is clean");
+    let greeting = subscriber.greeting();
+    assert_eq!(
+        (&greeting["status"], greeting.as_object().map(serde_json::Map::len)),
+        (&json!("refused"), Some(2))
+    );
+    assert_eq!(server.publisher.connections_count(), before, "it never counts");
+    greeting["reason"].as_str().expect("a reason").to_owned()
+}
+
+#[test]
+fn a_full_server_refuses_for_now_and_has_room_again() {
+    let server = Server::with(|builder| builder.max_connections(2).retry(Duration::from_secs(1)));
+    let mut streams = vec![server.subscribe(""), server.subscribe("?userId=ada")];
+    for _ in 0..5 {
+        assert_eq!(refused(&server, "?userId=bob"), "full");
+    }
+    assert!(!server.publisher.is_user_connected("bob"));
+    let stats = server.publisher.stats().expect("an answer");
+    assert_eq!((stats.total_connections, stats.engine.connections_opened), (2, 2));
+    streams.pop();
+    eventually("there is room", || server.publisher.connections_count() == 1);
+    assert_eq!(server.subscribe("?userId=bob").greeting()["status"], "connected");
+    // The other endpoints are open.
+    assert_eq!(server.connect().get("/api/sse/stats").status(), 200);
+}
+
+#[test]
+fn a_user_has_so_many_streams() {
+    let server = Server::with(|builder| builder.max_connections_per_user(2).retry(Duration::from_secs(1)));
+    let mut streams = vec![server.subscribe("?userId=ada"), server.subscribe("?userId=ada")];
+    assert_eq!(refused(&server, "?userId=ada"), "user");
+    let _others = [server.subscribe("?userId=bob"), server.subscribe(""), server.subscribe("")];
+    streams.pop();
+    eventually("there is room", || server.publisher.user_connections("ada") == 1);
+    server.subscribe("?userId=ada");
+}
+
+#[test]
+fn an_address_has_so_many_streams() {
+    let server = Server::with(|builder| builder.max_connections_per_ip(2).retry(Duration::from_secs(1)));
+    let mut streams = vec![server.subscribe("?userId=a"), server.subscribe("")];
+    assert_eq!(refused(&server, ""), "address");
+    let elsewhere =
+        Subscriber::over(from("127.0.0.2", &server), b"GET /api/sse HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    assert_eq!(elsewhere.greeting()["status"], "connected");
+    streams.pop();
+    eventually("there is room", || server.publisher.connections_count() == 2);
+    server.subscribe("");
+}
+
+/// A connection from another address of this machine.
+fn from(address: &str, server: &Server) -> std::net::TcpStream {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket");
+    let address: std::net::IpAddr = address.parse().expect("an address");
+    socket.bind(&std::net::SocketAddr::new(address, 0).into()).expect("an address of this machine");
+    socket.connect(&server.address.into()).expect("a connection");
+    socket.into()
+}
+
+#[test]
+fn a_refusal_is_spread_and_so_over_http_1_0() {
+    let server = Server::with(|builder| builder.max_connections(1).retry(Duration::from_secs(1)));
+    let _first = server.subscribe("");
+    let retries: Vec<u64> = (0..12).filter_map(|_| server.subscribe("").connection().retry).collect();
+    let (least, most) = (retries.iter().min(), retries.iter().max());
+    assert!(least < most && retries.len() == 12, "{retries:?}");
+    let socket = std::net::TcpStream::connect(server.address).expect("a connection");
+    let mut plain = Subscriber::over(socket, b"GET /api/sse HTTP/1.0\r\n\r\n");
+    assert_eq!((plain.greeting()["reason"].as_str(), plain.rest()), (Some("full"), vec![]));
+}
+
+#[test]
+fn a_refused_client_resumes_where_it_was() {
+    let server = Server::with(|builder| builder.max_connections(1));
+    let first = server.subscribe("");
+    let place = first.last_event_id().to_owned();
+    let id = server.publish(&json!({"data": 1}));
+    let mut refused = server.resume("", &place);
+    assert_eq!((&*refused.greeting()["status"].to_string(), refused.rest()), ("\"refused\"", vec![]));
+    drop(first);
+    eventually("there is room", || server.publisher.connections_count() == 0);
+    let mut resumed = server.resume("", &place);
+    assert_eq!((resumed.reason(), resumed.next().id), (None, Some(id)));
+}
+
+#[test]
+fn what_a_client_sends_on_an_open_stream_is_discarded_up_to_4_kib() {
+    let server = Server::start();
+    let mut subscriber = server.subscribe("?userId=ada");
+    // As a second request that is no request any more, in pieces.
+    let request = b"GET /api/sse/stats HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    for piece in request.repeat(4096 / request.len()).chunks(500) {
+        assert!(subscriber.send(piece));
+    }
+    let id = server.publish(&json!({"data": 1}));
+    assert_eq!(subscriber.next().id, Some(id), "it is still open, and nothing answered");
+    server.settle();
+    assert!(server.publisher.is_user_connected("ada"));
+    subscriber.send(&request.repeat(2));
+    subscriber.wait_for_loss();
+    eventually("it is not counted", || !server.publisher.is_user_connected("ada"));
+}
+
+#[test]
+fn what_stands_behind_a_stream_request_counts_too() {
+    let server = Server::start();
+    let flood = [&b"GET /api/sse?userId=ada HTTP/1.1\r\nHost: localhost\r\n\r\n"[..], &[b'x'; 5000]].concat();
+    let mut connection = server.connect();
+    connection.send(&flood);
+    eventually("it is closed", || {
+        server.publisher.stats().expect("an answer").engine.connections_closed == 1
+    });
+    let post = "POST /api/sse/events HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
+        Content-Length: 10\r\n\r\n{\"data\":1}";
+    let mut connection = server.connect();
+    connection.send([post.as_bytes(), &flood].concat());
+    assert_eq!(connection.response().status(), 202);
+    eventually("it is closed", || {
+        server.publisher.stats().expect("an answer").engine.connections_closed == 2
+    });
+}
+
+#[test]
+fn sizes_are_judged_and_the_answer_arrives() {
+    let server = Server::start();
+    let host = "HTTP/1.1\r\nHost: localhost\r\n";
+    let fields: String = (0..64).map(|n| format!("X-{n}: y\r\n")).collect();
+    for (status, request) in [
+        (414, format!("GET /{} {host}\r\n", "a".repeat(8 * 1024))),
+        (431, format!("GET /healthz {host}X: {}\r\n\r\n", "a".repeat(16 * 1024))),
+        (431, format!("GET /healthz {host}{fields}\r\n")),
+        (413, format!("POST /api/sse/events {host}Content-Length: 1048577\r\n\r\n{}", "a".repeat(1_048_577))),
+        (413, format!("POST /nothing {host}Content-Length: 8388608\r\n\r\n{}", "a".repeat(8_388_608))),
+        (200, format!("GET /healthz {host}X: {}\r\n\r\n", "a".repeat(15 * 1024))),
+        (404, format!("GET /{} {host}\r\n", "a".repeat(8 * 1024 - 1))),
+    ] {
+        let mut connection = Connection::open(server.address);
+        // All of it, before a byte of the answer is read.
+        assert!(connection.try_send(&request), "{status}: the server stops taking");
+        let response = connection.response();
+        assert_eq!(response.status(), status, "{:.40}", request);
+        if !matches!(status, 200 | 404) {
+            response.problem(status);
+            assert_eq!(response.field("connection"), Some("close"));
+            connection.expect_end();
+        }
+    }
+}
