@@ -24,3 +24,4 @@ mod statistics;
 mod stream;
 mod target;
 mod test_event;
+mod timeout;
