@@ -8,6 +8,7 @@ mod support;
 
 mod access;
 mod batch;
+mod encoding;
 mod exchange;
 mod heartbeat;
 mod hooks;

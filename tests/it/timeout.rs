@@ -150,7 +150,10 @@ fn a_client_whose_place_is_lost_is_ended_and_told_when_it_comes_back() {
     }
     server.settle();
     let rest = slow.rest();
-    assert!(rest.iter().enumerate().all(|(n, message)| message.data.starts_with(&format!("[{n},"))), "no gap");
+    assert!(
+        rest.iter().enumerate().all(|(n, message)| message.data.starts_with(&format!("[{n},"))),
+        "no gap"
+    );
     assert_eq!(server.publisher.stats().expect("an answer").engine.slow_clients_closed, 1);
     let place = rest.last().map_or(slow.last_event_id(), |message| &message.last_event_id);
     let mut resumed = server.resume("", place);
