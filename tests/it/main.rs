@@ -23,6 +23,7 @@ mod server;
 mod shutdown;
 mod statistics;
 mod stream;
+mod table;
 mod target;
 mod test_event;
 mod timeout;
