@@ -47,6 +47,8 @@ pub struct Config {
     pub insecure_open: bool,
     /// How long a connection may stay silent, and a request's head may take. Default: 10 s.
     pub head_timeout: Duration,
+    /// How long a connection may be idle after an answer. Default: 60 s.
+    pub idle_timeout: Duration,
 }
 
 /// The port where none is given.
@@ -74,6 +76,7 @@ impl Default for Config {
             dev_endpoints: None,
             insecure_open: false,
             head_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(60),
         }
     }
 }
@@ -116,6 +119,9 @@ impl Config {
         }
         if self.head_timeout < shortest || self.head_timeout > MAX_TIMEOUT {
             return fail("head-timeout", "must be 10ms to 1day");
+        }
+        if self.idle_timeout < shortest || self.idle_timeout > MAX_TIMEOUT {
+            return fail("idle-timeout", "must be 10ms to 1day");
         }
         if self.max_backlog < 4096 {
             return fail("max-backlog", "must be at least 4KiB");

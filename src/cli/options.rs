@@ -88,6 +88,9 @@ pub(super) struct ServeOptions {
     /// How long a connection may stay silent, and a request's head may take [default: 10s]
     #[arg(long, value_name = "TIME", env = "FANFARE_HEAD_TIMEOUT", value_parser = duration)]
     head_timeout: Option<Duration>,
+    /// How long a connection may be idle after an answer [default: 60s]
+    #[arg(long, value_name = "TIME", env = "FANFARE_IDLE_TIMEOUT", value_parser = duration)]
+    idle_timeout: Option<Duration>,
     /// How long streams have to leave on SIGTERM and SIGINT
     #[arg(long, value_name = "TIME", env = "FANFARE_DRAIN_TIMEOUT", value_parser = duration, default_value = "10s")]
     pub(super) drain_timeout: Duration,
@@ -140,6 +143,7 @@ impl ServeOptions {
         set(&mut config.history_age, self.history_age);
         set(&mut config.insecure_open, self.insecure_open);
         set(&mut config.head_timeout, self.head_timeout);
+        set(&mut config.idle_timeout, self.idle_timeout);
         config.max_connections = self.max_connections;
         config.max_connections_per_ip = self.max_connections_per_ip;
         config.max_connections_per_user = self.max_connections_per_user;

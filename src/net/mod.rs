@@ -63,6 +63,7 @@ pub(crate) struct Setup {
     pub(crate) hooks: Hooks,
     pub(crate) listeners: Vec<TcpListener>,
     pub(crate) loops: usize,
+    pub(crate) idle_timeout: Duration,
 }
 
 /// A started engine.
@@ -78,7 +79,8 @@ type LoopEnds = (Poll, Letters<worker::Letter>, Arc<Gauge>);
 
 /// Starts all threads.
 pub(crate) fn start(setup: Setup) -> io::Result<Running> {
-    let Setup { clock, settings, streams, history, sockets, access, hooks, listeners, loops } = setup;
+    let Setup { clock, settings, streams, history, sockets, access, hooks, listeners, loops, idle_timeout } =
+        setup;
     for listener in &listeners {
         listener::prepare(listener, sockets)?;
     }
@@ -99,6 +101,7 @@ pub(crate) fn start(setup: Setup) -> io::Result<Running> {
         reserve: Reserve::new(),
         access,
         max_connections: streams.total,
+        idle_timeout,
     });
     let (notices, hooks) = start_hooks(hooks)?;
     let mut running = Running { shared: shared.clone(), addresses, loops: Vec::new(), control: None, hooks };

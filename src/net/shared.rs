@@ -26,6 +26,7 @@ pub(crate) struct Shared {
     pub(super) reserve: Reserve,
     pub(super) access: Access,
     pub(super) max_connections: usize,
+    pub(super) idle_timeout: Duration,
 }
 
 impl Shared {

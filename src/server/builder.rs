@@ -89,6 +89,12 @@ impl EngineBuilder {
         self
     }
 
+    /// See [`Config::idle_timeout`].
+    pub fn idle_timeout(mut self, timeout: Duration) -> Self {
+        self.config.idle_timeout = timeout;
+        self
+    }
+
     /// See [`Config::retry`].
     pub fn retry(mut self, retry: Duration) -> Self {
         self.config.retry = retry;
@@ -207,6 +213,7 @@ impl EngineBuilder {
             hooks,
             listeners,
             loops: config.workers,
+            idle_timeout: config.idle_timeout,
         };
         Ok(Engine::new(net::start(setup)?))
     }

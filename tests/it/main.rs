@@ -8,6 +8,7 @@ mod support;
 
 mod access;
 mod batch;
+mod encoding;
 mod exchange;
 mod heartbeat;
 mod hooks;
@@ -22,5 +23,7 @@ mod server;
 mod shutdown;
 mod statistics;
 mod stream;
+mod table;
 mod target;
 mod test_event;
+mod timeout;

@@ -116,6 +116,21 @@ impl Connection {
         Some(Response { head, body, interim })
     }
 
+    /// Panics unless the next answer is the beginning of an event stream.
+    pub fn expect_stream(&mut self) {
+        match self.part() {
+            Some(Part::Head(head)) => {
+                assert_eq!((head.status, head.field("content-type")), (200, Some("text/event-stream")));
+            }
+            part => panic!("{part:?} instead of a stream"),
+        }
+    }
+
+    /// Whether the server has ended the connection, as far as was read.
+    pub fn was_closed(&self) -> bool {
+        self.ended
+    }
+
     /// Panics unless the server ends the connection in good order, without another byte.
     pub fn expect_end(&mut self) {
         assert_eq!(self.part(), None, "nothing more, and the end");

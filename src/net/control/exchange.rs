@@ -13,8 +13,6 @@ use crate::wire::{Framing, HttpDate, Now, Problem, Refusal, Response};
 
 /// Answers that may wait to be written before no further request of the connection is looked at.
 const MAX_WAITING: usize = 64 * 1024;
-/// How long a connection may be idle after an answer, in ms.
-const IDLE_MS: u64 = 60_000;
 /// How long a body may be as slow as it likes, in ms, and how fast it must then have been, in bytes a second.
 const BODY_GRACE_MS: u64 = 5_000;
 const BODY_RATE: u64 = 512;
@@ -61,6 +59,16 @@ enum Phase {
     Closing { shut: bool },
     /// Over.
     Closed,
+}
+
+/// How long is waited for what, in ms.
+pub(super) struct Patience {
+    /// For a first byte, and for a whole head from its first byte.
+    pub(super) head_ms: u64,
+    /// For another request after an answer.
+    pub(super) idle_ms: u64,
+    /// For the peer to take something of what it is owed.
+    pub(super) stall_ms: u64,
 }
 
 /// What is to become of a connection after a turn.
@@ -333,14 +341,15 @@ impl Exchange {
     }
 
     /// Acts on the time: 408, or closing without a word.
-    pub(super) fn check_time(&mut self, head_ms: u64, stall_ms: u64, date: &str, now: Now) {
+    pub(super) fn check_time(&mut self, patience: &Patience, date: &str, now: Now) {
+        let Patience { head_ms, idle_ms, stall_ms } = *patience;
         let waited = now.elapsed_ms.saturating_sub(self.since_ms);
         if self.waiting() > 0 && now.elapsed_ms.saturating_sub(self.progress_ms) > stall_ms {
             self.phase = Phase::Closed;
         }
         match self.phase {
             Phase::Idle { answered: false } if waited >= head_ms => self.phase = Phase::Closed,
-            Phase::Idle { answered: true } if waited >= IDLE_MS => self.phase = Phase::Closed,
+            Phase::Idle { answered: true } if waited >= idle_ms => self.phase = Phase::Closed,
             Phase::Closing { shut: true } if waited >= LINGER_MS => self.phase = Phase::Closed,
             Phase::Head if waited >= head_ms => self.time_out("the head was not whole in time", date, now),
             Phase::Body if self.is_body_slow(waited) => self.time_out("the body came too slowly", date, now),

@@ -22,7 +22,7 @@ use super::shared::Shared;
 use super::worker::{self, WAKER};
 use crate::shard::Arrival;
 use crate::wire::{HttpDate, Now, Refusal, Response};
-use exchange::{Exchange, Fate};
+use exchange::{Exchange, Fate, Patience};
 use service::Service;
 
 /// What reaches the control thread from others.
@@ -176,11 +176,14 @@ impl Control {
 
     fn check_time(&mut self, now: Now) {
         let settings = &self.service.shared().settings;
-        let head_ms = settings.head_timeout.as_millis() as u64;
-        let stall_ms = settings.connection_timeout.as_millis() as u64;
+        let patience = Patience {
+            head_ms: settings.head_timeout.as_millis() as u64,
+            idle_ms: self.service.shared().idle_timeout.as_millis() as u64,
+            stall_ms: settings.connection_timeout.as_millis() as u64,
+        };
         let date = self.date.at(now);
         for (slot, exchange) in &mut self.exchanges {
-            exchange.check_time(head_ms, stall_ms, date, now);
+            exchange.check_time(&patience, date, now);
             self.active.push(slot);
         }
     }

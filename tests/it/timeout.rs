@@ -1,0 +1,183 @@
+//! Clients that take too long: with a request, or with what they are sent.
+
+use std::time::Duration;
+
+use fanfare::Target;
+use serde_json::json;
+
+use crate::server::{Server, id_of, parts};
+use crate::support::client::request;
+use crate::support::clock::{eventually, now};
+
+const SHORT: Duration = Duration::from_millis(300);
+/// The clocks of the machine are looked at every so often.
+const COARSE: Duration = Duration::from_millis(20);
+
+fn server() -> Server {
+    Server::with(|builder| builder.head_timeout(SHORT))
+}
+
+#[test]
+fn a_head_that_is_not_whole_in_time_is_told() {
+    let server = server();
+    for head in [
+        "G",
+        "GET /api/sse HTTP/1.1\r\nHost: localhost\r\n",
+        "POST /api/sse/events HTTP/1.1\r\nHost: localhost\r\nContent-Le",
+    ] {
+        let mut connection = server.connect();
+        let began = now();
+        connection.send(head);
+        let response = connection.response();
+        assert!(began.elapsed() + COARSE >= SHORT, "{head:?}: {:?}", began.elapsed());
+        response.problem(408);
+        assert_eq!(response.field("connection"), Some("close"));
+        connection.expect_end();
+    }
+}
+
+#[test]
+fn drops_of_a_head_do_not_make_the_time_longer() {
+    let server = Server::with(|builder| builder.head_timeout(2 * SHORT));
+    let mut connection = server.connect();
+    let began = now();
+    connection.send("GET /healthz HTTP/1.1\r\nX: ");
+    while began.elapsed() < 10 * SHORT && connection.is_open() && connection.try_send("x") {
+        std::thread::sleep(SHORT / 10);
+    }
+    assert!(began.elapsed() < 6 * SHORT, "{:?}", began.elapsed());
+    connection.response().problem(408);
+}
+
+#[test]
+fn a_second_head_has_its_own_time() {
+    let server = server();
+    let mut connection = server.connect();
+    assert_eq!(connection.get("/healthz").status(), 200);
+    // Longer than a head may take: between requests a connection may be idle.
+    std::thread::sleep(SHORT * 2);
+    assert_eq!(connection.get("/healthz").status(), 200);
+    let began = now();
+    connection.send("GET /hea");
+    connection.response().problem(408);
+    assert!(began.elapsed() + COARSE >= SHORT, "{:?}", began.elapsed());
+    connection.expect_end();
+}
+
+#[test]
+fn a_connection_that_says_nothing_is_closed_without_a_word() {
+    let server = server();
+    let mut connection = server.connect();
+    let began = now();
+    connection.expect_end();
+    assert!(began.elapsed() + COARSE >= SHORT, "{:?}", began.elapsed());
+}
+
+#[test]
+fn a_connection_that_is_idle_after_an_answer_is_closed_without_a_word() {
+    let server = Server::with(|builder| builder.idle_timeout(SHORT));
+    let mut connection = server.connect();
+    assert_eq!(connection.get("/healthz").status(), 200);
+    let began = now();
+    connection.expect_end();
+    assert!(began.elapsed() + COARSE >= SHORT, "{:?}", began.elapsed());
+}
+
+#[test]
+fn a_body_has_more_time_than_a_head() {
+    let server = server();
+    let mut connection = server.connect();
+    let bytes = request("POST", "/api/sse/events", "Content-Type: application/json\r\n", r#"{"data":1}"#);
+    let (head, body) = bytes.split_at(bytes.len() - 5);
+    connection.send(head);
+    std::thread::sleep(SHORT * 2);
+    connection.send(body);
+    id_of(&connection.response());
+}
+
+#[test]
+fn a_body_that_stays_slow_after_its_grace_is_told() {
+    let server = Server::start();
+    let mut connection = server.connect();
+    let began = now();
+    connection.send("POST /api/sse/events HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n");
+    connection.send([b' '; 1000]);
+    let response = connection.response();
+    response.problem(408);
+    assert_eq!(response.field("connection"), Some("close"));
+    let took = began.elapsed();
+    assert!((Duration::from_millis(4900)..Duration::from_secs(8)).contains(&took), "{took:?}");
+    connection.expect_end();
+}
+
+#[test]
+fn a_stream_is_not_a_request_that_takes_long() {
+    let server = Server::with(|builder| builder.head_timeout(SHORT).idle_timeout(SHORT));
+    let mut subscriber = server.subscribe("");
+    assert!(!subscriber.read_for(SHORT * 3), "nothing comes, not even the end");
+    let id = server.publish(&json!({"data": 1}));
+    assert_eq!(subscriber.next().id, Some(id));
+}
+
+#[test]
+fn a_client_that_falls_behind_gets_everything_once_it_reads() {
+    let server = Server::with(|builder| builder.max_backlog(64 * 1024));
+    let mut slow = server.subscribe("?userId=slow");
+    let data = "x".repeat(4000);
+    for n in 0..3000 {
+        let target = if n % 3 == 0 { Target::user("slow") } else { Target::all() };
+        server.publisher.send_custom_event("n", &(n, &data), target).expect("room");
+    }
+    eventually("it is behind", || server.publisher.stats().expect("an answer").engine.lags > 0);
+    for n in 0..3000 {
+        let message = slow.next();
+        assert_eq!(parts(message.id.as_deref().expect("an id")).1, n + 1);
+        assert!(message.data.starts_with(&format!("[{n},")));
+    }
+    let engine = server.publisher.stats().expect("an answer").engine;
+    assert_eq!((engine.slow_clients_closed, engine.connections_closed), (0, 0));
+}
+
+#[test]
+fn a_client_whose_place_is_lost_is_ended_and_told_when_it_comes_back() {
+    let server = Server::with(|builder| {
+        builder.max_backlog(16 * 1024).history(100, 64 * 1024 * 1024, Duration::from_secs(600))
+    });
+    let mut slow = server.subscribe("");
+    let data = "x".repeat(4000);
+    for n in 0..3000 {
+        server.publisher.send_custom_event("n", &(n, &data), Target::all()).expect("room");
+    }
+    server.settle();
+    let rest = slow.rest();
+    assert!(
+        rest.iter().enumerate().all(|(n, message)| message.data.starts_with(&format!("[{n},"))),
+        "no gap"
+    );
+    assert_eq!(server.publisher.stats().expect("an answer").engine.slow_clients_closed, 1);
+    let place = rest.last().map_or(slow.last_event_id(), |message| &message.last_event_id);
+    let mut resumed = server.resume("", place);
+    assert_eq!(resumed.reason().as_deref(), Some("expired"));
+    assert_eq!(parts(resumed.last_event_id()).1, 2900);
+    assert!(resumed.take(100)[99].data.starts_with("[2999,"));
+}
+
+#[test]
+fn a_client_that_takes_nothing_is_stale_and_then_closed() {
+    let timeout = Duration::from_secs(1);
+    let server = Server::with(|builder| builder.connection_timeout(timeout));
+    let (_stuck, mut healthy) = (server.subscribe("?userId=stuck"), server.subscribe(""));
+    let data = "x".repeat(100_000);
+    for _ in 0..50 {
+        server.publisher.send_update(&data, Target::user("stuck")).expect("room");
+    }
+    eventually("it is stale", || {
+        let stats = server.publisher.stats().expect("an answer");
+        stats.stale_connections == 1 && stats.total_connections == 2
+    });
+    eventually("it is closed", || !server.publisher.is_user_connected("stuck"));
+    let stats = server.publisher.stats().expect("an answer");
+    assert_eq!((stats.engine.slow_clients_closed, stats.stale_connections), (1, 0));
+    let id = server.publish(&json!({"data": 1}));
+    assert_eq!(healthy.next().id, Some(id));
+}
