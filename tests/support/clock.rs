@@ -48,10 +48,15 @@ pub fn unix_ms() -> u64 {
 }
 
 /// Waits until `holds` does; panics with `what` if it does not in time.
-pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = Deadline::new();
+pub fn eventually(what: &str, holds: impl FnMut() -> bool) {
+    within(PATIENCE, what, holds);
+}
+
+/// Waits for at most `time` until `holds` does; panics with `what` if it does not.
+pub fn within(time: Duration, what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Deadline::after(time);
     while !holds() {
-        assert!(deadline.left().is_some(), "not within {PATIENCE:?}: {what}");
+        assert!(deadline.left().is_some(), "not within {time:?}: {what}");
         thread::sleep(STEP);
     }
 }

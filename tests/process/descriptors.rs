@@ -1,0 +1,90 @@
+//! A server out of descriptors: nobody who is here is disturbed, and those who leave make room.
+
+use std::net::TcpStream;
+use std::thread;
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::crowd::{Crowd, publish};
+use crate::server::{Server, alone, stats};
+use crate::support::clock::eventually;
+use crate::usage::processor;
+
+const LIMIT: usize = 64;
+const TIME: Duration = Duration::from_secs(20);
+
+/// Panics if it is busy while there is nothing that it can do.
+fn assert_does_not_spin(server: &Server) {
+    let before = processor(server.pid());
+    let time = Duration::from_secs(1);
+    // Not for something to come about: this is how long it is watched.
+    thread::sleep(time);
+    let used = processor(server.pid()) - before;
+    assert!(used < time / 4, "it used {used:?} of {time:?} while it waited for descriptors");
+}
+
+#[test]
+fn streams_beyond_the_descriptors_are_refused_and_nobody_is_disturbed() {
+    let _turn = alone();
+    let mut server = Server::limited(LIMIT, &["--max-connections", "1000", "--workers", "2"]);
+    let mut connection = server.connect();
+    assert_eq!(connection.get("/healthz").status(), 200);
+    let mut crowd = Crowd::connect(server.address, 3 * LIMIT);
+    crowd.read_until(TIME, "all are answered", |crowd| {
+        crowd.members.iter().all(|member| member.greeting.is_some())
+    });
+    let (connected, refused) = (crowd.count("connected"), crowd.count("refused"));
+    assert_eq!(connected + refused, 3 * LIMIT);
+    assert!((10..LIMIT).contains(&connected), "{connected} streams with {LIMIT} descriptors");
+    crowd.read_until(TIME, "the refused have ended", |crowd| {
+        crowd.members.iter().filter(|member| member.closed).count() == refused
+    });
+    for member in &crowd.members {
+        let greeting = member.greeting.as_ref().expect("all are greeted");
+        match greeting["status"].as_str() {
+            Some("connected") => assert!(!member.closed),
+            _ => assert_eq!(*greeting, json!({"status": "refused", "reason": "descriptors"})),
+        }
+    }
+    publish(&mut connection, 0..10, 100);
+    crowd.read_until(TIME, "the others have got what was published", |crowd| {
+        crowd.members.iter().all(|member| member.closed || member.received == 10)
+    });
+    assert_eq!(stats(&mut connection)["totalConnections"], connected);
+    crowd.members.retain(|member| member.closed);
+    eventually("there is room", || server.subscribe("").greeting()["status"] == "connected");
+    assert!(server.is_running());
+}
+
+#[test]
+fn connections_that_say_nothing_use_all_descriptors_and_it_does_not_spin() {
+    let _turn = alone();
+    let mut server = Server::limited(LIMIT, &["--max-connections", "1000", "--head-timeout", "3s"]);
+    let mut connection = server.connect();
+    let mut stream = server.subscribe("");
+    let silent: Vec<TcpStream> =
+        (0..2 * LIMIT).map(|_| TcpStream::connect(server.address).expect("room in the queue")).collect();
+    eventually("they hold what there is", || server.log().contains("out of file descriptors"));
+    assert_does_not_spin(&server);
+    // Those who wait are served once the silent have had their time.
+    publish(&mut connection, 0..1, 10);
+    assert_eq!(stream.next().event, "message");
+    assert_eq!(server.connect().get("/healthz").status(), 200);
+    assert_eq!(server.subscribe("").greeting()["status"], "connected");
+    drop(silent);
+    assert!(server.is_running());
+}
+
+#[test]
+fn streams_have_a_limit_out_of_the_descriptors_that_there_are() {
+    let server = Server::limited(256, &[]);
+    let mut crowd = Crowd::connect(server.address, 256);
+    crowd.read_until(TIME, "all are answered", |crowd| {
+        crowd.members.iter().all(|member| member.greeting.is_some())
+    });
+    let most = server.stats()["engine"]["maxConnections"].as_u64().expect("a number");
+    assert_eq!((crowd.count("connected") as u64, most), (192, 192));
+    let reasons = crowd.members.iter().filter_map(|member| member.greeting.as_ref()?.get("reason").cloned());
+    assert!(reasons.into_iter().all(|reason| reason == "full"), "others have the rest");
+}

@@ -1,0 +1,22 @@
+//! The server as a process: options, signals, descriptors, slow and vanished clients, crowds and churn.
+//!
+//! It is started as a user would start it, on a free port, and looked at from outside only: through sockets,
+//! its output, its exit status, and `/proc`. Every server, and every other process that a test starts, ends
+//! with its test.
+#![cfg(target_os = "linux")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod churn;
+mod crowd;
+mod descriptors;
+mod drain;
+mod options;
+mod panic;
+mod server;
+mod slow;
+mod start;
+mod throughput;
+mod usage;
+mod vanished;

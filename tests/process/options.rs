@@ -1,0 +1,135 @@
+//! Options: by command line and environment, and what is said of a bad one.
+
+use std::collections::BTreeSet;
+
+use crate::server::{Server, command, run};
+
+/// Every option, with a value that it cannot have.
+const BAD: [(&str, &str); 22] = [
+    ("listen", "localhost"),
+    ("workers", "0"),
+    ("base-path", "api"),
+    ("heartbeat-interval", "30"),
+    ("heartbeat", "loud"),
+    ("connection-timeout", "0s"),
+    ("retry", "fast"),
+    ("max-connections", "0"),
+    ("max-connections-per-ip", "-1"),
+    ("max-connections-per-user", "many"),
+    ("max-backlog", "1KiB"),
+    ("max-body", "0"),
+    ("send-buffer", "1"),
+    ("history-events", "1.5"),
+    ("history-bytes", "64 bits"),
+    ("history-age", "5 fortnights"),
+    ("dev-endpoints", "perhaps"),
+    ("insecure-open", "perhaps"),
+    ("head-timeout", "1ns"),
+    ("idle-timeout", "-1s"),
+    ("drain-timeout", "soon"),
+    ("log-format", "xml"),
+];
+
+fn variable(option: &str) -> String {
+    format!("FANFARE_{}", option.to_uppercase().replace('-', "_"))
+}
+
+/// Ended with status 2 and one line on standard error, which names the option.
+fn assert_refused(mut command: std::process::Command, option: &str) {
+    // What would be wrong if this were taken.
+    command.env("RUST_LOG", "off");
+    let shown = format!("{command:?}");
+    let output = run(command);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{shown}: {error}");
+    assert!(output.stdout.is_empty(), "{shown}");
+    assert_eq!(error.lines().count(), 1, "{shown}: {error}");
+    assert!(error.starts_with("fanfare: ") && error.contains(&format!("--{option}")), "{shown}: {error}");
+}
+
+#[test]
+fn every_option_refuses_a_bad_value_in_one_line() {
+    for (option, value) in BAD {
+        assert_refused(command(&[&format!("--{option}={value}")]), option);
+    }
+}
+
+#[test]
+fn every_option_is_in_the_environment_too() {
+    for (option, value) in BAD {
+        let mut command = command(&[]);
+        command.env(variable(option), value);
+        assert_refused(command, option);
+    }
+}
+
+#[test]
+fn the_table_has_every_option() {
+    let output = run(command(&["serve", "--help"]));
+    let help = String::from_utf8_lossy(&output.stdout).into_owned();
+    let word = |rest: &str| rest.split([' ', '=', '[', ',']).next().unwrap_or_default().to_owned();
+    let told: BTreeSet<String> =
+        help.lines().filter_map(|line| line.trim_start().strip_prefix("--").map(word)).collect();
+    let known: BTreeSet<String> = BAD.iter().map(|(option, _)| (*option).to_owned()).collect();
+    assert_eq!(told, known);
+    for option in known {
+        assert!(help.contains(&format!("[env: {}=", variable(&option))), "--{option} names its variable");
+    }
+}
+
+#[test]
+fn an_unknown_option_or_command_is_refused_in_one_line() {
+    assert_refused(command(&["--colour", "red"]), "colour");
+    assert_refused(command(&["serve", "--workers"]), "workers");
+    let output = run(command(&["dance"]));
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!((output.status.code(), error.lines().count()), (Some(2), 1), "{error}");
+    assert!(error.contains("dance"), "{error}");
+}
+
+#[test]
+fn an_option_is_taken_from_the_environment_and_the_command_line_wins() {
+    let with = |args: &[&str]| {
+        let mut command = command(&[&["--listen", "127.0.0.1:0"], args].concat());
+        command.env("FANFARE_BASE_PATH", "/from/environment").env("FANFARE_MAX_CONNECTIONS", "17");
+        command.env("FANFARE_DEV_ENDPOINTS", "off").env("FANFARE_INSECURE_OPEN", "false");
+        Server::launch(command)
+    };
+    let server = with(&[]);
+    assert!(server.greeting[0].ends_with("/from/environment"));
+    let statistics = server.connect().get("/from/environment/stats").json();
+    assert_eq!(statistics["engine"]["maxConnections"], 17);
+    assert_eq!(server.connect().get("/from/environment/test").status(), 404);
+    let server = with(&["--base-path", "/given", "--max-connections", "18", "--dev-endpoints", "on"]);
+    assert!(server.greeting[0].ends_with("/given"));
+    assert_eq!(server.connect().get("/given/stats").json()["engine"]["maxConnections"], 18);
+    assert_eq!(server.connect().get("/given/test").status(), 200);
+}
+
+#[test]
+fn several_addresses_in_one_variable() {
+    let mut command = command(&[]);
+    command.env("FANFARE_LISTEN", "127.0.0.1:0,127.0.0.2:0");
+    let server = Server::launch(command);
+    let addresses: Vec<std::net::SocketAddr> = server.greeting[0]
+        .split("http://")
+        .skip(1)
+        .filter_map(|url| url.split('/').next()?.parse().ok())
+        .collect();
+    assert_eq!(addresses.len(), 2, "the first line names every address: {}", server.greeting[0]);
+    for address in addresses {
+        assert_eq!(crate::support::client::Connection::open(address).get("/healthz").status(), 200);
+    }
+}
+
+#[test]
+fn the_log_is_json_where_asked_for() {
+    let mut server = Server::start(&["--log-format", "json"]);
+    server.signal(rustix::process::Signal::TERM);
+    assert!(server.exit_within(crate::support::clock::PATIENCE).success());
+    crate::support::clock::eventually("the log has come through the pipe", || !server.log().is_empty());
+    for line in server.log().lines() {
+        let entry: serde_json::Value = serde_json::from_str(line).expect("JSON");
+        assert!(entry["level"].is_string(), "{line}");
+    }
+}

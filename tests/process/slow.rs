@@ -1,0 +1,189 @@
+//! Clients that do not read: what they cost, and what becomes of them.
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::thread;
+use std::time::Duration;
+
+use serde_json::Value;
+use socket2::{Domain, Socket, Type};
+
+use crate::crowd::{Crowd, publish, seq_of};
+use crate::server::{Server, alone, stats};
+use crate::support::client::{Connection, request};
+use crate::support::clock::{PATIENCE, eventually, now};
+use crate::support::subscriber::Subscriber;
+use crate::usage::{memory, mib};
+
+const KIB: usize = 1024;
+const BATCH: u64 = 100;
+/// Of 1 KiB each.
+const TIME: Duration = Duration::from_secs(60);
+
+/// A stream that is not read for now, over a socket that takes little.
+fn stalled(server: &Server, query: &str) -> Subscriber {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    socket.set_recv_buffer_size(4 * KIB).expect("a size");
+    socket.connect(&SocketAddr::from(server.address).into()).expect("a connection");
+    Subscriber::over(socket.into(), &request("GET", &format!("/api/sse{query}"), "", ""))
+}
+
+/// Publishes so many events of 1 KiB, never more than `ahead` before those whom the crowd has read.
+fn publish_paced(connection: &mut Connection, crowd: &mut Crowd, events: u64, ahead: u64) {
+    for first in (0..events).step_by(BATCH as usize) {
+        publish(connection, first..first + BATCH, KIB - 40);
+        crowd.read_until(TIME, "the good ones keep up", |crowd| crowd.have((first + BATCH).saturating_sub(ahead)));
+    }
+    crowd.read_until(TIME, "the good ones have everything", |crowd| crowd.have(events));
+}
+
+fn number(statistics: &Value, pointer: &str) -> u64 {
+    statistics.pointer(pointer).and_then(Value::as_u64).unwrap_or_else(|| panic!("{pointer} in {statistics}"))
+}
+
+#[test]
+fn one_stalled_among_five_hundred_disturbs_nobody_and_is_caught_up_exactly() {
+    const EVENTS: u64 = 1_500;
+    let _turn = alone();
+    let server = Server::start(&["--workers", "2", "--max-backlog", "64KiB"]);
+    let mut slow = stalled(&server, "");
+    let mut crowd = Crowd::open(server.address, 500);
+    let mut connection = server.connect();
+    let publisher = thread::spawn(move || {
+        for first in (0..EVENTS).step_by(BATCH as usize) {
+            publish(&mut connection, first..first + BATCH, KIB - 40);
+        }
+        connection
+    });
+    crowd.read_until(TIME, "the good ones have everything", |crowd| crowd.have(EVENTS));
+    let mut connection = publisher.join().expect("everything is taken");
+    let statistics = stats(&mut connection);
+    assert_eq!(number(&statistics, "/totalConnections"), 501);
+    assert!(number(&statistics, "/engine/lags") > 0, "{statistics}");
+    assert_eq!(number(&statistics, "/engine/laggingConnections"), 1, "{statistics}");
+    let owed = number(&statistics, "/engine/backlogBytes");
+    assert!(owed <= 64 * KIB as u64 * 2, "{owed} bytes are owed at a limit of 64 KiB");
+    for n in 0..EVENTS {
+        let message = slow.next();
+        assert_eq!(seq_of(message.id.as_deref().expect("an id")), n + 1);
+        assert!(message.data.starts_with(&format!("{{\"n\":{n},")), "{:.40}", message.data);
+    }
+    // It is live again.
+    publish(&mut connection, EVENTS..EVENTS + 1, 10);
+    assert_eq!(seq_of(slow.next().id.as_deref().expect("an id")), EVENTS + 1);
+    eventually("nobody lags", || number(&stats(&mut connection), "/engine/laggingConnections") == 0);
+    let statistics = stats(&mut connection);
+    assert_eq!(number(&statistics, "/engine/slowClientsClosed"), 0);
+    assert_eq!(number(&statistics, "/engine/connectionsClosed"), 0);
+}
+
+#[test]
+fn stalled_clients_cost_no_memory_in_proportion_to_what_is_published() {
+    const EVENTS: u64 = 40_000;
+    let _turn = alone();
+    let server =
+        Server::start(&["--workers", "1", "--max-backlog", "128KiB", "--history-bytes", "2MiB"]);
+    let mut crowd = Crowd::open(server.address, 5);
+    let mut connection = server.connect();
+    // What every server has had once: a full history, buffers, the allocator's arenas.
+    publish_paced(&mut connection, &mut crowd, 4_000, 500);
+    let before = memory(server.pid());
+    let mut slow: Vec<Subscriber> = (0..5).map(|_| stalled(&server, "")).collect();
+    let places: Vec<String> = slow.iter().map(|stream| stream.last_event_id().to_owned()).collect();
+    let mut most = before;
+    crowd.members.iter_mut().for_each(|member| member.received = 0);
+    for first in (0..EVENTS).step_by(1000) {
+        crowd.members.iter_mut().for_each(|member| member.received = 0);
+        publish_paced(&mut connection, &mut crowd, 1000, 500);
+        most = most.max(memory(server.pid()));
+        let owed = number(&stats(&mut connection), "/engine/backlogBytes");
+        assert!(owed <= 5 * 2 * 128 * KIB as u64, "{owed} bytes are owed after {first} events");
+    }
+    let grown = most - before;
+    println!("{:.1} MiB, and at most {:.1} MiB more with 40 MiB published", mib(before), mib(grown));
+    assert!(grown < 4 * KIB * KIB, "{:.1} MiB more while 40 MiB were published", mib(grown));
+    for (stream, place) in slow.iter_mut().zip(&places) {
+        assert_ended_without_a_gap(stream, place);
+    }
+    let statistics = stats(&mut connection);
+    assert_eq!(number(&statistics, "/engine/slowClientsClosed"), 5);
+    assert_eq!(number(&statistics, "/totalConnections"), 5);
+    let place = slow[0].reader().messages.last().expect("an event").last_event_id.clone();
+    let resumed = server.resume("", &place);
+    assert_eq!(resumed.reason().as_deref(), Some("expired"));
+}
+
+/// What a stream had got before it was ended, because history no longer held its place, is a run of events.
+fn assert_ended_without_a_gap(stream: &mut Subscriber, place: &str) {
+    let rest = stream.rest();
+    assert!(!rest.is_empty(), "it was sent something before it was behind");
+    for (message, seq) in rest.iter().zip(seq_of(place) + 1..) {
+        assert_eq!(seq_of(message.id.as_deref().expect("an id")), seq);
+    }
+}
+
+#[test]
+fn one_that_takes_nothing_is_stale_and_then_closed_and_gone() {
+    let timeout = Duration::from_secs(2);
+    let server = Server::start(&["--connection-timeout", "2s", "--heartbeat-interval", "500ms"]);
+    let mut crowd = Crowd::open(server.address, 5);
+    let mut slow = stalled(&server, "?userId=slow&sessionId=s");
+    let mut connection = server.connect();
+    let began = now();
+    publish(&mut connection, 0..500, KIB);
+    crowd.read_until(TIME, "the good ones have everything", |crowd| crowd.have(500));
+    eventually("it is stale", || {
+        crowd.read(Duration::ZERO);
+        number(&stats(&mut connection), "/staleConnections") == 1
+    });
+    let stale = began.elapsed();
+    assert!(stale >= timeout / 2, "{stale:?}");
+    eventually("it is gone", || number(&stats(&mut connection), "/totalConnections") == 5);
+    let gone = began.elapsed();
+    assert!(gone >= timeout && gone < 3 * timeout, "{gone:?}");
+    let statistics = stats(&mut connection);
+    assert_eq!(number(&statistics, "/engine/slowClientsClosed"), 1);
+    assert_eq!(number(&statistics, "/staleConnections"), 0);
+    assert_eq!(number(&statistics, "/userConnections") + number(&statistics, "/sessionConnections"), 0);
+    assert_eq!(connection.get("/api/sse/users/slow").json()["online"], false);
+    slow.wait_for_loss();
+}
+
+#[test]
+fn one_that_reads_slowly_but_steadily_is_not_closed() {
+    let server = Server::start(&["--connection-timeout", "1s", "--max-backlog", "16KiB"]);
+    let mut slow = stalled(&server, "");
+    let mut connection = server.connect();
+    publish(&mut connection, 0..1000, KIB);
+    let began = now();
+    let mut seq = 0;
+    // Longer than the timeout, a little at a time.
+    while began.elapsed() < Duration::from_millis(2500) {
+        let message = slow.next();
+        seq += 1;
+        assert_eq!(seq_of(message.id.as_deref().expect("an id")), seq);
+        thread::sleep(Duration::from_millis(20));
+    }
+    for message in slow.take(1000 - seq as usize) {
+        seq += 1;
+        assert_eq!(seq_of(message.id.as_deref().expect("an id")), seq);
+    }
+    assert_eq!(number(&stats(&mut connection), "/engine/slowClientsClosed"), 0);
+}
+
+#[test]
+fn a_publisher_that_does_not_read_its_answers_disturbs_nobody() {
+    let server = Server::start(&[]);
+    let mut stream = server.subscribe("");
+    let mut socket = server.connect().into_socket();
+    socket.set_write_timeout(Some(Duration::from_millis(500))).expect("a timeout");
+    let fields = "Content-Type: application/json\r\n";
+    let many = request("POST", "/api/sse/events", fields, "{\"data\":1,\"to\":{\"user\":\"x\"}}").repeat(1000);
+    // Until the server takes no more of it.
+    let began = now();
+    while began.elapsed() < PATIENCE && socket.write_all(&many).is_ok() {}
+    assert!(began.elapsed() < PATIENCE, "it takes requests for ever from one who reads no answers");
+    let mut connection = server.connect();
+    publish(&mut connection, 0..1, 10);
+    assert!(stream.next().data.starts_with("{\"n\":0,"));
+}

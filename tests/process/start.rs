@@ -1,0 +1,140 @@
+//! Starting: what is said, and where the server is found.
+
+use std::io::{BufRead, BufReader};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+
+use crate::server::{Server, command, run};
+use crate::support::client::Connection;
+use crate::support::clock::PATIENCE;
+use crate::support::subscriber::Subscriber;
+
+/// A process that is killed with its test, and the lines that it prints.
+struct Printing(Child, Receiver<String>);
+
+impl Printing {
+    /// Runs a line of shell that is one command.
+    fn start(line: &str) -> Self {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("exec {line}")]).stdin(Stdio::null()).stderr(Stdio::null());
+        let mut child = shell.stdout(Stdio::piped()).spawn().expect("a shell");
+        let stdout = BufReader::new(child.stdout.take().expect("a pipe"));
+        let (sender, lines) = channel();
+        // It ends with the process.
+        thread::spawn(move || stdout.lines().map_while(Result::ok).all(|line| sender.send(line).is_ok()));
+        Self(child, lines)
+    }
+
+    fn wait_for(&self, what: &str) -> String {
+        loop {
+            let line = self.1.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("no {what:?}"));
+            if line.contains(what) {
+                return line;
+            }
+        }
+    }
+}
+
+impl Drop for Printing {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn the_first_line_says_where_it_is_and_two_more_what_to_try() {
+    let server = Server::start(&[]);
+    let url = format!("http://localhost:{}/api/sse", server.address.port());
+    assert_eq!(server.greeting[0], format!("fanfare listens on {url}"));
+    let [stream, test] = [&server.greeting[2], &server.greeting[3]];
+    assert!(stream.ends_with(&format!("curl -N -H \"Accept: text/event-stream\" {url}")), "{stream}");
+    assert!(test.contains(&format!("curl -X POST {url}/test ")), "{test}");
+    assert_eq!(server.subscribe("").greeting()["status"], "connected");
+}
+
+#[test]
+fn the_two_commands_that_it_prints_work() {
+    if Command::new("curl").arg("--version").output().is_err() {
+        return println!("skipped: there is no curl");
+    }
+    let server = Server::start(&[]);
+    let [stream, test] = [2, 3].map(|n| {
+        let at = server.greeting[n].find("curl ").expect("a command");
+        server.greeting[n][at..].to_owned()
+    });
+    let stream = Printing::start(&stream);
+    stream.wait_for("event: connection");
+    let answer = Printing::start(&test).wait_for("id");
+    let id = serde_json::from_str::<serde_json::Value>(&answer).expect("JSON")["id"].clone();
+    assert_eq!(stream.wait_for("id: "), format!("id: {}", id.as_str().expect("an id")));
+    assert_eq!(stream.wait_for("event: "), "event: notification");
+    assert!(stream.wait_for("data: ").contains("\"message\":\"Test message\""));
+}
+
+#[test]
+fn localhost_is_found_by_both_of_its_addresses() {
+    if TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_err() {
+        return println!("skipped: there is no ::1");
+    }
+    // As by default, but for the port. Somebody else may take it before the server does.
+    let start = |_| {
+        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+        let port = free.local_addr().expect("an address").port();
+        drop(free);
+        let (v4, v6) = (format!("127.0.0.1:{port}"), format!("[::1]:{port}"));
+        Server::try_launch(command(&["--listen", &v4, "--listen", &v6])).ok()
+    };
+    let server = (0..10).find_map(start).expect("a port that is free in both families");
+    let port = server.address.port();
+    assert_eq!(server.greeting[0], format!("fanfare listens on http://localhost:{port}/api/sse"));
+    let mut streams = [SocketAddr::from((Ipv4Addr::LOCALHOST, port)), (Ipv6Addr::LOCALHOST, port).into()]
+        .map(|address| Subscriber::open(address, "/api/sse", ""));
+    server.connect().post("/api/sse/events", "{\"data\":1}");
+    let ids = streams.each_mut().map(|stream| stream.next().id);
+    assert_eq!(ids[0], ids[1]);
+}
+
+#[test]
+fn an_address_in_use_is_said_in_one_line() {
+    let server = Server::start(&[]);
+    let address = server.address.to_string();
+    let output = run(command(&["--listen", &address]));
+    let (error, printed) = (String::from_utf8_lossy(&output.stderr), output.stdout);
+    assert_eq!((output.status.code(), printed), (Some(1), vec![]), "{error}");
+    assert_eq!(error.lines().count(), 1, "{error}");
+    assert!(error.starts_with("fanfare: ") && error.contains(&address) && error.contains("in use"), "{error}");
+}
+
+#[test]
+fn open_mode_stays_on_loopback_unless_told_that_it_is_insecure() {
+    for address in ["0.0.0.0:0", "[::]:0"] {
+        let output = run(command(&["--listen", address]));
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!((output.status.code(), error.lines().count()), (Some(2), 1), "{error}");
+        assert!(error.contains("insecure-open"), "it says what would do: {error}");
+    }
+    let server = Server::launch(command(&["--listen", "0.0.0.0:0", "--insecure-open"]));
+    let mut connection = Connection::open(server.address);
+    let response = connection.request("GET", "/api/sse/stats", "Host: example.com\r\n", "");
+    assert_eq!(response.status(), 200);
+    let mut server = Server::start(&[]);
+    let response = server.connect().request("GET", "/api/sse/stats", "Host: example.com\r\n", "");
+    response.problem(403);
+    assert!(server.is_running());
+}
+
+#[test]
+fn help_and_version_are_told() {
+    for args in [&["--help"][..], &["-h"], &["serve", "--help"], &["--version"], &["-V"]] {
+        let output = run(command(args));
+        let printed = String::from_utf8_lossy(&output.stdout);
+        assert_eq!((output.status.code(), output.stderr), (Some(0), vec![]), "{args:?}");
+        match args[0] {
+            "--version" | "-V" => assert_eq!(printed, format!("fanfare {}\n", env!("CARGO_PKG_VERSION"))),
+            _ => assert!(printed.contains("Usage: fanfare"), "{printed}"),
+        }
+    }
+}
