@@ -108,7 +108,9 @@ impl<S> Shard<S> {
             if matches!(connection.phase, Phase::Head(_)) {
                 report.unopened += 1;
             }
-            report.backlog_bytes += connection.backlog(tape_of(&self.tapes, connection.framing)) as u64;
+            let backlog = connection.backlog(tape_of(&self.tapes, connection.framing)) as u64;
+            report.backlog_bytes += backlog;
+            report.largest_backlog_bytes = report.largest_backlog_bytes.max(backlog);
             if !connection.is_stream() {
                 continue;
             }
