@@ -8,11 +8,13 @@ mod support;
 
 mod access;
 mod batch;
+mod crowd;
 mod encoding;
 mod exchange;
 mod heartbeat;
 mod hooks;
 mod limits;
+mod model;
 mod negotiation;
 mod payload;
 mod publisher;
