@@ -23,6 +23,7 @@ mod resume;
 mod routes;
 mod server;
 mod shutdown;
+mod start;
 mod statistics;
 mod stream;
 mod table;
