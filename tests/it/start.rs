@@ -50,7 +50,8 @@ fn an_option_that_cannot_be_is_an_error_that_names_it() {
         change(&mut config);
         builder().config(config).start().err().map(|error| error.to_string())
     };
-    let cases: [(&str, fn(&mut Config)); 8] = [
+    type Change = fn(&mut Config);
+    let cases: [(&str, Change); 8] = [
         ("workers", |config| config.workers = 0),
         ("base-path", |config| config.base_path = "sse".into()),
         ("base-path", |config| config.base_path = "/".into()),
