@@ -43,6 +43,9 @@ impl<S> Shard<S> {
         if connection.is_stream() {
             self.leave(slot, reason);
         }
+        if let Some(connection) = self.connections.get_mut(slot as usize) {
+            connection.outbox = None;
+        }
         self.set_blocked(slot, false);
         self.enter(slot, Phase::Closed);
         self.closed.push(slot);

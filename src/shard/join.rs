@@ -61,8 +61,8 @@ impl<S: Write> Shard<S> {
                 self.greet(slot, self.event_id(after), Continuity::Recovered, now);
                 return Ok(Greeting::Sent);
             }
-            (Greeting::DueAfter(gap), Continuity::Recovered) => gap,
-            (Greeting::Due | Greeting::DueAfter(_), Continuity::Lost(gap)) => gap,
+            // What was found first is what the client is told.
+            (Greeting::DueAfter(gap), _) | (Greeting::Due, Continuity::Lost(gap)) => gap,
         };
         // At a lost position the stream goes on just before the first event that follows.
         let begins = match records.first() {

@@ -5,8 +5,6 @@ use std::io::Write as _;
 
 use serde::Serialize;
 
-const EVENT_STREAM: &str = "text/event-stream";
-
 /// A refusal: `application/problem+json` (RFC 9457).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
@@ -65,11 +63,6 @@ impl Response {
         Self { status: 204, content_type: "", body: Vec::new(), field: None }
     }
 
-    /// What HEAD of a stream is answered.
-    pub fn stream_head() -> Self {
-        Self { status: 200, content_type: EVENT_STREAM, body: Vec::new(), field: None }
-    }
-
     /// With one more response field.
     #[must_use]
     pub fn with_field(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Self {
@@ -82,12 +75,8 @@ impl Response {
     pub fn write(&self, out: &mut Vec<u8>, head_only: bool, close: bool, date: &str) {
         let _ = write!(out, "HTTP/1.1 {} {}\r\nDate: {date}\r\n", self.status, reason_phrase(self.status));
         if !self.content_type.is_empty() {
-            let _ = write!(out, "Content-Type: {}\r\n", self.content_type);
-        }
-        // What HEAD of a stream says is what GET would: a stream has no length (RFC 9110, 9.3.2).
-        let is_stream = self.content_type == EVENT_STREAM;
-        if !self.content_type.is_empty() && !is_stream {
-            let _ = write!(out, "Content-Length: {}\r\n", self.body.len());
+            let length = self.body.len();
+            let _ = write!(out, "Content-Type: {}\r\nContent-Length: {length}\r\n", self.content_type);
         }
         if let Some((name, value)) = &self.field {
             let _ = write!(out, "{name}: {value}\r\n");
@@ -95,10 +84,7 @@ impl Response {
         if close {
             out.extend_from_slice(b"Connection: close\r\n");
         }
-        out.extend_from_slice(match is_stream {
-            true => b"Cache-Control: no-cache, no-transform\r\nX-Accel-Buffering: no\r\n\r\n",
-            false => b"Cache-Control: no-store\r\n\r\n",
-        });
+        out.extend_from_slice(b"Cache-Control: no-store\r\n\r\n");
         if !head_only {
             out.extend_from_slice(&self.body);
         }

@@ -36,6 +36,8 @@ pub struct Connection {
     /// The last event that was received or need not be.
     at: u64,
     pub drained: bool,
+    /// Its permission may end before anything else does.
+    pub expires: bool,
 }
 
 /// What its `connection` event said.
@@ -86,6 +88,7 @@ impl Connection {
             greeting: None,
             at: 0,
             drained: false,
+            expires: false,
         }
     }
 

@@ -48,6 +48,16 @@ fn run(seed: u64, seen: &Seen) {
     seen.false_alarms.fetch_add(world.gaps.1 as u64, Ordering::Relaxed);
 }
 
+/// Seeds that found something once.
+const REGRESSIONS: [u64; 6] = [
+    0,    // an empty outbox at the end of a stream of HTTP/1.0
+    9,    // a slot added under way made a pass miss another
+    177,  // a closed connection kept a stretch of a tape that was forgotten
+    2566, // a gap that was found while another was still to be told took its place
+    4205, // the same
+    221,  // as 177
+];
+
 fn run_reported(seed: u64, seen: &Seen) {
     if let Err(panic) = catch_unwind(AssertUnwindSafe(|| run(seed, seen))) {
         eprintln!("seed {seed} failed: FANFARE_SEED={seed} cargo test --test simulation");
@@ -66,6 +76,7 @@ fn every_client_gets_exactly_what_it_should() {
         return run_reported(seed, &seen);
     }
     let seeds = number("FANFARE_SEEDS").unwrap_or(SEEDS);
+    REGRESSIONS.iter().filter(|seed| **seed >= seeds).for_each(|seed| run_reported(*seed, &seen));
     let next = AtomicU64::new(0);
     std::thread::scope(|scope| {
         for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {

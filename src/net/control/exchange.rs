@@ -9,7 +9,7 @@ use super::Visitor;
 use super::service::{Outcome, Plan, Service};
 use crate::shard::Arrival;
 use crate::wire::http::{RequestReader, Step};
-use crate::wire::{Framing, HttpDate, Now, Problem, Refusal, Response};
+use crate::wire::{Framing, HttpDate, Now, Problem, Refusal, Response, write_head};
 
 /// Answers that may wait to be written before no further request of the connection is looked at.
 const MAX_WAITING: usize = 64 * 1024;
@@ -34,7 +34,7 @@ pub(super) struct Exchange {
     phase: Phase,
     /// Since when it is in this phase or its request, in ms since the start.
     since_ms: u64,
-    /// When the peer last took something, in ms since the start.
+    /// When the peer last took something or was owed nothing, in ms since the start.
     progress_ms: u64,
     refusal: Option<Refusal>,
     /// The socket may have more to be read.
@@ -261,6 +261,10 @@ impl Exchange {
         match outcome {
             Err(problem) => self.answer(&problem.into(), head_only, keep_alive, date, now),
             Ok(Outcome::Answer(response)) => self.answer(&response, head_only, keep_alive, date, now),
+            Ok(Outcome::StreamHead) => {
+                write_head(&mut self.out, framing, !keep_alive, date);
+                self.go_on(keep_alive, now);
+            }
             Ok(Outcome::Later) => self.enter(Phase::Waiting { head_only, keep_alive }, now),
             Ok(Outcome::Stream(arrival)) => self.enter(Phase::Leaving(arrival), now),
             Ok(Outcome::Refused(reason)) => self.refuse(service, framing, reason, date, now),
@@ -281,10 +285,12 @@ impl Exchange {
     }
 
     fn answer(&mut self, response: &Response, head_only: bool, keep_alive: bool, date: &str, now: Now) {
-        if self.waiting() == 0 {
-            self.progress_ms = now.elapsed_ms;
-        }
         response.write(&mut self.out, head_only, !keep_alive, date);
+        self.go_on(keep_alive, now);
+    }
+
+    /// An answer is ready to be written; what follows it?
+    fn go_on(&mut self, keep_alive: bool, now: Now) {
         let next = match keep_alive {
             false => Phase::Closing { shut: false },
             true if self.reader.is_idle() => Phase::Idle { answered: true },
@@ -309,6 +315,7 @@ impl Exchange {
                 }
             }
         }
+        self.progress_ms = now.elapsed_ms;
         self.out.clear();
         self.written = 0;
         self.out.shrink_to(MAX_WAITING);

@@ -42,6 +42,8 @@ pub(super) enum Outcome {
     Answer(Response),
     /// An answer that event loops have a part in.
     Later,
+    /// The head of a stream, and no more.
+    StreamHead,
     /// A stream, which an event loop takes over.
     Stream(Box<Arrival>),
     /// A stream, but not now: an answer that a browser takes for a stream, and comes back after.
@@ -134,7 +136,7 @@ impl Service {
             Route::Liveness => Response::text(200, "ok\n"),
             Route::Readiness if admission.is_draining() => return Err(unavailable("draining")),
             Route::Readiness => Response::text(200, "ready\n"),
-            Route::StreamHead => Response::stream_head(),
+            Route::StreamHead => return Ok(Outcome::StreamHead),
             Route::Statistics => {
                 self.shared.statistics(|statistics| later(Response::json(200, &statistics)));
                 return Ok(Outcome::Later);
