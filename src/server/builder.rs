@@ -2,6 +2,7 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::{Engine, StartError};
@@ -194,7 +195,7 @@ impl EngineBuilder {
         let clock = Clock::start();
         let setup = Setup {
             clock,
-            settings: settings(&config, &access, !hooks.is_empty(), clock.now().unix_ms),
+            settings: settings(&config, &access, !hooks.is_empty(), next_epoch(clock.now().unix_ms)),
             streams: StreamLimits {
                 total: config.max_connections.unwrap_or_else(|| net::streams_within(limit)),
                 per_address: config.max_connections_per_ip.unwrap_or(usize::MAX),
@@ -219,10 +220,19 @@ impl EngineBuilder {
     }
 }
 
-fn settings(config: &Config, access: &Access, watch: bool, unix_ms: u64) -> Settings {
+/// When a history begins: now, or the next ms where another history of this process began just now, so that no
+/// two are taken for one.
+fn next_epoch(unix_ms: u64) -> u64 {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    let next = |last: u64| unix_ms.max(last + 1);
+    let last = LAST.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(next(last)));
+    last.map_or(unix_ms, next)
+}
+
+fn settings(config: &Config, access: &Access, watch: bool, epoch: u64) -> Settings {
     Settings {
         node: fastrand::u32(..),
-        epoch: unix_ms,
+        epoch,
         routes: Routes::new(&config.base_path, config.dev_endpoints.unwrap_or(access.is_open())),
         requests: RequestLimits { body: config.max_body, ..RequestLimits::default() },
         open: access.is_open(),
