@@ -161,6 +161,20 @@ impl EngineBuilder {
     ///
     /// It is called for everything but health checks, on the one control thread: it must not block, or all
     /// requests wait. A hook that panics costs the request's connection.
+    ///
+    /// ```
+    /// use fanfare::{Denial, Engine, Identity, Pattern};
+    /// let tickets = Pattern::parse("tickets.>")?;
+    /// let engine = Engine::builder()
+    ///     .listen("127.0.0.1:0".parse()?)
+    ///     .authenticate(move |request| match request.bearer() {
+    ///         Some("s3cret") => Ok(Identity::new().allow_publish().allow_admin()),
+    ///         Some("ada") => Ok(Identity::new().user("ada").allow_subscribe(tickets.clone())),
+    ///         _ => Err(Denial::Unauthorized("a bearer token is needed".into())),
+    ///     })
+    ///     .start()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn authenticate(
         mut self,
         hook: impl Fn(&RequestHead<'_>) -> Result<Identity, Denial> + Send + Sync + 'static,
@@ -177,6 +191,14 @@ impl EngineBuilder {
     }
 
     /// Is told of every stream that ends, and why, on the same thread.
+    ///
+    /// ```
+    /// let engine = fanfare::Engine::builder()
+    ///     .listen("127.0.0.1:0".parse()?)
+    ///     .on_disconnect(|client, reason| println!("{:?} has gone: {}", client.user_id(), reason.as_str()))
+    ///     .start()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn on_disconnect(mut self, hook: impl Fn(&Client, CloseReason) + Send + 'static) -> Self {
         self.hooks.disconnect = Some(Box::new(hook));
         self
