@@ -57,6 +57,8 @@ impl<S> Shard<S> {
             self.effects.extend(self.client(slot).map(|client| Effect::Disconnected(client, reason)));
         }
         let Some(connection) = self.connections.get(slot as usize) else { return };
+        let client = self.client_id(slot, connection.serial);
+        tracing::debug!(%client, reason = reason.as_str(), "a stream has ended");
         let Some(origin) = self.origins.get(slot as usize) else { return };
         let profile = connection.profile.as_ref().unwrap_or(&self.anonymous);
         self.index.remove(slot, profile);
