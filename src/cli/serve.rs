@@ -10,9 +10,7 @@ use signal_hook::iterator::Signals;
 use tracing_subscriber::EnvFilter;
 
 use super::options::{LogFormat, ServeOptions};
-
-/// Asked for what cannot be.
-const USAGE: u8 = 2;
+use super::{USAGE, fail};
 
 pub(super) fn serve(options: ServeOptions) -> ExitCode {
     start_log(options.log_format);
@@ -80,9 +78,4 @@ fn start_log(format: LogFormat) {
         LogFormat::Text => log.init(),
         LogFormat::Json => log.json().init(),
     }
-}
-
-fn fail(status: u8, message: &str) -> ExitCode {
-    eprintln!("fanfare: {message}");
-    ExitCode::from(status)
 }
