@@ -204,7 +204,8 @@ impl EngineBuilder {
         self
     }
 
-    /// Starts the engine. When this returns, it listens.
+    /// Starts the engine. When this returns, it listens. It raises the soft limit of file descriptors of the
+    /// process to the hard one.
     pub fn start(self) -> Result<Engine, StartError> {
         let Self { config, listeners, access, hooks } = self;
         config.check()?;
