@@ -30,30 +30,13 @@ pub enum PublishError {
 /// When a call returns `Ok`, the event is in history and handed to every event loop, in order.
 ///
 /// ```
-/// use fanfare::{Announcement, Engine, Level, Notification, Progress, Target};
+/// use fanfare::{Engine, Event, Publication, Target, Topic};
 /// # let engine = Engine::builder().listen("127.0.0.1:0".parse()?).start()?;
 /// let publisher = engine.publisher();
-///
-/// publisher.notify_user("user-123", &Notification {
-///     kind: "order".into(),
-///     title: "Shipped".into(),
-///     message: "Your order is on its way".into(),
-///     data: None,
-/// })?;
-/// publisher.broadcast_announcement(&Announcement {
-///     title: "Maintenance".into(),
-///     message: "Back in five minutes".into(),
-///     level: Level::Warning,
-/// })?;
-/// publisher.send_progress("user-123", &Progress {
-///     operation_id: "export-7".into(),
-///     percentage: 40.0,
-///     message: "Reading".into(),
-///     completed: false,
-/// })?;
-/// publisher.send_update(&serde_json::json!({"price": 3}), Target::all())?;
-/// let in_the_room = Target::filter(|client| client.meta("roomId") == Some("room-123"));
-/// publisher.send_custom_event("joined", &"Ada", in_the_room)?;
+/// let event = Event::text("log", "line one\nline two")?.retry(5_000);
+/// let to = Target::topic(Topic::parse("builds.42")?).except(Target::user("ada"));
+/// let id = publisher.publish(Publication::new(event, to))?;
+/// println!("published as {id}");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
@@ -71,21 +54,67 @@ impl Publisher {
     }
 
     /// Sends a `notification` to all streams of a user.
+    ///
+    /// ```
+    /// use fanfare::Notification;
+    /// # let engine = fanfare::Engine::builder().listen("127.0.0.1:0".parse()?).start()?;
+    /// # let publisher = engine.publisher();
+    /// publisher.notify_user("user-123", &Notification {
+    ///     kind: "order".into(),
+    ///     title: "Shipped".into(),
+    ///     message: "Your order is on its way".into(),
+    ///     data: Some(serde_json::json!({"order": 7})),
+    /// })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn notify_user(&self, user: &str, notification: &Notification) -> Result<EventId, PublishError> {
         self.send_custom_event("notification", notification, Target::user(user))
     }
 
     /// Sends an `announcement` to everyone.
+    ///
+    /// ```
+    /// use fanfare::{Announcement, Level};
+    /// # let engine = fanfare::Engine::builder().listen("127.0.0.1:0".parse()?).start()?;
+    /// # let publisher = engine.publisher();
+    /// publisher.broadcast_announcement(&Announcement {
+    ///     title: "Maintenance".into(),
+    ///     message: "Back in five minutes".into(),
+    ///     level: Level::Warning,
+    /// })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn broadcast_announcement(&self, announcement: &Announcement) -> Result<EventId, PublishError> {
         self.send_custom_event("announcement", announcement, Target::all())
     }
 
     /// Sends a `progress` to all streams of a user.
+    ///
+    /// ```
+    /// use fanfare::Progress;
+    /// # let engine = fanfare::Engine::builder().listen("127.0.0.1:0".parse()?).start()?;
+    /// # let publisher = engine.publisher();
+    /// publisher.send_progress("user-123", &Progress {
+    ///     operation_id: "export-7".into(),
+    ///     percentage: 40.0,
+    ///     message: "Reading".into(),
+    ///     completed: false,
+    /// })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn send_progress(&self, user: &str, progress: &Progress) -> Result<EventId, PublishError> {
         self.send_custom_event("progress", progress, Target::user(user))
     }
 
     /// Sends an `update` with any data.
+    ///
+    /// ```
+    /// use fanfare::{Target, Topic};
+    /// # let engine = fanfare::Engine::builder().listen("127.0.0.1:0".parse()?).start()?;
+    /// # let publisher = engine.publisher();
+    /// publisher.send_update(&serde_json::json!({"price": 3}), Target::topic(Topic::parse("prices.eu")?))?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn send_update<T: Serialize + ?Sized>(
         &self,
         data: &T,
@@ -95,6 +124,15 @@ impl Publisher {
     }
 
     /// Sends an event of any name with any data.
+    ///
+    /// ```
+    /// use fanfare::Target;
+    /// # let engine = fanfare::Engine::builder().listen("127.0.0.1:0".parse()?).start()?;
+    /// # let publisher = engine.publisher();
+    /// let in_the_room = Target::filter(|client| client.meta("roomId") == Some("room-123"));
+    /// publisher.send_custom_event("joined", &"Ada", in_the_room)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn send_custom_event<T: Serialize + ?Sized>(
         &self,
         name: &str,
@@ -111,6 +149,16 @@ impl Publisher {
 
     /// Publishes several events with ids in a row: all, or none. Returns the first and the last id; `None` for
     /// an empty batch.
+    ///
+    /// ```
+    /// use fanfare::{Event, Publication, Target};
+    /// # let engine = fanfare::Engine::builder().listen("127.0.0.1:0".parse()?).start()?;
+    /// # let publisher = engine.publisher();
+    /// let line = |text| Ok::<_, fanfare::EventError>(Publication::new(Event::text("log", text)?, Target::all()));
+    /// let ids = publisher.publish_all(vec![line("one")?, line("two")?])?;
+    /// assert!(ids.is_some_and(|(first, last)| last.seq == first.seq + 1));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn publish_all(&self, batch: Vec<Publication>) -> Result<Option<(EventId, EventId)>, PublishError> {
         if batch.is_empty() {
             return Ok(None);
@@ -121,11 +169,27 @@ impl Publisher {
 
     /// How everything stands. Every event loop is asked, so this waits for a turn of each, and it must not be
     /// called on one (from a [`Target::filter`]). `None` if a loop does not answer, as after a shutdown.
+    ///
+    /// ```
+    /// # let engine = fanfare::Engine::builder().listen("127.0.0.1:0".parse()?).start()?;
+    /// # let publisher = engine.publisher();
+    /// if let Some(stats) = publisher.stats() {
+    ///     println!("{} streams, {} deliveries", stats.total_connections, stats.engine.deliveries);
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn stats(&self) -> Option<Statistics> {
         self.ask(|reply| self.shared.statistics(reply))
     }
 
     /// How many different users have a stream open.
+    ///
+    /// ```
+    /// # let engine = fanfare::Engine::builder().listen("127.0.0.1:0".parse()?).start()?;
+    /// # let publisher = engine.publisher();
+    /// assert_eq!(publisher.connected_users_count(), 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn connected_users_count(&self) -> usize {
         self.shared.admission().users()
     }
@@ -136,6 +200,13 @@ impl Publisher {
     }
 
     /// Whether a user has a stream open.
+    ///
+    /// ```
+    /// # let engine = fanfare::Engine::builder().listen("127.0.0.1:0".parse()?).start()?;
+    /// # let publisher = engine.publisher();
+    /// assert!(!publisher.is_user_connected("user-123"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn is_user_connected(&self, user: &str) -> bool {
         self.shared.admission().connections_of(user) > 0
     }
@@ -146,11 +217,27 @@ impl Publisher {
     }
 
     /// Ends all streams of a user; returns how many. Waits as [`stats`](Self::stats) does; 0 after a shutdown.
+    ///
+    /// ```
+    /// # let engine = fanfare::Engine::builder().listen("127.0.0.1:0".parse()?).start()?;
+    /// # let publisher = engine.publisher();
+    /// assert_eq!(publisher.disconnect_user("user-123"), 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn disconnect_user(&self, user: &str) -> usize {
         self.disconnect(&Who::User(user.into()))
     }
 
     /// Ends one stream; returns how many, 0 or 1. Waits as [`stats`](Self::stats) does; 0 after a shutdown.
+    ///
+    /// ```
+    /// # let engine = fanfare::Engine::builder().listen("127.0.0.1:0".parse()?).start()?;
+    /// # let publisher = engine.publisher();
+    /// // What the connection event told the client, and hooks and filters see.
+    /// let client = "3f2a9c4d000100000000000000a4".parse()?;
+    /// assert_eq!(publisher.disconnect_client(client), 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn disconnect_client(&self, client: ClientId) -> usize {
         self.disconnect(&Who::Client(client))
     }

@@ -1,6 +1,6 @@
 //! `fanfare serve`.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 use std::thread;
 
@@ -10,9 +10,8 @@ use signal_hook::iterator::Signals;
 use tracing_subscriber::EnvFilter;
 
 use super::options::{LogFormat, ServeOptions};
-
-/// Asked for what cannot be.
-const USAGE: u8 = 2;
+use super::{USAGE, fail};
+use super::{USAGE, fail};
 
 pub(super) fn serve(options: ServeOptions) -> ExitCode {
     start_log(options.log_format);
@@ -45,15 +44,19 @@ pub(super) fn serve(options: ServeOptions) -> ExitCode {
 fn greet(engine: &Engine, base_path: &str) {
     let addresses = engine.local_addrs();
     let Some(port) = addresses.first().map(|address| address.port()) else { return };
-    let is_localhost = addresses.iter().all(|address| address.ip().is_loopback() && address.port() == port);
-    let origin = match is_localhost {
-        true => format!("http://localhost:{port}"),
-        false => format!("http://{}", addresses[0]),
+    let localhost = [IpAddr::from(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()];
+    let is_localhost =
+        addresses.iter().all(|address| localhost.contains(&address.ip()) && address.port() == port);
+    let origins = match is_localhost {
+        true => vec![format!("http://localhost:{port}")],
+        false => addresses.iter().map(|address| format!("http://{address}")).collect(),
     };
+    let (origin, streams) = (&origins[0], origins.iter().map(|origin| format!("{origin}{base_path}")));
+    let streams = streams.collect::<Vec<_>>().join(", ");
     // Nobody may be reading.
     let _ = writeln!(
         io::stdout(),
-        "fanfare listens on {origin}{base_path}\n\n\
+        "fanfare listens on {streams}\n\n\
          Follow the stream:   curl -N -H \"Accept: text/event-stream\" {origin}{base_path}\n\
          Send a test event:   curl -X POST {origin}{base_path}/test -H \"Content-Type: application/json\" \
          -d '{{\"type\": \"notification\", \"message\": \"Test message\"}}'"
@@ -72,14 +75,12 @@ fn wait(mut signals: Signals) {
 
 fn start_log(format: LogFormat) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal());
     match format {
         LogFormat::Text => log.init(),
         LogFormat::Json => log.json().init(),
     }
-}
-
-fn fail(status: u8, message: &str) -> ExitCode {
-    eprintln!("fanfare: {message}");
-    ExitCode::from(status)
 }

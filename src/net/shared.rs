@@ -7,7 +7,7 @@ use super::access::Access;
 use super::clock::Clock;
 use super::control;
 use super::descriptors::Reserve;
-use super::gather::Gather;
+use super::gather::gather;
 use super::inbox::{Inbox, LoopInbox};
 use super::statistics::Statistics;
 use super::worker;
@@ -43,12 +43,11 @@ impl Shared {
     /// Asks every event loop how it stands. `done` is called on the thread of the last to answer.
     pub(crate) fn statistics(self: &Arc<Self>, done: impl FnOnce(Statistics) + Send + 'static) {
         let shared = self.clone();
-        let gather = Gather::new(self.loops.len(), Vec::new(), move |reports: Vec<(usize, Report)>| {
+        let shares = gather(self.loops.len(), Vec::new(), move |reports: Vec<(usize, Report)>| {
             done(shared.statistics_of(reports));
         });
-        for (n, inbox) in self.loops.iter().enumerate() {
-            let gather = gather.clone();
-            let reply = Box::new(move |report| gather.add(|reports| reports.push((n, report))));
+        for (n, (inbox, share)) in self.loops.iter().zip(shares).enumerate() {
+            let reply = Box::new(move |report| share.add(|reports| reports.push((n, report))));
             inbox.inbox.send(worker::Letter::Command(Command::Report(reply)));
         }
     }
@@ -62,10 +61,9 @@ impl Shared {
 
     /// Ends streams everywhere. `done` is told how many, on the thread of the last loop to answer.
     pub(crate) fn disconnect(&self, who: &Who, done: impl FnOnce(usize) + Send + 'static) {
-        let gather = Gather::new(self.loops.len(), 0, done);
-        for inbox in &self.loops {
-            let gather = gather.clone();
-            let reply = Box::new(move |count| gather.add(|sum: &mut usize| *sum += count));
+        let shares = gather(self.loops.len(), 0, done);
+        for (inbox, share) in self.loops.iter().zip(shares) {
+            let reply = Box::new(move |count| share.add(|sum: &mut usize| *sum += count));
             inbox.inbox.send(worker::Letter::Command(Command::Disconnect(who.clone(), reply)));
         }
     }

@@ -35,6 +35,8 @@ const LISTENER: usize = usize::MAX - 64;
 const EVENTS: usize = 1024;
 /// Connections accepted from one listener in a turn.
 const ACCEPTS: usize = 256;
+/// Letters taken in a turn before streams are written to.
+const LETTERS: usize = 4096;
 /// Streams written to in a turn before the loop looks at what else has happened.
 const WRITES: usize = 1024;
 /// How long a loop without descriptors waits before it tries again to accept.
@@ -146,7 +148,10 @@ impl Worker {
     /// Takes letters in order, for as long as the shard wants more.
     fn apply(&mut self, now: Now) {
         self.letters.rearm();
-        while self.shard.has_appetite() {
+        for _ in 0..LETTERS {
+            if !self.shard.has_appetite() {
+                break;
+            }
             match self.letters.next() {
                 None => break,
                 Some(Letter::Stop) => self.stopping = true,

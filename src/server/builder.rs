@@ -2,6 +2,7 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::{Engine, StartError};
@@ -160,6 +161,20 @@ impl EngineBuilder {
     ///
     /// It is called for everything but health checks, on the one control thread: it must not block, or all
     /// requests wait. A hook that panics costs the request's connection.
+    ///
+    /// ```
+    /// use fanfare::{Denial, Engine, Identity, Pattern};
+    /// let tickets = Pattern::parse("tickets.>")?;
+    /// let engine = Engine::builder()
+    ///     .listen("127.0.0.1:0".parse()?)
+    ///     .authenticate(move |request| match request.bearer() {
+    ///         Some("s3cret") => Ok(Identity::new().allow_publish().allow_admin()),
+    ///         Some("ada") => Ok(Identity::new().user("ada").allow_subscribe(tickets.clone())),
+    ///         _ => Err(Denial::Unauthorized("a bearer token is needed".into())),
+    ///     })
+    ///     .start()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn authenticate(
         mut self,
         hook: impl Fn(&RequestHead<'_>) -> Result<Identity, Denial> + Send + Sync + 'static,
@@ -176,12 +191,21 @@ impl EngineBuilder {
     }
 
     /// Is told of every stream that ends, and why, on the same thread.
+    ///
+    /// ```
+    /// let engine = fanfare::Engine::builder()
+    ///     .listen("127.0.0.1:0".parse()?)
+    ///     .on_disconnect(|client, reason| println!("{:?} has gone: {}", client.user_id(), reason.as_str()))
+    ///     .start()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn on_disconnect(mut self, hook: impl Fn(&Client, CloseReason) + Send + 'static) -> Self {
         self.hooks.disconnect = Some(Box::new(hook));
         self
     }
 
-    /// Starts the engine. When this returns, it listens.
+    /// Starts the engine. When this returns, it listens. It raises the soft limit of file descriptors of the
+    /// process to the hard one.
     pub fn start(self) -> Result<Engine, StartError> {
         let Self { config, listeners, access, hooks } = self;
         config.check()?;
@@ -194,7 +218,7 @@ impl EngineBuilder {
         let clock = Clock::start();
         let setup = Setup {
             clock,
-            settings: settings(&config, &access, !hooks.is_empty(), clock.now().unix_ms),
+            settings: settings(&config, &access, !hooks.is_empty(), next_epoch(clock.now().unix_ms)),
             streams: StreamLimits {
                 total: config.max_connections.unwrap_or_else(|| net::streams_within(limit)),
                 per_address: config.max_connections_per_ip.unwrap_or(usize::MAX),
@@ -219,10 +243,19 @@ impl EngineBuilder {
     }
 }
 
-fn settings(config: &Config, access: &Access, watch: bool, unix_ms: u64) -> Settings {
+/// When a history begins: now, or the next ms where another history of this process began just now, so that no
+/// two are taken for one.
+fn next_epoch(unix_ms: u64) -> u64 {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    let next = |last: u64| unix_ms.max(last + 1);
+    let last = LAST.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(next(last)));
+    last.map_or(unix_ms, next)
+}
+
+fn settings(config: &Config, access: &Access, watch: bool, epoch: u64) -> Settings {
     Settings {
         node: fastrand::u32(..),
-        epoch: unix_ms,
+        epoch,
         routes: Routes::new(&config.base_path, config.dev_endpoints.unwrap_or(access.is_open())),
         requests: RequestLimits { body: config.max_body, ..RequestLimits::default() },
         open: access.is_open(),

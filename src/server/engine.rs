@@ -42,6 +42,13 @@ impl Engine {
     ///
     /// Each stream is told with a `connection` event, and with a reconnection time spread over the deadline
     /// too, so that clients do not all come back at once.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// let engine = fanfare::Engine::builder().listen("127.0.0.1:0".parse()?).start()?;
+    /// engine.shutdown(Duration::from_secs(10)); // at once, for there is no stream
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn shutdown(mut self, deadline: Duration) {
         self.shut_down(deadline);
     }

@@ -26,7 +26,7 @@ pub enum CloseReason {
 }
 
 impl CloseReason {
-    /// All reasons, in the order of [`CloseReason::index`].
+    /// All reasons, in the order of their counters.
     pub const ALL: [Self; 9] = [
         Self::PeerClosed,
         Self::PeerLost,

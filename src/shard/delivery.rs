@@ -14,7 +14,10 @@ impl<S: Write> Shard<S> {
     pub fn apply(&mut self, command: Command, now: Now) {
         match command {
             Command::Publish(record) => self.publish(&record, now),
-            Command::PublishBatch(records) => records.iter().for_each(|record| self.publish(record, now)),
+            Command::PublishBatch(records) => {
+                self.batch = Some((records, 0));
+                self.go_on_with_batch(now);
+            }
             Command::Join(join) => self.join(join, now),
             Command::Disconnect(Who::User(user), reply) => reply(self.disconnect_user(&user, now)),
             Command::Disconnect(Who::Client(client), reply) => reply(self.disconnect_client(client, now)),
@@ -24,11 +27,25 @@ impl<S: Write> Shard<S> {
         self.debug_check();
     }
 
-    /// Whether the next publication may be applied. Not while so much is under way to everybody that the
-    /// streams not yet served in this pass would look slow.
+    /// Whether the next command may be applied. Not while so much is under way to everybody that the streams not
+    /// yet served in this pass would look slow.
     pub fn has_appetite(&self) -> bool {
+        self.batch.is_none() && self.is_under_quota()
+    }
+
+    fn is_under_quota(&self) -> bool {
         let under_way = |framing| tape_of(&self.tapes, framing).end() - self.pass.served[framing as usize];
         FRAMINGS.iter().all(|framing| under_way(*framing) < self.settings.pass_quota().max(1))
+    }
+
+    /// A batch is one command, but no larger than another at a time.
+    pub(super) fn go_on_with_batch(&mut self, now: Now) {
+        while self.is_under_quota() {
+            let Some((records, at)) = self.batch.take() else { return };
+            let Some(record) = records.get(at) else { return };
+            self.publish(record, now);
+            self.batch = Some((records, at + 1));
+        }
     }
 
     fn publish(&mut self, record: &Arc<Record>, now: Now) {

@@ -57,6 +57,8 @@ impl<S> Shard<S> {
             self.effects.extend(self.client(slot).map(|client| Effect::Disconnected(client, reason)));
         }
         let Some(connection) = self.connections.get(slot as usize) else { return };
+        let client = self.client_id(slot, connection.serial);
+        tracing::debug!(%client, reason = reason.as_str(), "a stream has ended");
         let Some(origin) = self.origins.get(slot as usize) else { return };
         let profile = connection.profile.as_ref().unwrap_or(&self.anonymous);
         self.index.remove(slot, profile);
@@ -108,7 +110,9 @@ impl<S> Shard<S> {
             if matches!(connection.phase, Phase::Head(_)) {
                 report.unopened += 1;
             }
-            report.backlog_bytes += connection.backlog(tape_of(&self.tapes, connection.framing)) as u64;
+            let backlog = connection.backlog(tape_of(&self.tapes, connection.framing)) as u64;
+            report.backlog_bytes += backlog;
+            report.largest_backlog_bytes = report.largest_backlog_bytes.max(backlog);
             if !connection.is_stream() {
                 continue;
             }

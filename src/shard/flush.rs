@@ -50,6 +50,7 @@ impl<S: Write> Shard<S> {
     /// Writes out what is owed, to at most `budget` streams of the pass, and removes what was closed in this
     /// turn. True if the pass is not over: flush again after a look at what else has happened.
     pub fn flush(&mut self, budget: usize, now: Now) -> bool {
+        self.go_on_with_batch(now);
         let mut queued = std::mem::take(&mut self.queued);
         for slot in queued.drain(..) {
             let Some(connection) = self.connections.get_mut(slot as usize) else { continue };
@@ -91,7 +92,7 @@ impl<S: Write> Shard<S> {
                 }
             }
         }
-        self.pass.left > 0
+        self.pass.left > 0 || self.batch.is_some()
     }
 
     /// Writes out what one connection is owed, and acts on what came of it.

@@ -54,7 +54,7 @@ use standing::Standing;
 use sweep::{Drainage, Pulse};
 use tape::Tape;
 
-use crate::wire::{Client, ClientId, EventId, Framing, HttpDate, Now, Profile};
+use crate::wire::{Client, ClientId, EventId, Framing, HttpDate, Now, Profile, Record};
 
 /// One event loop's share of the engine. See the [module](self) for how it is driven.
 pub struct Shard<S> {
@@ -74,6 +74,8 @@ pub struct Shard<S> {
     queued: Vec<u32>,
     /// Connections to be removed at the end of the turn.
     closed: Vec<u32>,
+    /// A batch that is being published, and how much of it was.
+    batch: Option<(Arc<[Arc<Record>]>, usize)>,
     pass: Pass,
     pulse: Pulse,
     drainage: Option<Drainage>,
@@ -109,6 +111,7 @@ impl<S> Shard<S> {
             serial: 0,
             queued: Vec::new(),
             closed: Vec::new(),
+            batch: None,
             pass: Pass::default(),
             drainage: None,
             silences: VecDeque::new(),

@@ -63,6 +63,9 @@ impl<S> Shard<S> {
     pub fn adopt(&mut self, socket: S, arrival: Arrival, now: Now) -> u32 {
         let slot = self.accept(socket, arrival.peer, now);
         self.open(slot, arrival, now);
+        if self.is_draining() {
+            self.dismiss(slot, now);
+        }
         self.debug_check();
         slot
     }

@@ -23,6 +23,8 @@ pub struct Report {
     pub unopened: u64,
     /// Bytes owed to streams.
     pub backlog_bytes: u64,
+    /// The most that one stream is owed, in bytes.
+    pub largest_backlog_bytes: u64,
     /// What was counted since the start.
     pub totals: Totals,
 }
@@ -58,6 +60,7 @@ impl Report {
         self.lagging += other.lagging;
         self.unopened += other.unopened;
         self.backlog_bytes += other.backlog_bytes;
+        self.largest_backlog_bytes = self.largest_backlog_bytes.max(other.largest_backlog_bytes);
         self.totals.add(&other.totals);
     }
 }

@@ -159,8 +159,7 @@ impl<S: Write> Shard<S> {
             let slot = drainage.at as u32;
             drainage.at += 1;
             if self.connections.get(slot as usize).is_some_and(|connection| connection.is_stream()) {
-                let retry = Duration::from_millis(fastrand::u64(1..=drainage.over_ms.max(1)));
-                self.end(slot, CloseReason::Draining, Some(&draining(retry)), now);
+                self.say_goodbye(slot, drainage.over_ms, now);
                 drainage.ended += 1;
             }
         }
@@ -168,6 +167,24 @@ impl<S: Write> Shard<S> {
             drainage.ended = drainage.streams;
         }
         self.drainage = Some(drainage);
+    }
+}
+
+impl<S> Shard<S> {
+    /// Whether a shutdown is under way.
+    pub(super) fn is_draining(&self) -> bool {
+        self.drainage.is_some()
+    }
+
+    /// Ends a stream that came too late to have a place in the drain.
+    pub(super) fn dismiss(&mut self, slot: u32, now: Now) {
+        let over_ms = self.drainage.as_ref().map_or(0, |drainage| drainage.over_ms);
+        self.say_goodbye(slot, over_ms, now);
+    }
+
+    fn say_goodbye(&mut self, slot: u32, over_ms: u64, now: Now) {
+        let retry = Duration::from_millis(fastrand::u64(1..=over_ms.max(1)));
+        self.end(slot, CloseReason::Draining, Some(&draining(retry)), now);
     }
 }
 

@@ -183,7 +183,8 @@ fn many_threads_publish_at_once_and_everybody_sees_one_order() {
         let publish = |thread: usize| {
             let publisher = server.publisher.clone();
             let send = move |n: usize| {
-                let target = if n % 3 == 0 { Target::user("u0").or_user("u1") } else { Target::all() };
+                let target =
+                    if n.is_multiple_of(3) { Target::user("u0").or_user("u1") } else { Target::all() };
                 publisher.send_custom_event("n", &(thread, n), target).expect("room").seq
             };
             (0..EACH).map(send).collect::<Vec<u64>>()

@@ -49,7 +49,7 @@ fn the_engine_counts_what_it_does() {
     server.publish(&json!({"data": 1}));
     server.publish(&json!({"data": 1, "to": {"user": "a"}}));
     server.publish(&json!({"data": 1, "to": {"user": "nobody"}, "ttl": 0}));
-    (a.take(2), b.take(1));
+    assert_eq!((a.take(2).len(), b.take(1).len()), (2, 1));
     eventually("all is counted", || stats(&server)["engine"]["deliveries"] == 3);
     let engine = stats(&server)["engine"].clone();
     assert_eq!(engine["eventsPublished"], 3);

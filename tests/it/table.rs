@@ -96,6 +96,8 @@ fn each_case_whole_and_with_more_behind_what_is_wrong() {
         assert!(connection.try_send(&case.input), "the server takes all of it");
         if is_rejected(case) {
             assert!(connection.try_send(vec![b'x'; MORE]), "the server takes more");
+            connection.wait_for_bytes();
+            assert!(connection.try_send(vec![b'x'; MORE]), "the server takes more behind its answer");
         }
         read_answers(&mut connection, case);
         end(&mut connection, case);

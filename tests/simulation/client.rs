@@ -10,7 +10,7 @@ use crate::socket::Pipe;
 use crate::stream::StreamReader;
 
 /// One client over all its connections.
-pub struct Client {
+pub(crate) struct Client {
     pub who: Who,
     pub http10: bool,
     /// What it would send as `Last-Event-ID`.
@@ -19,7 +19,7 @@ pub struct Client {
 }
 
 /// One connection of a client.
-pub struct Connection {
+pub(crate) struct Connection {
     pub pipe: Rc<RefCell<Pipe>>,
     pub shard: usize,
     pub slot: u32,
@@ -41,18 +41,16 @@ pub struct Connection {
 }
 
 /// What its `connection` event said.
-pub struct Greeting {
+pub(crate) struct Greeting {
     pub client_id: String,
-    pub recovered: bool,
     pub reason: String,
-    pub start: u64,
     /// It says that something is lost, though nothing that it could have seen is.
     pub false_alarm: bool,
 }
 
 impl Client {
     /// The request for a stream.
-    pub fn request(&self, epoch: u64, odd_id: Option<String>) -> (Vec<u8>, Option<String>) {
+    pub(crate) fn request(&self, epoch: u64, odd_id: Option<String>) -> (Vec<u8>, Option<String>) {
         let mut query = Vec::new();
         query.extend(self.who.user.iter().map(|user| format!("userId={user}")));
         query.extend(self.who.session.iter().map(|session| format!("sessionId={session}")));
@@ -75,7 +73,7 @@ impl Client {
 }
 
 impl Connection {
-    pub fn new(pipe: Rc<RefCell<Pipe>>, head: Vec<u8>, asked: Option<String>, newest: u64) -> Self {
+    pub(crate) fn new(pipe: Rc<RefCell<Pipe>>, head: Vec<u8>, asked: Option<String>, newest: u64) -> Self {
         Self {
             pipe,
             shard: 0,
@@ -93,12 +91,12 @@ impl Connection {
     }
 
     /// The id it was opened with.
-    pub fn asked(&self) -> Option<&str> {
+    pub(crate) fn asked(&self) -> Option<&str> {
         self.asked.as_deref()
     }
 
     /// Looks at what has arrived, and whether it is what should have.
-    pub fn check(&mut self, who: &Who, epoch: u64, history: &[Published]) {
+    pub(crate) fn check(&mut self, who: &Who, epoch: u64, history: &[Published]) {
         let arrived = std::mem::take(&mut self.pipe.borrow_mut().arrived);
         self.reader.push(&arrived);
         while let Some(message) = self.reader.messages.get(self.seen).cloned() {
@@ -146,7 +144,7 @@ impl Connection {
         assert!(start <= newest, "goes on after an event that is not there: {id}");
         let false_alarm = self.check_continuity(who, epoch, history, &client_id, start, recovered, &reason);
         self.at = start;
-        self.greeting = Some(Greeting { client_id, recovered, reason, start, false_alarm });
+        self.greeting = Some(Greeting { client_id, reason, false_alarm });
     }
 
     #[expect(clippy::too_many_arguments, reason = "the parts of one greeting")]
@@ -209,20 +207,20 @@ impl Connection {
     }
 
     /// Everything has been given time: nothing may be missing.
-    pub fn check_current(&self, who: &Who, history: &[Published]) {
+    pub(crate) fn check_current(&self, who: &Who, history: &[Published]) {
         let Some(greeting) = &self.greeting else { panic!("no greeting came") };
         self.check_hole(who, history, &greeting.client_id, history.len() as u64 + 1);
         assert!(self.reader.is_at_boundary(), "the last event is whole");
     }
 
     /// What it would send as `Last-Event-ID`.
-    pub fn last_id(&self) -> Option<String> {
+    pub(crate) fn last_id(&self) -> Option<String> {
         let last = self.reader.messages.last()?;
         (!last.last_event_id.is_empty()).then(|| last.last_event_id.clone())
     }
 
     /// The server has ended it in good order.
-    pub fn ended_cleanly(&self) -> bool {
-        self.reader.ended || self.reader.is_at_boundary()
+    pub(crate) fn ended_cleanly(&self) -> bool {
+        self.reader.is_at_boundary() && (self.reader.ended || !self.reader.is_chunked())
     }
 }

@@ -6,7 +6,7 @@ use fanfare::{Event, Publication, Target};
 
 /// Who somebody is.
 #[derive(Clone, Debug, Default)]
-pub struct Who {
+pub(crate) struct Who {
     pub user: Option<String>,
     pub session: Option<String>,
     pub topics: Vec<String>,
@@ -15,7 +15,7 @@ pub struct Who {
 
 /// An address.
 #[derive(Clone, Debug, Default)]
-pub struct Address {
+pub(crate) struct Address {
     pub everyone: bool,
     pub users: Vec<String>,
     pub sessions: Vec<String>,
@@ -26,7 +26,7 @@ pub struct Address {
 
 /// An event as it was published.
 #[derive(Clone, Debug)]
-pub struct Published {
+pub(crate) struct Published {
     pub seq: u64,
     pub to: Address,
     pub except: Option<Address>,
@@ -79,23 +79,23 @@ impl Address {
 }
 
 impl Published {
-    pub fn is_for(&self, who: &Who, client: &str) -> bool {
+    pub(crate) fn is_for(&self, who: &Who, client: &str) -> bool {
         self.to.matches(who, client)
             && !self.except.as_ref().is_some_and(|except| except.matches(who, client))
     }
 
     /// Whether history, which only looks at names, has to take it for something this one may have seen.
-    pub fn may_be_for(&self, who: &Who, client: &str) -> bool {
+    pub(crate) fn may_be_for(&self, who: &Who, client: &str) -> bool {
         Address { meta: Vec::new(), ..self.to.clone() }.matches(who, client)
     }
 
     /// What a client reads of its text: every line end is LF.
-    pub fn data(&self) -> String {
+    pub(crate) fn data(&self) -> String {
         self.text.replace("\r\n", "\n").replace('\r', "\n")
     }
 
     /// As a publisher would post it.
-    pub fn publication(&self) -> Publication {
+    pub(crate) fn publication(&self) -> Publication {
         if self.by_closure {
             let pairs = self.to.meta.clone();
             let holds = move |client: &fanfare::Client| {

@@ -20,7 +20,7 @@ fn sometimes<T>(rng: &mut Rng, one_in: u32, make: impl FnOnce(&mut Rng) -> T) ->
 }
 
 /// A client that has not connected yet.
-pub fn client(rng: &mut Rng) -> Client {
+pub(crate) fn client(rng: &mut Rng) -> Client {
     let mut topics: Vec<String> = (0..rng.usize(..4)).map(|_| some(rng, &PATTERNS).to_owned()).collect();
     let mut meta: Vec<(String, String)> = Vec::new();
     for _ in 0..rng.usize(..3) {
@@ -44,7 +44,7 @@ pub fn client(rng: &mut Rng) -> Client {
 }
 
 /// An id that no client would come to have by itself.
-pub fn odd_id(rng: &mut Rng, epoch: u64, newest: u64) -> Option<String> {
+pub(crate) fn odd_id(rng: &mut Rng, epoch: u64, newest: u64) -> Option<String> {
     match rng.u32(..40) {
         0 => Some("nonsense".to_owned()),
         1 => Some(format!("{}-{}", epoch - 1, rng.u64(..50))),
@@ -81,11 +81,14 @@ fn text(rng: &mut Rng, max_backlog: usize) -> String {
 }
 
 /// The next event.
-pub fn published(rng: &mut Rng, seq: u64, ids: &[String], max_backlog: usize) -> Published {
+pub(crate) fn published(rng: &mut Rng, seq: u64, ids: &[String], max_backlog: usize) -> Published {
     let everyone = Address { everyone: true, ..Address::default() };
     let mut to = if rng.u32(..10) < 4 { everyone } else { address(rng, ids) };
-    if let Some((key, value)) = sometimes(rng, 6, |rng| some(rng, &META)) {
-        to.meta.push((key.to_owned(), value.to_owned()));
+    for _ in 0..sometimes(rng, 5, |rng| rng.usize(1..3)).unwrap_or(0) {
+        let (key, value) = some(rng, &META);
+        if to.meta.iter().all(|(known, _)| known != key) {
+            to.meta.push((key.to_owned(), value.to_owned()));
+        }
     }
     let by_closure = to.everyone && !to.meta.is_empty() && rng.bool();
     let except = if by_closure { None } else { sometimes(rng, 5, |rng| address(rng, ids)) };

@@ -116,6 +116,12 @@ impl Connection {
         Some(Response { head, body, interim })
     }
 
+    /// Waits until something has come, and leaves it unread.
+    pub fn wait_for_bytes(&mut self) {
+        self.socket.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        assert!(self.socket.peek(&mut [0]).is_ok_and(|count| count > 0), "nothing comes");
+    }
+
     /// Panics unless the next answer is the beginning of an event stream.
     pub fn expect_stream(&mut self) {
         match self.part() {

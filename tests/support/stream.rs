@@ -66,7 +66,8 @@ impl StreamReader {
         self.events.is_at_boundary() && (self.ended || self.response.may_end() || self.is_chunked())
     }
 
-    fn is_chunked(&self) -> bool {
+    /// Whether its end has to be said.
+    pub fn is_chunked(&self) -> bool {
         self.head.as_ref().is_some_and(|head| head.field("transfer-encoding").is_some())
     }
 }

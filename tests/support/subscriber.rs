@@ -97,6 +97,11 @@ impl Subscriber {
         self.reader.messages[self.taken - 1].clone()
     }
 
+    /// How many events have been read and not returned.
+    pub fn ready(&self) -> usize {
+        self.reader.messages.len() - self.taken
+    }
+
     /// The next events.
     pub fn take(&mut self, count: usize) -> Vec<Message> {
         (0..count).map(|_| self.next()).collect()

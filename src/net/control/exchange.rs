@@ -13,6 +13,8 @@ use crate::wire::{Framing, HttpDate, Now, Problem, Refusal, Response, write_head
 
 /// Answers that may wait to be written before no further request of the connection is looked at.
 const MAX_WAITING: usize = 64 * 1024;
+/// Reads from one connection in a turn, so that one that sends without end does not keep others waiting.
+const READS: usize = 16;
 /// How long a body may be as slow as it likes, in ms, and how fast it must then have been, in bytes a second.
 const BODY_GRACE_MS: u64 = 5_000;
 const BODY_RATE: u64 = 512;
@@ -130,7 +132,7 @@ impl Exchange {
         later: impl Fn() -> L,
         now: Now,
     ) {
-        loop {
+        for _ in 0..READS {
             while self.is_taking() && self.step(service, date, &later, now) {}
             self.held_back = self.waiting() > MAX_WAITING;
             if !self.readable || self.is_held_back() {
@@ -373,9 +375,11 @@ impl Exchange {
         self.answer(&Problem::new(408, detail).into(), false, false, date, now);
     }
 
-    /// Whether requests that had to wait for answers to be written can go on now, without another edge.
+    /// Whether there is more to be done without another edge: requests that had to wait for answers to be
+    /// written, or more to be read than one turn takes.
     pub(super) fn can_go_on(&mut self) -> bool {
-        self.waiting() == 0 && std::mem::take(&mut self.held_back)
+        let freed = self.waiting() == 0 && std::mem::take(&mut self.held_back);
+        freed || (self.readable && !self.is_held_back())
     }
 
     /// The server ends: nothing further is taken, and what is under way is finished. True if that is nothing.

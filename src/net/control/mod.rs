@@ -101,7 +101,10 @@ impl Control {
     pub(super) fn run(mut self) {
         let mut events = Events::with_capacity(EVENTS);
         while !self.is_done() {
-            let timeout = (!self.exchanges.is_empty() || self.stop_by_ms.is_some()).then_some(TICK);
+            let timeout = match self.active.is_empty() {
+                true => (!self.exchanges.is_empty() || self.stop_by_ms.is_some()).then_some(TICK),
+                false => Some(Duration::ZERO),
+            };
             if let Err(error) = self.poll.poll(&mut events, timeout)
                 && error.kind() != io::ErrorKind::Interrupted
             {
@@ -136,10 +139,9 @@ impl Control {
         let mut active = std::mem::take(&mut self.active);
         active.sort_unstable();
         active.dedup();
-        while !active.is_empty() {
-            active.retain(|slot| self.drive(*slot, now));
-            active.retain(|slot| self.flush(*slot, now));
-        }
+        active.retain(|slot| self.drive(*slot, now));
+        // Those that are not done go on in the next turn, when others have had theirs.
+        active.retain(|slot| self.flush(*slot, now));
         self.active = active;
     }
 

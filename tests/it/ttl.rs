@@ -1,0 +1,52 @@
+//! How long history keeps an event whose publisher has said so.
+
+use std::time::Duration;
+
+use fanfare::{Event, Publication, Target};
+use serde_json::json;
+
+use crate::server::{Server, parts};
+use crate::support::clock::eventually;
+
+#[test]
+fn ttl_zero_is_delivered_and_never_held() {
+    let server = Server::start();
+    let mut live = server.subscribe("");
+    let id = server.publish(&json!({"data": 1}));
+    let fleeting = server.publish(&json!({"event": "fleeting", "data": 2, "ttl": 0}));
+    assert_eq!(
+        live.take(2).into_iter().filter_map(|message| message.id).collect::<Vec<_>>(),
+        [id.clone(), fleeting.clone()]
+    );
+    let mut resumed = server.resume("", &id);
+    assert_eq!(resumed.reason(), None, "its publisher wanted no more, so nobody is told of a gap");
+    let newest = server.publish(&json!({"data": 3}));
+    assert_eq!(resumed.next().id, Some(newest));
+    assert_eq!(parts(&fleeting).1, 2, "it has a place in the order");
+}
+
+#[test]
+fn ttl_is_how_long_history_keeps_an_event() {
+    let server = Server::start();
+    let first = server.publish(&json!({"data": 0}));
+    let ttl = Some(Duration::from_millis(300));
+    let event = Event::json("brief", &1).expect("an event");
+    server.publisher.publish(Publication { event, target: Target::all(), ttl }).expect("room");
+    let kept = server.publish(&json!({"data": 2, "ttl": 60}));
+    assert_eq!(server.resume("", &first).next().event, "brief");
+    eventually("it is gone", || server.publisher.stats().expect("an answer").engine.history.events == 2);
+    assert_eq!(server.resume("", &first).next().id, Some(kept));
+}
+
+#[test]
+fn a_ttl_over_http_is_in_seconds() {
+    let server = Server::start();
+    let first = server.publish(&json!({"data": 0}));
+    server.publish(&json!({"event": "brief", "data": 1, "ttl": 1}));
+    assert_eq!(server.resume("", &first).next().event, "brief");
+    eventually("it is gone", || server.publisher.stats().expect("an answer").engine.history.events == 1);
+    let mut resumed = server.resume("", &first);
+    assert_eq!(resumed.reason(), None, "its publisher wanted no more, so nobody is told of a gap");
+    let next = server.publish(&json!({"data": 2}));
+    assert_eq!(resumed.next().id, Some(next));
+}
