@@ -15,7 +15,7 @@ pub(crate) fn run() -> ExitCode {
         Ok(Command::Serve(options)) => serve::serve(*options),
         Err(error) if error.use_stderr() => {
             let text = error.to_string();
-            fail(USAGE, first_line(&text))
+            fail(USAGE, &in_one_line(&text))
         }
         // Help and version are errors to the parser; whoever asked may have stopped reading.
         Err(help) => {
@@ -28,10 +28,14 @@ pub(crate) fn run() -> ExitCode {
 /// Asked for what cannot be.
 const USAGE: u8 = 2;
 
-/// What was wrong, without the hints that follow it: one line is what logs and people read.
-fn first_line(text: &str) -> &str {
-    let line = text.lines().next().unwrap_or_default();
-    line.strip_prefix("error: ").unwrap_or(line)
+/// What was wrong, and which values there are, without the usage that follows: one line is what logs and
+/// people read.
+fn in_one_line(text: &str) -> String {
+    let is_own = |line: &&str| !line.starts_with("Usage:") && !line.starts_with("For more information");
+    let own: Vec<&str> =
+        text.lines().map(str::trim).take_while(is_own).filter(|line| !line.is_empty()).collect();
+    let line = own.join(" ");
+    line.strip_prefix("error: ").unwrap_or(&line).to_owned()
 }
 
 fn fail(status: u8, message: &str) -> ExitCode {

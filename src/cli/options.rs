@@ -27,14 +27,6 @@ pub(super) fn with_default_command(args: impl Iterator<Item = OsString>) -> Vec<
     args
 }
 
-/// What is wrong with the arguments or the environment, without the usage and the like that clap adds.
-pub(super) fn in_one_line(error: &clap::Error) -> String {
-    let text = error.to_string();
-    let is_own = |line: &&str| !line.starts_with("Usage:") && !line.starts_with("For more information");
-    let own = text.lines().map(str::trim).take_while(is_own).filter(|line| !line.is_empty());
-    own.collect::<Vec<_>>().join(" ").trim_start_matches("error: ").to_owned()
-}
-
 /// Options of the server, each with its default in the library where it is not given.
 #[derive(Debug, Args)]
 pub(super) struct ServeOptions {

@@ -1,6 +1,7 @@
 //! `fanfare serve`.
 
 use std::io::{self, IsTerminal, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::process::ExitCode;
 use std::thread;
 
@@ -10,7 +11,6 @@ use signal_hook::iterator::Signals;
 use tracing_subscriber::EnvFilter;
 
 use super::options::{LogFormat, ServeOptions};
-use super::{USAGE, fail};
 use super::{USAGE, fail};
 
 pub(super) fn serve(options: ServeOptions) -> ExitCode {
