@@ -147,9 +147,11 @@ fn wave(server: &Server, random: &mut Rng) {
 /// Whether statistics say that nobody is there, but for who asks.
 fn is_deserted(statistics: &Value) -> bool {
     let zero = |pointer: &str| statistics.pointer(pointer).is_some_and(|value| *value == 0);
-    let per_loop = statistics["engine"]["loops"].as_array().expect("loops").iter().all(|one| {
-        one["connections"] == 0 && one["unopenedConnections"] == 0 && one["inboxEvents"] == 0
-    });
+    let per_loop = statistics["engine"]["loops"]
+        .as_array()
+        .expect("loops")
+        .iter()
+        .all(|one| one["connections"] == 0 && one["unopenedConnections"] == 0 && one["inboxEvents"] == 0);
     per_loop
         && ["/totalConnections", "/userConnections", "/sessionConnections", "/staleConnections"]
             .into_iter()

@@ -168,13 +168,15 @@ pub(crate) fn seq_of(id: &str) -> u64 {
 /// refused for now is tried again.
 pub(crate) fn publish(connection: &mut Connection, numbers: std::ops::Range<u64>, padding: usize) {
     let (count, padding) = (numbers.end - numbers.start, "x".repeat(padding));
-    let body: String = numbers.map(|n| format!("{{\"data\":{{\"n\":{n},\"pad\":\"{padding}\"}}}}\n")).collect();
+    let body: String =
+        numbers.map(|n| format!("{{\"data\":{{\"n\":{n},\"pad\":\"{padding}\"}}}}\n")).collect();
     let deadline = Deadline::new();
     loop {
         let fields = "Content-Type: application/x-ndjson\r\n";
         let response = connection.request("POST", "/api/sse/events", fields, &body);
         if response.status() == 202 {
-            return assert_eq!(response.json()["accepted"], json!(count));
+            assert_eq!(response.json()["accepted"], json!(count));
+            return;
         }
         response.problem(503);
         assert!(deadline.left().is_some(), "refused all the time");

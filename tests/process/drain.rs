@@ -135,7 +135,7 @@ fn a_client_that_does_not_read_holds_it_no_longer_than_the_drain_timeout() {
 fn a_second_signal_ends_it_at_once() {
     for (second, code) in [(Signal::TERM, 143), (Signal::INT, 130)] {
         let mut server = Server::start(&["--drain-timeout", "60s"]);
-        let _streams = [server.subscribe(""), server.subscribe("")];
+        let _crowd = Crowd::open(server.address, 40);
         server.signal(Signal::TERM);
         eventually("it drains", || TcpStream::connect(server.address).is_err());
         assert!(server.is_running());

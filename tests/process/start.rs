@@ -98,6 +98,15 @@ fn localhost_is_found_by_both_of_its_addresses() {
 }
 
 #[test]
+fn an_address_that_localhost_is_not_is_told_as_it_is() {
+    let server = Server::launch(command(&["--listen", "127.0.0.2:0"]));
+    let url = format!("http://127.0.0.2:{}/api/sse", server.address.port());
+    assert_eq!(server.greeting[0], format!("fanfare listens on {url}"));
+    assert!(server.greeting[2].ends_with(&url));
+    assert_eq!(server.subscribe("").greeting()["status"], "connected");
+}
+
+#[test]
 fn an_address_in_use_is_said_in_one_line() {
     let server = Server::start(&[]);
     let address = server.address.to_string();
@@ -105,7 +114,10 @@ fn an_address_in_use_is_said_in_one_line() {
     let (error, printed) = (String::from_utf8_lossy(&output.stderr), output.stdout);
     assert_eq!((output.status.code(), printed), (Some(1), vec![]), "{error}");
     assert_eq!(error.lines().count(), 1, "{error}");
-    assert!(error.starts_with("fanfare: ") && error.contains(&address) && error.contains("in use"), "{error}");
+    assert!(
+        error.starts_with("fanfare: ") && error.contains(&address) && error.contains("in use"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -27,7 +27,10 @@ fn two_thousand_streams_get_everything_in_order() {
     let statistics = server.stats();
     assert_eq!(statistics["totalConnections"], STREAMS);
     let engine = &statistics["engine"];
-    assert_eq!((engine["eventsPublished"].as_u64(), engine["connectionsClosed"].as_u64()), (Some(EVENTS), Some(0)));
+    assert_eq!(
+        (engine["eventsPublished"].as_u64(), engine["connectionsClosed"].as_u64()),
+        (Some(EVENTS), Some(0))
+    );
     assert_eq!(engine["slowClientsClosed"], 0);
     // Those that lagged were caught up, and were handed no event twice or never.
     assert_eq!(engine["backlogBytes"], 0);
