@@ -13,11 +13,13 @@ use socket2::SockRef;
 
 use crate::server::{Server, alone, stats};
 use crate::support::client::{Connection, request};
-use crate::support::clock::{Deadline, eventually};
+use crate::support::clock::eventually;
 use crate::usage::{descriptors, memory, mib};
 
-const WAVES: usize = 7;
+const WAVES: usize = 10;
 const WAVE: usize = 1_200;
+/// Between the second wave and the last: 110 bytes for each visit in between.
+const MAX_GROWTH: usize = 1024 * 1024;
 
 /// How a client leaves.
 #[derive(Clone, Copy)]
@@ -164,7 +166,10 @@ fn is_deserted(statistics: &Value) -> bool {
 #[test]
 fn after_thousands_of_visits_nothing_is_left() {
     let _turn = alone();
-    let server = Server::start(&["--workers", "2", "--history-bytes", "256KiB", "--idle-timeout", "60s"]);
+    // Small, so that what they take does not hide what is left. Every connection stands in a queue for as long
+    // as its head may take.
+    let limits = ["--history-bytes", "256KiB", "--max-backlog", "16KiB", "--head-timeout", "300ms"];
+    let server = Server::start(&limits);
     let mut connection = server.connect();
     assert!(is_deserted(&stats(&mut connection)));
     let baseline = descriptors(server.pid());
@@ -185,8 +190,6 @@ fn after_thousands_of_visits_nothing_is_left() {
     assert!(engine["connectionsOpened"].as_u64() > Some((WAVES * WAVE / 3) as u64), "{engine}");
     println!("{:?} MiB after each wave", settled.iter().map(|bytes| mib(*bytes)).collect::<Vec<_>>());
     let grown = settled[WAVES - 1].saturating_sub(settled[1]);
-    assert!(grown < 2 * 1024 * 1024, "{:.1} MiB more after wave {WAVES} than after wave 2", mib(grown));
-    let deadline = Deadline::new();
+    assert!(grown < MAX_GROWTH, "{:.1} MiB more after wave {WAVES} than after wave 2", mib(grown));
     assert_eq!(server.subscribe("").greeting()["status"], "connected");
-    assert!(deadline.left().is_some());
 }

