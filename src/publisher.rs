@@ -6,7 +6,7 @@ use std::time::Duration;
 use crossbeam_channel::bounded;
 use serde::Serialize;
 
-use crate::journal::AppendError;
+use crate::journal::{AppendError, Appended};
 use crate::net::{Shared, Statistics};
 use crate::shard::Who;
 use crate::wire::{
@@ -23,6 +23,9 @@ pub enum PublishError {
     /// The engine cannot take more just now.
     #[error(transparent)]
     Append(#[from] AppendError),
+    /// The engine was shut down; nobody would get it.
+    #[error("the engine has ended")]
+    Ended,
 }
 
 /// A way to publish to an engine, and to ask who is there. Cheap to clone, usable from any thread.
@@ -144,7 +147,7 @@ impl Publisher {
 
     /// Publishes one event.
     pub fn publish(&self, publication: Publication) -> Result<EventId, PublishError> {
-        Ok(self.shared.publish(vec![publication])?.first)
+        Ok(self.append(vec![publication])?.first)
     }
 
     /// Publishes several events with ids in a row: all, or none. Returns the first and the last id; `None` for
@@ -163,8 +166,15 @@ impl Publisher {
         if batch.is_empty() {
             return Ok(None);
         }
-        let appended = self.shared.publish(batch)?;
+        let appended = self.append(batch)?;
         Ok(Some((appended.first, appended.last)))
+    }
+
+    fn append(&self, batch: Vec<Publication>) -> Result<Appended, PublishError> {
+        if self.shared.has_ended() {
+            return Err(PublishError::Ended);
+        }
+        Ok(self.shared.publish(batch)?)
     }
 
     /// How everything stands. Every event loop is asked, so this waits for a turn of each, and it must not be

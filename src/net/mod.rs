@@ -27,6 +27,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -101,6 +102,7 @@ pub(crate) fn start(setup: Setup) -> io::Result<Running> {
         reserve: Reserve::new(),
         access,
         max_connections: streams.total,
+        ended: AtomicBool::new(false),
         idle_timeout,
     });
     let (notices, hooks) = start_hooks(hooks)?;
@@ -163,6 +165,7 @@ impl Running {
         }
         // A thread that panicked has ended the process.
         self.loops.drain(..).for_each(|handle| drop(handle.join()));
+        self.shared.ended.store(true, Ordering::Relaxed);
         self.shared.control.send(control::Letter::Stop(LAST_WORDS));
         for handle in [self.control.take(), self.hooks.take()].into_iter().flatten() {
             let _ = handle.join();

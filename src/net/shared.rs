@@ -1,6 +1,7 @@
 //! What all threads of an engine hold in common.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::access::Access;
@@ -27,6 +28,7 @@ pub(crate) struct Shared {
     pub(super) access: Access,
     pub(super) max_connections: usize,
     pub(super) idle_timeout: Duration,
+    pub(super) ended: AtomicBool,
 }
 
 impl Shared {
@@ -34,6 +36,11 @@ impl Shared {
     pub(crate) fn publish(&self, publications: Vec<Publication>) -> Result<Appended, AppendError> {
         let drafts = publications.into_iter().map(Draft::from).collect();
         self.journal.append(drafts, self.clock.now())
+    }
+
+    /// Whether the event loops have ended.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Relaxed)
     }
 
     pub(crate) fn admission(&self) -> &Admission {

@@ -152,7 +152,8 @@ fn accepts_event_stream(head: &Head<'_>) -> bool {
     let mut best: Option<(u8, bool)> = None;
     let mut given = false;
     for value in head.fields("accept") {
-        given = true;
+        // An empty list asks for nothing in particular.
+        given |= !value.is_empty();
         for range in value.split(|byte| *byte == b',') {
             let mut parts = range.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
             let specificity = match parts.next().unwrap_or_default() {

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::thread;
 
 use fanfare::{
-    Announcement, Event, EventError, Level, Notification, Progress, Publication, PublishError, Target, Topic,
+    Announcement, Engine, Event, EventError, Level, Notification, Progress, Publication, PublishError,
+    Target, Topic,
 };
 use serde_json::{Value, json};
 
@@ -204,4 +205,14 @@ fn many_threads_publish_at_once_and_everybody_sees_one_order() {
             assert_eq!(ids[thread][n], seq, "an id belongs to its event");
         }
     }
+}
+
+#[test]
+fn a_publisher_is_told_that_its_engine_has_ended() {
+    let engine = Engine::builder().listen("127.0.0.1:0".parse().unwrap()).start().unwrap();
+    let publisher = engine.publisher();
+    publisher.send_update(&1, Target::all()).expect("it runs");
+    engine.shutdown(std::time::Duration::ZERO);
+    assert!(matches!(publisher.send_update(&2, Target::all()), Err(PublishError::Ended)));
+    assert!(publisher.stats().is_none_or(|stats| stats.total_connections == 0));
 }

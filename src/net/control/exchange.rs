@@ -39,6 +39,8 @@ pub(super) struct Exchange {
     /// When the peer last took something or was owed nothing, in ms since the start.
     progress_ms: u64,
     refusal: Option<Refusal>,
+    /// There was an answer on this connection.
+    answered: bool,
     /// The socket may have more to be read.
     readable: bool,
     /// Requests wait until answers before them are written.
@@ -99,6 +101,7 @@ impl Exchange {
             since_ms,
             progress_ms: now.elapsed_ms,
             refusal,
+            answered: false,
             readable: true,
             held_back: false,
             lingered: 0,
@@ -205,7 +208,7 @@ impl Exchange {
             Step::Incomplete => {
                 // An empty line after a body is not yet a request.
                 if matches!(self.phase, Phase::Head) && self.reader.is_idle() {
-                    self.phase = Phase::Idle { answered: true };
+                    self.phase = Phase::Idle { answered: self.answered };
                 }
                 return false;
             }
@@ -293,6 +296,7 @@ impl Exchange {
 
     /// An answer is ready to be written; what follows it?
     fn go_on(&mut self, keep_alive: bool, now: Now) {
+        self.answered = true;
         let next = match keep_alive {
             false => Phase::Closing { shut: false },
             true if self.reader.is_idle() => Phase::Idle { answered: true },
