@@ -3,6 +3,7 @@
 mod options;
 mod serve;
 
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -39,6 +40,7 @@ fn in_one_line(text: &str) -> String {
 }
 
 fn fail(status: u8, message: &str) -> ExitCode {
-    eprintln!("fanfare: {message}");
+    // Not with eprintln!, which panics where nobody reads.
+    let _ = writeln!(io::stderr(), "fanfare: {message}");
     ExitCode::from(status)
 }

@@ -23,7 +23,7 @@ mod shared;
 mod statistics;
 mod worker;
 
-use std::io;
+use std::io::{self, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -144,7 +144,8 @@ fn spawn(name: String, run: impl FnOnce() + Send + 'static) -> io::Result<JoinHa
     thread::Builder::new().name(name.clone()).spawn(move || {
         if catch_unwind(AssertUnwindSafe(run)).is_err() {
             tracing::error!(thread = %name, "a thread of the engine panicked; the process ends");
-            eprintln!("fanfare: thread {name} panicked; the process ends");
+            // Not with eprintln!, which panics where nobody reads.
+            let _ = writeln!(io::stderr(), "fanfare: thread {name} panicked; the process ends");
             std::process::exit(101);
         }
     })

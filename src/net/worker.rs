@@ -63,6 +63,8 @@ struct Listening {
     ready: bool,
     /// Out of descriptors: not before this time, in ms since the start.
     paused_until_ms: Option<u64>,
+    /// That descriptors ran out was said, and since then connections have always been waiting.
+    warned: bool,
 }
 
 impl Worker {
@@ -78,7 +80,7 @@ impl Worker {
         for (n, listener) in listeners.into_iter().enumerate() {
             let mut listener = TcpListener::from_std(listener);
             poll.registry().register(&mut listener, Token(LISTENER + n), Interest::READABLE)?;
-            listening.push(Listening { listener, ready: true, paused_until_ms: None });
+            listening.push(Listening { listener, ready: true, paused_until_ms: None, warned: false });
         }
         Ok(Self {
             poll,
@@ -219,12 +221,14 @@ impl Worker {
                     self.register(slot);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    listening.ready = false;
+                    (listening.ready, listening.warned) = (false, false);
                     break;
                 }
                 Err(error) if descriptors::are_exhausted(&error) => {
                     if lent || !self.shared.reserve.lend() {
-                        tracing::warn!("out of file descriptors: new connections wait");
+                        if !std::mem::replace(&mut listening.warned, true) {
+                            tracing::warn!("out of file descriptors: new connections wait");
+                        }
                         listening.paused_until_ms = Some(now.elapsed_ms + RETRY_ACCEPT.as_millis() as u64);
                         break;
                     }
