@@ -7,7 +7,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::crowd::Crowd;
-use crate::server::{Server, publish, stats};
+use crate::server::{Server, command, publish, stats};
 use crate::support::client::Connection;
 use crate::support::clock::{eventually, now};
 use crate::support::subscriber::Subscriber;
@@ -98,7 +98,9 @@ fn while_it_drains_requests_are_answered_and_what_is_published_arrives() {
     eventually("all but one are told", || stats(&mut connection)["totalConnections"] == 1);
     let id = publish(&mut connection, &json!({"data": 1}));
     eventually("the one gets it", || {
-        streams.iter_mut().for_each(|stream| drop(stream.read_for(Duration::from_millis(1))));
+        for stream in &mut streams {
+            stream.read_for(Duration::from_millis(1));
+        }
         let newest = |stream: &Subscriber| stream.reader().messages.last().and_then(|last| last.id.clone());
         streams.iter().any(|stream| newest(stream).as_ref() == Some(&id))
     });
@@ -155,4 +157,16 @@ fn a_drain_timeout_of_nothing_still_ends_streams_in_good_order() {
         assert_eq!(rest.len(), 1);
         assert!(rest[0].data.contains("draining"));
     }
+}
+
+#[test]
+fn nobody_need_read_its_log() {
+    let listen = ["--listen", "127.0.0.1:0", "--drain-timeout", "1s"];
+    let mut server = Server::launch_unheard(command(&listen));
+    let mut crowd = Crowd::open(server.address, 10);
+    let began = now();
+    server.signal(Signal::TERM);
+    crowd.read_until(SOON, "all have ended", |crowd| crowd.members.iter().all(|member| member.closed));
+    assert!(began.elapsed() > SOON / 4, "over the time that they have: {:?}", began.elapsed());
+    assert!(server.exit_within(SOON).success());
 }

@@ -80,11 +80,21 @@ impl Server {
         Self::try_launch(command).unwrap_or_else(|log| panic!("it does not start: {log}"))
     }
 
+    /// Waits until it listens. Nobody reads its standard error, and it can tell.
+    pub(crate) fn launch_unheard(mut command: Command) -> Self {
+        let mut child = command.spawn().expect("the program is there");
+        drop(child.stderr.take());
+        Self::await_greeting(child).expect("it starts")
+    }
+
     /// Waits until it listens; what it said on standard error if it ends instead.
     pub(crate) fn try_launch(mut command: Command) -> Result<Self, String> {
-        let mut child = command.spawn().expect("the program is there");
+        Self::await_greeting(command.spawn().expect("the program is there"))
+    }
+
+    fn await_greeting(mut child: Child) -> Result<Self, String> {
         let stdout = BufReader::new(child.stdout.take().expect("a pipe"));
-        let mut stderr = child.stderr.take().expect("a pipe");
+        let stderr = child.stderr.take();
         let (sender, lines) = channel();
         let log = Arc::new(Mutex::new(String::new()));
         let told = log.clone();
@@ -93,6 +103,7 @@ impl Server {
                 stdout.lines().map_while(Result::ok).for_each(|line| drop(sender.send(line)));
             }),
             thread::spawn(move || {
+                let Some(mut stderr) = stderr else { return };
                 let mut input = [0; 4096];
                 while let Ok(count @ 1..) = stderr.read(&mut input) {
                     lock(&told).push_str(&String::from_utf8_lossy(&input[..count]));
