@@ -98,7 +98,9 @@ fn while_it_drains_requests_are_answered_and_what_is_published_arrives() {
     eventually("all but one are told", || stats(&mut connection)["totalConnections"] == 1);
     let id = publish(&mut connection, &json!({"data": 1}));
     eventually("the one gets it", || {
-        streams.iter_mut().for_each(|stream| drop(stream.read_for(Duration::from_millis(1))));
+        for stream in &mut streams {
+            stream.read_for(Duration::from_millis(1));
+        }
         let newest = |stream: &Subscriber| stream.reader().messages.last().and_then(|last| last.id.clone());
         streams.iter().any(|stream| newest(stream).as_ref() == Some(&id))
     });

@@ -1,7 +1,6 @@
 //! Clients that do not read: what they cost, and what becomes of them.
 
 use std::io::Write;
-use std::net::SocketAddr;
 use std::thread;
 use std::time::Duration;
 
@@ -23,7 +22,7 @@ const TIME: Duration = Duration::from_secs(60);
 fn stalled(server: &Server, query: &str) -> Subscriber {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
     socket.set_recv_buffer_size(4 * KIB).expect("a size");
-    socket.connect(&SocketAddr::from(server.address).into()).expect("a connection");
+    socket.connect(&server.address.into()).expect("a connection");
     Subscriber::over(socket.into(), &request("GET", &format!("/api/sse{query}"), "", ""))
 }
 
