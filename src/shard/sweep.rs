@@ -199,7 +199,8 @@ impl Drainage {
     }
 
     fn next_after_ms(&self) -> u64 {
-        let next = self.ended as u128 * u128::from(self.over_ms) / (self.streams.max(1) as u128);
+        // Rounded up, or the loop would wake before anything is due, and not sleep until it is.
+        let next = (self.ended as u128 * u128::from(self.over_ms)).div_ceil(self.streams.max(1) as u128);
         (next as u64).next_multiple_of(DRAIN_TICK_MS).min(self.over_ms)
     }
 }
