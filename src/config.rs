@@ -114,6 +114,9 @@ impl Config {
         if self.connection_timeout < shortest || self.connection_timeout > MAX_TIMEOUT {
             return fail("connection-timeout", "must be 10ms to 1day");
         }
+        if self.retry > MAX_TIMEOUT {
+            return fail("retry", "must be at most 1day");
+        }
         if self.heartbeat_interval > MAX_TIMEOUT {
             return fail("heartbeat-interval", "must be at most 1day");
         }

@@ -51,6 +51,8 @@ pub(super) struct Found {
 
 /// Most events in one answer.
 const ANSWER: usize = 256;
+/// Most events that are looked at for one answer.
+const SCAN: usize = 1024;
 /// Gone events that may stand among the held ones before room is made.
 const GONE: usize = 64;
 
@@ -144,6 +146,9 @@ impl History {
 
     /// What came after an event that a client may see: up to about `budget` bytes, at least one event.
     pub(super) fn after(&self, after: u64, profile: &Profile, client: ClientId, budget: usize) -> Found {
+        if self.keys.is_broad(profile) {
+            return self.scan(after, profile, client, budget);
+        }
         let mut records: Vec<Arc<Record>> = Vec::new();
         let mut bytes = 0;
         for seq in self.keys.after(after, profile, client) {
@@ -153,6 +158,26 @@ impl History {
                 return Found { more_after: records.last().map(|last| last.seq), records };
             }
             records.push(record.clone());
+        }
+        Found { records, more_after: None }
+    }
+
+    /// As [`after`](Self::after), one event after the other: for those whose wildcards would have to be held
+    /// against very many topics. It looks at so many and leaves the rest for the next answer, for all of this
+    /// happens under the lock that publishers wait for.
+    fn scan(&self, after: u64, profile: &Profile, client: ClientId, budget: usize) -> Found {
+        let mut records: Vec<Arc<Record>> = Vec::new();
+        let (mut bytes, mut considered) = (0, after);
+        let begin = self.held.partition_point(|held| held.seq <= after);
+        for (looked_at, held) in self.held.range(begin..).enumerate() {
+            let meant = held.record.as_ref().filter(|record| record.target.to.names(profile, client));
+            bytes += meant.map_or(0, |record| record.size());
+            let full = meant.is_some() && !records.is_empty() && (bytes > budget || records.len() == ANSWER);
+            if looked_at == SCAN || full {
+                return Found { records, more_after: Some(considered) };
+            }
+            considered = held.seq;
+            records.extend(meant.cloned());
         }
         Found { records, more_after: None }
     }
@@ -271,6 +296,33 @@ mod tests {
             assert_eq!((history.events(), history.bytes()), (0, 0));
             assert!(history.keys.is_empty() && history.held.is_empty());
         }
+    }
+
+    #[test]
+    fn wildcards_among_very_many_topics_get_the_same_a_few_looks_at_a_time() {
+        let mut history = History::new(limits(10_000, usize::MAX, u64::MAX));
+        let topic = |n: u64| Topic::parse(&format!("t{}.x{}", n % 300, n % 7)).unwrap();
+        let target = |n: u64| if n.is_multiple_of(5) { Target::user("a") } else { Target::topic(topic(n)) };
+        (1..=5_000).for_each(|n| history.insert(record(n, target(n), None, 10), 0));
+        let topics = ["*.x3", "t4.>"].map(|text| Pattern::parse(text).unwrap());
+        let reader = Profile { user: Some("a".into()), topics: topics.into(), ..Profile::default() };
+        let viewer = Client::new(client(1), Arc::new(reader.clone()));
+        let wanted: Vec<u64> = (1..=5_000).filter(|n| target(*n).matches(&viewer)).collect();
+        let (mut after, mut seen, mut answers) = (0, Vec::new(), 0);
+        loop {
+            let found = history.after(after, &reader, client(1), usize::MAX);
+            seen.extend(found.records.iter().map(|record| record.seq));
+            answers += 1;
+            match found.more_after {
+                Some(position) => {
+                    assert!(position > after && position - after <= SCAN as u64);
+                    after = position;
+                }
+                None => break,
+            }
+        }
+        assert_eq!(seen, wanted);
+        assert!(answers >= 5_000 / SCAN);
     }
 
     #[test]

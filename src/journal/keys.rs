@@ -17,6 +17,9 @@ pub(super) struct Keys {
     topics: BTreeMap<Topic, VecDeque<u64>>,
 }
 
+/// Topics in history up to which a wildcard is held against each.
+const MANY_TOPICS: usize = 128;
+
 impl Keys {
     /// Adds the newest event.
     pub(super) fn insert(&mut self, seq: u64, to: &Selector) {
@@ -45,6 +48,11 @@ impl Keys {
                 }
             }
         }
+    }
+
+    /// Whether wildcards would have to be held against very many topics.
+    pub(super) fn is_broad(&self, profile: &Profile) -> bool {
+        self.topics.len() > MANY_TOPICS && profile.topics.iter().any(|pattern| !pattern.is_literal())
     }
 
     /// The events after `after` that may be for somebody, in order, each once.

@@ -32,12 +32,14 @@ pub(super) fn inbox<T>(waker: Waker) -> (Inbox<T>, Letters<T>) {
 }
 
 impl<T> Inbox<T> {
-    /// Puts a letter in. One to a thread that has ended is dropped.
-    pub(super) fn send(&self, letter: T) {
-        if self.sender.send(letter).is_ok() && !self.wake.pending.swap(true, Ordering::AcqRel) {
+    /// Puts a letter in. One to a thread that has ended is dropped; false says so.
+    pub(super) fn send(&self, letter: T) -> bool {
+        let sent = self.sender.send(letter).is_ok();
+        if sent && !self.wake.pending.swap(true, Ordering::AcqRel) {
             // It fails only where the poll is gone, and its thread with it.
             let _ = self.wake.waker.wake();
         }
+        sent
     }
 }
 
@@ -45,7 +47,7 @@ impl<T> Letters<T> {
     /// Lets the next letter wake the thread again; to be called before letters are taken out, so that none is
     /// put in unseen between the last look and the wait.
     pub(super) fn rearm(&self) {
-        self.wake.pending.store(false, Ordering::Release);
+        self.wake.pending.swap(false, Ordering::AcqRel);
     }
 
     pub(super) fn next(&self) -> Option<T> {
@@ -91,14 +93,16 @@ impl Gauge {
             || (waiting + records <= self.limits.records && waiting_bytes + bytes <= self.limits.bytes)
     }
 
-    fn enter(&self, command: &Command) {
-        let (records, bytes) = weight(command);
+    fn enter(&self, (records, bytes): (usize, usize)) {
         self.records.fetch_add(records, Ordering::Relaxed);
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
     pub(super) fn leave(&self, command: &Command) {
-        let (records, bytes) = weight(command);
+        self.leave_weight(weight(command));
+    }
+
+    fn leave_weight(&self, (records, bytes): (usize, usize)) {
         self.records.fetch_sub(records, Ordering::Relaxed);
         self.bytes.fetch_sub(bytes, Ordering::Relaxed);
     }
@@ -124,7 +128,11 @@ impl Outlet for LoopInbox {
     }
 
     fn send(&self, command: Command) {
-        self.gauge.enter(&command);
-        self.inbox.send(super::worker::Letter::Command(command));
+        let weight = weight(&command);
+        self.gauge.enter(weight);
+        if !self.inbox.send(super::worker::Letter::Command(command)) {
+            // The loop has ended; what is for its streams must not count against others.
+            self.gauge.leave_weight(weight);
+        }
     }
 }

@@ -53,6 +53,11 @@ const INBOX: InboxLimits = InboxLimits { records: 65_536, bytes: 64 * 1024 * 102
 /// How long requests that are under way at the end of a shutdown may take.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
+/// A deadline of a shutdown beyond this is cut to it.
+const LONGEST_SHUTDOWN: Duration = Duration::from_secs(24 * 60 * 60);
+/// Most listeners of an engine.
+pub(crate) const MAX_LISTENERS: usize = worker::MAX_LISTENERS;
+
 /// All that an engine is made of.
 pub(crate) struct Setup {
     pub(crate) clock: Clock,
@@ -107,14 +112,18 @@ pub(crate) fn start(setup: Setup) -> io::Result<Running> {
     });
     let (notices, hooks) = start_hooks(hooks)?;
     let mut running = Running { shared: shared.clone(), addresses, loops: Vec::new(), control: None, hooks };
+    let mut workers = Vec::new();
     for (number, (poll, letters, gauge)) in ends.into_iter().enumerate() {
         let shard = Shard::new(number as u16, shared.settings.clone(), shared.admission.clone(), 0);
         let own = listeners.iter().map(TcpListener::try_clone).collect::<io::Result<_>>()?;
-        let worker = Worker::new(poll, shard, own, (letters, gauge), shared.clone(), notices.clone())?;
-        running.loops.push(spawn(format!("fanfare-loop-{number}"), move || worker.run())?);
+        workers.push(Worker::new(poll, shard, own, (letters, gauge), shared.clone(), notices.clone())?);
     }
     let control = control::Control::new(control_poll, control_letters, shared);
-    running.control = Some(spawn("fanfare-control".to_owned(), move || control.run())?);
+    // From here on there is something to be ended if the rest fails.
+    if let Err(error) = running.launch(workers, control) {
+        running.shut_down(Duration::ZERO);
+        return Err(error);
+    }
     Ok(running)
 }
 
@@ -152,8 +161,17 @@ fn spawn(name: String, run: impl FnOnce() + Send + 'static) -> io::Result<JoinHa
 }
 
 impl Running {
+    fn launch(&mut self, workers: Vec<Worker>, control: control::Control) -> io::Result<()> {
+        for (number, worker) in workers.into_iter().enumerate() {
+            self.loops.push(spawn(format!("fanfare-loop-{number}"), move || worker.run())?);
+        }
+        self.control = Some(spawn("fanfare-control".to_owned(), move || control.run())?);
+        Ok(())
+    }
+
     /// Ends all streams spread over `deadline`, and then everything.
     pub(crate) fn shut_down(&mut self, deadline: Duration) {
+        let deadline = deadline.min(LONGEST_SHUTDOWN);
         self.shared.drain(deadline);
         let by_ms = self.shared.clock.now().elapsed_ms + deadline.as_millis() as u64;
         for handle in &self.loops {

@@ -61,9 +61,10 @@ impl Shared {
 
     fn statistics_of(&self, mut reports: Vec<(usize, Report)>) -> Statistics {
         reports.sort_by_key(|(n, _)| *n);
-        let waiting = self.loops.iter().map(|inbox| inbox.gauge.records()).collect::<Vec<_>>();
-        let reports: Vec<Report> = reports.into_iter().map(|(_, report)| report).collect();
-        Statistics::new(&reports, &waiting, self.journal.report(self.clock.now()), self)
+        let waiting = |n: usize| self.loops.get(n).map_or(0, |inbox| inbox.gauge.records());
+        let reports: Vec<(Report, usize)> =
+            reports.into_iter().map(|(n, report)| (report, waiting(n))).collect();
+        Statistics::new(&reports, self.journal.report(self.clock.now()), self)
     }
 
     /// Ends streams everywhere. `done` is told how many, on the thread of the last loop to answer.

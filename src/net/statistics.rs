@@ -97,14 +97,9 @@ pub struct LoopStatistics {
 }
 
 impl Statistics {
-    pub(super) fn new(
-        reports: &[Report],
-        waiting: &[usize],
-        journal: JournalReport,
-        shared: &Shared,
-    ) -> Self {
+    pub(super) fn new(reports: &[(Report, usize)], journal: JournalReport, shared: &Shared) -> Self {
         let mut sum = Report::default();
-        reports.iter().for_each(|report| sum.add(report));
+        reports.iter().for_each(|(report, _)| sum.add(report));
         let slow = [CloseReason::Stalled, CloseReason::Lagged];
         let engine = EngineStatistics {
             events_published: journal.newest,
@@ -125,11 +120,7 @@ impl Statistics {
                 events: journal.events,
                 bytes: journal.bytes,
             },
-            loops: reports
-                .iter()
-                .zip(waiting)
-                .map(|(report, waiting)| LoopStatistics::new(report, *waiting))
-                .collect(),
+            loops: reports.iter().map(|(report, waiting)| LoopStatistics::new(report, *waiting)).collect(),
         };
         Self {
             total_connections: sum.streams,

@@ -29,8 +29,10 @@ pub(super) enum Letter {
 }
 
 pub(super) const WAKER: Token = Token(usize::MAX);
+/// Most listeners of an engine.
+pub(super) const MAX_LISTENERS: usize = 64;
 /// Listeners have the tokens from here on.
-const LISTENER: usize = usize::MAX - 64;
+const LISTENER: usize = usize::MAX - MAX_LISTENERS;
 /// Edges taken from the kernel at once.
 const EVENTS: usize = 1024;
 /// Connections accepted from one listener in a turn.
@@ -108,6 +110,21 @@ impl Worker {
                 panic!("cannot wait for events: {error}");
             }
             more = self.turn(&events);
+        }
+        self.leave_letters();
+    }
+
+    /// What came too late: what waits here no longer counts against others, and streams on their way are
+    /// refused in good form.
+    fn leave_letters(&mut self) {
+        while let Some(letter) = self.letters.next() {
+            match letter {
+                Letter::Command(command) => self.gauge.leave(&command),
+                Letter::Adopt(_, arrival, _) => {
+                    self.shared.admission.release(arrival.peer, arrival.profile.user.as_ref());
+                }
+                Letter::Stop => {}
+            }
         }
     }
 
@@ -234,8 +251,15 @@ impl Worker {
                     }
                     lent = true;
                 }
-                // The peer was gone before it was accepted, or the like: not the listener's trouble.
-                Err(_) => {}
+                // The peer was gone before it was accepted: not the listener's trouble.
+                Err(error) if is_of_one_connection(&error) => {}
+                Err(error) => {
+                    if !std::mem::replace(&mut listening.warned, true) {
+                        tracing::warn!(%error, "cannot accept: new connections wait");
+                    }
+                    listening.paused_until_ms = Some(now.elapsed_ms + RETRY_ACCEPT.as_millis() as u64);
+                    break;
+                }
             }
         }
         if lent {
@@ -270,6 +294,11 @@ impl Worker {
             self.shared.control.send(control::Letter::Visitor(visitor));
         }
     }
+}
+
+fn is_of_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted)
 }
 
 /// An IPv4 address that came in through an IPv6 socket, as what it is.

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::{Engine, StartError};
-use crate::config::{Config, DEFAULT_PORT};
+use crate::config::{Config, ConfigError, DEFAULT_PORT};
 use crate::journal::HistoryLimits;
 use crate::net::{self, Access, Clock, Denial, Hooks, Identity, RequestHead, Setup, SocketOptions};
 use crate::shard::{CloseReason, Heartbeat, Settings, StreamLimits};
@@ -274,6 +274,9 @@ fn listen(config: &Config, mut listeners: Vec<TcpListener>) -> Result<Vec<TcpLis
     let failed = |address: String| move |error| StartError::Listen { address, error };
     for address in &config.listen {
         listeners.push(net::bind(*address).map_err(failed(address.to_string()))?);
+    }
+    if listeners.len() > net::MAX_LISTENERS {
+        return Err(ConfigError { option: "listen", reason: "at most 64 addresses" }.into());
     }
     if listeners.is_empty() {
         return net::bind_loopback(DEFAULT_PORT).map_err(failed(format!("localhost:{DEFAULT_PORT}")));

@@ -9,6 +9,9 @@ use crate::publisher::Publisher;
 
 /// A running engine: its threads, its sockets, its history.
 ///
+/// A thread of it that panics ends the process with exit status 101, and says which it was: an engine that has lost
+/// an event loop would leave its streams in silence. Panics of hooks and filters are caught and logged instead.
+///
 /// Dropping it shuts it down at once; [`shutdown`](Self::shutdown) gives streams time to leave.
 pub struct Engine {
     running: Option<Running>,

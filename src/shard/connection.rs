@@ -61,6 +61,13 @@ pub(super) enum Phase {
     Closed,
 }
 
+impl Phase {
+    /// Whether it is a stream that is being caught up.
+    pub(super) fn is_behind(&self) -> bool {
+        matches!(self, Self::Joining { .. } | Self::Lagging { .. })
+    }
+}
+
 /// A request head that has not arrived whole.
 #[derive(Debug, Default)]
 pub(super) struct Partial {
@@ -207,7 +214,8 @@ impl<S: Write> Connection<S> {
                 }
             };
             if bytes.is_empty() {
-                return Written::All;
+                // A stretch of the tape that is gone cannot be made up for but by the client's coming back.
+                return if self.outbox.is_none() { Written::All } else { Written::Lost };
             }
             let length = bytes.len();
             match self.socket.write(bytes) {
@@ -215,14 +223,17 @@ impl<S: Write> Connection<S> {
                 Ok(count) => {
                     *written += count as u64;
                     self.sent_ms = now_ms as u32;
-                    self.progress_ms = now_ms as u32;
+                    // One that is ending has the connection timeout for all that it is still owed.
+                    if !matches!(self.phase, Phase::Ending(_)) {
+                        self.progress_ms = now_ms as u32;
+                    }
                     self.advance(count);
                     if count < length {
                         return Written::Blocked;
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    if !self.blocked {
+                    if !self.blocked && !matches!(self.phase, Phase::Ending(_)) {
                         self.progress_ms = now_ms as u32;
                     }
                     return Written::Blocked;

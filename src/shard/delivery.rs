@@ -50,7 +50,7 @@ impl<S: Write> Shard<S> {
 
     fn publish(&mut self, record: &Arc<Record>, now: Now) {
         self.applied = record.seq;
-        if record.is_transient() && self.standing.behind > 0 {
+        if record.is_transient() && !self.behind.is_empty() {
             self.count_missed(&record.target);
         }
         if record.target.to.is_everyone() {
@@ -146,20 +146,17 @@ impl<S: Write> Shard<S> {
         });
     }
 
-    /// Whether a live stream is one of those meant.
+    /// Whether a live stream that the index has found is one of those meant.
     fn is_meant(&self, slot: u32, target: &Target) -> bool {
         let live =
             self.connections.get(slot as usize).is_some_and(|connection| connection.cursor().is_some());
-        live && self.client(slot).is_some_and(|client| target.matches(&client))
+        live && self.client(slot).is_some_and(|client| target.matches_named(&client))
     }
 
     /// What history never holds is not owed to a stream that is behind; it is counted.
     fn count_missed(&mut self, target: &Target) {
-        let behind = |phase: &Phase| matches!(phase, Phase::Joining { .. } | Phase::Lagging { .. });
-        let missed = self.connections.iter().filter(|(slot, connection)| {
-            behind(&connection.phase)
-                && self.client(*slot as u32).is_some_and(|client| target.matches(&client))
-        });
+        let meant = |slot: &&u32| self.client(**slot).is_some_and(|client| target.matches(&client));
+        let missed = self.behind.iter().filter(meant);
         self.totals.transient_missed += missed.count() as u64;
     }
 

@@ -29,6 +29,7 @@ impl<S> Shard<S> {
         last.extend_from_slice(farewell.map_or(&[], |frame| frame.bytes(framing)));
         last.extend_from_slice(framing.end());
         connection.push(Piece::Own(last.into()), tape);
+        connection.progress_ms = now.elapsed_ms as u32;
         self.leave(slot, reason);
         self.enter(slot, Phase::Ending(reason));
         self.queue(slot);

@@ -47,6 +47,8 @@ impl<S> Shard<S> {
             );
         }
         assert_eq!(standing, self.standing);
+        let behind = |slot: &u32| self.connections.get(*slot as usize).is_some_and(|c| c.phase.is_behind());
+        assert!(self.behind.iter().all(behind) && self.behind.len() == standing.behind, "who is behind");
         if standing.streams == 0 {
             assert!(self.index.is_empty(), "nobody is left, but the index has entries");
             assert!(self.expiries.is_empty(), "nobody is left, but something expires");

@@ -82,6 +82,8 @@ pub struct Shard<S> {
     silences: VecDeque<(u64, u32, u32)>,
     heads: VecDeque<(u64, u32, u32)>,
     expiries: BTreeSet<(u64, u32)>,
+    /// Streams that are joining or lagging.
+    behind: BTreeSet<u32>,
     effects: Vec<Effect<S>>,
     anonymous: Arc<Profile>,
     standing: Standing,
@@ -117,6 +119,7 @@ impl<S> Shard<S> {
             silences: VecDeque::new(),
             heads: VecDeque::new(),
             expiries: BTreeSet::new(),
+            behind: BTreeSet::new(),
             effects: Vec::new(),
             anonymous: Arc::default(),
             standing: Standing::default(),

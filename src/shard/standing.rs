@@ -57,7 +57,13 @@ impl<S> Shard<S> {
         let Some(connection) = self.connections.get_mut(slot as usize) else { return };
         self.standing.count(&connection.phase, connection.framing, -1);
         self.standing.count(&phase, connection.framing, 1);
+        let was_behind = connection.phase.is_behind();
         connection.phase = phase;
+        match (was_behind, connection.phase.is_behind()) {
+            (false, true) => drop(self.behind.insert(slot)),
+            (true, false) => drop(self.behind.remove(&slot)),
+            _ => {}
+        }
     }
 
     pub(super) fn set_blocked(&mut self, slot: u32, blocked: bool) {

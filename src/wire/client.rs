@@ -107,6 +107,10 @@ impl Client {
         self.profile.meta(key)
     }
 
+    pub(crate) fn profile(&self) -> &Profile {
+        &self.profile
+    }
+
     /// The topic patterns that this stream subscribes to.
     pub fn topics(&self) -> &[Pattern] {
         &self.profile.topics

@@ -50,7 +50,7 @@ impl From<Publication> for Draft {
         let mut fields = Vec::new();
         publication.event.write_fields(&mut fields);
         let retry = publication.event.retry_ms();
-        Self { fields, retry, target: publication.target, ttl: publication.ttl }
+        Self { fields, retry, target: publication.target.sorted(), ttl: publication.ttl }
     }
 }
 
@@ -74,6 +74,13 @@ impl Draft {
         Record { seq: id.seq, frame, target: self.target, ttl_ms }
     }
 }
+
+/// Most users, and most sessions, that one address names.
+const MAX_NAMES: usize = 10_000;
+/// Most streams that one address names.
+const MAX_CLIENTS: usize = 1_000;
+/// Most topics that one address names.
+const MAX_TOPICS: usize = 100;
 
 /// Room for an `id:` line, and a `retry:` line of common length.
 const ID_FIELD: usize = 48;
@@ -155,7 +162,7 @@ fn selector(value: &RawValue, member: &str) -> Result<Selector, JsonError> {
     let (users, sessions) = (names("user")?, names("session")?);
     // An id that is not one of ours is a stream that is not here, like one that has gone.
     let clients = names("client")?.iter().filter_map(|id| id.parse().ok()).collect();
-    let topics = names("topic")?.iter().map(|topic| Topic::parse(topic)).collect::<Result<_, _>>();
+    let topics = names("topic")?.iter().map(|topic| Topic::parse(topic)).collect::<Result<Vec<_>, _>>();
     let topics = topics.map_err(|error| JsonError::invalid(path("topic"), error.to_string()))?;
     let meta = members.take("where").map(|value| metadata(value, &path("where"))).transpose()?;
     members.finish(&format!("{member}."))?;
@@ -166,7 +173,18 @@ fn selector(value: &RawValue, member: &str) -> Result<Selector, JsonError> {
         ));
     }
     let meta = meta.unwrap_or_default();
-    Ok(Selector { everyone: !named, users, sessions, topics, clients, meta, filter: None })
+    let clients: Vec<_> = clients;
+    for (list, length, most) in [
+        ("user", users.len(), MAX_NAMES),
+        ("session", sessions.len(), MAX_NAMES),
+        ("client", clients.len(), MAX_CLIENTS),
+        ("topic", topics.len(), MAX_TOPICS),
+    ] {
+        if length > most {
+            return Err(JsonError::invalid(path(list), format!("must not name more than {most}")));
+        }
+    }
+    Ok(Selector { everyone: !named, users, sessions, topics, clients, meta, ..Selector::default() })
 }
 
 /// As [`selector`], but for whom an event is not: without `where`, and never everyone.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::client::{Client, ClientId};
+use super::client::{Client, ClientId, Profile};
 use super::topic::Topic;
 
 /// Whom an event is for: the named streams united, then narrowed by conditions, less the exceptions.
@@ -45,6 +45,8 @@ pub struct Selector {
     pub meta: Vec<Pair>,
     /// Of those, only the ones that the predicate holds for.
     pub(crate) filter: Option<Filter>,
+    /// Users and sessions are in order.
+    pub(super) sorted: bool,
 }
 
 impl Target {
@@ -85,6 +87,7 @@ impl Target {
     /// Also all streams of this user.
     #[must_use]
     pub fn or_user(mut self, user: impl Into<Box<str>>) -> Self {
+        self.to.sorted = false;
         self.to.users.push(user.into());
         self
     }
@@ -92,6 +95,7 @@ impl Target {
     /// Also all streams of this session.
     #[must_use]
     pub fn or_session(mut self, session: impl Into<Box<str>>) -> Self {
+        self.to.sorted = false;
         self.to.sessions.push(session.into());
         self
     }
@@ -129,6 +133,18 @@ impl Target {
         self.to.matches(client) && !self.except.iter().any(|except| except.matches(client))
     }
 
+    /// The same address, made quick to look into.
+    pub(crate) fn sorted(mut self) -> Self {
+        self.to.sort();
+        self.except = self.except.into_iter().map(Self::sorted).collect();
+        self
+    }
+
+    /// Whether a client that the names are known to mean is one of those meant.
+    pub(crate) fn matches_named(&self, client: &Client) -> bool {
+        self.to.narrows_to(client) && !self.except.iter().any(|except| except.matches(client))
+    }
+
     /// Bytes of memory behind the address, about.
     pub(crate) fn size(&self) -> usize {
         self.to.size() + self.except.iter().map(|except| except.size() + size_of::<Self>()).sum::<usize>()
@@ -149,7 +165,7 @@ impl From<Selector> for Target {
 impl Selector {
     /// Whether this client is one of those meant.
     pub fn matches(&self, client: &Client) -> bool {
-        self.names(client) && self.narrows_to(client)
+        self.names(client.profile(), client.id()) && self.narrows_to(client)
     }
 
     /// Whether it is every stream, without condition.
@@ -167,18 +183,33 @@ impl Selector {
         2 * texts.chain(topics).chain(meta).sum::<usize>() + ENTRY * entries
     }
 
-    fn names(&self, client: &Client) -> bool {
-        let among = |names: &[Box<str>], name: Option<&str>| {
-            name.is_some_and(|name| names.iter().any(|n| **n == *name))
-        };
+    /// Whether the names alone, without conditions, mean somebody of that profile and id.
+    pub(crate) fn names(&self, profile: &Profile, id: ClientId) -> bool {
         self.everyone
-            || among(&self.users, client.user_id())
-            || among(&self.sessions, client.session_id())
-            || self.clients.contains(&client.id())
-            || self.topics.iter().any(|topic| client.topics().iter().any(|pattern| pattern.matches(topic)))
+            || profile.user.as_deref().is_some_and(|user| self.has(&self.users, user))
+            || profile.session.as_deref().is_some_and(|session| self.has(&self.sessions, session))
+            || self.clients.contains(&id)
+            || self.topics.iter().any(|topic| profile.topics.iter().any(|pattern| pattern.matches(topic)))
     }
 
-    fn narrows_to(&self, client: &Client) -> bool {
+    fn has(&self, names: &[Box<str>], name: &str) -> bool {
+        match self.sorted {
+            true => names.binary_search_by(|known| (**known).cmp(name)).is_ok(),
+            false => names.iter().any(|known| **known == *name),
+        }
+    }
+
+    /// Puts the names in order, each once, so that a look into a long list is short.
+    fn sort(&mut self) {
+        self.users.sort_unstable();
+        self.users.dedup();
+        self.sessions.sort_unstable();
+        self.sessions.dedup();
+        self.sorted = true;
+    }
+
+    /// Whether the conditions, whatever the names, let a client be one of those meant.
+    pub(crate) fn narrows_to(&self, client: &Client) -> bool {
         self.meta.iter().all(|(key, value)| client.meta(key) == Some(value))
             && self.filter.as_ref().is_none_or(|filter| holds(filter, client))
     }

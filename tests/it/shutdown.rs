@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::Duration;
 
-use fanfare::Target;
+use fanfare::{Event, Publication, PublishError, Target};
 use serde_json::json;
 
 use crate::server::Server;
@@ -147,4 +147,40 @@ fn a_publisher_outlives_its_engine() {
     // Whatever it says, it says so soon, and does not panic.
     let _ = publisher.send_update(&2, Target::all());
     assert_eq!((publisher.connections_count(), publisher.is_user_connected("ada")), (0, false));
+}
+
+#[test]
+fn publishing_goes_on_for_as_long_as_a_stream_is_there() {
+    let server = Server::with(|builder| builder.workers(8));
+    let _stuck = server.subscribe("");
+    let data = "x".repeat(50_000);
+    for _ in 0..40 {
+        server.publisher.send_update(&data, Target::all()).expect("room");
+    }
+    let publisher = server.publisher.clone();
+    // One loop has a stream that does not read, and so lives as long as it may; seven have none, and end.
+    let drain = thread::spawn(move || server.engine.shutdown(Duration::from_secs(5)));
+    // More than may wait for one event loop; those that have ended take none of it.
+    let batch =
+        || (0..1_000).map(|n| Publication::new(Event::json("x", &n).unwrap(), Target::user("nobody")));
+    let mut published = 0;
+    while published < 80_000 {
+        match publisher.publish_all(batch().collect()) {
+            Ok(_) => published += 1_000,
+            Err(PublishError::Append(_)) => {
+                // A loop that is there is only behind, and says so for a moment.
+                assert!(!drain.is_finished(), "nobody is left to be behind");
+                thread::yield_now();
+            }
+            Err(PublishError::Ended) => break,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    drain.join().expect("a shutdown");
+    assert!(published >= 80_000, "only {published} events were taken");
+}
+
+#[test]
+fn a_deadline_beyond_all_measure_is_one() {
+    Server::start().engine.shutdown(Duration::MAX);
 }

@@ -106,3 +106,16 @@ fn an_address_is_free_again_once_an_engine_has_ended() {
     engine.shutdown(Duration::ZERO);
     assert_eq!(resumed.rest().len(), 1);
 }
+
+#[test]
+fn there_are_as_many_listeners_as_there_can_be() {
+    let start = |listeners: usize| {
+        let listener = || TcpListener::bind("127.0.0.1:0").expect("a port");
+        let builder = (0..listeners).fold(Engine::builder(), |builder, _| builder.listener(listener()));
+        builder.start()
+    };
+    let engine = start(64).expect("as many as may be");
+    let last = *engine.local_addrs().last().expect("an address");
+    assert_eq!(crate::support::client::Connection::open(last).get("/healthz").status(), 200);
+    assert!(matches!(start(65), Err(StartError::Config(_))));
+}

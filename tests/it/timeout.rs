@@ -181,3 +181,21 @@ fn a_client_that_takes_nothing_is_stale_and_then_closed() {
     let id = server.publish(&json!({"data": 1}));
     assert_eq!(healthy.next().id, Some(id));
 }
+
+#[test]
+fn requests_that_the_server_did_not_read_on_for_are_not_late() {
+    const REQUESTS: usize = 20_000;
+    let server = server();
+    let mut connection = server.connect();
+    let mut writer = connection.clone_socket();
+    let sender = std::thread::spawn(move || {
+        let requests = request("GET", "/healthz", "", "").repeat(REQUESTS);
+        std::io::Write::write_all(&mut writer, &requests).expect("all is taken");
+    });
+    // The answers are more than the server holds, so it stops reading; that is no fault of the requests.
+    std::thread::sleep(4 * SHORT);
+    for n in 0..REQUESTS {
+        assert_eq!(connection.response().status(), 200, "answer {n}");
+    }
+    sender.join().expect("a sender");
+}

@@ -145,10 +145,8 @@ impl Exchange {
                 Ok(0) => {
                     self.readable = false;
                     // Half-closed: answers to what came before are still owed.
-                    match self.phase {
-                        Phase::Waiting { ref mut keep_alive, .. } => *keep_alive = false,
-                        Phase::Closing { .. } => {}
-                        _ => self.phase = Phase::Closing { shut: false },
+                    if !matches!(self.phase, Phase::Closing { .. }) {
+                        self.phase = Phase::Closing { shut: false };
                     }
                 }
                 Ok(count) => self.take(&input[..count], now),
@@ -259,7 +257,9 @@ impl Exchange {
         now: Now,
     ) {
         let Plan { task, head_only, keep_alive, framing } = plan;
-        let outcome = match (task, self.refusal.take()) {
+        // A connection that is only here to be refused does not stay.
+        let keep_alive = keep_alive && self.refusal.is_none();
+        let outcome = match (task, self.refusal) {
             (Ok(super::service::Task::Stream(_)), Some(refusal)) => Ok(Outcome::Refused(refusal)),
             (task, _) => task.and_then(|task| service.perform(task, body, later)),
         };
@@ -322,6 +322,9 @@ impl Exchange {
             }
         }
         self.progress_ms = now.elapsed_ms;
+        if self.held_back {
+            self.since_ms = now.elapsed_ms;
+        }
         self.out.clear();
         self.written = 0;
         self.out.shrink_to(MAX_WAITING);
@@ -364,6 +367,8 @@ impl Exchange {
             Phase::Idle { answered: false } if waited >= head_ms => self.phase = Phase::Closed,
             Phase::Idle { answered: true } if waited >= idle_ms => self.phase = Phase::Closed,
             Phase::Closing { shut: true } if waited >= LINGER_MS => self.phase = Phase::Closed,
+            // It was the server that did not read on.
+            Phase::Head | Phase::Body if self.held_back => {}
             Phase::Head if waited >= head_ms => self.time_out("the head was not whole in time", date, now),
             Phase::Body if self.is_body_slow(waited) => self.time_out("the body came too slowly", date, now),
             _ => {}

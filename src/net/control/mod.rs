@@ -197,7 +197,9 @@ impl Control {
         let shared = self.service.shared();
         let later = || {
             let shared = shared.clone();
-            move |response| shared.control.send(Letter::Answer(asker, response))
+            move |response| {
+                shared.control.send(Letter::Answer(asker, response));
+            }
         };
         let driven = catch_unwind(AssertUnwindSafe(|| {
             exchange.drive(&self.service, &mut self.input, &mut self.date, later, now);
