@@ -15,7 +15,9 @@ use fanfare::shard::{
     Admission, Arrival, Command, Heartbeat, Outlet, Resume, Settings, Shard, StreamLimits, StreamToken,
 };
 use fanfare::wire::http::{Head, HeadScanner, RequestLimits, Scan, query_pairs};
-use fanfare::wire::{Draft, Framing, LastEventId, Now, Profile, Record, Routes};
+use fanfare::wire::{
+    Cors, CrossOrigin, Draft, Framing, LastEventId, Now, Profile, Record, Routes, TrustedProxies,
+};
 use fanfare::{Event, EventId, Publication, Target};
 
 /// Takes everything, and has nothing to be read.
@@ -58,10 +60,12 @@ fn settings() -> Settings {
     Settings {
         node: 1,
         epoch: EPOCH,
-        routes: Routes::new("/api/sse", false),
+        routes: Routes::new("/api/sse", false, false),
         requests: RequestLimits::default(),
         open: true,
         loopback_host: false,
+        cors: Cors::default(),
+        proxies: TrustedProxies::default(),
         retry: Duration::from_secs(3),
         heartbeat: Heartbeat::Event,
         heartbeat_interval: Duration::from_secs(30),
@@ -82,7 +86,18 @@ fn shard(streams: usize, profile: impl Fn(usize) -> Profile) -> Shard<Sink> {
         let profile = profile(n);
         admission.admit(peer, profile.user.as_ref()).expect("there is no limit");
         let (framing, last_event_id) = (Framing::Chunked, LastEventId::None);
-        shard.adopt(Sink, Arrival { peer, framing, last_event_id, profile, expires_unix_ms: None }, NOW);
+        shard.adopt(
+            Sink,
+            Arrival {
+                peer,
+                framing,
+                last_event_id,
+                profile,
+                expires_unix_ms: None,
+                cross_origin: CrossOrigin::Silent,
+            },
+            NOW,
+        );
     }
     while shard.flush(usize::MAX, NOW) {}
     shard

@@ -1,9 +1,14 @@
 //! Every option of an engine, with its default.
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
+use ipnet::IpNet;
+
 use crate::shard::Heartbeat;
+use crate::wire::{Cors, Pattern};
 
 /// What an engine is started with. Each field's documentation gives its default.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,6 +16,9 @@ use crate::shard::Heartbeat;
 pub struct Config {
     /// Where to listen. Default: port 3000 of both loopback addresses.
     pub listen: Vec<SocketAddr>,
+    /// Where publishers and operators are served, on listeners of their own. Where there are such, the others have
+    /// the stream and health checks only. Default: none.
+    pub control_listen: Vec<SocketAddr>,
     /// Event loops. Default: as many as the machine has processors.
     pub workers: usize,
     /// Where the stream is; all else but health is below it. Begins with `/`. Default: `/api/sse`.
@@ -29,6 +37,35 @@ pub struct Config {
     pub max_connections_per_ip: Option<usize>,
     /// Most streams of one user. Default: no limit.
     pub max_connections_per_user: Option<usize>,
+    /// Most events a second that one publisher may publish over HTTP: by API key, by user, or in open mode by
+    /// address. A second's worth may come at once. Default: no limit.
+    pub publish_rate: Option<u32>,
+    /// Proxies whose word on the client's address counts (`X-Forwarded-For`, `Forwarded`), for the limits by
+    /// address. Default: none.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Pages of which other origins may read answers: origins as browsers send them, with credentials, or `*`,
+    /// without. Default: none.
+    pub cors_origins: Vec<String>,
+    /// A file with the secret that tokens are signed with (HS256), a final newline dropped. Default: none.
+    pub jwt_secret_file: Option<PathBuf>,
+    /// A file with the public key that tokens are verified with, in PEM (RS256, ES256, EdDSA). Default: none.
+    pub jwt_public_key_file: Option<PathBuf>,
+    /// A file with the JSON Web Key Set that tokens are verified with (RFC 7517). Default: none.
+    pub jwks_file: Option<PathBuf>,
+    /// Whom tokens must be for (`aud`). Default: anybody.
+    pub jwt_audience: Option<String>,
+    /// Whom tokens must be from (`iss`). Default: anybody.
+    pub jwt_issuer: Option<String>,
+    /// The cookie that may carry a token. Default: none.
+    pub jwt_cookie: Option<String>,
+    /// How far the clock of whoever issues tokens may differ. Default: 30 s.
+    pub jwt_leeway: Duration,
+    /// A file of API keys: one a line, then its scopes, of `subscribe`, `publish` and `admin`. Default: none.
+    pub api_key_file: Option<PathBuf>,
+    /// Whether whoever brings no token may subscribe. Default: no.
+    pub anonymous_subscribers: bool,
+    /// The topics that anonymous subscribers may ask for. Default: none.
+    pub anonymous_topics: Vec<Pattern>,
     /// Bytes that a stream may be owed before it is caught up from history instead. Default: 1 MiB.
     pub max_backlog: usize,
     /// Most bytes of a request's body. Default: 1 MiB.
@@ -58,6 +95,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             listen: Vec::new(),
+            control_listen: Vec::new(),
             workers: std::thread::available_parallelism().map_or(1, usize::from),
             base_path: "/api/sse".to_owned(),
             heartbeat_interval: Duration::from_secs(30),
@@ -67,6 +105,19 @@ impl Default for Config {
             max_connections: None,
             max_connections_per_ip: None,
             max_connections_per_user: None,
+            publish_rate: None,
+            trusted_proxies: Vec::new(),
+            cors_origins: Vec::new(),
+            jwt_secret_file: None,
+            jwt_public_key_file: None,
+            jwks_file: None,
+            jwt_audience: None,
+            jwt_issuer: None,
+            jwt_cookie: None,
+            jwt_leeway: Duration::from_secs(30),
+            api_key_file: None,
+            anonymous_subscribers: false,
+            anonymous_topics: Vec::new(),
             max_backlog: 1024 * 1024,
             max_body: 1024 * 1024,
             send_buffer: 16 * 1024,
@@ -85,63 +136,112 @@ impl Default for Config {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{option}: {reason}")]
 pub struct ConfigError {
-    /// The field at fault.
+    /// The field at fault, as it is spelled on the command line.
     pub option: &'static str,
     /// What it must be.
-    pub reason: &'static str,
+    pub reason: Cow<'static, str>,
+}
+
+impl ConfigError {
+    pub(crate) fn new(option: &'static str, reason: impl Into<Cow<'static, str>>) -> Self {
+        Self { option, reason: reason.into() }
+    }
 }
 
 impl Config {
     /// Whether every option has a value that it can have.
     pub fn check(&self) -> Result<(), ConfigError> {
-        let fail = |option, reason| Err(ConfigError { option, reason });
-        if self.workers == 0 || self.workers > MAX_WORKERS {
-            return fail("workers", "must be 1 to 1024");
-        }
+        self.check_server()?;
+        self.check_times()?;
+        self.check_sizes()?;
+        self.check_access()
+    }
+
+    /// Whether there is anything that says who a request is from.
+    pub fn has_keys(&self) -> bool {
+        self.token_files() > 0 || self.api_key_file.is_some()
+    }
+
+    fn token_files(&self) -> usize {
+        let files = [&self.jwt_secret_file, &self.jwt_public_key_file, &self.jwks_file];
+        files.into_iter().flatten().count()
+    }
+
+    fn check_server(&self) -> Result<(), ConfigError> {
+        require((1..=MAX_WORKERS).contains(&self.workers), "workers", "must be 1 to 1024")?;
         let path = &self.base_path;
-        let plain =
+        let is_plain =
             |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'-' | b'_' | b'.' | b'~');
-        if !path.starts_with('/') || path.ends_with('/') || !path.bytes().all(plain) {
-            return fail("base-path", "must begin with / and not end with it, and needs no escapes");
+        let is_path = path.starts_with('/') && !path.ends_with('/') && path.bytes().all(is_plain);
+        require(is_path, "base-path", "must begin with / and not end with it, and needs no escapes")?;
+        require(!RESERVED_PATHS.contains(&path.as_str()), "base-path", "is taken")?;
+        require(self.max_connections != Some(0), "max-connections", "must be at least 1")?;
+        require(self.publish_rate != Some(0), "publish-rate", "must be at least 1")
+    }
+
+    fn check_times(&self) -> Result<(), ConfigError> {
+        let is_timeout = |time: Duration| time >= Duration::from_millis(10) && time <= MAX_TIMEOUT;
+        for (option, time) in [
+            ("heartbeat-interval", self.heartbeat_interval),
+            ("connection-timeout", self.connection_timeout),
+            ("head-timeout", self.head_timeout),
+            ("idle-timeout", self.idle_timeout),
+        ] {
+            require(is_timeout(time), option, "must be 10ms to 1day")?;
         }
-        if matches!(path.as_str(), "/healthz" | "/readyz") {
-            return fail("base-path", "is taken");
-        }
-        let shortest = Duration::from_millis(10);
-        if self.heartbeat_interval < shortest {
-            return fail("heartbeat-interval", "must be at least 10ms");
-        }
-        if self.connection_timeout < shortest || self.connection_timeout > MAX_TIMEOUT {
-            return fail("connection-timeout", "must be 10ms to 1day");
-        }
-        if self.retry > MAX_TIMEOUT {
-            return fail("retry", "must be at most 1day");
-        }
-        if self.heartbeat_interval > MAX_TIMEOUT {
-            return fail("heartbeat-interval", "must be at most 1day");
-        }
-        if self.head_timeout < shortest || self.head_timeout > MAX_TIMEOUT {
-            return fail("head-timeout", "must be 10ms to 1day");
-        }
-        if self.idle_timeout < shortest || self.idle_timeout > MAX_TIMEOUT {
-            return fail("idle-timeout", "must be 10ms to 1day");
-        }
-        if self.max_backlog < 4096 {
-            return fail("max-backlog", "must be at least 4KiB");
-        }
-        if self.max_body == 0 || self.max_body > MAX_BODY {
-            return fail("max-body", "must be 1 byte to 1GiB");
-        }
-        if self.send_buffer < 2048 || self.send_buffer > MAX_BODY {
-            return fail("send-buffer", "must be 2KiB to 1GiB");
-        }
-        if self.max_connections == Some(0) {
-            return fail("max-connections", "must be at least 1");
+        for (option, time) in [("retry", self.retry), ("jwt-leeway", self.jwt_leeway)] {
+            require(time <= MAX_TIMEOUT, option, "must be at most 1day")?;
         }
         Ok(())
     }
+
+    fn check_sizes(&self) -> Result<(), ConfigError> {
+        require(self.max_backlog >= 4096, "max-backlog", "must be at least 4KiB")?;
+        require((1..=MAX_BODY).contains(&self.max_body), "max-body", "must be 1 byte to 1GiB")?;
+        require((2048..=MAX_BODY).contains(&self.send_buffer), "send-buffer", "must be 2KiB to 1GiB")
+    }
+
+    fn check_access(&self) -> Result<(), ConfigError> {
+        Cors::new(&self.cors_origins).map_err(|error| ConfigError::new("cors-origin", error.to_string()))?;
+        let tokens = self.token_files();
+        require(
+            tokens <= 1,
+            "jwt-secret-file",
+            "tokens have one kind of key: a secret, a public key or a key set",
+        )?;
+        for (option, given) in [
+            ("jwt-audience", self.jwt_audience.is_some()),
+            ("jwt-issuer", self.jwt_issuer.is_some()),
+            ("jwt-cookie", self.jwt_cookie.is_some()),
+        ] {
+            require(tokens == 1 || !given, option, "needs a key that tokens are verified with")?;
+        }
+        let is_token = |byte: u8| byte.is_ascii_graphic() && !b"()<>@,;:\\\"/[]?={}".contains(&byte);
+        let is_cookie = |name: &String| !name.is_empty() && name.bytes().all(is_token);
+        require(
+            self.jwt_cookie.as_ref().is_none_or(is_cookie),
+            "jwt-cookie",
+            "is no name of a cookie (RFC 6265)",
+        )?;
+        require(
+            self.has_keys() || !self.anonymous_subscribers,
+            "anonymous-subscribers",
+            "needs keys; without any, everybody may do everything",
+        )?;
+        require(
+            self.anonymous_subscribers || self.anonymous_topics.is_empty(),
+            "anonymous-topic",
+            "needs anonymous-subscribers",
+        )
+    }
 }
 
+fn require(holds: bool, option: &'static str, reason: &'static str) -> Result<(), ConfigError> {
+    if holds { Ok(()) } else { Err(ConfigError::new(option, reason)) }
+}
+
+/// What stands beside the base path.
+const RESERVED_PATHS: [&str; 4] = ["/healthz", "/readyz", "/metrics", "/sse-test"];
 const MAX_WORKERS: usize = 1024;
 const MAX_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
 const MAX_BODY: usize = 1024 * 1024 * 1024;

@@ -27,11 +27,13 @@
 //! - [`shard`]: the engine without a body: one event loop's streams and what each is owed. No clock, no thread,
 //!   no socket of its own.
 //! - [`journal`]: gives events their order, and remembers them for clients that come back.
+//! - `access`: who a request is from, and what that one may do.
 //! - `net`: threads, sockets, clocks; every system call.
 //!
 //! `wire`, `shard` and `journal` are public for simulations, benchmarks and the curious; what is not re-exported
 //! here may change with any release.
 
+mod access;
 mod config;
 pub mod journal;
 mod net;
@@ -40,11 +42,10 @@ mod server;
 pub mod shard;
 pub mod wire;
 
+pub use access::{Denial, Identity, RequestHead};
 pub use config::{Config, ConfigError, DEFAULT_PORT};
 pub use journal::AppendError;
-pub use net::{
-    Denial, EngineStatistics, HistoryStatistics, Identity, LoopStatistics, RequestHead, Statistics,
-};
+pub use net::{EngineStatistics, HistoryStatistics, KeyFileError, LoopStatistics, Statistics};
 pub use publisher::{PublishError, Publisher};
 pub use server::{Engine, EngineBuilder, StartError};
 pub use shard::{CloseReason, Heartbeat};

@@ -1,42 +1,50 @@
 //! The command line.
 
+mod arguments;
+mod file;
 mod options;
 mod serve;
 
 use std::io::{self, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
-use clap::Parser;
+use fanfare::Engine;
 
+use arguments::Stop;
 use options::Command;
 
 /// Parses, runs, and maps what went wrong to an exit status: 2 for what was asked for, 1 for what happened.
 pub(crate) fn run() -> ExitCode {
-    match Command::try_parse_from(options::with_default_command(std::env::args_os())) {
+    let args = arguments::with_default_command(std::env::args_os());
+    match arguments::parse(args) {
         Ok(Command::Serve(options)) => serve::serve(*options),
-        Err(error) if error.use_stderr() => {
-            let text = error.to_string();
-            fail(USAGE, &in_one_line(&text))
-        }
-        // Help and version are errors to the parser; whoever asked may have stopped reading.
-        Err(help) => {
-            let _ = help.print();
-            ExitCode::SUCCESS
-        }
+        Ok(Command::Config) => print(file::DEFAULT),
+        Ok(Command::Check { file }) => check(&file),
+        Err(Stop::Help(text)) => print(&text),
+        Err(Stop::Wrong(message)) => fail(USAGE, &message),
     }
 }
 
 /// Asked for what cannot be.
 const USAGE: u8 = 2;
 
-/// What was wrong, and which values there are, without the usage that follows: one line is what logs and
-/// people read.
-fn in_one_line(text: &str) -> String {
-    let is_own = |line: &&str| !line.starts_with("Usage:") && !line.starts_with("For more information");
-    let own: Vec<&str> =
-        text.lines().map(str::trim).take_while(is_own).filter(|line| !line.is_empty()).collect();
-    let line = own.join(" ");
-    line.strip_prefix("error: ").unwrap_or(&line).to_owned()
+/// Says whether a server could start with that file.
+fn check(path: &Path) -> ExitCode {
+    let checked = arguments::parse_file(path).and_then(|options| {
+        let builder = Engine::builder().config(options.resolve());
+        builder.check().map_err(|error| format!("{}: {error}", path.display()))
+    });
+    match checked {
+        Ok(()) => print(&format!("{}: ok\n", path.display())),
+        Err(message) => fail(USAGE, &message),
+    }
+}
+
+/// Whoever asked may have stopped reading.
+fn print(text: &str) -> ExitCode {
+    let _ = io::stdout().write_all(text.as_bytes());
+    ExitCode::SUCCESS
 }
 
 fn fail(status: u8, message: &str) -> ExitCode {

@@ -1,12 +1,13 @@
 //! Options as typed, and as resolved.
 
-use std::ffi::OsString;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use bytesize::ByteSize;
 use clap::{Args, Parser, ValueEnum};
-use fanfare::{Config, ConfigError, Heartbeat};
+use fanfare::{Config, Heartbeat, Pattern};
+use ipnet::IpNet;
 
 /// A Server-Sent Events engine.
 #[derive(Debug, Parser)]
@@ -14,25 +15,27 @@ use fanfare::{Config, ConfigError, Heartbeat};
 pub(super) enum Command {
     /// Serve streams and take events (the default).
     Serve(Box<ServeOptions>),
-}
-
-/// `fanfare --listen …` is `fanfare serve --listen …`.
-pub(super) fn with_default_command(args: impl Iterator<Item = OsString>) -> Vec<OsString> {
-    let mut args: Vec<OsString> = args.collect();
-    let is_own = |arg: &OsString| matches!(arg.to_str(), Some("-h" | "--help" | "-V" | "--version"));
-    let is_option = |arg: &OsString| arg.to_str().is_none_or(|arg| arg.starts_with('-'));
-    if args.get(1).is_none_or(|arg| is_option(arg) && !is_own(arg)) {
-        args.insert(args.len().min(1), "serve".into());
-    }
-    args
+    /// Print a configuration file with every option at its default.
+    Config,
+    /// Check a configuration file, and the files that it names.
+    Check {
+        /// The configuration file.
+        file: PathBuf,
+    },
 }
 
 /// Options of the server, each with its default in the library where it is not given.
 #[derive(Debug, Args)]
 pub(super) struct ServeOptions {
+    /// A TOML file with any of these options; the command line and the environment count before it
+    #[arg(long, value_name = "FILE", env = "FANFARE_CONFIG")]
+    pub(super) config: Option<PathBuf>,
     /// Where to listen; again for more [default: port 3000 of 127.0.0.1 and ::1]
     #[arg(long, value_name = "ADDR:PORT", env = "FANFARE_LISTEN", value_delimiter = ',')]
     listen: Vec<SocketAddr>,
+    /// Where publishers and operators are served, and from then on only there; again for more
+    #[arg(long, value_name = "ADDR:PORT", env = "FANFARE_CONTROL_LISTEN", value_delimiter = ',')]
+    control_listen: Vec<SocketAddr>,
     /// Event loops [default: one a processor]
     #[arg(long, value_name = "N", env = "FANFARE_WORKERS")]
     workers: Option<usize>,
@@ -60,6 +63,46 @@ pub(super) struct ServeOptions {
     /// Most streams of one user [default: no limit]
     #[arg(long, value_name = "N", env = "FANFARE_MAX_CONNECTIONS_PER_USER")]
     max_connections_per_user: Option<usize>,
+    /// Most events a second of one publisher: by API key, by user, or in open mode by address [default: no limit]
+    #[arg(long, value_name = "N", env = "FANFARE_PUBLISH_RATE")]
+    publish_rate: Option<u32>,
+    /// Proxy whose X-Forwarded-For or Forwarded counts for the limits by address; again for more
+    #[arg(long, value_name = "ADDR[/BITS]", env = "FANFARE_TRUSTED_PROXY", value_delimiter = ',', value_parser = network)]
+    trusted_proxy: Vec<IpNet>,
+    /// Origin whose pages may read answers, or * for all without credentials; again for more
+    #[arg(long, value_name = "ORIGIN", env = "FANFARE_CORS_ORIGIN", value_delimiter = ',')]
+    cors_origin: Vec<String>,
+    /// Secret that tokens are signed with (HS256)
+    #[arg(long, value_name = "FILE", env = "FANFARE_JWT_SECRET_FILE")]
+    jwt_secret_file: Option<PathBuf>,
+    /// Public key in PEM that tokens are verified with (RS256, ES256, EdDSA)
+    #[arg(long, value_name = "FILE", env = "FANFARE_JWT_PUBLIC_KEY_FILE")]
+    jwt_public_key_file: Option<PathBuf>,
+    /// JSON Web Key Set that tokens are verified with
+    #[arg(long, value_name = "FILE", env = "FANFARE_JWKS_FILE")]
+    jwks_file: Option<PathBuf>,
+    /// Whom tokens must be for (aud)
+    #[arg(long, value_name = "NAME", env = "FANFARE_JWT_AUDIENCE")]
+    jwt_audience: Option<String>,
+    /// Whom tokens must be from (iss)
+    #[arg(long, value_name = "NAME", env = "FANFARE_JWT_ISSUER")]
+    jwt_issuer: Option<String>,
+    /// Cookie that may carry a token
+    #[arg(long, value_name = "NAME", env = "FANFARE_JWT_COOKIE")]
+    jwt_cookie: Option<String>,
+    /// How far the clock of whoever issues tokens may differ [default: 30s]
+    #[arg(long, value_name = "TIME", env = "FANFARE_JWT_LEEWAY", value_parser = duration)]
+    jwt_leeway: Option<Duration>,
+    /// API keys: one a line, then its scopes: subscribe, publish, admin
+    #[arg(long, value_name = "FILE", env = "FANFARE_API_KEY_FILE")]
+    api_key_file: Option<PathBuf>,
+    /// Let subscribe who brings no token
+    #[arg(long, env = "FANFARE_ANONYMOUS_SUBSCRIBERS", value_parser = clap::builder::BoolishValueParser::new(),
+          num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    anonymous_subscribers: Option<bool>,
+    /// Topic, or pattern of topics, that anonymous subscribers may ask for; again for more
+    #[arg(long, value_name = "PATTERN", env = "FANFARE_ANONYMOUS_TOPIC", value_delimiter = ',', value_parser = pattern)]
+    anonymous_topic: Vec<Pattern>,
     /// Bytes a stream may be owed before it is caught up from history instead [default: 1MiB]
     #[arg(long, value_name = "SIZE", env = "FANFARE_MAX_BACKLOG", value_parser = size)]
     max_backlog: Option<usize>,
@@ -115,13 +158,15 @@ enum HeartbeatOption {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Switch {
+    #[value(alias = "true")]
     On,
+    #[value(alias = "false")]
     Off,
 }
 
 impl ServeOptions {
-    /// The options, with the library's defaults for what was not given, checked.
-    pub(super) fn resolve(self) -> Result<Config, ConfigError> {
+    /// The options, with the library's defaults for what was not given.
+    pub(super) fn resolve(self) -> Config {
         let mut config = Config::default();
         config.listen = self.listen;
         let heartbeat = self.heartbeat.map(|heartbeat| match heartbeat {
@@ -144,12 +189,25 @@ impl ServeOptions {
         set(&mut config.insecure_open, self.insecure_open);
         set(&mut config.head_timeout, self.head_timeout);
         set(&mut config.idle_timeout, self.idle_timeout);
+        set(&mut config.jwt_leeway, self.jwt_leeway);
+        set(&mut config.anonymous_subscribers, self.anonymous_subscribers);
+        config.control_listen = self.control_listen;
+        config.publish_rate = self.publish_rate;
+        config.trusted_proxies = self.trusted_proxy;
+        config.cors_origins = self.cors_origin;
+        config.jwt_secret_file = self.jwt_secret_file;
+        config.jwt_public_key_file = self.jwt_public_key_file;
+        config.jwks_file = self.jwks_file;
+        config.jwt_audience = self.jwt_audience;
+        config.jwt_issuer = self.jwt_issuer;
+        config.jwt_cookie = self.jwt_cookie;
+        config.api_key_file = self.api_key_file;
+        config.anonymous_topics = self.anonymous_topic;
         config.max_connections = self.max_connections;
         config.max_connections_per_ip = self.max_connections_per_ip;
         config.max_connections_per_user = self.max_connections_per_user;
         config.dev_endpoints = self.dev_endpoints.map(|switch| switch == Switch::On);
-        config.check()?;
-        Ok(config)
+        config
     }
 }
 
@@ -171,16 +229,30 @@ fn size(text: &str) -> Result<usize, String> {
     usize::try_from(bytes.as_u64()).map_err(|_| "is more than this machine can address".to_owned())
 }
 
+/// A network, or one address.
+fn network(text: &str) -> Result<IpNet, String> {
+    let network = text.parse().or_else(|_| text.parse().map(|address: IpAddr| address.into()));
+    network.map_err(|_| "a proxy is written as 10.0.0.1, 10.0.0.0/8 or fd00::/8".to_owned())
+}
+
+fn pattern(text: &str) -> Result<Pattern, String> {
+    Pattern::parse(text).map_err(|error| error.to_string())
+}
+
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsString;
+
+    use super::super::arguments::{parse, with_default_command};
     use super::*;
 
     fn config(args: &[&str]) -> Result<Config, String> {
         let args = ["fanfare"].iter().chain(args).map(OsString::from);
-        let command =
-            Command::try_parse_from(with_default_command(args)).map_err(|error| error.to_string())?;
-        let Command::Serve(options) = command;
-        options.resolve().map_err(|error| error.to_string())
+        let command = parse(with_default_command(args)).map_err(|stop| format!("{stop:?}"))?;
+        let Command::Serve(options) = command else { panic!("not a server: {command:?}") };
+        let config = options.resolve();
+        config.check().map_err(|error| error.to_string())?;
+        Ok(config)
     }
 
     #[test]

@@ -5,8 +5,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::process::ExitCode;
 use std::thread;
 
-use fanfare::{Engine, StartError};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use fanfare::{Engine, EngineBuilder, StartError};
+use listenfd::ListenFd;
+use sd_notify::NotifyState;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use tracing_subscriber::EnvFilter;
 
@@ -16,28 +18,54 @@ use super::{USAGE, fail};
 pub(super) fn serve(options: ServeOptions) -> ExitCode {
     start_log(options.log_format);
     let drain_timeout = options.drain_timeout;
-    let config = match options.resolve() {
-        Ok(config) => config,
-        Err(error) => return fail(USAGE, &format!("--{error}")),
-    };
+    let config = options.resolve();
     let base_path = config.base_path.clone();
     // Before there is anything to lose by a signal.
-    let signals = match Signals::new([SIGTERM, SIGINT]) {
+    let signals = match Signals::new([SIGTERM, SIGINT, SIGHUP]) {
         Ok(signals) => signals,
         Err(error) => return fail(1, &format!("cannot wait for signals: {error}")),
     };
-    let engine = match Engine::builder().config(config).start() {
+    let engine = match inherit(Engine::builder().config(config))
+        .map_err(StartError::from)
+        .and_then(EngineBuilder::start)
+    {
         Ok(engine) => engine,
-        Err(error @ (StartError::Config(_) | StartError::OpenBeyondLoopback(_))) => {
-            return fail(USAGE, &error.to_string());
+        Err(error @ (StartError::Config(_) | StartError::Keys(_))) => {
+            return fail(USAGE, &format!("--{error}"));
         }
+        Err(error @ StartError::OpenBeyondLoopback(_)) => return fail(USAGE, &error.to_string()),
         Err(error) => return fail(1, &error.to_string()),
     };
     greet(&engine, &base_path);
-    wait(signals);
+    tell_service_manager(NotifyState::Ready);
+    wait(signals, &engine);
+    tell_service_manager(NotifyState::Stopping);
     tracing::info!(?drain_timeout, "asked to end: streams are ended over the drain timeout");
     engine.shutdown(drain_timeout);
     ExitCode::SUCCESS
+}
+
+/// Takes over the listeners that a service manager has opened (sd_listen_fds(3)): those named `control` for
+/// publishers and operators.
+fn inherit(mut builder: EngineBuilder) -> io::Result<EngineBuilder> {
+    let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
+    let mut names = names.split(':');
+    let mut inherited = ListenFd::from_env();
+    for n in 0..inherited.len() {
+        let is_control = names.next() == Some("control");
+        if let Some(listener) = inherited.take_tcp_listener(n)? {
+            builder =
+                if is_control { builder.control_listener(listener) } else { builder.listener(listener) };
+        }
+    }
+    Ok(builder)
+}
+
+/// Where there is one that wants to know (sd_notify(3)).
+fn tell_service_manager(state: NotifyState<'_>) {
+    if let Err(error) = sd_notify::notify(&[state]) {
+        tracing::warn!(%error, "cannot tell the service manager");
+    }
 }
 
 /// Says where the server is, and what to try.
@@ -63,11 +91,16 @@ fn greet(engine: &Engine, base_path: &str) {
     );
 }
 
-/// Until asked to end. Asked again, the process ends at once.
-fn wait(mut signals: Signals) {
-    signals.forever().next();
+/// Until asked to end; keys are read anew whenever that is asked for. Asked to end again, the process ends at once.
+fn wait(mut signals: Signals, engine: &Engine) {
+    while signals.forever().next() == Some(SIGHUP) {
+        match engine.reload_keys() {
+            Ok(()) => tracing::info!("keys are read anew"),
+            Err(error) => tracing::error!(%error, "the keys stay as they were"),
+        }
+    }
     thread::spawn(move || {
-        if let Some(signal) = signals.forever().next() {
+        if let Some(signal) = signals.forever().find(|signal| *signal != SIGHUP) {
             std::process::exit(128 + signal);
         }
     });

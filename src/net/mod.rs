@@ -8,16 +8,17 @@
 //!   bytes read so far; one that turns out to be a stream is handed back.
 //! - `fanfare-hooks`: calls the application's connect and disconnect hooks, if there are any.
 //!
-//! Every loop has every listener in its poll and takes from it what it can. A publication takes this way:
+//! Every loop has every listener in its poll and takes from it what it can; the control thread has those that are
+//! only for publishers and operators. A publication takes this way:
 //! `Shared::publish → Journal::append → LoopInbox::send → Shard::apply → Outbox::push → write`.
 
-mod access;
 mod clock;
 mod control;
 mod descriptors;
 mod gather;
 mod hooks;
 mod inbox;
+mod key_files;
 mod listener;
 mod shared;
 mod statistics;
@@ -33,15 +34,16 @@ use std::time::Duration;
 
 use mio::Poll;
 
-pub(crate) use access::{Access, AuthenticateHook};
-pub use access::{Denial, Identity, RequestHead};
 pub(crate) use clock::Clock;
 pub(crate) use descriptors::{raise_limit, streams_within};
 pub(crate) use hooks::Hooks;
+pub use key_files::KeyFileError;
+pub(crate) use key_files::{KeyFiles, TokenKeyFile};
 pub(crate) use listener::{SocketOptions, bind, bind_loopback};
 pub(crate) use shared::Shared;
 pub use statistics::{EngineStatistics, HistoryStatistics, LoopStatistics, Statistics};
 
+use crate::access::{Access, RateLimit};
 use crate::journal::{HistoryLimits, MemoryJournal};
 use crate::shard::{Admission, Outlet, Settings, Shard, StreamLimits};
 use descriptors::Reserve;
@@ -67,7 +69,10 @@ pub(crate) struct Setup {
     pub(crate) sockets: SocketOptions,
     pub(crate) access: Access,
     pub(crate) hooks: Hooks,
+    pub(crate) rates: RateLimit,
     pub(crate) listeners: Vec<TcpListener>,
+    /// For publishers and operators.
+    pub(crate) control_listeners: Vec<TcpListener>,
     pub(crate) loops: usize,
     pub(crate) idle_timeout: Duration,
 }
@@ -76,6 +81,7 @@ pub(crate) struct Setup {
 pub(crate) struct Running {
     pub(crate) shared: Arc<Shared>,
     pub(crate) addresses: Vec<SocketAddr>,
+    pub(crate) control_addresses: Vec<SocketAddr>,
     loops: Vec<JoinHandle<()>>,
     control: Option<JoinHandle<()>>,
     hooks: Option<JoinHandle<()>>,
@@ -85,12 +91,13 @@ type LoopEnds = (Poll, Letters<worker::Letter>, Arc<Gauge>);
 
 /// Starts all threads.
 pub(crate) fn start(setup: Setup) -> io::Result<Running> {
-    let Setup { clock, settings, streams, history, sockets, access, hooks, listeners, loops, idle_timeout } =
-        setup;
-    for listener in &listeners {
+    let Setup { clock, settings, streams, history, sockets, access, hooks, rates, .. } = setup;
+    let Setup { listeners, control_listeners, loops, idle_timeout, .. } = setup;
+    for listener in listeners.iter().chain(&control_listeners) {
         listener::prepare(listener, sockets)?;
     }
-    let addresses = listeners.iter().map(TcpListener::local_addr).collect::<io::Result<_>>()?;
+    let addresses = |of: &[TcpListener]| of.iter().map(TcpListener::local_addr).collect::<io::Result<_>>();
+    let (addresses, control_addresses) = (addresses(&listeners)?, addresses(&control_listeners)?);
     let ends = (0..loops).map(|_| loop_ends()).collect::<io::Result<Vec<_>>>()?;
     let (inboxes, ends): (Vec<Arc<LoopInbox>>, Vec<LoopEnds>) = ends.into_iter().unzip();
     let control_poll = Poll::new()?;
@@ -111,14 +118,21 @@ pub(crate) fn start(setup: Setup) -> io::Result<Running> {
         idle_timeout,
     });
     let (notices, hooks) = start_hooks(hooks)?;
-    let mut running = Running { shared: shared.clone(), addresses, loops: Vec::new(), control: None, hooks };
+    let mut running = Running {
+        shared: shared.clone(),
+        addresses,
+        control_addresses,
+        loops: Vec::new(),
+        control: None,
+        hooks,
+    };
     let mut workers = Vec::new();
     for (number, (poll, letters, gauge)) in ends.into_iter().enumerate() {
         let shard = Shard::new(number as u16, shared.settings.clone(), shared.admission.clone(), 0);
         let own = listeners.iter().map(TcpListener::try_clone).collect::<io::Result<_>>()?;
         workers.push(Worker::new(poll, shard, own, (letters, gauge), shared.clone(), notices.clone())?);
     }
-    let control = control::Control::new(control_poll, control_letters, shared);
+    let control = control::Control::new(control_poll, control_letters, control_listeners, rates, shared)?;
     // From here on there is something to be ended if the rest fails.
     if let Err(error) = running.launch(workers, control) {
         running.shut_down(Duration::ZERO);

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use super::access::Access;
 use super::clock::Clock;
 use super::control;
 use super::descriptors::Reserve;
@@ -12,6 +11,7 @@ use super::gather::gather;
 use super::inbox::{Inbox, LoopInbox};
 use super::statistics::Statistics;
 use super::worker;
+use crate::access::Access;
 use crate::journal::{AppendError, Appended, Journal};
 use crate::shard::{Admission, Command, Report, Settings, Who};
 use crate::wire::{Draft, Publication};
@@ -79,6 +79,7 @@ impl Shared {
     /// Begins a shutdown: nobody is admitted any more, and streams end spread over that time.
     pub(crate) fn drain(&self, over: Duration) {
         self.admission.drain();
+        self.control.send(control::Letter::Drain);
         for inbox in &self.loops {
             inbox.inbox.send(worker::Letter::Command(Command::Drain(over)));
         }

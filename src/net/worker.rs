@@ -16,7 +16,7 @@ use super::hooks::Notice;
 use super::inbox::{Gauge, Letters};
 use super::shared::Shared;
 use crate::shard::{Arrival, Command, Effect, HandOver, Shard};
-use crate::wire::{Now, Refusal};
+use crate::wire::{Door, Now, Refusal};
 
 /// What reaches an event loop from other threads.
 pub(super) enum Letter {
@@ -289,8 +289,8 @@ impl Worker {
         let HandOver { mut socket, peer, bytes, first_byte_ms, refusal } = hand_over;
         // A socket that cannot be taken off the poll is of no use elsewhere either.
         if self.poll.registry().deregister(&mut socket).is_ok() {
-            let visitor =
-                control::Visitor { socket: OwnedFd::from(socket), peer, bytes, first_byte_ms, refusal };
+            let (socket, door) = (OwnedFd::from(socket), Door::Front);
+            let visitor = control::Visitor { socket, peer, bytes, first_byte_ms, refusal, door };
             self.shared.control.send(control::Letter::Visitor(visitor));
         }
     }

@@ -1,17 +1,17 @@
-//! How an engine is set up.
+//! How an engine is started.
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use super::{Engine, StartError};
+use crate::access::{Access, Authenticate, Keyring, RateLimit, TokenRules};
 use crate::config::{Config, ConfigError, DEFAULT_PORT};
 use crate::journal::HistoryLimits;
-use crate::net::{self, Access, Clock, Denial, Hooks, Identity, RequestHead, Setup, SocketOptions};
-use crate::shard::{CloseReason, Heartbeat, Settings, StreamLimits};
+use crate::net::{self, Clock, Hooks, KeyFiles, Setup, SocketOptions, TokenKeyFile};
+use crate::shard::{Settings, StreamLimits};
 use crate::wire::http::RequestLimits;
-use crate::wire::{Client, Routes};
+use crate::wire::{Cors, Routes, TrustedProxies};
 
 /// Sets an [`Engine`] up. Every option has the default that [`Config`] documents.
 ///
@@ -29,196 +29,68 @@ use crate::wire::{Client, Routes};
 #[must_use = "nothing runs before start"]
 #[derive(Default)]
 pub struct EngineBuilder {
-    config: Config,
-    listeners: Vec<TcpListener>,
-    access: Option<net::AuthenticateHook>,
-    hooks: Hooks,
+    pub(super) config: Config,
+    pub(super) listeners: Vec<TcpListener>,
+    pub(super) control_listeners: Vec<TcpListener>,
+    pub(super) authenticate: Option<Arc<dyn Authenticate>>,
+    pub(super) hooks: Hooks,
 }
 
 impl EngineBuilder {
-    /// Takes all options at once; what was set before is forgotten.
-    pub fn config(mut self, config: Config) -> Self {
-        self.config = config;
-        self
-    }
-
-    /// Also listens on this address; port 0 takes a free one.
-    pub fn listen(mut self, address: SocketAddr) -> Self {
-        self.config.listen.push(address);
-        self
-    }
-
-    /// Also accepts from a listener that is there already: inherited, or bound by a test.
-    pub fn listener(mut self, listener: TcpListener) -> Self {
-        self.listeners.push(listener);
-        self
-    }
-
-    /// See [`Config::workers`].
-    pub fn workers(mut self, workers: usize) -> Self {
-        self.config.workers = workers;
-        self
-    }
-
-    /// See [`Config::base_path`].
-    pub fn base_path(mut self, path: impl Into<String>) -> Self {
-        self.config.base_path = path.into();
-        self
-    }
-
-    /// See [`Config::heartbeat`].
-    pub fn heartbeat(mut self, heartbeat: Heartbeat) -> Self {
-        self.config.heartbeat = heartbeat;
-        self
-    }
-
-    /// See [`Config::heartbeat_interval`].
-    pub fn heartbeat_interval(mut self, interval: Duration) -> Self {
-        self.config.heartbeat_interval = interval;
-        self
-    }
-
-    /// See [`Config::connection_timeout`].
-    pub fn connection_timeout(mut self, timeout: Duration) -> Self {
-        self.config.connection_timeout = timeout;
-        self
-    }
-
-    /// See [`Config::head_timeout`].
-    pub fn head_timeout(mut self, timeout: Duration) -> Self {
-        self.config.head_timeout = timeout;
-        self
-    }
-
-    /// See [`Config::idle_timeout`].
-    pub fn idle_timeout(mut self, timeout: Duration) -> Self {
-        self.config.idle_timeout = timeout;
-        self
-    }
-
-    /// See [`Config::retry`].
-    pub fn retry(mut self, retry: Duration) -> Self {
-        self.config.retry = retry;
-        self
-    }
-
-    /// See [`Config::max_connections`].
-    pub fn max_connections(mut self, most: usize) -> Self {
-        self.config.max_connections = Some(most);
-        self
-    }
-
-    /// See [`Config::max_connections_per_ip`].
-    pub fn max_connections_per_ip(mut self, most: usize) -> Self {
-        self.config.max_connections_per_ip = Some(most);
-        self
-    }
-
-    /// See [`Config::max_connections_per_user`].
-    pub fn max_connections_per_user(mut self, most: usize) -> Self {
-        self.config.max_connections_per_user = Some(most);
-        self
-    }
-
-    /// See [`Config::max_backlog`].
-    pub fn max_backlog(mut self, bytes: usize) -> Self {
-        self.config.max_backlog = bytes;
-        self
-    }
-
-    /// See [`Config::max_body`].
-    pub fn max_body(mut self, bytes: usize) -> Self {
-        self.config.max_body = bytes;
-        self
-    }
-
-    /// See [`Config::send_buffer`].
-    pub fn send_buffer(mut self, bytes: usize) -> Self {
-        self.config.send_buffer = bytes;
-        self
-    }
-
-    /// See [`Config::history_events`], [`Config::history_bytes`] and [`Config::history_age`].
-    pub fn history(mut self, events: usize, bytes: usize, age: Duration) -> Self {
-        (self.config.history_events, self.config.history_bytes, self.config.history_age) =
-            (events, bytes, age);
-        self
-    }
-
-    /// See [`Config::dev_endpoints`].
-    pub fn dev_endpoints(mut self, on: bool) -> Self {
-        self.config.dev_endpoints = Some(on);
-        self
-    }
-
-    /// See [`Config::insecure_open`].
-    pub fn insecure_open(mut self) -> Self {
-        self.config.insecure_open = true;
-        self
-    }
-
-    /// Decides who each request is from, and what that one may do; ends open mode.
+    /// Whether an engine could start like this, as far as options and files tell.
     ///
-    /// It is called for everything but health checks, on the one control thread: it must not block, or all
-    /// requests wait. A hook that panics costs the request's connection.
+    /// # Errors
     ///
-    /// ```
-    /// use fanfare::{Denial, Engine, Identity, Pattern};
-    /// let tickets = Pattern::parse("tickets.>")?;
-    /// let engine = Engine::builder()
-    ///     .listen("127.0.0.1:0".parse()?)
-    ///     .authenticate(move |request| match request.bearer() {
-    ///         Some("s3cret") => Ok(Identity::new().allow_publish().allow_admin()),
-    ///         Some("ada") => Ok(Identity::new().user("ada").allow_subscribe(tickets.clone())),
-    ///         _ => Err(Denial::Unauthorized("a bearer token is needed".into())),
-    ///     })
-    ///     .start()?;
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn authenticate(
-        mut self,
-        hook: impl Fn(&RequestHead<'_>) -> Result<Identity, Denial> + Send + Sync + 'static,
-    ) -> Self {
-        self.access = Some(Arc::new(hook));
-        self
-    }
-
-    /// Is told of every stream that opens, in order, on a thread of its own. While it runs, further notices
-    /// queue, without limit; a shutdown waits until all are told.
-    pub fn on_connect(mut self, hook: impl Fn(&Client) + Send + 'static) -> Self {
-        self.hooks.connect = Some(Box::new(hook));
-        self
-    }
-
-    /// Is told of every stream that ends, and why, on the same thread.
-    ///
-    /// ```
-    /// let engine = fanfare::Engine::builder()
-    ///     .listen("127.0.0.1:0".parse()?)
-    ///     .on_disconnect(|client, reason| println!("{:?} has gone: {}", client.user_id(), reason.as_str()))
-    ///     .start()?;
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn on_disconnect(mut self, hook: impl Fn(&Client, CloseReason) + Send + 'static) -> Self {
-        self.hooks.disconnect = Some(Box::new(hook));
-        self
+    /// What [`start`](Self::start) would fail with.
+    pub fn check(&self) -> Result<(), StartError> {
+        self.config.check()?;
+        let closed = self.authenticate.is_some() || Reloadable::new(&self.config)?.is_some();
+        if !closed && !self.config.insecure_open {
+            refuse_beyond_loopback(self.config.listen.iter().chain(&self.config.control_listen).copied())?;
+        }
+        Ok(())
     }
 
     /// Starts the engine. When this returns, it listens. It raises the soft limit of file descriptors of the
     /// process to the hard one.
     pub fn start(self) -> Result<Engine, StartError> {
-        let Self { config, listeners, access, hooks } = self;
+        let Self { config, listeners, control_listeners, authenticate, hooks } = self;
         config.check()?;
-        let access = access.map_or(Access::Open { loopback_host: !config.insecure_open }, Access::Hook);
-        let listeners = listen(&config, listeners)?;
+        let keys = Reloadable::new(&config)?;
+        let access = match (authenticate, &keys) {
+            (Some(_), Some(_)) => return Err(ConfigError::new("authenticate", TWO_JUDGES).into()),
+            (Some(hook), None) => Access::Closed(hook),
+            (None, Some(keys)) => Access::Closed(keys.keyring.clone()),
+            (None, None) => Access::Open { loopback_host: !config.insecure_open },
+        };
+        let listeners = match (listen(&config.listen, listeners)?, DEFAULT_PORT) {
+            (given, port) if given.is_empty() => {
+                net::bind_loopback(port).map_err(failed(format!("localhost:{port}")))?
+            }
+            (given, _) => given,
+        };
+        let control_listeners = listen(&config.control_listen, control_listeners)?;
         if access.wants_loopback_host() {
-            refuse_beyond_loopback(&listeners)?;
+            let all = listeners.iter().chain(&control_listeners).map(TcpListener::local_addr);
+            refuse_beyond_loopback(all.collect::<Result<Vec<_>, _>>()?)?;
         }
         let limit = net::raise_limit()?;
         let clock = Clock::start();
+        let split = !control_listeners.is_empty();
         let setup = Setup {
             clock,
-            settings: settings(&config, &access, !hooks.is_empty(), next_epoch(clock.now().unix_ms)),
+            settings: Settings {
+                routes: Routes::new(
+                    &config.base_path,
+                    config.dev_endpoints.unwrap_or(access.is_open()),
+                    split,
+                ),
+                open: access.is_open(),
+                loopback_host: access.wants_loopback_host(),
+                watch: !hooks.is_empty(),
+                epoch: next_epoch(clock.now().unix_ms),
+                ..settings(&config)
+            },
             streams: StreamLimits {
                 total: config.max_connections.unwrap_or_else(|| net::streams_within(limit)),
                 per_address: config.max_connections_per_ip.unwrap_or(usize::MAX),
@@ -235,11 +107,48 @@ impl EngineBuilder {
             },
             access,
             hooks,
+            rates: RateLimit::new(config.publish_rate),
             listeners,
+            control_listeners,
             loops: config.workers,
             idle_timeout: config.idle_timeout,
         };
-        Ok(Engine::new(net::start(setup)?))
+        Ok(Engine::new(net::start(setup)?, keys))
+    }
+}
+
+/// Somebody who reads the hook would not expect the keys to count, nor the other way round.
+const TWO_JUDGES: &str = "either a hook says who requests are from, or keys do";
+
+/// Keys that can be read anew.
+pub(super) struct Reloadable {
+    keyring: Arc<Keyring>,
+    files: KeyFiles,
+}
+
+impl Reloadable {
+    fn new(config: &Config) -> Result<Option<Self>, StartError> {
+        if !config.has_keys() {
+            return Ok(None);
+        }
+        let secret = config.jwt_secret_file.clone().map(TokenKeyFile::Secret);
+        let public_key = config.jwt_public_key_file.clone().map(TokenKeyFile::PublicKey);
+        let tokens = secret.or(public_key).or_else(|| config.jwks_file.clone().map(TokenKeyFile::Jwks));
+        let files = KeyFiles { tokens, api: config.api_key_file.clone() };
+        let rules = TokenRules {
+            audience: config.jwt_audience.clone(),
+            issuer: config.jwt_issuer.clone(),
+            leeway: config.jwt_leeway,
+            cookie: config.jwt_cookie.clone(),
+        };
+        let anonymous = config.anonymous_subscribers.then(|| config.anonymous_topics.clone());
+        let keyring = Arc::new(Keyring::new(files.read()?, rules, anonymous));
+        Ok(Some(Self { keyring, files }))
+    }
+
+    pub(super) fn reload(&self) -> Result<(), net::KeyFileError> {
+        self.keyring.replace(self.files.read()?);
+        Ok(())
     }
 }
 
@@ -252,44 +161,44 @@ fn next_epoch(unix_ms: u64) -> u64 {
     last.map_or(unix_ms, next)
 }
 
-fn settings(config: &Config, access: &Access, watch: bool, epoch: u64) -> Settings {
+fn settings(config: &Config) -> Settings {
     Settings {
         node: fastrand::u32(..),
-        epoch,
-        routes: Routes::new(&config.base_path, config.dev_endpoints.unwrap_or(access.is_open())),
+        epoch: 0,
+        routes: Routes::new(&config.base_path, false, false),
         requests: RequestLimits { body: config.max_body, ..RequestLimits::default() },
-        open: access.is_open(),
-        loopback_host: access.wants_loopback_host(),
+        open: false,
+        loopback_host: true,
+        // Checked with the rest.
+        cors: Cors::new(&config.cors_origins).unwrap_or_default(),
+        proxies: TrustedProxies::new(config.trusted_proxies.clone()),
         retry: config.retry,
         heartbeat: config.heartbeat,
         heartbeat_interval: config.heartbeat_interval,
         connection_timeout: config.connection_timeout,
         head_timeout: config.head_timeout,
         max_backlog: config.max_backlog,
-        watch,
+        watch: false,
     }
 }
 
-fn listen(config: &Config, mut listeners: Vec<TcpListener>) -> Result<Vec<TcpListener>, StartError> {
-    let failed = |address: String| move |error| StartError::Listen { address, error };
-    for address in &config.listen {
+fn listen(addresses: &[SocketAddr], mut listeners: Vec<TcpListener>) -> Result<Vec<TcpListener>, StartError> {
+    for address in addresses {
         listeners.push(net::bind(*address).map_err(failed(address.to_string()))?);
     }
     if listeners.len() > net::MAX_LISTENERS {
-        return Err(ConfigError { option: "listen", reason: "at most 64 addresses" }.into());
-    }
-    if listeners.is_empty() {
-        return net::bind_loopback(DEFAULT_PORT).map_err(failed(format!("localhost:{DEFAULT_PORT}")));
+        return Err(ConfigError::new("listen", "at most 64 addresses").into());
     }
     Ok(listeners)
 }
 
-fn refuse_beyond_loopback(listeners: &[TcpListener]) -> Result<(), StartError> {
-    for listener in listeners {
-        let address = listener.local_addr()?;
-        if !address.ip().to_canonical().is_loopback() {
-            return Err(StartError::OpenBeyondLoopback(address));
-        }
+fn failed(address: String) -> impl FnOnce(std::io::Error) -> StartError {
+    move |error| StartError::Listen { address, error }
+}
+
+fn refuse_beyond_loopback(addresses: impl IntoIterator<Item = SocketAddr>) -> Result<(), StartError> {
+    match addresses.into_iter().find(|address| !address.ip().to_canonical().is_loopback()) {
+        Some(address) => Err(StartError::OpenBeyondLoopback(address)),
+        None => Ok(()),
     }
-    Ok(())
 }

@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::EngineBuilder;
-use crate::net::Running;
+use super::builder::Reloadable;
+use crate::net::{KeyFileError, Running};
 use crate::publisher::Publisher;
 
 /// A running engine: its threads, its sockets, its history.
@@ -17,6 +18,8 @@ pub struct Engine {
     running: Option<Running>,
     publisher: Publisher,
     addresses: Vec<SocketAddr>,
+    control_addresses: Vec<SocketAddr>,
+    keys: Option<Reloadable>,
 }
 
 impl Engine {
@@ -25,15 +28,31 @@ impl Engine {
         EngineBuilder::default()
     }
 
-    pub(super) fn new(running: Running) -> Self {
+    pub(super) fn new(running: Running, keys: Option<Reloadable>) -> Self {
         let publisher = Publisher::new(running.shared.clone());
         let addresses = running.addresses.clone();
-        Self { running: Some(running), publisher, addresses }
+        let control_addresses = running.control_addresses.clone();
+        Self { running: Some(running), publisher, addresses, control_addresses, keys }
     }
 
     /// The addresses that it listens on.
     pub fn local_addrs(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// The addresses on which it serves publishers and operators only; see
+    /// [`Config::control_listen`](crate::Config::control_listen).
+    pub fn control_addrs(&self) -> &[SocketAddr] {
+        &self.control_addresses
+    }
+
+    /// Reads the files of keys anew. From then on only those keys count; streams that are open stay so.
+    ///
+    /// # Errors
+    ///
+    /// If one of the files cannot be read or used; then the old keys stay, all of them.
+    pub fn reload_keys(&self) -> Result<(), KeyFileError> {
+        self.keys.as_ref().map_or(Ok(()), Reloadable::reload)
     }
 
     /// A way to publish to it, from any thread.

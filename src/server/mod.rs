@@ -2,6 +2,7 @@
 
 mod builder;
 mod engine;
+mod options;
 
 pub use builder::EngineBuilder;
 pub use engine::Engine;
@@ -9,6 +10,7 @@ pub use engine::Engine;
 use std::net::SocketAddr;
 
 use crate::config::ConfigError;
+use crate::net::KeyFileError;
 
 /// Why an engine did not start.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +24,9 @@ pub enum StartError {
         "without authentication everybody may publish, so {0} is not listened on; authenticate, or say insecure-open"
     )]
     OpenBeyondLoopback(SocketAddr),
+    /// A file of keys cannot be read or used.
+    #[error(transparent)]
+    Keys(#[from] KeyFileError),
     /// The address cannot be listened on.
     #[error("cannot listen on {address}: {error}")]
     Listen {

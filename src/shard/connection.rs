@@ -18,7 +18,7 @@ use super::close::CloseReason;
 use super::outbox::{JOIN, Outbox, Piece};
 use super::tape::Tape;
 use crate::wire::http::HeadScanner;
-use crate::wire::{Framing, Gap, Profile, Refusal};
+use crate::wire::{CrossOrigin, Framing, Gap, Profile, Refusal};
 
 /// The hot part of a connection: what a pass over all of them touches, in one cache line.
 #[derive(Debug)]
@@ -98,6 +98,8 @@ pub(super) struct Origin {
     pub(super) received: usize,
     /// When its permission ends, in ms since the start.
     pub(super) expires_ms: Option<u64>,
+    /// What its response head says to the page that asked.
+    pub(super) cross_origin: CrossOrigin,
 }
 
 /// What became of an attempt to write out what is owed.

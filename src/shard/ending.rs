@@ -5,7 +5,7 @@ use super::command::Effect;
 use super::connection::{Greeting, Phase};
 use super::outbox::Piece;
 use super::report::Report;
-use super::{Shard, tape_of};
+use super::{Shard, cross_origin_of, tape_of};
 use crate::wire::{ClientId, Frame, Now, write_head};
 
 impl<S> Shard<S> {
@@ -24,7 +24,8 @@ impl<S> Shard<S> {
         );
         let mut last = Vec::new();
         if !greeted {
-            write_head(&mut last, framing, true, self.date.at(now));
+            let cross_origin = cross_origin_of(&self.settings, &self.origins, slot);
+            write_head(&mut last, framing, true, self.date.at(now), cross_origin);
         }
         last.extend_from_slice(farewell.map_or(&[], |frame| frame.bytes(framing)));
         last.extend_from_slice(framing.end());

@@ -54,7 +54,7 @@ use standing::Standing;
 use sweep::{Drainage, Pulse};
 use tape::Tape;
 
-use crate::wire::{Client, ClientId, EventId, Framing, HttpDate, Now, Profile, Record};
+use crate::wire::{Client, ClientId, CrossOrigin, EventId, Framing, HttpDate, Now, Profile, Record};
 
 /// One event loop's share of the engine. See the [module](self) for how it is driven.
 pub struct Shard<S> {
@@ -135,7 +135,9 @@ impl<S> Shard<S> {
     pub fn accept(&mut self, socket: S, peer: IpAddr, now: Now) -> u32 {
         self.serial = self.serial.wrapping_add(1);
         let slot = self.connections.insert(Connection::new(socket, self.serial, now.elapsed_ms)) as u32;
-        let origin = Origin { peer, connected_unix_ms: now.unix_ms, received: 0, expires_ms: None };
+        let (received, cross_origin) = (0, CrossOrigin::Silent);
+        let origin =
+            Origin { peer, connected_unix_ms: now.unix_ms, received, expires_ms: None, cross_origin };
         match self.origins.get_mut(slot as usize) {
             Some(place) => *place = origin,
             None => {
@@ -195,6 +197,11 @@ impl<S> Shard<S> {
     fn head_timeout_ms(&self) -> u64 {
         self.settings.head_timeout.as_millis() as u64
     }
+}
+
+/// What the response head of the stream in `slot` says to the page that asked.
+fn cross_origin_of<'s>(settings: &'s Settings, origins: &[Origin], slot: u32) -> &'s [u8] {
+    origins.get(slot as usize).map_or(b"", |origin| settings.cors.fields(origin.cross_origin))
 }
 
 fn tape_of(tapes: &[Tape; 2], framing: Framing) -> &Tape {

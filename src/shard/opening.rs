@@ -9,11 +9,11 @@ use super::command::{Effect, HandOver, Resume, StreamToken};
 use super::connection::{Greeting, Partial, Phase};
 use super::outbox::Piece;
 use super::settings::MAX_RECEIVED;
-use super::{Shard, tape_of};
+use super::{Shard, cross_origin_of, tape_of};
 use crate::wire::http::{BodyFraming, Head, HeadScanner, Method, Outline, Scan};
 use crate::wire::{
-    Continuity, EventId, Framing, Gap, LastEventId, Now, Profile, Refusal, Subscription, connected,
-    is_loopback_host, write_head,
+    Continuity, CrossOrigin, EventId, Framing, Gap, LastEventId, Now, Profile, Refusal, Subscription,
+    connected, is_loopback_host, write_head,
 };
 
 /// A stream that was admitted elsewhere: who it is, and where it left off.
@@ -29,6 +29,8 @@ pub struct Arrival {
     pub profile: Profile,
     /// When its permission ends, in Unix ms.
     pub expires_unix_ms: Option<u64>,
+    /// What the response head says to the page that asked.
+    pub cross_origin: CrossOrigin,
 }
 
 impl<S: Read> Shard<S> {
@@ -166,12 +168,13 @@ impl<S> Shard<S> {
             return None;
         }
         let Subscription { framing, last_event_id, claims } = Subscription::from_head(&head).ok()?;
-        let peer = self.origins.get(slot as usize)?.peer;
-        Some(Arrival { peer, framing, last_event_id, profile: claims, expires_unix_ms: None })
+        let peer = settings.proxies.client(self.origins.get(slot as usize)?.peer, &head);
+        let cross_origin = settings.cors.judge(head.field("origin"));
+        Some(Arrival { peer, framing, last_event_id, profile: claims, expires_unix_ms: None, cross_origin })
     }
 
     fn open(&mut self, slot: u32, arrival: Arrival, now: Now) {
-        let Arrival { peer, framing, last_event_id, profile, expires_unix_ms } = arrival;
+        let Arrival { peer, framing, last_event_id, profile, expires_unix_ms, cross_origin } = arrival;
         let Some(connection) = self.connections.get_mut(slot as usize) else { return };
         connection.framing = framing;
         self.standing.count_profile(&profile, 1);
@@ -185,7 +188,7 @@ impl<S> Shard<S> {
         }
         if let Some(origin) = self.origins.get_mut(slot as usize) {
             (origin.peer, origin.connected_unix_ms, origin.received) = (peer, now.unix_ms, 0);
-            origin.expires_ms = expires_ms;
+            (origin.expires_ms, origin.cross_origin) = (expires_ms, cross_origin);
         }
         self.totals.opened += 1;
         match last_event_id {
@@ -220,7 +223,8 @@ impl<S> Shard<S> {
         let Some(client) = self.client(slot) else { return };
         let Some(connection) = self.connections.get_mut(slot as usize) else { return };
         let mut bytes = Vec::with_capacity(512);
-        write_head(&mut bytes, connection.framing, false, self.date.at(now));
+        let cross_origin = cross_origin_of(&self.settings, &self.origins, slot);
+        write_head(&mut bytes, connection.framing, false, self.date.at(now), cross_origin);
         let frame = connected(self.settings.retry, id, &client, continuity);
         bytes.extend_from_slice(frame.bytes(connection.framing));
         connection.push(Piece::Own(bytes.into()), tape_of(&self.tapes, connection.framing));

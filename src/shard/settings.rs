@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::wire::Routes;
 use crate::wire::http::RequestLimits;
+use crate::wire::{Cors, Routes, TrustedProxies};
 
 /// What keeps idle streams alive.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,6 +33,10 @@ pub struct Settings {
     pub open: bool,
     /// Whether a `Host` must be loopback, which keeps pages of other sites from rebinding their name to us.
     pub loopback_host: bool,
+    /// Pages of which other origins may read answers.
+    pub cors: Cors,
+    /// Proxies whose word on the client's address counts.
+    pub proxies: TrustedProxies,
     /// The reconnection time that clients are told.
     pub retry: Duration,
     /// What keeps idle streams alive.

@@ -1,6 +1,7 @@
 //! Bytes and values: everything that is read from or written to a wire, without any I/O, clock or thread.
 
 mod client;
+mod cors;
 mod event;
 mod frame;
 mod greeting;
@@ -9,6 +10,8 @@ pub mod http;
 mod id;
 mod json;
 mod payload;
+mod problem;
+mod proxy;
 mod publication;
 mod response;
 mod route;
@@ -19,6 +22,7 @@ mod time;
 mod topic;
 
 pub use client::{Client, ClientId, InvalidClientId, Profile};
+pub use cors::{Cors, CrossOrigin, InvalidOrigin};
 pub use event::{Event, EventError, MAX_EVENT_NAME};
 pub use frame::{Frame, Framing};
 pub use greeting::{Continuity, Gap, Refusal, comment, connected, draining, ping, refused, write_head};
@@ -26,9 +30,11 @@ pub use host::is_loopback_host;
 pub use id::{EventId, InvalidEventId};
 pub use json::JsonError;
 pub use payload::{Announcement, Level, Notification, Progress};
+pub use problem::{PROBLEM_TYPE, PROBLEMS, Problem, ProblemKind};
+pub use proxy::TrustedProxies;
 pub use publication::{Draft, Publication, Record};
-pub use response::{Problem, Response};
-pub use route::{Route, Routes, Scope};
+pub use response::{Manner, Response};
+pub use route::{Door, Route, Routes, Scope};
 pub use subscription::{LastEventId, MAX_ENTRIES, MAX_NAME, Subscription, framing_of};
 pub use target::{Selector, Target};
 pub use time::{HttpDate, Now};

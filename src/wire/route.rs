@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::http::{Method, percent_decode};
-use super::response::Problem;
+use super::problem::Problem;
 
 /// What a request asks to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,6 +65,16 @@ impl Route {
 pub struct Routes {
     base: Box<str>,
     development: bool,
+    split: bool,
+}
+
+/// Through which listener a request came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Door {
+    /// One that streams are opened through.
+    Front,
+    /// One that is for publishers and operators.
+    Control,
 }
 
 /// A path that something stands at, before the method is looked at.
@@ -81,9 +91,10 @@ enum Resource {
 }
 
 impl Routes {
-    /// The resources below `base`, which begins with `/` and does not end with one.
-    pub fn new(base: &str, development: bool) -> Self {
-        Self { base: base.into(), development }
+    /// The resources below `base`, which begins with `/` and does not end with one. With `split`, what is for
+    /// publishers and operators is behind the control door only; else both doors lead to everything.
+    pub fn new(base: &str, development: bool, split: bool) -> Self {
+        Self { base: base.into(), development, split }
     }
 
     /// Whether this is the path of the stream.
@@ -93,8 +104,12 @@ impl Routes {
 
     /// Finds what a method on a path does: 404 for an unknown path, 501 for a method that nobody knows, 405
     /// (with `Allow`) for one that the path does not take.
-    pub fn find(&self, method: Method<'_>, path: &str) -> Result<Route, Problem> {
-        let resource = self.resource(path).ok_or_else(|| Problem::new(404, "nothing is at this path"))?;
+    pub fn find(&self, method: Method<'_>, path: &str, door: Door) -> Result<Route, Problem> {
+        let is_here = |resource: &Resource| !self.split || door == Door::Control || resource.is_public();
+        let resource = self
+            .resource(path)
+            .filter(is_here)
+            .ok_or_else(|| Problem::new(404, "nothing is at this path"))?;
         let allow = resource.allow();
         if method == Method::Options {
             return Ok(Route::Options(allow));
@@ -131,6 +146,11 @@ impl Routes {
 }
 
 impl Resource {
+    /// Whether it is for subscribers, or for those who watch that the server lives.
+    fn is_public(&self) -> bool {
+        matches!(self, Self::Stream | Self::Liveness | Self::Readiness)
+    }
+
     fn allow(&self) -> &'static str {
         match self {
             Self::Events => "POST, OPTIONS",

@@ -7,7 +7,7 @@ use super::client::Profile;
 use super::frame::Framing;
 use super::http::{Head, Version, query_pairs};
 use super::id::EventId;
-use super::response::Problem;
+use super::problem::Problem;
 use super::topic::Pattern;
 
 /// Longest user, session, metadata key or metadata value, in bytes.

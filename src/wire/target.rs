@@ -150,6 +150,13 @@ impl Target {
         self.to.size() + self.except.iter().map(|except| except.size() + size_of::<Self>()).sum::<usize>()
     }
 
+    /// The topics that it names, if it means their subscribers, or some of those, and nobody else.
+    pub fn only_topics(&self) -> Option<&[Topic]> {
+        let Selector { everyone, users, sessions, topics, clients, .. } = &self.to;
+        let others = *everyone || !users.is_empty() || !sessions.is_empty() || !clients.is_empty();
+        (!others && !topics.is_empty()).then_some(topics)
+    }
+
     /// Whether it is every stream, without condition or exception.
     pub fn is_everyone(&self) -> bool {
         self.except.is_empty() && self.to.is_everyone()

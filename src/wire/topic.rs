@@ -90,6 +90,11 @@ impl Pattern {
         Ok(Self(text.into()))
     }
 
+    /// Every topic.
+    pub fn everything() -> Self {
+        Self(">".into())
+    }
+
     /// Its text.
     pub fn as_str(&self) -> &str {
         &self.0

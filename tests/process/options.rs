@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::server::{Server, command, run};
 
 /// Every option, with a value that it cannot have.
-const BAD: [(&str, &str); 22] = [
+const BAD: [(&str, &str); 37] = [
     ("listen", "localhost"),
     ("workers", "0"),
     ("base-path", "api"),
@@ -28,6 +28,21 @@ const BAD: [(&str, &str); 22] = [
     ("idle-timeout", "-1s"),
     ("drain-timeout", "soon"),
     ("log-format", "xml"),
+    ("config", "/nonexistent/fanfare.toml"),
+    ("control-listen", "localhost:1"),
+    ("publish-rate", "0"),
+    ("trusted-proxy", "10.0.0.0/99"),
+    ("cors-origin", "https://app.example/"),
+    ("jwt-secret-file", "/nonexistent/secret"),
+    ("jwt-public-key-file", "/dev/null"),
+    ("jwks-file", "/dev/null"),
+    ("jwt-audience", "nobody-without-a-key"),
+    ("jwt-issuer", "nobody-without-a-key"),
+    ("jwt-cookie", "a cookie"),
+    ("jwt-leeway", "2days"),
+    ("api-key-file", "/dev/null"),
+    ("anonymous-subscribers", "perhaps"),
+    ("anonymous-topic", "a..b"),
 ];
 
 fn variable(option: &str) -> String {

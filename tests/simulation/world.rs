@@ -13,7 +13,9 @@ use fanfare::shard::{
     Admission, Arrival, Command, Effect, HandOver, Heartbeat, Outlet, Settings, Shard, StreamLimits,
 };
 use fanfare::wire::http::RequestLimits;
-use fanfare::wire::{Draft, Framing, LastEventId, Now, Pattern, Profile, Routes};
+use fanfare::wire::{
+    Cors, CrossOrigin, Draft, Framing, LastEventId, Now, Pattern, Profile, Routes, TrustedProxies,
+};
 use fastrand::Rng;
 
 use crate::client::{Client, Connection};
@@ -71,10 +73,12 @@ impl World {
         let settings = Arc::new(Settings {
             node: seed as u32,
             epoch,
-            routes: Routes::new("/api/sse", false),
+            routes: Routes::new("/api/sse", false, false),
             requests: RequestLimits::default(),
             open: true,
             loopback_host: true,
+            cors: Cors::default(),
+            proxies: TrustedProxies::default(),
             retry: Duration::from_secs(3),
             heartbeat: if rng.bool() { Heartbeat::Event } else { Heartbeat::Comment },
             heartbeat_interval: Duration::from_millis(HEARTBEAT_MS),
@@ -281,7 +285,14 @@ impl World {
         };
         let framing = if client.http10 { Framing::Plain } else { Framing::Chunked };
         let expires_unix_ms = self.rng.bool().then(|| self.now().unix_ms + self.rng.u64(..5_000));
-        Some(Arrival { peer: PEER, framing, last_event_id, profile, expires_unix_ms })
+        Some(Arrival {
+            peer: PEER,
+            framing,
+            last_event_id,
+            profile,
+            expires_unix_ms,
+            cross_origin: CrossOrigin::Silent,
+        })
     }
 
     /// The client looks at what it got, and will come back with the last id.

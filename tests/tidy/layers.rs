@@ -6,7 +6,7 @@ use crate::paths::own_paths;
 use crate::{code_lines, sources};
 
 /// What each part may import, beside itself. Of a part with `::` only those names.
-const LAYERS: [(&str, &[&str]); 10] = [
+const LAYERS: [(&str, &[&str]); 11] = [
     ("wire", &[]),
     ("shard", &["wire"]),
     // Of the shard, a journal sees only the commands.
@@ -14,12 +14,14 @@ const LAYERS: [(&str, &[&str]); 10] = [
         "journal",
         &["shard::Command", "shard::Join", "shard::Outlet", "shard::Resume", "shard::StreamToken", "wire"],
     ),
-    ("net", &["journal", "shard", "wire"]),
-    ("config", &["shard::Heartbeat"]),
+    ("access", &["wire"]),
+    ("net", &["access", "journal", "shard", "wire"]),
+    ("config", &["shard::Heartbeat", "wire"]),
     ("publisher", &["net", "journal", "shard::Who", "wire"]),
     (
         "server",
         &[
+            "access",
             "config",
             "journal",
             "net",
@@ -34,7 +36,7 @@ const LAYERS: [(&str, &[&str]); 10] = [
     // The program: the library's public API, which is not `crate::`.
     ("cli", &[]),
     ("main", &["cli"]),
-    ("lib", &["config", "journal", "net", "publisher", "server", "shard", "wire"]),
+    ("lib", &["access", "config", "journal", "net", "publisher", "server", "shard", "wire"]),
 ];
 
 /// What stands for system calls, threads and clocks, and the only parts that may name it.

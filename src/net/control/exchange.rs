@@ -9,7 +9,9 @@ use super::Visitor;
 use super::service::{Outcome, Plan, Service};
 use crate::shard::Arrival;
 use crate::wire::http::{RequestReader, Step};
-use crate::wire::{Framing, HttpDate, Now, Problem, Refusal, Response, write_head};
+use crate::wire::{
+    CrossOrigin, Door, Framing, HttpDate, Manner, Now, Problem, Refusal, Response, write_head,
+};
 
 /// Answers that may wait to be written before no further request of the connection is looked at.
 const MAX_WAITING: usize = 64 * 1024;
@@ -39,6 +41,9 @@ pub(super) struct Exchange {
     /// When the peer last took something or was owed nothing, in ms since the start.
     progress_ms: u64,
     refusal: Option<Refusal>,
+    door: Door,
+    /// What answers to the request that was looked at last say to the page that asked.
+    cross_origin: CrossOrigin,
     /// There was an answer on this connection.
     answered: bool,
     /// The socket may have more to be read.
@@ -84,7 +89,7 @@ pub(super) enum Fate {
 
 impl Exchange {
     pub(super) fn new(visitor: Visitor, serial: u32, now: Now) -> Self {
-        let Visitor { socket, peer, bytes, first_byte_ms, refusal } = visitor;
+        let Visitor { socket, peer, bytes, first_byte_ms, refusal, door } = visitor;
         let (phase, since_ms) = match bytes.is_empty() {
             true => (Phase::Idle { answered: false }, now.elapsed_ms),
             false => (Phase::Head, first_byte_ms),
@@ -101,6 +106,8 @@ impl Exchange {
             since_ms,
             progress_ms: now.elapsed_ms,
             refusal,
+            door,
+            cross_origin: CrossOrigin::Silent,
             answered: false,
             readable: true,
             held_back: false,
@@ -119,9 +126,9 @@ impl Exchange {
     }
 
     /// The answer that was waited for.
-    pub(super) fn answer_late(&mut self, response: &Response, date: &str, now: Now) {
+    pub(super) fn answer_late(&mut self, response: &Response, service: &Service, date: &str, now: Now) {
         if let Phase::Waiting { head_only, keep_alive } = self.phase {
-            self.answer(response, head_only, keep_alive, date, now);
+            self.answer(response, service, head_only, keep_alive, date, now);
         }
     }
 
@@ -212,12 +219,13 @@ impl Exchange {
             }
             Step::Rejected(rejection) => {
                 let problem = Problem::new(rejection.status, rejection.detail);
-                self.answer(&problem.into(), false, false, date.at(now), now);
+                self.cross_origin = CrossOrigin::Silent;
+                self.answer(&problem.into(), service, false, false, date.at(now), now);
             }
             Step::Head(head) => {
-                let plan = service.plan(&head, self.peer);
+                let plan = service.plan(&head, self.peer, self.door, now);
                 let expects = head.expects_continue;
-                self.begin(plan, expects, date.at(now), now);
+                self.begin(plan, expects, service, date.at(now), now);
             }
             Step::Body(body) => {
                 if let Some(plan) = self.plan.take() {
@@ -229,13 +237,14 @@ impl Exchange {
     }
 
     /// A head is whole; its body is awaited.
-    fn begin(&mut self, plan: Plan, expects_continue: bool, date: &str, now: Now) {
+    fn begin(&mut self, plan: Plan, expects_continue: bool, service: &Service, date: &str, now: Now) {
+        self.cross_origin = plan.cross_origin;
         self.enter(Phase::Body, now);
         match plan.task {
             // The client waits for a word before it sends the body. It gets the last word at once, and since it
             // may send the body or not, the connection cannot go on (RFC 9110, 10.1.1).
             Err(problem) if expects_continue => {
-                self.answer(&problem.into(), plan.head_only, false, date, now);
+                self.answer(&problem.into(), service, plan.head_only, false, date, now);
             }
             _ => {
                 if expects_continue {
@@ -256,18 +265,21 @@ impl Exchange {
         later: L,
         now: Now,
     ) {
-        let Plan { task, head_only, keep_alive, framing } = plan;
+        let Plan { task, head_only, keep_alive, framing, cross_origin } = plan;
         // A connection that is only here to be refused does not stay.
         let keep_alive = keep_alive && self.refusal.is_none();
         let outcome = match (task, self.refusal) {
             (Ok(super::service::Task::Stream(_)), Some(refusal)) => Ok(Outcome::Refused(refusal)),
-            (task, _) => task.and_then(|task| service.perform(task, body, later)),
+            (task, _) => task.and_then(|task| service.perform(task, body, later, now)),
         };
         match outcome {
-            Err(problem) => self.answer(&problem.into(), head_only, keep_alive, date, now),
-            Ok(Outcome::Answer(response)) => self.answer(&response, head_only, keep_alive, date, now),
+            Err(problem) => self.answer(&problem.into(), service, head_only, keep_alive, date, now),
+            Ok(Outcome::Answer(response)) => {
+                self.answer(&response, service, head_only, keep_alive, date, now)
+            }
             Ok(Outcome::StreamHead) => {
-                write_head(&mut self.out, framing, !keep_alive, date);
+                let fields = service.cross_origin(cross_origin);
+                write_head(&mut self.out, framing, !keep_alive, date, fields);
                 self.go_on(keep_alive, now);
             }
             Ok(Outcome::Later) => self.enter(Phase::Waiting { head_only, keep_alive }, now),
@@ -285,12 +297,21 @@ impl Exchange {
         date: &str,
         now: Now,
     ) {
-        service.write_refusal(&mut self.out, framing, reason, date);
+        service.write_refusal(&mut self.out, framing, reason, date, self.cross_origin);
         self.enter(Phase::Closing { shut: false }, now);
     }
 
-    fn answer(&mut self, response: &Response, head_only: bool, keep_alive: bool, date: &str, now: Now) {
-        response.write(&mut self.out, head_only, !keep_alive, date);
+    fn answer(
+        &mut self,
+        response: &Response,
+        service: &Service,
+        head_only: bool,
+        keep_alive: bool,
+        date: &str,
+        now: Now,
+    ) {
+        let cross_origin = service.cross_origin(self.cross_origin);
+        response.write(&mut self.out, Manner { head_only, close: !keep_alive, date, cross_origin });
         self.go_on(keep_alive, now);
     }
 
@@ -357,7 +378,7 @@ impl Exchange {
     }
 
     /// Acts on the time: 408, or closing without a word.
-    pub(super) fn check_time(&mut self, patience: &Patience, date: &str, now: Now) {
+    pub(super) fn check_time(&mut self, patience: &Patience, service: &Service, date: &str, now: Now) {
         let Patience { head_ms, idle_ms, stall_ms } = *patience;
         let waited = now.elapsed_ms.saturating_sub(self.since_ms);
         if self.waiting() > 0 && now.elapsed_ms.saturating_sub(self.progress_ms) > stall_ms {
@@ -369,8 +390,13 @@ impl Exchange {
             Phase::Closing { shut: true } if waited >= LINGER_MS => self.phase = Phase::Closed,
             // It was the server that did not read on.
             Phase::Head | Phase::Body if self.held_back => {}
-            Phase::Head if waited >= head_ms => self.time_out("the head was not whole in time", date, now),
-            Phase::Body if self.is_body_slow(waited) => self.time_out("the body came too slowly", date, now),
+            Phase::Head if waited >= head_ms => {
+                self.cross_origin = CrossOrigin::Silent;
+                self.time_out("the head was not whole in time", service, date, now);
+            }
+            Phase::Body if self.is_body_slow(waited) => {
+                self.time_out("the body came too slowly", service, date, now);
+            }
             _ => {}
         }
     }
@@ -379,9 +405,9 @@ impl Exchange {
         waited_ms >= BODY_GRACE_MS && self.reader.body_received() * 1000 < BODY_RATE * waited_ms
     }
 
-    fn time_out(&mut self, detail: &'static str, date: &str, now: Now) {
+    fn time_out(&mut self, detail: &'static str, service: &Service, date: &str, now: Now) {
         self.plan = None;
-        self.answer(&Problem::new(408, detail).into(), false, false, date, now);
+        self.answer(&Problem::new(408, detail).into(), service, false, false, date, now);
     }
 
     /// Whether there is more to be done without another edge: requests that had to wait for answers to be

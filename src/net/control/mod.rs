@@ -4,6 +4,7 @@
 //! streams back. One turn: read all, append all, answer all, so that a journal that has to be committed would be
 //! committed once a turn.
 
+mod entrance;
 mod exchange;
 mod service;
 
@@ -20,8 +21,10 @@ use slab::Slab;
 use super::inbox::Letters;
 use super::shared::Shared;
 use super::worker::{self, WAKER};
+use crate::access::RateLimit;
 use crate::shard::Arrival;
-use crate::wire::{HttpDate, Now, Refusal, Response};
+use crate::wire::{Door, HttpDate, Now, Refusal, Response};
+use entrance::Entrance;
 use exchange::{Exchange, Fate, Patience};
 use service::Service;
 
@@ -33,6 +36,8 @@ pub(super) enum Letter {
     Answer(Asker, Response),
     /// Finish what is under way, within that time, and end.
     Stop(Duration),
+    /// Nobody new is let in any more.
+    Drain,
 }
 
 /// A connection on its way from an event loop.
@@ -45,6 +50,8 @@ pub(super) struct Visitor {
     pub(super) first_byte_ms: u64,
     /// Why its stream is refused for now, if it is.
     pub(super) refusal: Option<Refusal>,
+    /// Through which listener it came.
+    pub(super) door: Door,
 }
 
 /// Who waits for an answer.
@@ -54,6 +61,8 @@ pub(super) struct Asker {
     serial: u32,
 }
 
+/// Listeners have the tokens from here on.
+const ENTRANCE: usize = usize::MAX - worker::MAX_LISTENERS;
 /// Edges taken from the kernel at once.
 const EVENTS: usize = 1024;
 /// What connections are read into.
@@ -63,6 +72,7 @@ const TICK: Duration = Duration::from_millis(100);
 
 pub(super) struct Control {
     poll: Poll,
+    entrances: Vec<Entrance>,
     exchanges: Slab<Exchange>,
     letters: Letters<Letter>,
     service: Service,
@@ -77,12 +87,21 @@ pub(super) struct Control {
 }
 
 impl Control {
-    pub(super) fn new(poll: Poll, letters: Letters<Letter>, shared: Arc<Shared>) -> Self {
-        Self {
+    pub(super) fn new(
+        poll: Poll,
+        letters: Letters<Letter>,
+        listeners: Vec<std::net::TcpListener>,
+        rates: RateLimit,
+        shared: Arc<Shared>,
+    ) -> io::Result<Self> {
+        let entrance = |(n, listener)| Entrance::new(listener, Token(ENTRANCE + n), &poll);
+        let entrances = listeners.into_iter().enumerate().map(entrance).collect::<io::Result<_>>()?;
+        Ok(Self {
             poll,
+            entrances,
             exchanges: Slab::new(),
             letters,
-            service: Service::new(shared),
+            service: Service::new(shared, rates),
             active: Vec::new(),
             serial: 0,
             next_loop: 0,
@@ -90,7 +109,7 @@ impl Control {
             stop_by_ms: None,
             input: vec![0; INPUT].into_boxed_slice(),
             date: HttpDate::default(),
-        }
+        })
     }
 
     fn shared(&self) -> &Arc<Shared> {
@@ -101,10 +120,12 @@ impl Control {
     pub(super) fn run(mut self) {
         let mut events = Events::with_capacity(EVENTS);
         while !self.is_done() {
-            let timeout = match self.active.is_empty() {
-                true => (!self.exchanges.is_empty() || self.stop_by_ms.is_some()).then_some(TICK),
-                false => Some(Duration::ZERO),
-            };
+            let now = self.shared().clock.now();
+            let timeout =
+                match self.active.is_empty() && !self.entrances.iter().any(|door| door.is_ready(now)) {
+                    true => self.is_watching().then_some(TICK),
+                    false => Some(Duration::ZERO),
+                };
             if let Err(error) = self.poll.poll(&mut events, timeout)
                 && error.kind() != io::ErrorKind::Interrupted
             {
@@ -112,6 +133,12 @@ impl Control {
             }
             self.turn(&events);
         }
+    }
+
+    /// Whether there is something that the passing of time changes.
+    fn is_watching(&self) -> bool {
+        let waits = |entrance: &Entrance| entrance.is_waiting();
+        !self.exchanges.is_empty() || self.stop_by_ms.is_some() || self.entrances.iter().any(waits)
     }
 
     fn is_done(&mut self) -> bool {
@@ -124,13 +151,16 @@ impl Control {
         let now = self.shared().clock.now();
         for event in events {
             let Token(slot) = event.token();
-            if let Some(exchange) = self.exchanges.get_mut(slot) {
+            if let Some(entrance) = slot.checked_sub(ENTRANCE).and_then(|n| self.entrances.get_mut(n)) {
+                entrance.set_ready();
+            } else if let Some(exchange) = self.exchanges.get_mut(slot) {
                 if event.is_readable() || event.is_error() {
                     exchange.set_readable();
                 }
                 self.active.push(slot);
             }
         }
+        self.let_in(now);
         self.take_letters(now);
         if now.elapsed_ms >= self.next_tick_ms {
             self.next_tick_ms = now.elapsed_ms + TICK.as_millis() as u64;
@@ -145,6 +175,16 @@ impl Control {
         self.active = active;
     }
 
+    fn let_in(&mut self, now: Now) {
+        let mut entrances = std::mem::take(&mut self.entrances);
+        for (socket, peer) in entrances.iter_mut().flat_map(|entrance| entrance.accept(now)) {
+            let (bytes, first_byte_ms) = (Vec::new(), now.elapsed_ms);
+            let visitor = Visitor { socket, peer, bytes, first_byte_ms, refusal: None, door: Door::Control };
+            self.welcome(visitor, now);
+        }
+        self.entrances = entrances;
+    }
+
     fn take_letters(&mut self, now: Now) {
         self.letters.rearm();
         while let Some(letter) = self.letters.next() {
@@ -153,10 +193,11 @@ impl Control {
                 Letter::Answer(Asker { slot, serial }, response) => {
                     let asker = self.exchanges.get_mut(slot).filter(|exchange| exchange.serial == serial);
                     if let Some(exchange) = asker {
-                        exchange.answer_late(&response, self.date.at(now), now);
+                        exchange.answer_late(&response, &self.service, self.date.at(now), now);
                         self.active.push(slot);
                     }
                 }
+                Letter::Drain => self.entrances.clear(),
                 Letter::Stop(within) => self.stop_by_ms = Some(now.elapsed_ms + within.as_millis() as u64),
             }
         }
@@ -185,7 +226,7 @@ impl Control {
         };
         let date = self.date.at(now);
         for (slot, exchange) in &mut self.exchanges {
-            exchange.check_time(&patience, date, now);
+            exchange.check_time(&patience, &self.service, date, now);
             self.active.push(slot);
         }
     }

@@ -1,18 +1,20 @@
 //! What requests do: the part of a request's life between its head and its answer.
 
+use std::cell::RefCell;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::json;
 
+use crate::access::{Licence, Permit, RateLimit};
 use crate::journal::AppendError;
 use crate::net::shared::Shared;
 use crate::shard::{Arrival, Who};
 use crate::wire::http::{Head, Method, TargetForm, Version};
 use crate::wire::{
-    Framing, JsonError, Problem, Publication, Refusal, Response, Route, Subscription, framing_of, refused,
-    write_head,
+    Cors, CrossOrigin, Door, Framing, JsonError, Now, Problem, Publication, Refusal, Response, Route,
+    Subscription, framing_of, refused, write_head,
 };
 
 /// What a head asks for, judged before its body is read.
@@ -24,6 +26,8 @@ pub(super) struct Plan {
     /// The connection goes on after the answer.
     pub(super) keep_alive: bool,
     pub(super) framing: Framing,
+    /// What the answer says to the page that asked.
+    pub(super) cross_origin: CrossOrigin,
 }
 
 /// What is to be done.
@@ -31,7 +35,11 @@ pub(super) enum Task {
     /// Open a stream.
     Stream(Box<Arrival>),
     /// Publish events.
-    Publish { batch: bool },
+    Publish { batch: bool, licence: Box<Licence> },
+    /// Publish an event made from a few words.
+    Test(Box<Licence>),
+    /// Say what may be asked from other origins.
+    Preflight(Route, CrossOrigin),
     /// Anything that takes no body.
     Route(Route),
 }
@@ -53,11 +61,17 @@ pub(super) enum Outcome {
 /// The requests of one engine.
 pub(super) struct Service {
     shared: Arc<Shared>,
+    rates: RefCell<RateLimit>,
 }
 
 impl Service {
-    pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared }
+    pub(super) fn new(shared: Arc<Shared>, rates: RateLimit) -> Self {
+        Self { shared, rates: RefCell::new(rates) }
+    }
+
+    /// The fields that an answer has for the page that asked.
+    pub(super) fn cross_origin(&self, verdict: CrossOrigin) -> &[u8] {
+        self.shared.settings.cors.fields(verdict)
     }
 
     pub(super) fn shared(&self) -> &Arc<Shared> {
@@ -65,25 +79,40 @@ impl Service {
     }
 
     /// Judges a head: path and method, then permission, then what it says of the body.
-    pub(super) fn plan(&self, head: &Head<'_>, peer: IpAddr) -> Plan {
+    pub(super) fn plan(&self, head: &Head<'_>, peer: IpAddr, door: Door, now: Now) -> Plan {
+        let settings = &self.shared.settings;
+        let peer = settings.proxies.client(peer, head);
+        let cross_origin = settings.cors.judge(head.field("origin"));
+        let task = self.task(head, peer, door, cross_origin, now);
+        // Never the query, which may hold a token; what clients wrote, escaped.
+        let (path, refused) = (head.path, task.as_ref().err().map(|problem| problem.status));
+        tracing::debug!(%peer, method = ?head.method, ?path, refused, "request");
         Plan {
-            task: self.task(head, peer),
+            task,
             head_only: head.method == Method::Head,
             // HTTP/1.0 would have to be told that the connection stays.
             keep_alive: head.keep_alive && head.version == Version::Http11,
             framing: framing_of(head.version),
+            cross_origin,
         }
     }
 
-    fn task(&self, head: &Head<'_>, peer: IpAddr) -> Result<Task, Problem> {
+    fn task(
+        &self,
+        head: &Head<'_>,
+        peer: IpAddr,
+        door: Door,
+        cross_origin: CrossOrigin,
+        now: Now,
+    ) -> Result<Task, Problem> {
         let route = match head.form {
             TargetForm::Asterisk => Route::Options("GET, HEAD, POST, DELETE, OPTIONS"),
-            _ => self.shared.settings.routes.find(head.method, head.path)?,
+            _ => self.shared.settings.routes.find(head.method, head.path, door)?,
         };
         if head.expects_unknown {
             return Err(Problem::new(417, "only 100-continue can be expected"));
         }
-        let identity = self.shared.access.judge(head, peer, route.scope())?;
+        let identity = self.shared.access.judge(head, peer, route.scope(), now.unix_ms)?;
         match route {
             Route::Stream | Route::StreamHead => {
                 let subscription = Subscription::from_head(head)?;
@@ -92,14 +121,22 @@ impl Service {
                     return Ok(Task::Route(route));
                 }
                 let Subscription { framing, last_event_id, .. } = subscription;
-                let (profile, expires_unix_ms) = (permit.profile, permit.expires_unix_ms);
-                Ok(Task::Stream(Box::new(Arrival { peer, framing, last_event_id, profile, expires_unix_ms })))
+                let Permit { profile, expires_unix_ms } = permit;
+                let arrival =
+                    Arrival { peer, framing, last_event_id, profile, expires_unix_ms, cross_origin };
+                Ok(Task::Stream(Box::new(arrival)))
             }
-            Route::Publish => Ok(Task::Publish { batch: is_batch(head)? }),
+            Route::Publish => {
+                let licence = Box::new(Licence::new(identity, peer));
+                Ok(Task::Publish { batch: is_batch(head)?, licence })
+            }
             Route::Test => match is_batch(head)? {
-                false => Ok(Task::Route(Route::Test)),
+                false => Ok(Task::Test(Box::new(Licence::new(identity, peer)))),
                 true => Err(unsupported("application/json")),
             },
+            Route::Options(_) if head.field("access-control-request-method").is_some() => {
+                Ok(Task::Preflight(route, cross_origin))
+            }
             route => Ok(Task::Route(route)),
         }
     }
@@ -110,15 +147,21 @@ impl Service {
         task: Task,
         body: &[u8],
         later: impl FnOnce(Response) + Send + 'static,
+        now: Now,
     ) -> Result<Outcome, Problem> {
         match task {
             Task::Stream(arrival) => Ok(Outcome::Stream(arrival)),
-            Task::Publish { batch: false } => self.publish_one(Publication::from_json(text(body)?)),
-            Task::Publish { batch: true } => self.publish_batch(text(body)?),
-            Task::Route(Route::Test) => {
-                let now = self.shared.clock.now();
-                self.publish_one(Publication::from_test(text(body)?, now.unix_ms))
+            Task::Publish { batch: false, licence } => {
+                self.publish_one(Publication::from_json(text(body)?), &licence, now)
             }
+            Task::Publish { batch: true, licence } => self.publish_batch(text(body)?, &licence, now),
+            Task::Test(licence) => {
+                self.publish_one(Publication::from_test(text(body)?, now.unix_ms), &licence, now)
+            }
+            Task::Preflight(route, cross_origin) => match self.answer(route, later)? {
+                Outcome::Answer(answer) => Ok(Outcome::Answer(Cors::preflight(cross_origin, answer))),
+                outcome => Ok(outcome),
+            },
             Task::Route(route) => self.answer(route, later),
         }
     }
@@ -158,30 +201,52 @@ impl Service {
         Outcome::Later
     }
 
-    fn publish_one(&self, publication: Result<Publication, JsonError>) -> Result<Outcome, Problem> {
+    fn publish_one(
+        &self,
+        publication: Result<Publication, JsonError>,
+        licence: &Licence,
+        now: Now,
+    ) -> Result<Outcome, Problem> {
         let publication = publication.map_err(|error| problem(&error, None))?;
+        licence.judge(&publication.target)?;
+        self.take_rate(licence, 1, now)?;
         let appended = self.shared.publish(vec![publication]).map_err(|error| overloaded(&error))?;
         let body = json!({ "id": appended.first.to_string() });
         Ok(Outcome::Answer(Response::json(202, &body)))
     }
 
-    fn publish_batch(&self, text: &str) -> Result<Outcome, Problem> {
+    fn publish_batch(&self, text: &str, licence: &Licence, now: Now) -> Result<Outcome, Problem> {
         let batch = Publication::from_ndjson(text).map_err(|(line, error)| problem(&error, Some(line)))?;
         if batch.is_empty() {
             return Err(Problem::new(422, "the batch has no event"));
         }
+        batch.iter().try_for_each(|publication| licence.judge(&publication.target))?;
         let count = batch.len();
+        self.take_rate(licence, count, now)?;
         let appended = self.shared.publish(batch).map_err(|error| overloaded(&error))?;
         let (first_id, last_id) = (appended.first.to_string(), appended.last.to_string());
         Ok(Outcome::Answer(Response::json(202, &Accepted { accepted: count, first_id, last_id })))
     }
 
+    fn take_rate(&self, licence: &Licence, events: usize, now: Now) -> Result<(), Problem> {
+        self.rates.borrow_mut().take(licence.rate_key(), events, now).map_err(|wait| {
+            Problem::new(429, "published faster than allowed").retry_after(wait.as_secs_f64().ceil() as u64)
+        })
+    }
+
     /// A stream that is refused for now, whole. A browser gives up for good on any status but 200.
-    pub(super) fn write_refusal(&self, out: &mut Vec<u8>, framing: Framing, reason: Refusal, date: &str) {
+    pub(super) fn write_refusal(
+        &self,
+        out: &mut Vec<u8>,
+        framing: Framing,
+        reason: Refusal,
+        date: &str,
+        cross_origin: CrossOrigin,
+    ) {
         let retry = self.shared.settings.retry;
         // Spread, so that those who were refused together do not come back together.
         let retry = retry.mul_f64(1.0 + 3.0 * fastrand::f64());
-        write_head(out, framing, true, date);
+        write_head(out, framing, true, date, self.cross_origin(cross_origin));
         out.extend_from_slice(refused(retry, reason).bytes(framing));
         out.extend_from_slice(framing.end());
     }

@@ -1,0 +1,117 @@
+//! API keys: long-lived secrets of publishers and operators.
+
+use subtle::ConstantTimeEq;
+
+use super::identity::Identity;
+use crate::wire::Pattern;
+
+/// API keys and what each may do, from a file: one key a line, then its scopes.
+#[derive(Default)]
+pub(crate) struct ApiKeys(Vec<ApiKey>);
+
+struct ApiKey {
+    secret: Box<[u8]>,
+    identity: Identity,
+}
+
+/// A file of API keys that cannot be used. It never says what a key is.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum InvalidApiKeys {
+    #[error("line {line}: {scope:?} is no scope; there are subscribe, publish and admin")]
+    UnknownScope { line: usize, scope: String },
+    #[error("line {line}: the key has no scope")]
+    NoScope { line: usize },
+    #[error("line {line}: the key is there already, in line {first}")]
+    Repeated { line: usize, first: usize },
+    #[error("line {line}: a key is printable ASCII without spaces")]
+    Unprintable { line: usize },
+    #[error("there is no key in it")]
+    Empty,
+}
+
+impl ApiKeys {
+    /// Reads the text of a file. Empty lines, and what begins with `#`, are left out.
+    pub(crate) fn parse(text: &str) -> Result<Self, InvalidApiKeys> {
+        let mut keys: Vec<(usize, ApiKey)> = Vec::new();
+        for (line, text) in (1..).zip(text.lines()) {
+            let mut words = text.split_ascii_whitespace();
+            let Some(secret) = words.next().filter(|word| !word.starts_with('#')) else { continue };
+            if !secret.bytes().all(|byte| byte.is_ascii_graphic()) {
+                return Err(InvalidApiKeys::Unprintable { line });
+            }
+            if let Some((first, _)) = keys.iter().find(|(_, key)| *key.secret == *secret.as_bytes()) {
+                return Err(InvalidApiKeys::Repeated { line, first: *first });
+            }
+            let identity = identity_of(words, line)?;
+            keys.push((line, ApiKey { secret: secret.as_bytes().into(), identity }));
+        }
+        if keys.is_empty() {
+            return Err(InvalidApiKeys::Empty);
+        }
+        Ok(Self(keys.into_iter().map(|(_, key)| key).collect()))
+    }
+
+    /// Whose key that is. Takes as long whichever it is, or is not: only the length of a key can be learned from
+    /// the time.
+    pub(super) fn find(&self, secret: &str) -> Option<&Identity> {
+        let mut found = None;
+        for key in &self.0 {
+            if bool::from(key.secret.ct_eq(secret.as_bytes())) {
+                found = Some(&key.identity);
+            }
+        }
+        found
+    }
+}
+
+fn identity_of<'t>(scopes: impl Iterator<Item = &'t str>, line: usize) -> Result<Identity, InvalidApiKeys> {
+    // The key itself must not be what is counted by: it might be shown.
+    let mut identity = Identity::new().deny_subscribe().rate_key(format!("API key of line {line}"));
+    let mut any = false;
+    for scope in scopes {
+        any = true;
+        identity = match scope {
+            "publish" => identity.allow_publish(),
+            "admin" => identity.allow_admin(),
+            "subscribe" => Identity { subscribe: true, ..identity.allow_subscribe(Pattern::everything()) },
+            _ => return Err(InvalidApiKeys::UnknownScope { line, scope: scope.to_owned() }),
+        };
+    }
+    any.then_some(identity).ok_or(InvalidApiKeys::NoScope { line })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::Scope;
+
+    #[test]
+    fn keys_have_scopes() {
+        let keys = ApiKeys::parse("# ours\nk_live_abc publish admin\n\nk_sub subscribe\r\n").unwrap();
+        let may = |key, scope| keys.find(key).map(|identity| identity.may(scope));
+        assert_eq!(may("k_live_abc", Scope::Publish), Some(true));
+        assert_eq!(may("k_live_abc", Scope::Admin), Some(true));
+        assert_eq!(may("k_live_abc", Scope::Subscribe), Some(false));
+        assert_eq!(may("k_sub", Scope::Subscribe), Some(true));
+        assert_eq!(may("k_sub", Scope::Publish), Some(false));
+        for wrong in ["", "k_live_ab", "k_live_abcd", "K_LIVE_ABC", "# ours", "publish"] {
+            assert!(keys.find(wrong).is_none(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn files_that_cannot_be_used() {
+        use InvalidApiKeys::{Empty, NoScope, Repeated, UnknownScope, Unprintable};
+        let unknown = UnknownScope { line: 2, scope: "root".to_owned() };
+        for (text, error) in [
+            ("", Empty),
+            ("# nothing\n", Empty),
+            ("a", NoScope { line: 1 }),
+            ("a publish\nb publish root", unknown),
+            ("a publish\n\na admin", Repeated { line: 3, first: 1 }),
+            ("k\u{e9}y publish", Unprintable { line: 1 }),
+        ] {
+            assert_eq!(ApiKeys::parse(text).err(), Some(error), "{text:?}");
+        }
+    }
+}

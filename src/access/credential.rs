@@ -1,0 +1,80 @@
+//! What a request brings to say who it is from.
+
+use super::request::RequestHead;
+
+/// What a request brings.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Credential {
+    /// In the `Authorization` field: a token or an API key.
+    Bearer(String),
+    /// In the query or the cookie: a token.
+    Token(String),
+}
+
+/// Finds it. What a request says of itself counts before the cookie, which the browser adds by itself: first the
+/// `Authorization` field (RFC 6750, 2.1), then `access_token` (2.3), then the cookie.
+pub(super) fn credential_of(request: &RequestHead<'_>, cookie: Option<&str>) -> Option<Credential> {
+    if let Some(token) = request.bearer() {
+        return Some(Credential::Bearer(token.to_owned()));
+    }
+    let token = request.query("access_token").filter(|token| !token.is_empty());
+    token
+        .or_else(|| Some(request.cookie(cookie?)?.to_owned()).filter(|token| !token.is_empty()))
+        .map(Credential::Token)
+}
+
+/// The token of an `Authorization` field's value, if its scheme, in any case, is `Bearer`.
+pub(super) fn bearer(value: &[u8]) -> Option<&str> {
+    let value = std::str::from_utf8(value).ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim_start_matches(' '))
+}
+
+/// The value of a cookie in a `Cookie` field.
+pub(super) fn cookie<'v>(field: &'v [u8], name: &str) -> Option<&'v str> {
+    let pairs = std::str::from_utf8(field).ok()?.split(';');
+    pairs
+        .filter_map(|pair| pair.trim_ascii().split_once('='))
+        .find(|(key, _)| *key == name)
+        .map(|(_, value)| value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).unwrap_or(value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bearer_tokens() {
+        for (value, token) in [
+            ("Bearer abc", Some("abc")),
+            ("bearer   abc", Some("abc")),
+            ("BEARER abc def", Some("abc def")),
+            ("Bearer ", Some("")),
+            ("Bearer", None),
+            ("Basic abc", None),
+            ("Bearerabc", None),
+            ("", None),
+        ] {
+            assert_eq!(bearer(value.as_bytes()), token, "{value:?}");
+        }
+        assert_eq!(bearer(b"Bearer \xff"), None);
+    }
+
+    #[test]
+    fn cookies() {
+        for (field, value) in [
+            ("token=abc", Some("abc")),
+            ("a=1; token=abc; b=2", Some("abc")),
+            ("a=1;token=abc", Some("abc")),
+            ("token=\"abc\"", Some("abc")),
+            ("token=a=b", Some("a=b")),
+            ("token=", Some("")),
+            ("token=first; token=second", Some("first")),
+            ("TOKEN=abc", None),
+            ("xtoken=abc", None),
+            ("token", None),
+        ] {
+            assert_eq!(cookie(field.as_bytes(), "token"), value, "{field:?}");
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! Somebody, and what that one may do.
+
+use std::sync::Arc;
+
+use crate::wire::{Pattern, Profile, Scope, Target};
+
+/// Who a request is from, and what that one may do.
+///
+/// ```
+/// use fanfare::Identity;
+/// let subscriber = Identity::new().user("user-123").session("s-1").meta("roomId", "room-123");
+/// let backend = Identity::new().allow_publish().allow_admin();
+/// ```
+#[derive(Clone, Debug)]
+pub struct Identity {
+    pub(super) profile: Profile,
+    pub(super) subscribe: bool,
+    pub(super) publish: Publish,
+    pub(super) admin: bool,
+    pub(super) expires_unix_ms: Option<u64>,
+    pub(super) rate_key: Option<Arc<str>>,
+    /// It brought something that says who it is.
+    pub(super) known: bool,
+}
+
+/// Whom somebody may publish to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Publish {
+    Nobody,
+    /// Subscribers of topics that one of these covers.
+    Topics(Vec<Pattern>),
+    Everybody,
+}
+
+impl Default for Identity {
+    fn default() -> Self {
+        Self {
+            profile: Profile::default(),
+            subscribe: true,
+            publish: Publish::Nobody,
+            admin: false,
+            expires_unix_ms: None,
+            rate_key: None,
+            known: true,
+        }
+    }
+}
+
+impl Identity {
+    /// Somebody without a name, who may subscribe to what goes to everyone.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Somebody who brought nothing that says who it is. Like [`new`](Self::new), but what it may not do is
+    /// answered 401 and not 403: with a credential it might.
+    pub fn anonymous() -> Self {
+        Self { known: false, ..Self::default() }
+    }
+
+    /// The user whose streams these are.
+    #[must_use]
+    pub fn user(mut self, user: impl Into<Arc<str>>) -> Self {
+        self.profile.user = Some(user.into());
+        self
+    }
+
+    /// The session that these streams belong to.
+    #[must_use]
+    pub fn session(mut self, session: impl Into<Arc<str>>) -> Self {
+        self.profile.session = Some(session.into());
+        self
+    }
+
+    /// One piece of metadata; the last value for a key counts.
+    #[must_use]
+    pub fn meta(mut self, key: impl Into<Arc<str>>, value: impl Into<Arc<str>>) -> Self {
+        let (key, value) = (key.into(), value.into());
+        let mut meta = std::mem::take(&mut self.profile.meta).into_vec();
+        meta.retain(|(name, _)| *name != key);
+        meta.push((key, value));
+        meta.sort();
+        self.profile.meta = meta.into_boxed_slice();
+        self
+    }
+
+    /// May subscribe to the topics of this pattern.
+    #[must_use]
+    pub fn allow_subscribe(mut self, pattern: Pattern) -> Self {
+        let mut allowed = std::mem::take(&mut self.profile.topics).into_vec();
+        allowed.push(pattern);
+        self.profile.topics = allowed.into_boxed_slice();
+        self
+    }
+
+    /// May not open streams.
+    #[must_use]
+    pub fn deny_subscribe(mut self) -> Self {
+        self.subscribe = false;
+        self
+    }
+
+    /// May publish, to everybody.
+    #[must_use]
+    pub fn allow_publish(mut self) -> Self {
+        self.publish = Publish::Everybody;
+        self
+    }
+
+    /// May publish to the topics of this pattern, and, unless allowed otherwise, to nobody else.
+    #[must_use]
+    pub fn allow_publish_to(mut self, pattern: Pattern) -> Self {
+        match &mut self.publish {
+            Publish::Everybody => {}
+            Publish::Topics(patterns) => patterns.push(pattern),
+            Publish::Nobody => self.publish = Publish::Topics(vec![pattern]),
+        }
+        self
+    }
+
+    /// May see statistics and presence, and end streams.
+    #[must_use]
+    pub fn allow_admin(mut self) -> Self {
+        self.admin = true;
+        self
+    }
+
+    /// Its permission, and with it its streams, ends at that time, in ms since the Unix epoch.
+    #[must_use]
+    pub fn expires_at(mut self, unix_ms: u64) -> Self {
+        self.expires_unix_ms = Some(unix_ms);
+        self
+    }
+
+    /// Whose publishing its publications count against. Default: the user's, or where there is none, the client
+    /// address's.
+    #[must_use]
+    pub fn rate_key(mut self, key: impl Into<Arc<str>>) -> Self {
+        self.rate_key = Some(key.into());
+        self
+    }
+
+    /// Whether it may do something of that scope at all.
+    pub(super) fn may(&self, scope: Scope) -> bool {
+        match scope {
+            Scope::None => true,
+            Scope::Subscribe => self.subscribe,
+            Scope::Publish => self.publish != Publish::Nobody,
+            Scope::Admin => self.admin,
+        }
+    }
+
+    /// Whether it may publish to that target.
+    pub(super) fn may_publish_to(&self, target: &Target) -> bool {
+        match &self.publish {
+            Publish::Nobody => false,
+            Publish::Everybody => true,
+            Publish::Topics(patterns) => target
+                .only_topics()
+                .is_some_and(|topics| topics.iter().all(|topic| patterns.iter().any(|p| p.matches(topic)))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::Topic;
+
+    fn topic(text: &str) -> Target {
+        Target::topic(Topic::parse(text).unwrap())
+    }
+
+    #[test]
+    fn patterns_bound_whom_somebody_may_publish_to() {
+        let pattern = |text| Pattern::parse(text).unwrap();
+        let identity = Identity::new().allow_publish_to(pattern("a.*")).allow_publish_to(pattern("b"));
+        let cases = [
+            (topic("a.x"), true),
+            (topic("a.x").or_topic(Topic::parse("b").unwrap()), true),
+            (topic("a.x").with_meta("k", "v"), true),
+            (topic("a.x").except(Target::user("ada")), true),
+            (topic("a.x.y"), false),
+            (topic("a.x").or_topic(Topic::parse("c").unwrap()), false),
+            (topic("a.x").or_user("ada"), false),
+            (topic("a.x").or_session("s"), false),
+            (Target::user("ada"), false),
+            (Target::all(), false),
+            (Target::all().with_meta("k", "v"), false),
+            (Target::filter(|_| false), false),
+        ];
+        for (target, may) in cases {
+            assert_eq!(identity.may_publish_to(&target), may, "{target:?}");
+            assert!(identity.clone().allow_publish().may_publish_to(&target));
+            assert!(!Identity::new().may_publish_to(&target));
+        }
+    }
+}

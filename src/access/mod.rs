@@ -1,0 +1,46 @@
+//! Who a request is from, and what that one may do. Pure: keys and the time are given.
+//!
+//! There is one mechanism: something that can [`Authenticate`] looks at a request's head and says who it is
+//! from. A closure can, and so can a [`Keyring`] of token keys and API keys. Without one the server is open:
+//! everybody is who the query says, and may do everything.
+
+mod api_key;
+mod claims;
+mod credential;
+mod denial;
+mod gate;
+mod identity;
+mod keyring;
+mod rate;
+mod request;
+mod token;
+
+pub(crate) use api_key::{ApiKeys, InvalidApiKeys};
+pub use denial::Denial;
+pub(crate) use gate::{Access, Licence, Permit};
+pub use identity::Identity;
+pub(crate) use keyring::{Keyring, Keys, TokenRules};
+pub(crate) use rate::RateLimit;
+pub use request::RequestHead;
+pub(crate) use token::{InvalidKey, TokenKeys};
+
+/// Looks at a request's head and says who it is from, or why it is refused. Closures are the usual form.
+///
+/// It is asked on the one control thread: it must not block.
+pub(crate) trait Authenticate: Send + Sync {
+    /// Who it is, and what that one may do.
+    ///
+    /// # Errors
+    ///
+    /// Why the request is refused: 401 or 403.
+    fn authenticate(&self, request: &RequestHead<'_>) -> Result<Identity, Denial>;
+}
+
+impl<F> Authenticate for F
+where
+    F: Fn(&RequestHead<'_>) -> Result<Identity, Denial> + Send + Sync,
+{
+    fn authenticate(&self, request: &RequestHead<'_>) -> Result<Identity, Denial> {
+        self(request)
+    }
+}

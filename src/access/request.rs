@@ -1,0 +1,51 @@
+//! A request, as whoever authenticates it sees it.
+
+use std::net::IpAddr;
+
+use super::credential::{bearer, cookie};
+use crate::wire::http::{Head, query_pairs};
+
+/// A request's head, as an authenticate hook sees it.
+pub struct RequestHead<'r> {
+    pub(super) head: &'r Head<'r>,
+    pub(super) peer: IpAddr,
+    pub(super) unix_ms: u64,
+}
+
+impl<'r> RequestHead<'r> {
+    /// The path, without the query.
+    pub fn path(&self) -> &'r str {
+        self.head.path
+    }
+
+    /// The first value of a query parameter, decoded.
+    pub fn query(&self, name: &str) -> Option<String> {
+        let mut pairs = query_pairs(self.head.query.unwrap_or_default()).filter_map(Result::ok);
+        pairs.find(|(key, _)| *key == *name).map(|(_, value)| value.into_owned())
+    }
+
+    /// The first value of a header field; names are case-insensitive.
+    pub fn header(&self, name: &str) -> Option<&[u8]> {
+        self.head.field(name)
+    }
+
+    /// The token of an `Authorization: Bearer` field (RFC 6750, 2.1).
+    pub fn bearer(&self) -> Option<&str> {
+        bearer(self.header("authorization")?)
+    }
+
+    /// The first value of a cookie (RFC 6265, 4.2.1), without the quotes that may be around it.
+    pub fn cookie(&self, name: &str) -> Option<&str> {
+        self.head.fields("cookie").find_map(|field| cookie(field, name))
+    }
+
+    /// The address of the client: of the peer, or where that is a trusted proxy, what the proxy says.
+    pub fn peer(&self) -> IpAddr {
+        self.peer
+    }
+
+    /// When the request came, in ms since the Unix epoch.
+    pub fn unix_ms(&self) -> u64 {
+        self.unix_ms
+    }
+}

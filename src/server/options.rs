@@ -1,0 +1,213 @@
+//! What an engine can be told before it starts.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use super::EngineBuilder;
+use crate::access::{Denial, Identity, RequestHead};
+use crate::config::Config;
+use crate::shard::{CloseReason, Heartbeat};
+use crate::wire::Client;
+
+impl EngineBuilder {
+    /// Takes all options at once; what was set before is forgotten.
+    pub fn config(mut self, config: Config) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// Also listens on this address; port 0 takes a free one.
+    pub fn listen(mut self, address: SocketAddr) -> Self {
+        self.config.listen.push(address);
+        self
+    }
+
+    /// Also accepts from a listener that is there already: inherited, or bound by a test.
+    pub fn listener(mut self, listener: TcpListener) -> Self {
+        self.listeners.push(listener);
+        self
+    }
+
+    /// See [`Config::workers`].
+    pub fn workers(mut self, workers: usize) -> Self {
+        self.config.workers = workers;
+        self
+    }
+
+    /// See [`Config::base_path`].
+    pub fn base_path(mut self, path: impl Into<String>) -> Self {
+        self.config.base_path = path.into();
+        self
+    }
+
+    /// See [`Config::heartbeat`].
+    pub fn heartbeat(mut self, heartbeat: Heartbeat) -> Self {
+        self.config.heartbeat = heartbeat;
+        self
+    }
+
+    /// See [`Config::heartbeat_interval`].
+    pub fn heartbeat_interval(mut self, interval: Duration) -> Self {
+        self.config.heartbeat_interval = interval;
+        self
+    }
+
+    /// See [`Config::connection_timeout`].
+    pub fn connection_timeout(mut self, timeout: Duration) -> Self {
+        self.config.connection_timeout = timeout;
+        self
+    }
+
+    /// See [`Config::head_timeout`].
+    pub fn head_timeout(mut self, timeout: Duration) -> Self {
+        self.config.head_timeout = timeout;
+        self
+    }
+
+    /// See [`Config::idle_timeout`].
+    pub fn idle_timeout(mut self, timeout: Duration) -> Self {
+        self.config.idle_timeout = timeout;
+        self
+    }
+
+    /// See [`Config::retry`].
+    pub fn retry(mut self, retry: Duration) -> Self {
+        self.config.retry = retry;
+        self
+    }
+
+    /// See [`Config::max_connections`].
+    pub fn max_connections(mut self, most: usize) -> Self {
+        self.config.max_connections = Some(most);
+        self
+    }
+
+    /// See [`Config::max_connections_per_ip`].
+    pub fn max_connections_per_ip(mut self, most: usize) -> Self {
+        self.config.max_connections_per_ip = Some(most);
+        self
+    }
+
+    /// See [`Config::max_connections_per_user`].
+    pub fn max_connections_per_user(mut self, most: usize) -> Self {
+        self.config.max_connections_per_user = Some(most);
+        self
+    }
+
+    /// See [`Config::max_backlog`].
+    pub fn max_backlog(mut self, bytes: usize) -> Self {
+        self.config.max_backlog = bytes;
+        self
+    }
+
+    /// See [`Config::max_body`].
+    pub fn max_body(mut self, bytes: usize) -> Self {
+        self.config.max_body = bytes;
+        self
+    }
+
+    /// See [`Config::send_buffer`].
+    pub fn send_buffer(mut self, bytes: usize) -> Self {
+        self.config.send_buffer = bytes;
+        self
+    }
+
+    /// See [`Config::history_events`], [`Config::history_bytes`] and [`Config::history_age`].
+    pub fn history(mut self, events: usize, bytes: usize, age: Duration) -> Self {
+        (self.config.history_events, self.config.history_bytes, self.config.history_age) =
+            (events, bytes, age);
+        self
+    }
+
+    /// See [`Config::control_listen`]; port 0 takes a free one.
+    pub fn control_listen(mut self, address: SocketAddr) -> Self {
+        self.config.control_listen.push(address);
+        self
+    }
+
+    /// Serves publishers and operators on a listener that is there already; see [`Config::control_listen`].
+    pub fn control_listener(mut self, listener: TcpListener) -> Self {
+        self.control_listeners.push(listener);
+        self
+    }
+
+    /// See [`Config::publish_rate`].
+    pub fn publish_rate(mut self, per_second: u32) -> Self {
+        self.config.publish_rate = Some(per_second);
+        self
+    }
+
+    /// See [`Config::trusted_proxies`].
+    pub fn trusted_proxy(mut self, network: IpNet) -> Self {
+        self.config.trusted_proxies.push(network);
+        self
+    }
+
+    /// See [`Config::cors_origins`].
+    pub fn cors_origin(mut self, origin: impl Into<String>) -> Self {
+        self.config.cors_origins.push(origin.into());
+        self
+    }
+
+    /// See [`Config::dev_endpoints`].
+    pub fn dev_endpoints(mut self, on: bool) -> Self {
+        self.config.dev_endpoints = Some(on);
+        self
+    }
+
+    /// See [`Config::insecure_open`].
+    pub fn insecure_open(mut self) -> Self {
+        self.config.insecure_open = true;
+        self
+    }
+
+    /// Decides who each request is from, and what that one may do; ends open mode.
+    ///
+    /// It is called for everything but health checks, on the one control thread: it must not block, or all
+    /// requests wait. A hook that panics costs the request's connection.
+    ///
+    /// ```
+    /// use fanfare::{Denial, Engine, Identity, Pattern};
+    /// let tickets = Pattern::parse("tickets.>")?;
+    /// let engine = Engine::builder()
+    ///     .listen("127.0.0.1:0".parse()?)
+    ///     .authenticate(move |request| match request.bearer() {
+    ///         Some("s3cret") => Ok(Identity::new().allow_publish().allow_admin()),
+    ///         Some("ada") => Ok(Identity::new().user("ada").allow_subscribe(tickets.clone())),
+    ///         _ => Err(Denial::Unauthorized("a bearer token is needed".into())),
+    ///     })
+    ///     .start()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn authenticate(
+        mut self,
+        hook: impl Fn(&RequestHead<'_>) -> Result<Identity, Denial> + Send + Sync + 'static,
+    ) -> Self {
+        self.authenticate = Some(Arc::new(hook));
+        self
+    }
+
+    /// Is told of every stream that opens, in order, on a thread of its own. While it runs, further notices
+    /// queue, without limit; a shutdown waits until all are told.
+    pub fn on_connect(mut self, hook: impl Fn(&Client) + Send + 'static) -> Self {
+        self.hooks.connect = Some(Box::new(hook));
+        self
+    }
+
+    /// Is told of every stream that ends, and why, on the same thread.
+    ///
+    /// ```
+    /// let engine = fanfare::Engine::builder()
+    ///     .listen("127.0.0.1:0".parse()?)
+    ///     .on_disconnect(|client, reason| println!("{:?} has gone: {}", client.user_id(), reason.as_str()))
+    ///     .start()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn on_disconnect(mut self, hook: impl Fn(&Client, CloseReason) + Send + 'static) -> Self {
+        self.hooks.disconnect = Some(Box::new(hook));
+        self
+    }
+}

@@ -1,0 +1,229 @@
+//! Which pages of other origins may read answers: Cross-Origin Resource Sharing (Fetch Standard, 3.3).
+
+use super::response::Response;
+
+/// Whom cross-origin access is granted to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cors(Origins);
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+enum Origins {
+    /// Nobody: no answer has a field of this.
+    #[default]
+    Nobody,
+    /// Everybody, without credentials.
+    Everybody,
+    /// These, with credentials; each with the fields that it is answered with.
+    Listed(Vec<(Box<str>, Box<[u8]>)>),
+}
+
+/// What an answer says to the origin that asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CrossOrigin {
+    /// Nothing.
+    #[default]
+    Silent,
+    /// That everybody may read it.
+    Everybody,
+    /// That it would be another answer for another origin; to this one it says no more.
+    Unlisted,
+    /// That the origin in that place of the list may read it.
+    Listed(u16),
+}
+
+/// An origin that no browser would send.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidOrigin {
+    /// It is not of the form.
+    #[error(
+        "{0:?} is no origin; one is written as browsers send it: https://app.example or http://app.example:8080, or * for all"
+    )]
+    Malformed(String),
+    /// Everybody, and somebody.
+    #[error("* is for all origins, and stands alone")]
+    EverybodyAndOthers,
+    /// More than can be told apart.
+    #[error("at most {MAX_ORIGINS} origins")]
+    TooMany,
+}
+
+const MAX_ORIGINS: usize = 1024;
+
+/// What a request may be made with: beyond what the Fetch Standard always allows, these.
+const METHODS: &str = "GET, HEAD, POST, DELETE";
+const HEADERS: &str = "Authorization, Cache-Control, Content-Type, Last-Event-ID";
+/// How long a browser may remember the answer to a preflight, in seconds: what Chromium cuts it to.
+const MAX_AGE: &str = "7200";
+/// What scripts may read of the fields of an answer, beyond what they always may.
+const EXPOSED: &str = "Access-Control-Expose-Headers: Retry-After, WWW-Authenticate\r\n";
+
+impl Cors {
+    /// Grants access to these origins, compared byte by byte, or with `*` to everybody.
+    pub fn new<O: AsRef<str>>(origins: &[O]) -> Result<Self, InvalidOrigin> {
+        let origins: Vec<&str> = origins.iter().map(AsRef::as_ref).collect();
+        if origins.is_empty() {
+            return Ok(Self(Origins::Nobody));
+        }
+        if origins.contains(&"*") {
+            return match origins.len() {
+                1 => Ok(Self(Origins::Everybody)),
+                _ => Err(InvalidOrigin::EverybodyAndOthers),
+            };
+        }
+        if origins.len() > MAX_ORIGINS {
+            return Err(InvalidOrigin::TooMany);
+        }
+        if let Some(wrong) = origins.iter().find(|origin| !is_origin(origin)) {
+            return Err(InvalidOrigin::Malformed((*wrong).to_owned()));
+        }
+        let fields = |origin: &str| {
+            let fields = format!(
+                "Access-Control-Allow-Origin: {origin}\r\nAccess-Control-Allow-Credentials: true\r\n{EXPOSED}Vary: Origin\r\n"
+            );
+            fields.into_bytes().into_boxed_slice()
+        };
+        Ok(Self(Origins::Listed(origins.into_iter().map(|origin| (origin.into(), fields(origin))).collect())))
+    }
+
+    /// What the answer to a request with this `Origin` field says.
+    pub fn judge(&self, origin: Option<&[u8]>) -> CrossOrigin {
+        match &self.0 {
+            Origins::Nobody => CrossOrigin::Silent,
+            Origins::Everybody => CrossOrigin::Everybody,
+            Origins::Listed(listed) => {
+                let place = listed.iter().position(|(known, _)| Some(known.as_bytes()) == origin);
+                let place = place.and_then(|place| u16::try_from(place).ok());
+                place.map_or(CrossOrigin::Unlisted, CrossOrigin::Listed)
+            }
+        }
+    }
+
+    /// The fields that say so, each with its line end.
+    pub fn fields(&self, verdict: CrossOrigin) -> &[u8] {
+        match (verdict, &self.0) {
+            (CrossOrigin::Silent, _) => b"",
+            (CrossOrigin::Everybody, _) => {
+                b"Access-Control-Allow-Origin: *\r\nAccess-Control-Expose-Headers: Retry-After, WWW-Authenticate\r\n"
+            }
+            (CrossOrigin::Listed(place), Origins::Listed(listed)) => {
+                listed.get(usize::from(place)).map_or(b"Vary: Origin\r\n", |(_, fields)| fields)
+            }
+            (CrossOrigin::Unlisted | CrossOrigin::Listed(_), _) => b"Vary: Origin\r\n",
+        }
+    }
+
+    /// The answer to a preflight (Fetch Standard, 3.3.3), where the origin may go on.
+    pub fn preflight(verdict: CrossOrigin, answer: Response) -> Response {
+        match verdict {
+            CrossOrigin::Silent | CrossOrigin::Unlisted => answer,
+            CrossOrigin::Everybody | CrossOrigin::Listed(_) => answer
+                .with_field("Access-Control-Allow-Methods", METHODS)
+                .with_field("Access-Control-Allow-Headers", HEADERS)
+                .with_field("Access-Control-Max-Age", MAX_AGE),
+        }
+    }
+}
+
+/// Whether a browser could send it: scheme, host in lower case, and a port that is not the scheme's own, without
+/// path (WHATWG HTML, serialization of an origin). `null` is sent by many who are not one another.
+fn is_origin(text: &str) -> bool {
+    let Some((scheme, authority)) = text.split_once("://") else { return false };
+    let is_scheme = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"+-.".contains(&byte);
+    let (host, port) = match authority.rfind(':').filter(|at| !authority[*at..].contains(']')) {
+        Some(at) => (&authority[..at], Some(&authority[at + 1..])),
+        None => (authority, None),
+    };
+    let is_host =
+        |byte: u8| byte.is_ascii_graphic() && !byte.is_ascii_uppercase() && !b"/?#@\\,".contains(&byte);
+    let own_port = match scheme {
+        "http" => Some(80),
+        "https" => Some(443),
+        _ => None,
+    };
+    let is_port = |port: &str| {
+        !port.starts_with(['0', '+']) && port.parse::<u16>().is_ok_and(|port| Some(port) != own_port)
+    };
+    !scheme.is_empty()
+        && scheme.bytes().all(is_scheme)
+        && !host.is_empty()
+        && host.bytes().all(is_host)
+        && port.is_none_or(is_port)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn origins_as_browsers_send_them() {
+        for origin in [
+            "https://app.example",
+            "http://localhost:8080",
+            "http://[::1]:8080",
+            "http://[::1]",
+            "capacitor://localhost",
+            "chrome-extension://abcdef",
+        ] {
+            assert!(Cors::new(&[origin]).is_ok(), "{origin}");
+        }
+        for origin in [
+            "",
+            "null",
+            "app.example",
+            "https://",
+            "https://app.example/",
+            "https://App.example",
+            "HTTPS://app.example",
+            "https://app.example:443",
+            "http://app.example:80",
+            "https://app.example:",
+            "https://app.example:99999",
+            "https://app.example:+1",
+            "https://user@app.example",
+            "https://app.example, https://b.example",
+            "https://*.example\r\nX: y",
+            "://app.example",
+        ] {
+            assert!(Cors::new(&[origin]).is_err(), "{origin}");
+        }
+        assert_eq!(Cors::new(&["*", "https://a.example"]), Err(InvalidOrigin::EverybodyAndOthers));
+    }
+
+    #[test]
+    fn only_the_very_origin_is_answered() {
+        let cors = Cors::new(&["https://a.example", "https://b.example:8443"]).unwrap();
+        let allowed = |origin: &str| {
+            let fields = cors.fields(cors.judge(Some(origin.as_bytes())));
+            let fields = std::str::from_utf8(fields).unwrap();
+            assert!(fields.contains("Vary: Origin\r\n"), "{origin}");
+            fields.contains(&format!("Access-Control-Allow-Origin: {origin}\r\n"))
+                && fields.contains("Access-Control-Allow-Credentials: true\r\n")
+        };
+        assert!(allowed("https://a.example") && allowed("https://b.example:8443"));
+        for origin in [
+            "",
+            "null",
+            "*",
+            "http://a.example",
+            "https://a.example.evil.example",
+            "https://a.example:443",
+            "https://a.example/",
+            "https://A.example",
+            "https://b.example",
+            "https://evila.example",
+        ] {
+            assert!(!allowed(origin), "{origin}");
+        }
+        assert_eq!(cors.fields(cors.judge(None)), b"Vary: Origin\r\n");
+    }
+
+    #[test]
+    fn everybody_is_without_credentials_and_nobody_is_without_a_word() {
+        let everybody = Cors::new(&["*"]).unwrap();
+        let fields = everybody.fields(everybody.judge(Some(b"https://a.example")));
+        assert!(fields.starts_with(b"Access-Control-Allow-Origin: *\r\n"));
+        assert!(!String::from_utf8_lossy(fields).contains("Credentials"));
+        let nobody = Cors::default();
+        assert_eq!(nobody.fields(nobody.judge(Some(b"https://a.example"))), b"");
+    }
+}

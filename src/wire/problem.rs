@@ -1,0 +1,163 @@
+//! Refusals: `application/problem+json` (RFC 9457).
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+
+use super::response::Response;
+
+/// A refusal: `application/problem+json` (RFC 9457).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The HTTP status.
+    pub status: u16,
+    /// What was wrong with this very request.
+    pub detail: Cow<'static, str>,
+    /// One more response field, such as `Allow` or `Retry-After`.
+    pub field: Option<(&'static str, Cow<'static, str>)>,
+}
+
+/// A kind of refusal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProblemKind {
+    /// The HTTP status, of which there is one kind each.
+    pub status: u16,
+    /// What stands behind `urn:fanfare:problem:` in `type`.
+    pub name: &'static str,
+    /// What stands in `title`: the phrase of the status (RFC 9110, 15).
+    pub title: &'static str,
+    /// What it means, and what can be done about it.
+    pub meaning: &'static str,
+}
+
+/// What `type` begins with.
+pub const PROBLEM_TYPE: &str = "urn:fanfare:problem:";
+
+const fn kind(status: u16, name: &'static str, title: &'static str, meaning: &'static str) -> ProblemKind {
+    ProblemKind { status, name, title, meaning }
+}
+
+/// Every kind of refusal.
+pub const PROBLEMS: [ProblemKind; 18] = [
+    kind(
+        400,
+        "malformed",
+        "Bad Request",
+        "The request is not HTTP, its query or JSON is malformed, or it is in doubt where it ends. In the last \
+         case the connection is closed.",
+    ),
+    kind(
+        401,
+        "unauthenticated",
+        "Unauthorized",
+        "No credential was brought, or it does not count: `WWW-Authenticate` has `error=\"invalid_token\"` then.",
+    ),
+    kind(
+        403,
+        "forbidden",
+        "Forbidden",
+        "It is known who asks, and it is not permitted. In open mode: the `Host` is not a loopback address.",
+    ),
+    kind(404, "not-found", "Not Found", "Nothing is at this path, or it is switched off here."),
+    kind(405, "method-not-allowed", "Method Not Allowed", "The resource takes the methods in `Allow`."),
+    kind(
+        406,
+        "not-acceptable",
+        "Not Acceptable",
+        "The stream is `text/event-stream`, which the `Accept` field excludes.",
+    ),
+    kind(
+        408,
+        "too-slow",
+        "Request Timeout",
+        "The head was not whole in time, or the body came too slowly. The connection is closed.",
+    ),
+    kind(413, "body-too-large", "Content Too Large", "The body is over the limit. The connection is closed."),
+    kind(414, "target-too-long", "URI Too Long", "The target is over the limit. The connection is closed."),
+    kind(
+        415,
+        "unsupported-media-type",
+        "Unsupported Media Type",
+        "The body is not of a type that `Accept` of the answer names, or it is encoded.",
+    ),
+    kind(417, "unknown-expectation", "Expectation Failed", "Only `100-continue` can be expected."),
+    kind(
+        422,
+        "invalid-event",
+        "Unprocessable Content",
+        "Well-formed, but not an event that can be sent: the detail names the member, and of a batch the line. \
+         Nothing was published.",
+    ),
+    kind(
+        429,
+        "rate-limited",
+        "Too Many Requests",
+        "Published faster than allowed. Nothing was published; try again after `Retry-After` seconds.",
+    ),
+    kind(
+        431,
+        "head-too-large",
+        "Request Header Fields Too Large",
+        "The fields are over the limit, in bytes or number. The connection is closed.",
+    ),
+    kind(500, "internal", "Internal Server Error", "A fault of the server, which is in its log."),
+    kind(501, "method-unknown", "Not Implemented", "The server does not know the method."),
+    kind(
+        503,
+        "unavailable",
+        "Service Unavailable",
+        "Full or draining. Nothing was published; try again after `Retry-After` seconds.",
+    ),
+    kind(505, "version-unknown", "HTTP Version Not Supported", "HTTP/1.0 and HTTP/1.1 are spoken."),
+];
+
+impl Problem {
+    /// A refusal of that status.
+    pub fn new(status: u16, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self { status, detail: detail.into(), field: None }
+    }
+
+    /// With one more response field.
+    #[must_use]
+    pub fn with_field(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Self {
+        self.field = Some((name, value.into()));
+        self
+    }
+
+    /// A refusal for now: the client may try again after so many seconds.
+    #[must_use]
+    pub fn retry_after(self, seconds: u64) -> Self {
+        self.with_field("Retry-After", seconds.to_string())
+    }
+}
+
+/// The kind of a status.
+fn kind_of(status: u16) -> Option<&'static ProblemKind> {
+    PROBLEMS.iter().find(|kind| kind.status == status)
+}
+
+/// The phrase of a refusing status.
+pub(super) fn title_of(status: u16) -> &'static str {
+    kind_of(status).map_or("", |kind| kind.title)
+}
+
+impl From<Problem> for Response {
+    fn from(problem: Problem) -> Self {
+        #[derive(Serialize)]
+        struct Body<'p> {
+            r#type: String,
+            title: &'p str,
+            status: u16,
+            detail: &'p str,
+        }
+        let Problem { status, detail, field } = problem;
+        let r#type = kind_of(status)
+            .map_or_else(|| "about:blank".to_owned(), |kind| format!("{PROBLEM_TYPE}{}", kind.name));
+        let body = Body { r#type, title: title_of(status), status, detail: &detail };
+        let response = Self::json(status, &body).of_type("application/problem+json");
+        match field {
+            Some((name, value)) => response.with_field(name, value),
+            None => response,
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! The client's address behind proxies.
+
+use std::net::{IpAddr, SocketAddr};
+
+use ipnet::IpNet;
+
+use super::http::Head;
+
+/// Proxies whose word on the client's address counts.
+#[derive(Clone, Debug, Default)]
+pub struct TrustedProxies(Vec<IpNet>);
+
+impl TrustedProxies {
+    /// The proxies in these networks.
+    pub fn new(networks: Vec<IpNet>) -> Self {
+        Self(networks)
+    }
+
+    /// The address that a request comes from: the peer's, unless that is a trusted proxy. Then it is the last
+    /// address in `X-Forwarded-For` or `Forwarded` (RFC 7239) that is not a trusted proxy's: what stands before
+    /// it, anybody may have written.
+    ///
+    /// A proxy writes one of the two fields, and passes on what a client wrote into the other. So where both are
+    /// there and disagree, and where what counts is not an address, it is the proxy's own.
+    pub fn client(&self, peer: IpAddr, head: &Head<'_>) -> IpAddr {
+        if !self.has(peer) {
+            return peer;
+        }
+        let forwarded = self.last_foreign(head.fields("forwarded").collect(), address_of_element);
+        let x_forwarded_for = self.last_foreign(head.fields("x-forwarded-for").collect(), address);
+        match (forwarded, x_forwarded_for) {
+            (Hops::None, Hops::None) | (Hops::Obscure, _) | (_, Hops::Obscure) => peer,
+            (Hops::Address(client), Hops::None) | (Hops::None, Hops::Address(client)) => client,
+            (Hops::Address(one), Hops::Address(other)) if one == other => one,
+            (Hops::Address(_), Hops::Address(_)) => peer,
+        }
+    }
+
+    fn has(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        self.0.iter().any(|network| network.contains(&address))
+    }
+
+    /// The last address of a list over several fields that is not a trusted proxy's; the first where all are.
+    fn last_foreign(&self, fields: Vec<&[u8]>, read: fn(&str) -> Option<IpAddr>) -> Hops {
+        let mut seen = Hops::None;
+        for element in fields.iter().rev().flat_map(|field| field.rsplit(|byte| *byte == b',')) {
+            let text = std::str::from_utf8(element.trim_ascii());
+            match text.ok().and_then(read).map(|address| address.to_canonical()) {
+                None => return Hops::Obscure,
+                Some(address) if self.has(address) => seen = Hops::Address(address),
+                Some(address) => return Hops::Address(address),
+            }
+        }
+        seen
+    }
+}
+
+/// What a field says of the client.
+enum Hops {
+    /// It is not there.
+    None,
+    /// This is its address.
+    Address(IpAddr),
+    /// Something that is no address.
+    Obscure,
+}
+
+/// The `for` of an element of `Forwarded`: a node, quoted where it is an IPv6 address or has a port.
+fn address_of_element(element: &str) -> Option<IpAddr> {
+    let pairs = element.split(';').filter_map(|pair| pair.split_once('='));
+    let (_, node) = pairs.into_iter().find(|(name, _)| name.trim().eq_ignore_ascii_case("for"))?;
+    let node = node.trim();
+    address(node.strip_prefix('"').and_then(|node| node.strip_suffix('"')).unwrap_or(node))
+}
+
+/// An address, with or without a port; an IPv6 address with or without brackets.
+fn address(text: &str) -> Option<IpAddr> {
+    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+    bare.parse().ok().or_else(|| Some(text.parse::<SocketAddr>().ok()?.ip()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::http::{HeadScanner, RequestLimits, Scan};
+
+    fn client(peer: &str, fields: &str) -> String {
+        let proxies = TrustedProxies::new(vec!["10.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()]);
+        let bytes = format!("GET / HTTP/1.1\r\nHost: a\r\n{fields}\r\n");
+        let Scan::Complete(outline) =
+            HeadScanner::default().scan(bytes.as_bytes(), &RequestLimits::default())
+        else {
+            panic!("not a head: {bytes:?}")
+        };
+        let head = Head::parse(bytes.as_bytes(), &outline).unwrap();
+        proxies.client(peer.parse().unwrap(), &head).to_string()
+    }
+
+    #[test]
+    fn the_word_of_trusted_proxies_counts() {
+        let cases = [
+            ("10.0.0.1", "", "10.0.0.1"),
+            ("10.0.0.1", "X-Forwarded-For: 1.2.3.4\r\n", "1.2.3.4"),
+            ("::1", "X-Forwarded-For: 1.2.3.4\r\n", "1.2.3.4"),
+            ("::ffff:10.0.0.1", "X-Forwarded-For: 1.2.3.4\r\n", "1.2.3.4"),
+            // What stands before the last foreign address, anybody may have written.
+            ("10.0.0.1", "X-Forwarded-For: 9.9.9.9, 1.2.3.4\r\n", "1.2.3.4"),
+            ("10.0.0.1", "X-Forwarded-For: 9.9.9.9\r\nX-Forwarded-For: 1.2.3.4, 10.0.0.9\r\n", "1.2.3.4"),
+            ("10.0.0.1", "X-Forwarded-For: junk, 1.2.3.4\r\n", "1.2.3.4"),
+            ("10.0.0.1", "X-Forwarded-For: 10.1.1.1, 10.2.2.2\r\n", "10.1.1.1"),
+            ("10.0.0.1", "X-Forwarded-For: 2001:db8::1\r\n", "2001:db8::1"),
+            ("10.0.0.1", "X-Forwarded-For: [2001:db8::1]:99\r\n", "2001:db8::1"),
+            ("10.0.0.1", "X-Forwarded-For: 1.2.3.4:555\r\n", "1.2.3.4"),
+            ("10.0.0.1", "Forwarded: for=1.2.3.4\r\n", "1.2.3.4"),
+            ("10.0.0.1", "Forwarded: proto=https;For=\"[2001:db8::1]:4711\";by=_x\r\n", "2001:db8::1"),
+            ("10.0.0.1", "Forwarded: for=9.9.9.9, for=1.2.3.4;proto=http\r\n", "1.2.3.4"),
+            ("10.0.0.1", "Forwarded: for=1.2.3.4\r\nX-Forwarded-For: 1.2.3.4\r\n", "1.2.3.4"),
+        ];
+        for (peer, fields, expected) in cases {
+            assert_eq!(client(peer, fields), expected, "{peer} {fields:?}");
+        }
+    }
+
+    #[test]
+    fn nobody_elses_does() {
+        let cases = [
+            ("192.0.2.1", "X-Forwarded-For: 1.2.3.4\r\n", "192.0.2.1"),
+            ("192.0.2.1", "Forwarded: for=1.2.3.4\r\n", "192.0.2.1"),
+            ("11.0.0.1", "X-Forwarded-For: 1.2.3.4\r\n", "11.0.0.1"),
+            ("10.0.0.1", "X-Forwarded-For: 1.2.3.4, unknown\r\n", "10.0.0.1"),
+            ("10.0.0.1", "X-Forwarded-For: \r\n", "10.0.0.1"),
+            ("10.0.0.1", "Forwarded: for=_hidden\r\n", "10.0.0.1"),
+            ("10.0.0.1", "Forwarded: proto=https\r\n", "10.0.0.1"),
+            // One of the two is forged.
+            ("10.0.0.1", "Forwarded: for=6.6.6.6\r\nX-Forwarded-For: 1.2.3.4\r\n", "10.0.0.1"),
+            ("10.0.0.1", "Forwarded: junk\r\nX-Forwarded-For: 1.2.3.4\r\n", "10.0.0.1"),
+        ];
+        for (peer, fields, expected) in cases {
+            assert_eq!(client(peer, fields), expected, "{peer} {fields:?}");
+        }
+    }
+}
