@@ -9,7 +9,7 @@ use super::verdict::{Matrix, Verdict};
 
 const KEY: Key = Key::Secret(SECRET);
 /// Seconds by which clocks may differ.
-pub(super) const LEEWAY: u64 = 60;
+pub(super) const LEEWAY: u64 = 30;
 /// Seconds that a test may take to come from writing a claim to having it judged.
 const SLACK: u64 = 10;
 

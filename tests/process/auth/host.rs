@@ -22,7 +22,7 @@ const LOOPBACK: [&str; 12] = [
     "[::1]:3000",
     "[0:0:0:0:0:0:0:1]:1",
 ];
-const ELSEWHERE: [&str; 34] = [
+const ELSEWHERE: [&str; 33] = [
     "evil.com",
     "evil.com:3000",
     "localhost.evil.com",
@@ -42,7 +42,6 @@ const ELSEWHERE: [&str; 34] = [
     "0177.0.0.1",
     "127.0.0.01",
     "2130706433",
-    "127.0.0.1.",
     "127.0.0.256",
     "127.0.0.1%2eevil.com",
     "%6c%6f%63%61%6c%68%6f%73%74",
@@ -188,7 +187,7 @@ fn a_form_of_another_site_publishes_nothing() {
 
 #[test]
 fn beyond_loopback_it_starts_with_keys_or_when_told_that_it_is_insecure() {
-    for address in ["0.0.0.0:0", "[::]:0", "192.0.2.1:0", "127.0.0.1:0,0.0.0.0:0"] {
+    for address in ["0.0.0.0:0", "[::]:0", "127.0.0.1:0,0.0.0.0:0"] {
         let mut command = command(&[]);
         command.env("FANFARE_LISTEN", address);
         let output = run(command);

@@ -121,9 +121,14 @@ fn a_key_is_only_for_what_it_says_that_it_is_for() {
 fn keys_of_unknown_kinds_are_passed_over() {
     let mut set = set_of(&["ec-1"]);
     let keys = set["keys"].as_array_mut().expect("keys");
+    // As RFC 7517, 5, has it, also those of a known kind that lack a member.
+    keys.insert(0, json!({"kty": "RSA", "kid": "no-n", "e": "AQAB"}));
+    keys.insert(0, json!({"kty": "EC", "kid": "no-y", "crv": "P-256", "x": base64url([7; 32])}));
     keys.insert(0, json!({"kty": "AKP", "kid": "new", "alg": "ML-DSA-65", "pub": "AAAA"}));
     keys.push(json!({"kty": "OKP", "crv": "Ed448", "kid": "ed448", "x": base64url([7; 57])}));
     let server = server(&set);
     Matrix::new().good("the known one", named("ec-1").sign(Key::Ec)).check(&server);
-    assert_eq!(judge(&server, &mut server.connect(), &signed(&named("new"))), Verdict::Refused);
+    for kid in ["new", "no-n", "no-y", "ed448"] {
+        assert_eq!(judge(&server, &mut server.connect(), &signed(&named(kid))), Verdict::Refused, "{kid}");
+    }
 }

@@ -110,6 +110,9 @@ fn a_trusted_proxy_is_believed_by_forwarded() {
             ("Forwarded: for=6.6.6.6|Forwarded: for=203.0.113.1", "Forwarded: for=203.0.113.1", true),
             ("Forwarded: for=203.0.113.1, for=10.0.0.9", "Forwarded: for=203.0.113.1", true),
             ("Forwarded: by=\"a,b;for=6.6.6.6\";for=203.0.113.1", "Forwarded: for=203.0.113.1", true),
+            // Where a proxy passes on the host that a client chose.
+            ("Forwarded: host=\"a;for=6.6.6.6;b\";for=203.0.113.1", "Forwarded: for=203.0.113.1", true),
+            ("Forwarded: for=203.0.113.1;host=\"a,for=6.6.6.6;b\"", "Forwarded: for=203.0.113.1", true),
             ("Forwarded: host=\"x\\\";for=6.6.6.6\";for=203.0.113.1", "Forwarded: for=203.0.113.1", true),
         ],
     );

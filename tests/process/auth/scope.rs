@@ -8,7 +8,7 @@ use super::verdict::unauthorized;
 use crate::support::client::{Connection, Response};
 
 /// Every request that needs a scope, and which.
-pub(super) const REQUESTS: [(&str, &str, &str); 12] = [
+pub(super) const REQUESTS: [(&str, &str, &str); 11] = [
     ("POST", "/api/sse/events", "publish"),
     ("POST", "/api/sse/test", "publish"),
     ("GET", "/api/sse/stats", "admin"),
@@ -20,7 +20,6 @@ pub(super) const REQUESTS: [(&str, &str, &str); 12] = [
     ("GET", "/api/sse/users/%2e%2e", "admin"),
     ("DELETE", "/api/sse/users/ada", "admin"),
     ("DELETE", "/api/sse/clients/x", "admin"),
-    ("GET", "/metrics", "admin"),
 ];
 
 pub(super) fn ask(connection: &mut Connection, method: &str, target: &str, fields: &str) -> Response {
