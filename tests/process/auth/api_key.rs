@@ -105,6 +105,18 @@ fn with_keys_alone_the_server_is_not_open() {
 }
 
 #[test]
+fn there_may_be_many_keys() {
+    let name = |number: usize| format!("k_live_{number:020}");
+    let keys: String = (0..20_000).map(|number| format!("{} admin\n", name(number))).collect();
+    let server = server(&keys, &[]);
+    let mut connection = server.connect();
+    for (number, status) in [(0, 200), (10_000, 200), (19_999, 200), (20_000, 401)] {
+        let response = connection.request("GET", "/api/sse/stats", &bearer(&name(number)), "");
+        assert_eq!(response.status(), status, "{number}");
+    }
+}
+
+#[test]
 fn a_key_file_is_read_leniently_where_nothing_can_be_misunderstood() {
     let keys = "k_live_tabs_0123456789\tpublish \t admin  \r\n\nk_live_last_0123456789 admin";
     let server = server(keys, &[]);

@@ -162,6 +162,17 @@ fn a_host_in_the_target_counts_like_one_in_its_field() {
     assert_eq!(ask(&format!("HEAD /api/sse HTTP/1.1\r\n{fields}\r\n")), 403);
 }
 
+/// There is nothing to judge a token by, and nobody is refused for one.
+#[test]
+fn in_open_mode_credentials_are_passed_over() {
+    let server = Server::start(&[]);
+    for fields in ["Authorization: Bearer x.y.z\r\n", "Authorization: Basic eDp5\r\n", "Cookie: jwt=x\r\n"] {
+        let stream = super::keyed::subscribe(&server, "?userId=ada&access_token=x", fields);
+        assert_eq!(stream.greeting()["userId"], "ada");
+        super::keyed::publish(&mut server.connect(), fields, &json!({"data": 1}));
+    }
+}
+
 /// A page of anybody can post a form here without asking first; what it can send is not what is taken.
 #[test]
 fn a_form_of_another_site_publishes_nothing() {

@@ -73,6 +73,14 @@ fn bad_secret_files() {
     check("jwt-secret-file", &[b"", b"\n", b"\r\n"]);
 }
 
+/// Somebody has named the wrong file, and it is not read for ever.
+#[test]
+fn files_that_are_too_long() {
+    for option in ["api-key-file", "jwt-secret-file", "jwt-public-key-file", "jwks-file"] {
+        refused(&[&format!("--{option}"), "/dev/zero"], option);
+    }
+}
+
 #[test]
 fn bad_public_key_files() {
     let cut = &RSA_PUBLIC[..RSA_PUBLIC.len() / 2];

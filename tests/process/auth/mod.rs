@@ -6,6 +6,7 @@ mod algorithm;
 mod anonymous;
 mod api_key;
 mod claim;
+mod control;
 mod cors;
 mod encoding;
 mod expiry;

@@ -1,5 +1,6 @@
 //! SIGHUP: keys are read anew, and no stream is dropped.
 
+use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use super::keyed::{Keyed, bearer, post, publish, signed, subscribe};
 use super::token::Token;
 use crate::server::Server;
 use crate::support::client::Connection;
-use crate::support::clock::eventually;
+use crate::support::clock::{PATIENCE, eventually};
 
 const OTHER_SECRET: &[u8] = b"the next secret, of more than 32 bytes as well";
 const OLD: &str = "k_live_old_0123456789";
@@ -148,6 +149,23 @@ fn in_open_mode_it_goes_on() {
     let id = crate::server::publish(&mut server.connect(), &json!({"data": 1}));
     assert_eq!(stream.next().id, Some(id));
     assert!(server.is_running());
+}
+
+/// Nor is it a reason to end sooner, or not at all, once it was asked to end.
+#[test]
+fn while_it_drains_it_goes_on_draining() {
+    let mut server =
+        Keyed::start(&[("jwt-secret-file", SECRET)], &["--drain-timeout", "60s", "--workers", "1"]);
+    let streams = [0; 10].map(|_| subscribe(&server, "", &signed(&Token::new())));
+    server.signal(Signal::TERM);
+    eventually("nobody is listened to any more", || TcpStream::connect(server.address).is_err());
+    for _ in 0..3 {
+        server.signal(Signal::HUP);
+        thread::sleep(Duration::from_millis(20));
+    }
+    assert!(server.is_running());
+    drop(streams);
+    assert!(server.exit_within(PATIENCE).success());
 }
 
 /// While keys are exchanged as fast as that goes, no good request is refused, no bad one let in, and no event

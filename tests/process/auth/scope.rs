@@ -108,6 +108,24 @@ fn permission_is_judged_before_the_body() {
     unauthorized(&text);
 }
 
+/// Who asks before it sends a body is refused at once; who sends it all the same can go on behind it.
+#[test]
+fn the_body_of_a_refused_request_is_not_asked_for_and_passed_over() {
+    let server = Keyed::secret(&[]);
+    let mut connection = server.connect();
+    let head = "Content-Type: application/json\r\nContent-Length: 10\r\nExpect: 100-continue\r\n\r\n";
+    connection.send(format!("POST /api/sse/events HTTP/1.1\r\nHost: localhost\r\n{head}"));
+    let response = connection.response();
+    response.problem(401);
+    assert_eq!(response.interim, [0; 0], "it is not asked for what is not wanted");
+    let mut connection = server.connect();
+    let chunked = "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
+    connection.send(format!("POST /api/sse/events HTTP/1.1\r\nHost: localhost\r\n{chunked}"));
+    connection.send("a\r\n{\"data\":1}\r\n0\r\n\r\n");
+    unauthorized(&connection.response());
+    assert_eq!(connection.get("/healthz").status(), 200);
+}
+
 #[test]
 fn an_administrator_ends_streams_and_nobody_else_does() {
     let server = Keyed::secret(&[]);
