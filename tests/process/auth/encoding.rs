@@ -123,6 +123,33 @@ fn what_was_signed_cannot_be_exchanged() {
     matrix.check(&Keyed::secret(&[]));
 }
 
+/// Whichever character is another one, and whichever is left out or put in, it is not the token any more.
+#[test]
+fn no_character_of_a_token_can_be_changed() {
+    const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.=+/ ";
+    let server = Keyed::secret(&[]);
+    let good = Token::new().sign(KEY);
+    let mut connection = server.connect();
+    let mut refused = |token: &str| {
+        let status = connection.request("HEAD", "/api/sse", &bearer(token), "").status();
+        assert_eq!(status, 401, "{token} instead of {good}");
+    };
+    for at in 0..good.len() {
+        let (before, after) = (&good[..at], &good[at + 1..]);
+        for other in
+            ALPHABET.iter().filter(|other| **other != good.as_bytes()[at]).map(|other| char::from(*other))
+        {
+            // White space at the ends is of the field.
+            if !(other == ' ' && (before.is_empty() || after.is_empty())) {
+                refused(&format!("{before}{other}{after}"));
+            }
+        }
+        refused(&format!("{before}{after}"));
+        refused(&format!("{before}A{}", &good[at..]));
+    }
+    Matrix::new().good("untouched", good).check(&server);
+}
+
 #[test]
 fn claims_are_one_json_object() {
     let exp = seconds() + 600;

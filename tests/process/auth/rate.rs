@@ -1,9 +1,12 @@
 //! How often somebody may publish.
 
+use std::thread;
+use std::time::Duration;
+
 use serde_json::json;
 
 use super::key::{Key, SECRET};
-use super::keyed::{Keyed, bearer, post, sequence, signed, subscribe};
+use super::keyed::{Keyed, bearer, post, publish, sequence, signed, subscribe};
 use super::token::Token;
 use crate::server::{command, run};
 use crate::support::client::{Connection, Response};
@@ -15,7 +18,8 @@ const MANY: usize = 300;
 
 fn server(args: &[&str]) -> Keyed {
     let files = [("api-key-file", KEYS), ("jwt-secret-file", SECRET)];
-    Keyed::start(&files, &[&["--publish-rate", "1"], args].concat())
+    let rate: &[&str] = if args.contains(&"--publish-rate") { &[] } else { &["--publish-rate", "1"] };
+    Keyed::start(&files, &[rate, args].concat())
 }
 
 fn try_publish(connection: &mut Connection, fields: &str) -> Response {
@@ -60,6 +64,43 @@ fn too_much_is_refused_until_later_and_published_not_at_all() {
     assert_eq!(got, ids);
     let (first, last) = (sequence(&ids[0]), sequence(&ids[ids.len() - 1]));
     assert_eq!(last - first + 1, ids.len() as u64, "nothing refused was published");
+}
+
+/// Who waits for as long as it was told is let in.
+#[test]
+fn the_time_that_is_told_is_enough() {
+    let server = server(&[]);
+    let (mut connection, key) = (server.connect(), bearer("k_live_two_0123456789"));
+    for _ in 0..2 {
+        let (_, refusal) = exhaust(&mut connection, &key);
+        let after = refusal.field("retry-after").expect("a time").parse().expect("whole seconds");
+        thread::sleep(Duration::from_secs(after));
+        assert_eq!(try_publish(&mut connection, &key).status(), 202);
+    }
+}
+
+/// It is events that count: who sends many at once waits for as many, and a batch is refused whole.
+#[test]
+fn a_batch_counts_for_as_many_as_it_has() {
+    let server = server(&["--publish-rate", "20"]);
+    let mut connection = server.connect();
+    let mut stream = subscribe(&server, "", &signed(&Token::new()));
+    let key = bearer("k_live_one_0123456789");
+    let mut batch = |lines: usize| {
+        let fields = format!("{key}Content-Type: application/x-ndjson\r\n");
+        connection.request("POST", "/api/sse/events", &fields, "{\"data\":1}\n".repeat(lines))
+    };
+    let first = batch(200);
+    assert_eq!(first.status(), 202, "what could never be sent in one second can be sent: {}", first.text());
+    let refusal = batch(200);
+    refusal.problem(429);
+    let after: u64 = refusal.field("retry-after").expect("a time").parse().expect("whole seconds");
+    assert!((2..=20).contains(&after), "as long as 200 of 20 a second take, about: {after}");
+    assert_eq!(batch(1).status(), 429);
+    let id = publish(&mut server.connect(), &signed(&Token::of_all_scopes()), &json!({"data": 2}));
+    let ids: Vec<_> = stream.take(201).into_iter().filter_map(|message| message.id).collect();
+    assert_eq!(ids.last(), Some(&id));
+    assert_eq!(sequence(&id), sequence(&ids[0]) + 200);
 }
 
 #[test]

@@ -48,6 +48,7 @@ impl Matrix {
                 wrong.push(format!("{what}: {found:?} instead of {expected:?}"));
             }
         }
+        assert!(!server.log().contains("panicked"), "{}", server.log());
         assert!(wrong.is_empty(), "{} judged otherwise:\n{}", wrong.len(), wrong.join("\n"));
     }
 }
