@@ -28,6 +28,9 @@ pub(super) fn credential_of(
     if let Some(token) = request.bearer() {
         return Ok(Some(Credential::Bearer(token.to_owned())));
     }
+    if request.header("authorization").is_some_and(says_bearer) {
+        return Err(Denial::InvalidToken("there is no token in Authorization".to_owned()));
+    }
     let mut tokens = request.queries("access_token");
     let token = tokens.next().filter(|token| !token.is_empty());
     if tokens.next().is_some() {
@@ -42,6 +45,12 @@ pub(super) fn bearer(value: &[u8]) -> Option<&str> {
     let value = std::str::from_utf8(value).ok()?;
     let (scheme, token) = value.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim_start_matches(' '))
+}
+
+/// Whether the scheme is `Bearer`, whatever follows. Whoever means to be somebody is not let in as nobody.
+fn says_bearer(value: &[u8]) -> bool {
+    let scheme = value.split(|byte| matches!(byte, b' ' | b'\t')).next();
+    scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"bearer"))
 }
 
 /// The value of a cookie in a `Cookie` field.
