@@ -50,6 +50,30 @@ fn who_brings_no_token_may_do_nothing_else() {
     }
 }
 
+#[test]
+fn who_brings_no_token_may_be_let_into_some_topics() {
+    let topics = ["--anonymous-topic", "public.>", "--anonymous-topic", "news"];
+    let server = Keyed::secret(&[ANONYMOUS, &topics].concat());
+    let (mut connection, publisher) = (server.connect(), signed(&Token::of_all_scopes()));
+    for topic in ["public", "%3E", "*", "news.eu", "*.a", "private.a"] {
+        let response = connection.get(&format!("/api/sse?topic=news&topic={topic}"));
+        assert!(matches!(response.status(), 401 | 403), "topic {topic}: {}", response.status());
+    }
+    let mut to =
+        |topic: &str| publish(&mut connection, &publisher, &json!({"data": 1, "to": {"topic": topic}}));
+    let first = to("news");
+    let query = "?topic=news&topic=public.*";
+    let mut live = subscribe(&server, query, "");
+    let ids = ["private.a", "public.a.b", "news", "public.a"].map(&mut to);
+    let mut again = subscribe(&server, query, &format!("Last-Event-ID: {first}\r\n"));
+    for stream in [&mut live, &mut again] {
+        assert_eq!(stream.take(2).into_iter().filter_map(|message| message.id).collect::<Vec<_>>(), ids[2..]);
+    }
+    // They are not for whoever brings a token that does not have them.
+    let fields = signed(&Token::new());
+    connection.request("GET", "/api/sse?topic=news", &fields, "").problem(403);
+}
+
 /// Who brings a token means to be somebody: if it will not do, that is said, and not passed over.
 #[test]
 fn a_bad_token_is_not_no_token() {
@@ -62,6 +86,10 @@ fn a_bad_token_is_not_no_token() {
         unauthorized(&connection.get(&format!("/api/sse?access_token={token}")));
         let cookie = format!("Cookie: sse_token={token}\r\n");
         unauthorized(&connection.request("GET", "/api/sse", &cookie, ""));
+    }
+    for value in ["Bearer", "Bearer ", "bearer", "Bearer\tx", "Bearer \u{e9}", "Bearer \"\"", "Bearer ,"] {
+        let fields = format!("Authorization: {value}\r\n");
+        unauthorized(&connection.request("GET", "/api/sse", &fields, ""));
     }
     let fields = signed(&Token::new());
     assert_eq!(subscribe(&server, "", &fields).greeting()["userId"], "ada", "a good one is somebody's");

@@ -104,6 +104,27 @@ fn with_keys_alone_the_server_is_not_open() {
     publish(&mut connection, &bearer("k_live_publish_0123456789"), &json!({"data": 1}));
 }
 
+/// For a backend that listens: to everything that it asks for, as nobody.
+#[test]
+fn a_key_may_be_for_subscribing() {
+    let keys = "k_live_listens_0123456789 subscribe\nk_live_publishes_0123456789 publish\n";
+    let server = server(keys, &[]);
+    let (mut connection, publisher) = (server.connect(), bearer("k_live_publishes_0123456789"));
+    connection.request("GET", "/api/sse", &publisher, "").problem(403);
+    let listener = bearer("k_live_listens_0123456789");
+    let mut stream = subscribe(&server, "?topic=%3E&userId=ada", &listener);
+    assert_eq!(stream.greeting()["userId"], json!(null));
+    let to_user = json!({"data": 1, "to": {"user": "ada"}});
+    publish(&mut connection, &publisher, &to_user);
+    let id = publish(&mut connection, &publisher, &json!({"data": 1, "to": {"topic": "a.b"}}));
+    assert_eq!(stream.next().id, Some(id));
+    for (method, target, _) in
+        REQUESTS.into_iter().filter(|(method, target, _)| *method != "HEAD" && *target != "/api/sse/test")
+    {
+        ask(&mut connection, method, target, &listener).problem(403);
+    }
+}
+
 #[test]
 fn there_may_be_many_keys() {
     let name = |number: usize| format!("k_live_{number:020}");

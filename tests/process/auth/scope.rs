@@ -5,7 +5,8 @@ use serde_json::json;
 use super::keyed::{Keyed, bearer, post, signed};
 use super::token::Token;
 use super::verdict::unauthorized;
-use crate::support::client::{Connection, Response};
+use crate::support::client::{Connection, Response, request};
+use crate::support::subscriber::Subscriber;
 
 /// Every request that needs a scope, and which.
 pub(super) const REQUESTS: [(&str, &str, &str); 11] = [
@@ -124,6 +125,31 @@ fn the_body_of_a_refused_request_is_not_asked_for_and_passed_over() {
     connection.send("a\r\n{\"data\":1}\r\n0\r\n\r\n");
     unauthorized(&connection.response());
     assert_eq!(connection.get("/healthz").status(), 200);
+}
+
+/// Each request on a connection is judged by what it brings itself.
+#[test]
+fn a_permission_is_of_its_request_and_not_of_its_connection() {
+    let server = Keyed::secret(&[]);
+    let mut connection = server.connect();
+    let all = signed(&Token::of_all_scopes());
+    let json = "Content-Type: application/json\r\n";
+    let event = r#"{"data":1}"#;
+    let requests = [
+        (request("GET", "/api/sse/stats", "", ""), 401),
+        (request("GET", "/api/sse/stats", &all, ""), 200),
+        (request("POST", "/api/sse/events", json, event), 401),
+        (request("POST", "/api/sse/events", &format!("{json}{all}"), event), 202),
+        (request("POST", "/api/sse/events", &format!("{json}{}", signed(&Token::new())), event), 403),
+        (request("GET", "/api/sse/stats", "", ""), 401),
+        (request("GET", "/api/sse", "", ""), 401),
+    ];
+    connection.send(requests.iter().flat_map(|(bytes, _)| bytes.clone()).collect::<Vec<u8>>());
+    for (bytes, status) in &requests {
+        assert_eq!(connection.response().status(), *status, "{}", String::from_utf8_lossy(bytes));
+    }
+    connection.send(request("GET", "/api/sse", &all, ""));
+    assert_eq!(Subscriber::after(connection).greeting()["userId"], "ada");
 }
 
 #[test]
