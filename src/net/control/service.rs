@@ -82,7 +82,7 @@ impl Service {
     pub(super) fn plan(&self, head: &Head<'_>, peer: IpAddr, door: Door, now: Now) -> Plan {
         let settings = &self.shared.settings;
         let peer = settings.proxies.client(peer, head);
-        let cross_origin = settings.cors.judge(head.field("origin"));
+        let cross_origin = settings.cors.judge(head.only_field("origin"));
         let task = self.task(head, peer, door, cross_origin, now);
         // Never the query, which may hold a token; what clients wrote, escaped.
         let (path, refused) = (head.path, task.as_ref().err().map(|problem| problem.status));
