@@ -10,12 +10,14 @@ mod support;
 
 mod auth;
 mod churn;
+mod config;
 mod crowd;
 mod descriptors;
 mod drain;
 mod options;
 mod panic;
 mod server;
+mod service;
 mod slow;
 mod start;
 mod throughput;
