@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::http::{Method, percent_decode};
+use super::panel::PanelFile;
 use super::problem::Problem;
 
 /// What a request asks to be done.
@@ -28,6 +29,8 @@ pub enum Route {
     DisconnectClient(String),
     /// POST `{base}/test`, in development.
     Test,
+    /// GET `/sse-test`, and what the page there consists of, in development.
+    Panel(&'static PanelFile),
     /// GET `/healthz`.
     Liveness,
     /// GET `/readyz`.
@@ -55,7 +58,9 @@ impl Route {
             Self::Publish | Self::Test => Scope::Publish,
             Self::Statistics | Self::Users | Self::User(_) => Scope::Admin,
             Self::DisconnectUser(_) | Self::DisconnectClient(_) => Scope::Admin,
-            Self::Options(_) | Self::Liveness | Self::Readiness => Scope::None,
+            // The page itself tells nothing. What it shows it asks for with the token that is typed into it, which a
+            // browser could not have brought.
+            Self::Options(_) | Self::Panel(_) | Self::Liveness | Self::Readiness => Scope::None,
         }
     }
 }
@@ -86,6 +91,7 @@ enum Resource {
     User(String),
     Client(String),
     Test,
+    Panel(&'static PanelFile),
     Liveness,
     Readiness,
 }
@@ -95,6 +101,11 @@ impl Routes {
     /// publishers and operators is behind the control door only; else both doors lead to everything.
     pub fn new(base: &str, development: bool, split: bool) -> Self {
         Self { base: base.into(), development, split }
+    }
+
+    /// What all but health and the panel is below.
+    pub fn base(&self) -> &str {
+        &self.base
     }
 
     /// Whether this is the path of the stream.
@@ -128,6 +139,9 @@ impl Routes {
             "/readyz" => return Some(Resource::Readiness),
             _ => {}
         }
+        if let Some(file) = PanelFile::find(path).filter(|_| self.development) {
+            return Some(Resource::Panel(file));
+        }
         let below = path.strip_prefix(&*self.base)?;
         match below {
             "" => return Some(Resource::Stream),
@@ -157,9 +171,12 @@ impl Resource {
             Self::Client(_) => "DELETE, OPTIONS",
             Self::User(_) => "GET, HEAD, DELETE, OPTIONS",
             Self::Test => "GET, HEAD, POST, OPTIONS",
-            Self::Stream | Self::Statistics | Self::Users | Self::Liveness | Self::Readiness => {
-                "GET, HEAD, OPTIONS"
-            }
+            Self::Stream
+            | Self::Statistics
+            | Self::Users
+            | Self::Panel(_)
+            | Self::Liveness
+            | Self::Readiness => "GET, HEAD, OPTIONS",
         }
     }
 
@@ -175,6 +192,7 @@ impl Resource {
             (Self::Statistics | Self::Test, _) if reads => Some(Route::Statistics),
             (Self::Users, _) if reads => Some(Route::Users),
             (Self::User(user), _) if reads => Some(Route::User(user)),
+            (Self::Panel(file), _) if reads => Some(Route::Panel(file)),
             (Self::Liveness, _) if reads => Some(Route::Liveness),
             (Self::Readiness, _) if reads => Some(Route::Readiness),
             _ => None,
