@@ -39,8 +39,8 @@ export class History {
   }
 
   /** Takes an event. It is shown with the next frame, so that a flood costs no more than that. */
-  add({ stream, event, id, data, replayed }) {
-    const entry = { at: new Date(), stream: stream.name, event, id, data, replayed };
+  add({ stream, event, id, data, heartbeat, replayed }) {
+    const entry = { at: new Date(), stream: stream.name, event, id, data, heartbeat, replayed };
     this.#total += 1;
     this.#events.push(entry);
     if (this.#events.length > MAX_EVENTS) this.#events.shift();
@@ -65,11 +65,11 @@ export class History {
     const field = (name) => this.#filter.elements.namedItem(name);
     const [event, stream] = [field("event").value, field("stream").value];
     const words = field("words").value.trim().toLowerCase();
-    const pings = field("pings").checked || event === "ping";
+    const heartbeats = field("heartbeats").checked;
     return (entry) =>
       (event === "" || entry.event === event) &&
       (stream === "" || entry.stream === stream) &&
-      (pings || entry.event !== "ping") &&
+      (heartbeats || !entry.heartbeat) &&
       (words === "" || `${entry.event} ${entry.id} ${entry.data}`.toLowerCase().includes(words));
   }
 
@@ -97,7 +97,7 @@ export class History {
   }
 }
 
-function row({ at, stream, event, id, data, replayed }) {
+function row({ at, stream, event, id, data, heartbeat, replayed }) {
   const { element, parts } = copy("event-row");
   element.dataset.event = event;
   parts.time.textContent = clock(at);
@@ -105,7 +105,7 @@ function row({ at, stream, event, id, data, replayed }) {
   parts.event.textContent = event;
   parts.stream.textContent = stream;
   // The id that stands is that of an earlier event.
-  parts.id.textContent = event === "ping" ? "" : id;
+  parts.id.textContent = heartbeat ? "" : id;
   parts.replayed.hidden = !replayed;
   const more = data.length - MAX_DATA;
   parts.data.textContent = more > 0 ? `${data.slice(0, MAX_DATA)}… and ${more} characters more` : data;

@@ -57,7 +57,8 @@ function standing(open) {
   if (trouble?.status === 401 || trouble?.status === 403) return ["warn", `Token needed · ${count}`];
   if (trouble) return ["error", `No answer · ${trouble.message}`];
   if (open > 0) return ["ok", `Connected · ${count}`];
-  if (streams.all.some((stream) => stream.isActive && stream.state !== State.Lost)) return ["warn", "Connecting"];
+  const [stream] = streams.all.filter((stream) => stream.isActive);
+  if (stream) return ["warn", stream.state === State.Lost ? "Connection lost" : "Connecting"];
   return ["idle", "No stream open"];
 }
 

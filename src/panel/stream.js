@@ -18,7 +18,8 @@ export const State = Object.freeze({
 
 /**
  * A stream of the panel. Unlike an EventSource it brings a token in a header, and can be cut off on purpose.
- * Tells `change` when where it stands is another, and `event` (detail: what the parser says, and whether it is replayed) for each event.
+ * Tells `change` when where it stands is another, and `event` (detail: what the parser says, and
+ * whether it is replayed or a heartbeat) for each event.
  */
 export class Stream extends EventTarget {
   state = State.Connecting;
@@ -124,10 +125,13 @@ export class Stream extends EventTarget {
   }
 
   #take(event) {
+    // Heartbeats have no id of their own, which tells them from a ping that was published.
+    const heartbeat = event.event === "ping" && event.id === this.lastEventId;
     this.lastEventId = event.id;
     if (event.event === "connection") this.#greet(event.data);
-    else this.received += event.event === "ping" ? 0 : 1;
-    const detail = { ...event, replayed: this.#isReplayed(event) };
+    else if (!heartbeat) this.received += 1;
+    const replayed = !heartbeat && this.#isReplayed(event);
+    const detail = { ...event, heartbeat, replayed };
     this.dispatchEvent(new CustomEvent("event", { detail }));
   }
 
@@ -145,7 +149,7 @@ export class Stream extends EventTarget {
   }
 
   #isReplayed({ event, id }) {
-    if (this.#newest === null || event === "connection" || event === "ping") return false;
+    if (this.#newest === null || event === "connection") return false;
     const [epoch, seq] = id.split("-").map(Number);
     return epoch === this.#newest.epoch && seq <= this.#newest.seq;
   }
