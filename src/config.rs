@@ -21,7 +21,7 @@ pub struct Config {
     pub control_listen: Vec<SocketAddr>,
     /// Event loops. Default: as many as the machine has processors.
     pub workers: usize,
-    /// Where the stream is; all else but health is below it. Begins with `/`. Default: `/api/sse`.
+    /// Where the stream is; all else but health and the test panel is below it. Begins with `/`. Default: `/api/sse`.
     pub base_path: String,
     /// How long a stream must have been idle to get a heartbeat. Default: 30 s.
     pub heartbeat_interval: Duration,

@@ -110,6 +110,7 @@ class Card {
   #parts;
   #stream;
   #shown = null;
+  #announced = null;
 
   constructor(stream, { reopen, remove }) {
     this.#stream = stream;
@@ -136,7 +137,11 @@ class Card {
     parts.received.textContent = `${stream.received} received`;
     parts.last.textContent = stream.lastEventId || "–";
     if (this.#shown?.state === state && this.#shown.note === note) return;
-    if (this.#shown?.state !== state) announce(`${stream.name}: ${STATES[state]}. ${note}`);
+    // Not each attempt to come back.
+    if (state !== State.Connecting && state !== this.#announced) {
+      this.#announced = state;
+      announce(`${stream.name}: ${STATES[state]}. ${note}`);
+    }
     this.#shown = { state, note };
     this.element.dataset.state = state;
     parts.state.textContent = STATES[state];

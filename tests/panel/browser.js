@@ -1,6 +1,7 @@
 // A headless browser, and pages that notice whatever goes wrong in them.
 
 import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
 import { chromium } from "playwright-core";
 
@@ -124,7 +125,7 @@ export class Panel {
 
   /** Waits until each of these streams has everything that was published so far. */
   async settle(...streams) {
-    const event = `settled-${crypto.randomUUID()}`;
+    const event = `settled-${randomUUID()}`;
     await this.#server.publish({ event, data: null });
     for (const stream of streams) await this.rows({ stream, event }).waitFor();
   }

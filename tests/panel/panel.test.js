@@ -4,9 +4,12 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
+import { after, before, test as run } from "node:test";
 import { Panel, launch } from "./browser.js";
 import { Server } from "./server.js";
+
+/** A test that ends by itself, should the server or the browser hang. */
+const test = (name, body) => run(name, { timeout: 120_000 }, body);
 
 let browser;
 before(async () => (browser = await launch()));
