@@ -9,6 +9,7 @@ mod host;
 pub mod http;
 mod id;
 mod json;
+mod openapi;
 mod panel;
 mod payload;
 mod problem;
@@ -30,6 +31,7 @@ pub use greeting::{Continuity, Gap, Refusal, comment, connected, draining, ping,
 pub use host::is_loopback_host;
 pub use id::{EventId, InvalidEventId};
 pub use json::JsonError;
+pub use openapi::openapi;
 pub use panel::PanelFile;
 pub use payload::{Announcement, Level, Notification, Progress};
 pub use problem::{PROBLEM_TYPE, PROBLEMS, Problem, ProblemKind};

@@ -31,6 +31,8 @@ pub enum Route {
     Test,
     /// GET `/sse-test`, and what the page there consists of, in development.
     Panel(&'static PanelFile),
+    /// GET `{base}/openapi.json`.
+    OpenApi,
     /// GET `/healthz`.
     Liveness,
     /// GET `/readyz`.
@@ -58,9 +60,11 @@ impl Route {
             Self::Publish | Self::Test => Scope::Publish,
             Self::Statistics | Self::Users | Self::User(_) => Scope::Admin,
             Self::DisconnectUser(_) | Self::DisconnectClient(_) => Scope::Admin,
-            // The page itself tells nothing. What it shows it asks for with the token that is typed into it, which a
-            // browser could not have brought.
-            Self::Options(_) | Self::Panel(_) | Self::Liveness | Self::Readiness => Scope::None,
+            // The page of the panel tells nothing, and a browser that opens it can bring no token. What it shows it
+            // asks for with one that is typed into it.
+            Self::Options(_) | Self::OpenApi | Self::Panel(_) | Self::Liveness | Self::Readiness => {
+                Scope::None
+            }
         }
     }
 }
@@ -92,6 +96,7 @@ enum Resource {
     Client(String),
     Test,
     Panel(&'static PanelFile),
+    OpenApi,
     Liveness,
     Readiness,
 }
@@ -103,7 +108,7 @@ impl Routes {
         Self { base: base.into(), development, split }
     }
 
-    /// What all but health and the panel is below.
+    /// The path of the stream.
     pub fn base(&self) -> &str {
         &self.base
     }
@@ -148,6 +153,7 @@ impl Routes {
             "/events" => return Some(Resource::Events),
             "/stats" => return Some(Resource::Statistics),
             "/users" => return Some(Resource::Users),
+            "/openapi.json" => return Some(Resource::OpenApi),
             "/test" if self.development => return Some(Resource::Test),
             _ => {}
         }
@@ -162,7 +168,7 @@ impl Routes {
 impl Resource {
     /// Whether it is for subscribers, or for those who watch that the server lives.
     fn is_public(&self) -> bool {
-        matches!(self, Self::Stream | Self::Liveness | Self::Readiness)
+        matches!(self, Self::Stream | Self::OpenApi | Self::Liveness | Self::Readiness)
     }
 
     fn allow(&self) -> &'static str {
@@ -175,6 +181,7 @@ impl Resource {
             | Self::Statistics
             | Self::Users
             | Self::Panel(_)
+            | Self::OpenApi
             | Self::Liveness
             | Self::Readiness => "GET, HEAD, OPTIONS",
         }
@@ -193,6 +200,7 @@ impl Resource {
             (Self::Users, _) if reads => Some(Route::Users),
             (Self::User(user), _) if reads => Some(Route::User(user)),
             (Self::Panel(file), _) if reads => Some(Route::Panel(file)),
+            (Self::OpenApi, _) if reads => Some(Route::OpenApi),
             (Self::Liveness, _) if reads => Some(Route::Liveness),
             (Self::Readiness, _) if reads => Some(Route::Readiness),
             _ => None,

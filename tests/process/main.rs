@@ -8,6 +8,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod auth;
 mod churn;
 mod crowd;
 mod descriptors;
