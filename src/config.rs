@@ -21,7 +21,7 @@ pub struct Config {
     pub control_listen: Vec<SocketAddr>,
     /// Event loops. Default: as many as the machine has processors.
     pub workers: usize,
-    /// Where the stream is; all else but health is below it. Begins with `/`. Default: `/api/sse`.
+    /// Where the stream is; all else but health and the test panel is below it. Begins with `/`. Default: `/api/sse`.
     pub base_path: String,
     /// How long a stream must have been idle to get a heartbeat. Default: 30 s.
     pub heartbeat_interval: Duration,
@@ -174,7 +174,8 @@ impl Config {
             |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'-' | b'_' | b'.' | b'~');
         let is_path = path.starts_with('/') && !path.ends_with('/') && path.bytes().all(is_plain);
         require(is_path, "base-path", "must begin with / and not end with it, and needs no escapes")?;
-        require(!RESERVED_PATHS.contains(&path.as_str()), "base-path", "is taken")?;
+        let is_taken = RESERVED_PATHS.contains(&path.as_str()) || path.starts_with("/sse-test/");
+        require(!is_taken, "base-path", "is taken")?;
         require(self.max_connections != Some(0), "max-connections", "must be at least 1")?;
         require(self.publish_rate != Some(0), "publish-rate", "must be at least 1")
     }

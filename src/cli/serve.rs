@@ -1,7 +1,7 @@
 //! `fanfare serve`.
 
 use std::io::{self, IsTerminal, Write};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::process::ExitCode;
 use std::thread;
 
@@ -20,6 +20,7 @@ pub(super) fn serve(options: ServeOptions) -> ExitCode {
     let drain_timeout = options.drain_timeout;
     let config = options.resolve();
     let base_path = config.base_path.clone();
+    let has_panel = config.dev_endpoints.unwrap_or(!config.has_keys());
     // Before there is anything to lose by a signal.
     let signals = match Signals::new([SIGTERM, SIGINT, SIGHUP]) {
         Ok(signals) => signals,
@@ -36,7 +37,7 @@ pub(super) fn serve(options: ServeOptions) -> ExitCode {
         Err(error @ StartError::OpenBeyondLoopback(_)) => return fail(USAGE, &error.to_string()),
         Err(error) => return fail(1, &error.to_string()),
     };
-    greet(&engine, &base_path);
+    greet(&engine, &base_path, has_panel);
     tell_service_manager(NotifyState::Ready);
     wait(signals, &engine);
     tell_service_manager(NotifyState::Stopping);
@@ -69,26 +70,37 @@ fn tell_service_manager(state: NotifyState<'_>) {
 }
 
 /// Says where the server is, and what to try.
-fn greet(engine: &Engine, base_path: &str) {
-    let addresses = engine.local_addrs();
-    let Some(port) = addresses.first().map(|address| address.port()) else { return };
-    let localhost = [IpAddr::from(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()];
-    let is_localhost =
-        addresses.iter().all(|address| localhost.contains(&address.ip()) && address.port() == port);
-    let origins = match is_localhost {
-        true => vec![format!("http://localhost:{port}")],
-        false => addresses.iter().map(|address| format!("http://{address}")).collect(),
+fn greet(engine: &Engine, base_path: &str, has_panel: bool) {
+    let origins = origins_of(engine.local_addrs());
+    let Some(origin) = origins.first() else { return };
+    let streams = origins.iter().map(|origin| format!("{origin}{base_path}")).collect::<Vec<_>>().join(", ");
+    // It is for operators, as is what it does.
+    let control = origins_of(engine.control_addrs());
+    let panel = control.first().unwrap_or(origin);
+    let panel = match has_panel {
+        true => format!("\nOpen the test panel: {panel}/sse-test"),
+        false => String::new(),
     };
-    let (origin, streams) = (&origins[0], origins.iter().map(|origin| format!("{origin}{base_path}")));
-    let streams = streams.collect::<Vec<_>>().join(", ");
     // Nobody may be reading.
     let _ = writeln!(
         io::stdout(),
         "fanfare listens on {streams}\n\n\
          Follow the stream:   curl -N -H \"Accept: text/event-stream\" {origin}{base_path}\n\
          Send a test event:   curl -X POST {origin}{base_path}/test -H \"Content-Type: application/json\" \
-         -d '{{\"type\": \"notification\", \"message\": \"Test message\"}}'"
+         -d '{{\"type\": \"notification\", \"message\": \"Test message\"}}'{panel}"
     );
+}
+
+/// What URLs on these addresses begin with.
+fn origins_of(addresses: &[SocketAddr]) -> Vec<String> {
+    let Some(port) = addresses.first().map(SocketAddr::port) else { return Vec::new() };
+    let localhost = [IpAddr::from(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()];
+    let is_localhost =
+        addresses.iter().all(|address| localhost.contains(&address.ip()) && address.port() == port);
+    match is_localhost {
+        true => vec![format!("http://localhost:{port}")],
+        false => addresses.iter().map(|address| format!("http://{address}")).collect(),
+    }
 }
 
 /// Until asked to end; keys are read anew whenever that is asked for. Asked to end again, the process ends at once.

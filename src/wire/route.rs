@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::http::{Method, percent_decode};
+use super::panel::PanelFile;
 use super::problem::Problem;
 
 /// What a request asks to be done.
@@ -28,6 +29,8 @@ pub enum Route {
     DisconnectClient(String),
     /// POST `{base}/test`, in development.
     Test,
+    /// GET `/sse-test`, and what the page there consists of, in development.
+    Panel(&'static PanelFile),
     /// GET `{base}/openapi.json`.
     OpenApi,
     /// GET `/metrics`.
@@ -59,7 +62,11 @@ impl Route {
             Self::Publish | Self::Test => Scope::Publish,
             Self::Statistics | Self::Metrics | Self::Users | Self::User(_) => Scope::Admin,
             Self::DisconnectUser(_) | Self::DisconnectClient(_) => Scope::Admin,
-            Self::Options(_) | Self::OpenApi | Self::Liveness | Self::Readiness => Scope::None,
+            // The page of the panel tells nothing, and a browser that opens it can bring no token. What it shows it
+            // asks for with one that is typed into it.
+            Self::Options(_) | Self::OpenApi | Self::Panel(_) | Self::Liveness | Self::Readiness => {
+                Scope::None
+            }
         }
     }
 }
@@ -90,6 +97,7 @@ enum Resource {
     User(String),
     Client(String),
     Test,
+    Panel(&'static PanelFile),
     OpenApi,
     Metrics,
     Liveness,
@@ -140,6 +148,9 @@ impl Routes {
             "/readyz" => return Some(Resource::Readiness),
             _ => {}
         }
+        if let Some(file) = PanelFile::find(path).filter(|_| self.development) {
+            return Some(Resource::Panel(file));
+        }
         let below = path.strip_prefix(&*self.base)?;
         match below {
             "" => return Some(Resource::Stream),
@@ -173,6 +184,7 @@ impl Resource {
             Self::Stream
             | Self::Statistics
             | Self::Users
+            | Self::Panel(_)
             | Self::OpenApi
             | Self::Metrics
             | Self::Liveness
@@ -193,6 +205,7 @@ impl Resource {
             (Self::Users, _) if reads => Some(Route::Users),
             (Self::User(user), _) if reads => Some(Route::User(user)),
             (Self::Metrics, _) if reads => Some(Route::Metrics),
+            (Self::Panel(file), _) if reads => Some(Route::Panel(file)),
             (Self::OpenApi, _) if reads => Some(Route::OpenApi),
             (Self::Liveness, _) if reads => Some(Route::Liveness),
             (Self::Readiness, _) if reads => Some(Route::Readiness),

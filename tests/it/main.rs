@@ -19,6 +19,7 @@ mod metrics;
 mod model;
 mod negotiation;
 mod openapi;
+mod panel;
 mod payload;
 mod publisher;
 mod publishing;

@@ -183,6 +183,7 @@ impl Service {
             Route::Liveness => Response::text(200, "ok\n"),
             Route::Readiness if admission.is_draining() => return Err(unavailable("draining")),
             Route::Readiness => Response::text(200, "ready\n"),
+            Route::Panel(file) => file.response(self.shared.settings.routes.base()),
             Route::StreamHead => return Ok(Outcome::StreamHead),
             Route::Statistics => {
                 self.shared.statistics(|statistics| later(Response::json(200, &statistics)));
