@@ -14,7 +14,7 @@ use crate::shard::{Arrival, Who};
 use crate::wire::http::{Head, Method, TargetForm, Version};
 use crate::wire::{
     Cors, CrossOrigin, Door, Framing, JsonError, Now, Problem, Publication, Refusal, Response, Route,
-    Subscription, framing_of, refused, write_head,
+    Subscription, framing_of, openapi, refused, write_head,
 };
 
 /// What a head asks for, judged before its body is read.
@@ -176,6 +176,9 @@ impl Service {
             Route::Options(allow) => Response::empty().with_field("Allow", allow),
             Route::Users => Response::json(200, &json!({ "connectedUsers": admission.users() })),
             Route::User(user) => Response::json(200, &Presence::of(&user, admission.connections_of(&user))),
+            Route::OpenApi => {
+                Response::text(200, &openapi(self.shared.settings.routes.base())).of_type("application/json")
+            }
             Route::Liveness => Response::text(200, "ok\n"),
             Route::Readiness if admission.is_draining() => return Err(unavailable("draining")),
             Route::Readiness => Response::text(200, "ready\n"),
