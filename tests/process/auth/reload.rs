@@ -168,6 +168,15 @@ fn while_it_drains_it_goes_on_draining() {
     assert!(server.exit_within(PATIENCE).success());
 }
 
+/// Tells threads to end, also where the test fails.
+struct Stop<'t>(&'t AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// While keys are exchanged as fast as that goes, no good request is refused, no bad one let in, and no event
 /// of a stream missed.
 #[test]
@@ -179,6 +188,7 @@ fn under_load_nobody_notices() {
     let mut streams: Vec<_> = (0..8).map(|_| subscribe(&server, "", &signed(&Token::new()))).collect();
     let done = AtomicBool::new(false);
     let counts = thread::scope(|scope| {
+        let stop = Stop(&done);
         let publishers: Vec<_> = (0..2)
             .map(|_| {
                 scope.spawn(|| {
@@ -210,7 +220,7 @@ fn under_load_nobody_notices() {
                 _ => {}
             }
         }
-        done.store(true, Ordering::Relaxed);
+        drop(stop);
         publishers.into_iter().map(|publisher| publisher.join().expect("no refusal")).collect::<Vec<usize>>()
     });
     let total = counts.iter().sum::<usize>();
