@@ -26,9 +26,12 @@ const MAX_PAUSE: Duration = Duration::from_secs(60);
 /// Refusals of a batch that may be for the sake of one line.
 const OF_A_LINE: [u16; 4] = [400, 403, 413, 422];
 
-/// Publishes one event, and prints its id; or, with --ndjson, one a line, and prints what the server answers to each
-/// batch of them. Exit status: 0 published, 1 refused or not reached, 2 not asked for rightly.
+const AFTER_HELP: &str = "Prints the id of the event; with --ndjson, the server's answer to each batch of lines.\n\
+                          Exit status: 0 published; 1 refused, or no answer; 2 wrong options.";
+
+/// What to publish, and where.
 #[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP)]
 pub(super) struct PublishOptions {
     #[command(flatten)]
     message: MessageOptions,
@@ -38,8 +41,8 @@ pub(super) struct PublishOptions {
     /// Its data as text, sent line by line; - reads it from standard input, less a final line end
     #[arg(long, value_name = "TEXT")]
     text: Option<String>,
-    /// Read whole publications from standard input, one a line, and publish each as it comes. Lines before one that
-    /// is refused are published, those after it are not
+    /// Read publications from standard input, one a line, and publish each as it comes. Ends at a line that is
+    /// refused: those before it are published, those after it are not
     #[arg(long, conflicts_with_all = ["MessageOptions", "data", "text"])]
     ndjson: bool,
     #[command(flatten)]

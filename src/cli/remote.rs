@@ -22,7 +22,7 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// Where the server is, and as whom to speak to it.
 #[derive(Debug, Args)]
 pub(super) struct RemoteOptions {
-    /// Where the stream is; whoever verifies https is told by the system, or SSL_CERT_FILE
+    /// Where the stream is. Certificates count that the system trusts, or those in the file SSL_CERT_FILE
     #[arg(long, value_name = "URL", env = "FANFARE_URL", value_parser = base_url,
           default_value = "http://localhost:3000/api/sse")]
     url: String,

@@ -19,10 +19,14 @@ use super::printer::{Format, Printer};
 use super::remote::{Remote, RemoteOptions, some_time};
 use super::{FAILED, fail, notice};
 
-/// Follows a stream and prints its events. Connects again, and goes on where it was, whenever the stream is lost; gaps
-/// and refusals are told on standard error. Exit status: 0 ended by --count, a signal or whoever reads, 1 refused for
-/// good, 2 not asked for rightly.
+const AFTER_HELP: &str = "Whenever the stream is lost it is opened again, and goes on where it was. Gaps and refusals \
+                          are told on standard error.\n\
+                          Exit status: 0 ended by --count, by a signal, or as nobody reads; 1 refused for good; \
+                          2 wrong options.";
+
+/// What to follow, and how to print it.
 #[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP)]
 pub(super) struct TailOptions {
     /// Topic, or pattern of topics, to subscribe to; again for more
     #[arg(long, value_name = "PATTERN")]
