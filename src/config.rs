@@ -204,11 +204,9 @@ impl Config {
     fn check_access(&self) -> Result<(), ConfigError> {
         Cors::new(&self.cors_origins).map_err(|error| ConfigError::new("cors-origin", error.to_string()))?;
         let tokens = self.token_files();
-        require(
-            tokens <= 1,
-            "jwt-secret-file",
-            "tokens have one kind of key: a secret, a public key or a key set",
-        )?;
+        // The last one, which is given if two are.
+        let last = if self.jwks_file.is_some() { "jwks-file" } else { "jwt-public-key-file" };
+        require(tokens <= 1, last, "tokens have one kind of key: a secret, a public key or a key set")?;
         for (option, given) in [
             ("jwt-audience", self.jwt_audience.is_some()),
             ("jwt-issuer", self.jwt_issuer.is_some()),

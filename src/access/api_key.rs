@@ -17,8 +17,9 @@ struct ApiKey {
 /// A file of API keys that cannot be used. It never says what a key is.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum InvalidApiKeys {
-    #[error("line {line}: {scope:?} is no scope; there are subscribe, publish and admin")]
-    UnknownScope { line: usize, scope: String },
+    // Not what stands there: it may be another key, or the key behind its scope.
+    #[error("line {line}: word {word} is no scope; there are subscribe, publish and admin")]
+    UnknownScope { line: usize, word: usize },
     #[error("line {line}: the key has no scope")]
     NoScope { line: usize },
     #[error("line {line}: the key is there already, in line {first}")]
@@ -68,13 +69,14 @@ fn identity_of<'t>(scopes: impl Iterator<Item = &'t str>, line: usize) -> Result
     // The key itself must not be what is counted by: it might be shown.
     let mut identity = Identity::new().deny_subscribe().rate_key(format!("API key of line {line}"));
     let mut any = false;
-    for scope in scopes {
+    // The key is the first word of its line.
+    for (word, scope) in (2..).zip(scopes) {
         any = true;
         identity = match scope {
             "publish" => identity.allow_publish(),
             "admin" => identity.allow_admin(),
             "subscribe" => Identity { subscribe: true, ..identity.allow_subscribe(Pattern::everything()) },
-            _ => return Err(InvalidApiKeys::UnknownScope { line, scope: scope.to_owned() }),
+            _ => return Err(InvalidApiKeys::UnknownScope { line, word }),
         };
     }
     any.then_some(identity).ok_or(InvalidApiKeys::NoScope { line })
@@ -102,7 +104,7 @@ mod tests {
     #[test]
     fn files_that_cannot_be_used() {
         use InvalidApiKeys::{Empty, NoScope, Repeated, UnknownScope, Unprintable};
-        let unknown = UnknownScope { line: 2, scope: "root".to_owned() };
+        let unknown = UnknownScope { line: 2, word: 3 };
         for (text, error) in [
             ("", Empty),
             ("# nothing\n", Empty),

@@ -38,9 +38,18 @@ struct Permission {
     #[serde(default)]
     admin: bool,
     #[serde(default)]
-    meta: BTreeMap<String, String>,
+    meta: BTreeMap<String, Scalar>,
     #[serde(flatten)]
     _others: Others,
+}
+
+/// Metadata are texts; what is written in another way counts as it is written, as in `where` of a publication.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Scalar {
+    Text(String),
+    Number(serde_json::Number),
+    Switch(bool),
 }
 
 /// Members that do not count. That there is a place for them also keeps serde from taking an array for an object.
@@ -144,6 +153,16 @@ impl Audience {
     }
 }
 
+impl Scalar {
+    fn text(self) -> String {
+        match self {
+            Self::Text(text) => text,
+            Self::Number(number) => number.to_string(),
+            Self::Switch(switch) => switch.to_string(),
+        }
+    }
+}
+
 impl Permission {
     fn identity(self) -> Result<Identity, String> {
         let mut identity = Identity::new();
@@ -166,7 +185,7 @@ impl Permission {
             return Err(format!("fanfare.meta has more than {MAX_ENTRIES} keys"));
         }
         for (key, value) in self.meta {
-            identity = identity.meta(name("fanfare.meta", key)?, name("fanfare.meta", value)?);
+            identity = identity.meta(name("fanfare.meta", key)?, name("fanfare.meta", value.text())?);
         }
         Ok(identity)
     }
@@ -267,14 +286,16 @@ mod tests {
     fn claims_become_an_identity() {
         let identity = judged(
             &with(
-                r#","sub":"ada","sid":"s-1","fanfare":{"subscribe":["a.*"],"publish":["b.>"],"admin":true,"meta":{"room":"1"},"more":1}"#,
+                r#","sub":"ada","sid":"s-1","fanfare":{"subscribe":["a.*"],"publish":["b.>"],"admin":true,"meta":{"room":"1","floor":2,"staff":true},"more":1}"#,
             ),
             NOW,
         )
         .unwrap();
         assert_eq!(identity.profile.user.as_deref(), Some("ada"));
         assert_eq!(identity.profile.session.as_deref(), Some("s-1"));
-        assert_eq!(identity.profile.meta("room"), Some("1"));
+        for (key, value) in [("room", "1"), ("floor", "2"), ("staff", "true")] {
+            assert_eq!(identity.profile.meta(key), Some(value));
+        }
         assert_eq!(identity.profile.topics.len(), 1);
         assert!(identity.may(Scope::Admin) && identity.may(Scope::Publish) && identity.may(Scope::Subscribe));
         let bare = judged(&with(""), NOW).unwrap();
@@ -300,7 +321,8 @@ mod tests {
             r#","fanfare":{"publish":[""]}"#,
             r#","fanfare":{"admin":"yes"}"#,
             r#","fanfare":{"admin":1}"#,
-            r#","fanfare":{"meta":{"a":1}}"#,
+            r#","fanfare":{"meta":{"a":null}}"#,
+            r#","fanfare":{"meta":{"a":["b"]}}"#,
             r#","fanfare":{"meta":{"":"x"}}"#,
             r#","fanfare":{"meta":[]}"#,
             r#","fanfare":{"admin":false,"admin":true}"#,

@@ -65,7 +65,7 @@ impl Keyring {
 impl Authenticate for Keyring {
     fn authenticate(&self, request: &RequestHead<'_>) -> Result<Identity, Denial> {
         let keys = self.keys();
-        match (credential_of(request, self.rules.cookie.as_deref()), &self.anonymous) {
+        match (credential_of(request, self.rules.cookie.as_deref())?, &self.anonymous) {
             (Some(Credential::Bearer(secret)), _) => match keys.api.find(&secret) {
                 Some(identity) => Ok(identity.clone()),
                 None => self.token(&keys, &secret, request.unix_ms()),

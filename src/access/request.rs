@@ -20,8 +20,13 @@ impl<'r> RequestHead<'r> {
 
     /// The first value of a query parameter, decoded.
     pub fn query(&self, name: &str) -> Option<String> {
-        let mut pairs = query_pairs(self.head.query.unwrap_or_default()).filter_map(Result::ok);
-        pairs.find(|(key, _)| *key == *name).map(|(_, value)| value.into_owned())
+        self.queries(name).next()
+    }
+
+    /// The values of a query parameter, decoded.
+    pub(super) fn queries<'s>(&'s self, name: &'s str) -> impl Iterator<Item = String> + 's {
+        let pairs = query_pairs(self.head.query.unwrap_or_default()).filter_map(Result::ok);
+        pairs.filter(move |(key, _)| *key == *name).map(|(_, value)| value.into_owned())
     }
 
     /// The first value of a header field; names are case-insensitive.
@@ -29,9 +34,9 @@ impl<'r> RequestHead<'r> {
         self.head.field(name)
     }
 
-    /// The token of an `Authorization: Bearer` field (RFC 6750, 2.1).
+    /// The token of an `Authorization: Bearer` field (RFC 6750, 2.1), if there is no other `Authorization`.
     pub fn bearer(&self) -> Option<&str> {
-        bearer(self.header("authorization")?)
+        bearer(self.head.only_field("authorization")?)
     }
 
     /// The first value of a cookie (RFC 6265, 4.2.1), without the quotes that may be around it.

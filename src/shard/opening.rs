@@ -169,7 +169,7 @@ impl<S> Shard<S> {
         }
         let Subscription { framing, last_event_id, claims } = Subscription::from_head(&head).ok()?;
         let peer = settings.proxies.client(self.origins.get(slot as usize)?.peer, &head);
-        let cross_origin = settings.cors.judge(head.field("origin"));
+        let cross_origin = settings.cors.judge(head.only_field("origin"));
         Some(Arrival { peer, framing, last_event_id, profile: claims, expires_unix_ms: None, cross_origin })
     }
 

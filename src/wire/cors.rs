@@ -134,7 +134,7 @@ fn is_origin(text: &str) -> bool {
         None => (authority, None),
     };
     let is_host =
-        |byte: u8| byte.is_ascii_graphic() && !byte.is_ascii_uppercase() && !b"/?#@\\,".contains(&byte);
+        |byte: u8| byte.is_ascii_graphic() && !byte.is_ascii_uppercase() && !b"/?#@\\,*".contains(&byte);
     let own_port = match scheme {
         "http" => Some(80),
         "https" => Some(443),
@@ -181,7 +181,8 @@ mod tests {
             "https://app.example:+1",
             "https://user@app.example",
             "https://app.example, https://b.example",
-            "https://*.example\r\nX: y",
+            "https://*.example",
+            "https://a.example\r\nX: y",
             "://app.example",
         ] {
             assert!(Cors::new(&[origin]).is_err(), "{origin}");

@@ -9,6 +9,7 @@ mod host;
 pub mod http;
 mod id;
 mod json;
+mod openapi;
 mod payload;
 mod problem;
 mod proxy;
@@ -29,6 +30,7 @@ pub use greeting::{Continuity, Gap, Refusal, comment, connected, draining, ping,
 pub use host::is_loopback_host;
 pub use id::{EventId, InvalidEventId};
 pub use json::JsonError;
+pub use openapi::openapi;
 pub use payload::{Announcement, Level, Notification, Progress};
 pub use problem::{PROBLEM_TYPE, PROBLEMS, Problem, ProblemKind};
 pub use proxy::TrustedProxies;

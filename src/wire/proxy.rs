@@ -26,8 +26,9 @@ impl TrustedProxies {
         if !self.has(peer) {
             return peer;
         }
-        let forwarded = self.last_foreign(head.fields("forwarded").collect(), address_of_element);
-        let x_forwarded_for = self.last_foreign(head.fields("x-forwarded-for").collect(), address);
+        let last_first = |name| head.fields(name).collect::<Vec<_>>().into_iter().rev();
+        let forwarded = self.last_foreign(last_first("forwarded").flat_map(nodes));
+        let x_forwarded_for = self.last_foreign(last_first("x-forwarded-for").flat_map(addresses));
         match (forwarded, x_forwarded_for) {
             (Hops::None, Hops::None) | (Hops::Obscure, _) | (_, Hops::Obscure) => peer,
             (Hops::Address(client), Hops::None) | (Hops::None, Hops::Address(client)) => client,
@@ -41,12 +42,12 @@ impl TrustedProxies {
         self.0.iter().any(|network| network.contains(&address))
     }
 
-    /// The last address of a list over several fields that is not a trusted proxy's; the first where all are.
-    fn last_foreign(&self, fields: Vec<&[u8]>, read: fn(&str) -> Option<IpAddr>) -> Hops {
+    /// Of the addresses that fields name, the last first, the first that is not a trusted proxy's; the very first
+    /// where all are.
+    fn last_foreign(&self, hops: impl Iterator<Item = Option<IpAddr>>) -> Hops {
         let mut seen = Hops::None;
-        for element in fields.iter().rev().flat_map(|field| field.rsplit(|byte| *byte == b',')) {
-            let text = std::str::from_utf8(element.trim_ascii());
-            match text.ok().and_then(read).map(|address| address.to_canonical()) {
+        for hop in hops {
+            match hop.map(|address| address.to_canonical()) {
                 None => return Hops::Obscure,
                 Some(address) if self.has(address) => seen = Hops::Address(address),
                 Some(address) => return Hops::Address(address),
@@ -66,12 +67,36 @@ enum Hops {
     Obscure,
 }
 
-/// The `for` of an element of `Forwarded`: a node, quoted where it is an IPv6 address or has a port.
-fn address_of_element(element: &str) -> Option<IpAddr> {
-    let pairs = element.split(';').filter_map(|pair| pair.split_once('='));
-    let (_, node) = pairs.into_iter().find(|(name, _)| name.trim().eq_ignore_ascii_case("for"))?;
-    let node = node.trim();
+/// The addresses in an `X-Forwarded-For` field, the last first.
+fn addresses(field: &[u8]) -> impl Iterator<Item = Option<IpAddr>> {
+    field.rsplit(|byte| *byte == b',').map(|text| address(std::str::from_utf8(text.trim_ascii()).ok()?))
+}
+
+/// The addresses in a `Forwarded` field, the last first.
+fn nodes(field: &[u8]) -> Vec<Option<IpAddr>> {
+    let elements = std::str::from_utf8(field).ok().and_then(|text| split_unquoted(text, ','));
+    elements.map_or(vec![None], |elements| elements.into_iter().rev().map(node).collect())
+}
+
+/// The address in the only `for` of an element of `Forwarded`, quoted where it is an IPv6 address or has a port.
+fn node(element: &str) -> Option<IpAddr> {
+    let pairs = split_unquoted(element, ';')?.into_iter().filter_map(|pair| pair.split_once('='));
+    let mut nodes = pairs.filter(|(name, _)| name.trim().eq_ignore_ascii_case("for"));
+    let node = nodes.next().filter(|_| nodes.next().is_none())?.1.trim();
     address(node.strip_prefix('"').and_then(|node| node.strip_suffix('"')).unwrap_or(node))
+}
+
+/// Splits at a separator, but not within a quoted string (RFC 9110, 5.6.4): there a client may have chosen what
+/// stands, such as the host. `None` where a quoted string does not end.
+fn split_unquoted(text: &str, separator: char) -> Option<Vec<&str>> {
+    let (mut quoted, mut escaped) = (false, false);
+    let parts = text.split(|character| {
+        quoted ^= character == '"' && !escaped;
+        escaped = quoted && !escaped && character == '\\';
+        character == separator && !quoted
+    });
+    let parts = parts.collect();
+    (!quoted).then_some(parts)
 }
 
 /// An address, with or without a port; an IPv6 address with or without brackets.
@@ -116,6 +141,10 @@ mod tests {
             ("10.0.0.1", "Forwarded: proto=https;For=\"[2001:db8::1]:4711\";by=_x\r\n", "2001:db8::1"),
             ("10.0.0.1", "Forwarded: for=9.9.9.9, for=1.2.3.4;proto=http\r\n", "1.2.3.4"),
             ("10.0.0.1", "Forwarded: for=1.2.3.4\r\nX-Forwarded-For: 1.2.3.4\r\n", "1.2.3.4"),
+            // A client chose the host.
+            ("10.0.0.1", "Forwarded: host=\"a;for=9.9.9.9;b\";for=1.2.3.4\r\n", "1.2.3.4"),
+            ("10.0.0.1", "Forwarded: for=1.2.3.4;host=\"a,for=9.9.9.9;b\"\r\n", "1.2.3.4"),
+            ("10.0.0.1", "Forwarded: host=\"\\\",for=9.9.9.9;b=\\\\\";for=1.2.3.4\r\n", "1.2.3.4"),
         ];
         for (peer, fields, expected) in cases {
             assert_eq!(client(peer, fields), expected, "{peer} {fields:?}");
@@ -132,6 +161,8 @@ mod tests {
             ("10.0.0.1", "X-Forwarded-For: \r\n", "10.0.0.1"),
             ("10.0.0.1", "Forwarded: for=_hidden\r\n", "10.0.0.1"),
             ("10.0.0.1", "Forwarded: proto=https\r\n", "10.0.0.1"),
+            ("10.0.0.1", "Forwarded: for=1.2.3.4;for=9.9.9.9\r\n", "10.0.0.1"),
+            ("10.0.0.1", "Forwarded: host=\"a, for=1.2.3.4\r\n", "10.0.0.1"),
             // One of the two is forged.
             ("10.0.0.1", "Forwarded: for=6.6.6.6\r\nX-Forwarded-For: 1.2.3.4\r\n", "10.0.0.1"),
             ("10.0.0.1", "Forwarded: junk\r\nX-Forwarded-For: 1.2.3.4\r\n", "10.0.0.1"),

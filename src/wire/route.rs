@@ -28,6 +28,8 @@ pub enum Route {
     DisconnectClient(String),
     /// POST `{base}/test`, in development.
     Test,
+    /// GET `{base}/openapi.json`.
+    OpenApi,
     /// GET `/healthz`.
     Liveness,
     /// GET `/readyz`.
@@ -55,7 +57,7 @@ impl Route {
             Self::Publish | Self::Test => Scope::Publish,
             Self::Statistics | Self::Users | Self::User(_) => Scope::Admin,
             Self::DisconnectUser(_) | Self::DisconnectClient(_) => Scope::Admin,
-            Self::Options(_) | Self::Liveness | Self::Readiness => Scope::None,
+            Self::Options(_) | Self::OpenApi | Self::Liveness | Self::Readiness => Scope::None,
         }
     }
 }
@@ -86,6 +88,7 @@ enum Resource {
     User(String),
     Client(String),
     Test,
+    OpenApi,
     Liveness,
     Readiness,
 }
@@ -95,6 +98,11 @@ impl Routes {
     /// publishers and operators is behind the control door only; else both doors lead to everything.
     pub fn new(base: &str, development: bool, split: bool) -> Self {
         Self { base: base.into(), development, split }
+    }
+
+    /// The path of the stream.
+    pub fn base(&self) -> &str {
+        &self.base
     }
 
     /// Whether this is the path of the stream.
@@ -134,6 +142,7 @@ impl Routes {
             "/events" => return Some(Resource::Events),
             "/stats" => return Some(Resource::Statistics),
             "/users" => return Some(Resource::Users),
+            "/openapi.json" => return Some(Resource::OpenApi),
             "/test" if self.development => return Some(Resource::Test),
             _ => {}
         }
@@ -148,7 +157,7 @@ impl Routes {
 impl Resource {
     /// Whether it is for subscribers, or for those who watch that the server lives.
     fn is_public(&self) -> bool {
-        matches!(self, Self::Stream | Self::Liveness | Self::Readiness)
+        matches!(self, Self::Stream | Self::OpenApi | Self::Liveness | Self::Readiness)
     }
 
     fn allow(&self) -> &'static str {
@@ -157,9 +166,12 @@ impl Resource {
             Self::Client(_) => "DELETE, OPTIONS",
             Self::User(_) => "GET, HEAD, DELETE, OPTIONS",
             Self::Test => "GET, HEAD, POST, OPTIONS",
-            Self::Stream | Self::Statistics | Self::Users | Self::Liveness | Self::Readiness => {
-                "GET, HEAD, OPTIONS"
-            }
+            Self::Stream
+            | Self::Statistics
+            | Self::Users
+            | Self::OpenApi
+            | Self::Liveness
+            | Self::Readiness => "GET, HEAD, OPTIONS",
         }
     }
 
@@ -175,6 +187,7 @@ impl Resource {
             (Self::Statistics | Self::Test, _) if reads => Some(Route::Statistics),
             (Self::Users, _) if reads => Some(Route::Users),
             (Self::User(user), _) if reads => Some(Route::User(user)),
+            (Self::OpenApi, _) if reads => Some(Route::OpenApi),
             (Self::Liveness, _) if reads => Some(Route::Liveness),
             (Self::Readiness, _) if reads => Some(Route::Readiness),
             _ => None,

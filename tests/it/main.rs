@@ -17,6 +17,7 @@ mod hooks;
 mod limits;
 mod model;
 mod negotiation;
+mod openapi;
 mod payload;
 mod publisher;
 mod publishing;

@@ -134,6 +134,12 @@ impl Server {
         lock(&self.log).clone()
     }
 
+    /// All that it has said on standard error, once it has ended. It is killed if it has not.
+    pub(crate) fn whole_log(&mut self) -> String {
+        self.kill();
+        self.log()
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).expect("it has not been waited for");
     }

@@ -14,7 +14,7 @@ use crate::shard::{Arrival, Who};
 use crate::wire::http::{Head, Method, TargetForm, Version};
 use crate::wire::{
     Cors, CrossOrigin, Door, Framing, JsonError, Now, Problem, Publication, Refusal, Response, Route,
-    Subscription, framing_of, refused, write_head,
+    Subscription, framing_of, openapi, refused, write_head,
 };
 
 /// What a head asks for, judged before its body is read.
@@ -82,7 +82,7 @@ impl Service {
     pub(super) fn plan(&self, head: &Head<'_>, peer: IpAddr, door: Door, now: Now) -> Plan {
         let settings = &self.shared.settings;
         let peer = settings.proxies.client(peer, head);
-        let cross_origin = settings.cors.judge(head.field("origin"));
+        let cross_origin = settings.cors.judge(head.only_field("origin"));
         let task = self.task(head, peer, door, cross_origin, now);
         // Never the query, which may hold a token; what clients wrote, escaped.
         let (path, refused) = (head.path, task.as_ref().err().map(|problem| problem.status));
@@ -176,6 +176,9 @@ impl Service {
             Route::Options(allow) => Response::empty().with_field("Allow", allow),
             Route::Users => Response::json(200, &json!({ "connectedUsers": admission.users() })),
             Route::User(user) => Response::json(200, &Presence::of(&user, admission.connections_of(&user))),
+            Route::OpenApi => {
+                Response::text(200, &openapi(self.shared.settings.routes.base())).of_type("application/json")
+            }
             Route::Liveness => Response::text(200, "ok\n"),
             Route::Readiness if admission.is_draining() => return Err(unavailable("draining")),
             Route::Readiness => Response::text(200, "ready\n"),

@@ -86,6 +86,13 @@ impl<'b> Head<'b> {
         self.fields(name).next()
     }
 
+    /// The value of the field with this name, in any case, if there is no other of the name. For what decides on
+    /// trust: of two, whoever is before us may have looked at the other.
+    pub fn only_field(&self, name: &str) -> Option<&'b [u8]> {
+        let mut values = self.fields(name);
+        values.next().filter(|_| values.next().is_none())
+    }
+
     /// The values of all fields with this name, in any case, in their order.
     pub fn fields<'s>(&'s self, name: &'s str) -> impl Iterator<Item = &'b [u8]> + 's {
         self.all_fields().filter(move |field| field.0.eq_ignore_ascii_case(name)).map(|field| field.1)
