@@ -30,6 +30,8 @@ pub enum Route {
     Test,
     /// GET `{base}/openapi.json`.
     OpenApi,
+    /// GET `/metrics`.
+    Metrics,
     /// GET `/healthz`.
     Liveness,
     /// GET `/readyz`.
@@ -55,7 +57,7 @@ impl Route {
         match self {
             Self::Stream | Self::StreamHead => Scope::Subscribe,
             Self::Publish | Self::Test => Scope::Publish,
-            Self::Statistics | Self::Users | Self::User(_) => Scope::Admin,
+            Self::Statistics | Self::Metrics | Self::Users | Self::User(_) => Scope::Admin,
             Self::DisconnectUser(_) | Self::DisconnectClient(_) => Scope::Admin,
             Self::Options(_) | Self::OpenApi | Self::Liveness | Self::Readiness => Scope::None,
         }
@@ -89,6 +91,7 @@ enum Resource {
     Client(String),
     Test,
     OpenApi,
+    Metrics,
     Liveness,
     Readiness,
 }
@@ -132,6 +135,7 @@ impl Routes {
 
     fn resource(&self, path: &str) -> Option<Resource> {
         match path {
+            "/metrics" => return Some(Resource::Metrics),
             "/healthz" => return Some(Resource::Liveness),
             "/readyz" => return Some(Resource::Readiness),
             _ => {}
@@ -170,6 +174,7 @@ impl Resource {
             | Self::Statistics
             | Self::Users
             | Self::OpenApi
+            | Self::Metrics
             | Self::Liveness
             | Self::Readiness => "GET, HEAD, OPTIONS",
         }
@@ -187,6 +192,7 @@ impl Resource {
             (Self::Statistics | Self::Test, _) if reads => Some(Route::Statistics),
             (Self::Users, _) if reads => Some(Route::Users),
             (Self::User(user), _) if reads => Some(Route::User(user)),
+            (Self::Metrics, _) if reads => Some(Route::Metrics),
             (Self::OpenApi, _) if reads => Some(Route::OpenApi),
             (Self::Liveness, _) if reads => Some(Route::Liveness),
             (Self::Readiness, _) if reads => Some(Route::Readiness),
