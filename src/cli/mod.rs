@@ -1,9 +1,18 @@
 //! The command line.
 
 mod arguments;
+mod backoff;
+mod batch;
+mod event_stream;
+mod failure;
 mod file;
+mod message;
 mod options;
+mod printer;
+mod publish;
+mod remote;
 mod serve;
+mod tail;
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -19,6 +28,8 @@ pub(crate) fn run() -> ExitCode {
     let args = arguments::with_default_command(std::env::args_os());
     match arguments::parse(args) {
         Ok(Command::Serve(options)) => serve::serve(*options),
+        Ok(Command::Publish(options)) => publish::publish(*options),
+        Ok(Command::Tail(options)) => tail::tail(*options),
         Ok(Command::Config) => print(file::DEFAULT),
         Ok(Command::Check { file }) => check(&file),
         Err(Stop::Help(text)) => print(&text),
@@ -28,6 +39,8 @@ pub(crate) fn run() -> ExitCode {
 
 /// Asked for what cannot be.
 const USAGE: u8 = 2;
+/// It did not come about.
+const FAILED: u8 = 1;
 
 /// Says whether a server could start with that file.
 fn check(path: &Path) -> ExitCode {
@@ -48,7 +61,11 @@ fn print(text: &str) -> ExitCode {
 }
 
 fn fail(status: u8, message: &str) -> ExitCode {
+    notice(message);
+    ExitCode::from(status)
+}
+
+fn notice(message: &str) {
     // Not with eprintln!, which panics where nobody reads.
     let _ = writeln!(io::stderr(), "fanfare: {message}");
-    ExitCode::from(status)
 }

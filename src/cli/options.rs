@@ -9,12 +9,19 @@ use clap::{Args, Parser, ValueEnum};
 use fanfare::{Config, Heartbeat, Pattern};
 use ipnet::IpNet;
 
+use super::publish::PublishOptions;
+use super::tail::TailOptions;
+
 /// A Server-Sent Events engine.
 #[derive(Debug, Parser)]
 #[command(version, about, disable_help_subcommand = true)]
 pub(super) enum Command {
     /// Serve streams and take events (the default).
     Serve(Box<ServeOptions>),
+    /// Publish events to a server.
+    Publish(Box<PublishOptions>),
+    /// Follow a stream.
+    Tail(Box<TailOptions>),
     /// Print a configuration file with every option at its default.
     Config,
     /// Check a configuration file, and the files that it names.
@@ -218,7 +225,7 @@ fn set<T>(place: &mut T, given: Option<T>) {
 }
 
 /// A duration with its unit: `30s`, `500ms`, `5m`.
-fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text).map_err(|error| format!("{error}; a duration is written as 30s or 500ms"))
 }
 
@@ -227,6 +234,14 @@ fn size(text: &str) -> Result<usize, String> {
     let bytes: ByteSize =
         text.parse().map_err(|error| format!("{error}; a size is written as 64MiB or 4096"))?;
     usize::try_from(bytes.as_u64()).map_err(|_| "is more than this machine can address".to_owned())
+}
+
+/// A name and what it is: `room=5`.
+pub(super) fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("a pair is written as NAME=VALUE".to_owned()),
+    }
 }
 
 /// A network, or one address.

@@ -1,4 +1,5 @@
-//! The server as a process: options, signals, descriptors, slow and vanished clients, crowds and churn.
+//! The server as a process: options, signals, descriptors, slow and vanished clients, crowds and churn;
+//! and the subcommands for the shell.
 //!
 //! It is started as a user would start it, on a free port, and looked at from outside only: through sockets,
 //! its output, its exit status, and `/proc`. Every server, and every other process that a test starts, ends
@@ -16,10 +17,13 @@ mod descriptors;
 mod drain;
 mod options;
 mod panic;
+mod publish;
 mod server;
 mod service;
+mod shell;
 mod slow;
 mod start;
+mod tail;
 mod throughput;
 mod usage;
 mod vanished;

@@ -41,7 +41,7 @@ const LAYERS: [(&str, &[&str]); 12] = [
 ];
 
 /// What stands for system calls, threads and clocks, and the only parts that may name it.
-const OUTSIDE: [(&str, &[&str]); 16] = [
+const OUTSIDE: [(&str, &[&str]); 18] = [
     ("mio::", &["net"]),
     ("socket2::", &["net"]),
     ("rlimit::", &["net"]),
@@ -61,6 +61,8 @@ const OUTSIDE: [(&str, &[&str]); 16] = [
     ("SystemTime", &["net"]),
     ("clap::", &["cli"]),
     ("signal_hook::", &["cli"]),
+    ("ureq::", &["cli"]),
+    ("rustls::", &["cli"]),
 ];
 
 /// The part that a source belongs to, and its module.

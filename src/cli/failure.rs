@@ -1,0 +1,180 @@
+//! Why a server did not do what it was asked for.
+
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+use serde::Deserialize;
+use ureq::http::{Response, header};
+use ureq::{Body, Error, Timeout};
+
+/// Most of a refusal that is read: it is there to be shown.
+const MAX_REFUSAL: u64 = 64 * 1024;
+
+/// Why a request came to nothing.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// The server, or its answer, was not reached. What was sent may have reached the server.
+    Lost { what: String, may_have_arrived: bool },
+    /// It was answered with a status that refuses.
+    Refused(Refusal),
+    /// What cannot be mended by trying again.
+    Unusable(String),
+}
+
+/// An answer that refuses.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    pub(super) status: u16,
+    /// When to try again (RFC 9110, 10.2.3).
+    pub(super) retry_after: Option<Duration>,
+    /// What was wrong, in one line.
+    detail: String,
+}
+
+impl Failure {
+    /// No answer.
+    pub(super) fn lost(url: &str, error: Error) -> Self {
+        let may_have_arrived = match &error {
+            Error::Io(error) => error.kind() != io::ErrorKind::ConnectionRefused,
+            Error::HostNotFound | Error::Timeout(Timeout::Resolve | Timeout::Connect) => false,
+            _ => true,
+        };
+        Self::Lost { what: one_line(&format!("no answer from {url}: {}", reason(&error))), may_have_arrived }
+    }
+
+    /// An answer that refuses, with what it says of it (RFC 9457).
+    pub(super) fn refused(response: &mut Response<Body>) -> Self {
+        #[derive(Deserialize)]
+        struct Problem {
+            title: Option<String>,
+            detail: Option<String>,
+        }
+        let status = response.status();
+        let field =
+            |name| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let seconds = field(header::RETRY_AFTER).and_then(|text| text.trim().parse().ok());
+        let location = field(header::LOCATION);
+        let body = response.body_mut().with_config().limit(MAX_REFUSAL).read_to_vec().unwrap_or_default();
+        let problem = serde_json::from_slice(&body).unwrap_or(Problem { title: None, detail: None });
+        let detail = match (problem.detail, problem.title, location) {
+            (Some(detail), _, _) | (None, Some(detail), _) => detail,
+            (None, None, Some(location)) => format!("the server sends elsewhere: --url {location}"),
+            (None, None, None) => status.canonical_reason().unwrap_or("refused").to_owned(),
+        };
+        Self::Refused(Refusal {
+            status: status.as_u16(),
+            retry_after: seconds.map(Duration::from_secs),
+            detail: one_line(&detail),
+        })
+    }
+
+    /// Whether the same may succeed later: too busy, or not reached.
+    pub(super) fn is_passing(&self) -> bool {
+        match self {
+            Self::Lost { .. } => true,
+            Self::Refused(refusal) => matches!(refusal.status, 408 | 429 | 500..),
+            Self::Unusable(_) => false,
+        }
+    }
+
+    /// When the server wants to be asked again.
+    pub(super) fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Refused(refusal) => refusal.retry_after,
+            Self::Lost { .. } | Self::Unusable(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Lost { what, .. } | Self::Unusable(what) => f.write_str(what),
+            Self::Refused(refusal) => refusal.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "refused with {}: {}", self.status, self.detail)
+    }
+}
+
+/// What went wrong, less the words of the HTTP client around it.
+pub(super) fn reason(error: &Error) -> String {
+    match error {
+        Error::Io(error) => error.to_string(),
+        Error::Timeout(Timeout::PerRead) => "nothing came within the time for heartbeats".to_owned(),
+        Error::Timeout(_) => "timed out".to_owned(),
+        error => error.to_string(),
+    }
+}
+
+/// A text from elsewhere, safe to be shown: no controls, so in one line.
+pub(super) fn one_line(text: &str) -> String {
+    let escape = |c: char| match c.is_control() {
+        true => c.escape_unicode().collect::<String>(),
+        false => c.to_string(),
+    };
+    text.chars().map(escape).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ureq::http::Response;
+
+    fn refusal(status: u16, fields: &[(&str, &str)], body: &str) -> Failure {
+        let mut response = Response::builder().status(status);
+        for (name, value) in fields {
+            response = response.header(*name, *value);
+        }
+        let body = Body::builder().mime_type("application/problem+json").data(body);
+        Failure::refused(&mut response.body(body).unwrap())
+    }
+
+    #[test]
+    fn a_refusal_is_told_in_one_line() {
+        for (status, fields, body, expected) in [
+            (
+                422,
+                &[][..],
+                r#"{"title":"T","detail":"data: is missing"}"#,
+                "refused with 422: data: is missing",
+            ),
+            (403, &[], r#"{"title":"Forbidden"}"#, "refused with 403: Forbidden"),
+            (404, &[], "<html>\nnot here", "refused with 404: Not Found"),
+            (
+                308,
+                &[("location", "https://b/")],
+                "",
+                "refused with 308: the server sends elsewhere: --url https://b/",
+            ),
+            (400, &[], r#"{"detail":"a\nb\u001b[31m"}"#, "refused with 400: a\\u{a}b\\u{1b}[31m"),
+            (599, &[], "", "refused with 599: refused"),
+        ] {
+            assert_eq!(refusal(status, fields, body).to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn only_what_may_pass_is_tried_again() {
+        for (status, passes) in [
+            (401, false),
+            (403, false),
+            (404, false),
+            (406, false),
+            (308, false),
+            (408, true),
+            (429, true),
+            (503, true),
+        ] {
+            assert_eq!(refusal(status, &[], "").is_passing(), passes, "{status}");
+        }
+        let busy = refusal(429, &[("retry-after", "7")], "");
+        assert_eq!(busy.retry_after(), Some(Duration::from_secs(7)));
+        assert_eq!(refusal(429, &[("retry-after", "soon")], "").retry_after(), None);
+    }
+}

@@ -1,0 +1,211 @@
+//! The server that `publish` and `tail` speak to.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use ureq::config::ConfigBuilder;
+use ureq::http::header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE};
+use ureq::http::{HeaderName, HeaderValue, Response, Uri};
+use ureq::tls::{RootCerts, TlsConfig};
+use ureq::typestate::AgentScope;
+use ureq::{Agent, Body, BodyReader};
+
+use super::failure::Failure;
+use super::options::duration;
+
+/// Holds a key or token where there is no file of it.
+const TOKEN_VARIABLE: &str = "FANFARE_TOKEN";
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+
+/// Where the server is, and as whom to speak to it.
+#[derive(Debug, Args)]
+pub(super) struct RemoteOptions {
+    /// Where the stream is. Certificates count that the system trusts, or those in the file SSL_CERT_FILE
+    #[arg(long, value_name = "URL", env = "FANFARE_URL", value_parser = base_url,
+          default_value = "http://localhost:3000/api/sse")]
+    url: String,
+    /// File with the API key or token [default: what FANFARE_TOKEN in the environment holds]
+    #[arg(long, value_name = "FILE", env = "FANFARE_TOKEN_FILE")]
+    token_file: Option<PathBuf>,
+    /// How long the server may take to answer
+    #[arg(long, value_name = "TIME", value_parser = some_time, default_value = "30s")]
+    timeout: Duration,
+}
+
+/// A server to speak to.
+pub(super) struct Remote {
+    agent: Agent,
+    url: String,
+    token_file: Option<PathBuf>,
+}
+
+impl Remote {
+    /// For requests that are answered at once.
+    pub(super) fn for_requests(options: RemoteOptions) -> Self {
+        let timeout = options.timeout;
+        Self::new(options, |config| config.timeout_per_call(Some(timeout)))
+    }
+
+    /// For streams, which are lost when nothing comes for that long. They have no end, so no timeout for the whole.
+    pub(super) fn for_streams(options: RemoteOptions, silence: Option<Duration>) -> Self {
+        let timeout = options.timeout;
+        Self::new(options, |config| {
+            config
+                .timeout_connect(Some(timeout))
+                .timeout_recv_response(Some(timeout))
+                .timeout_per_read(silence)
+                // Of a stream that was lost nothing is used again.
+                .max_idle_connections(0)
+        })
+    }
+
+    fn new(
+        options: RemoteOptions,
+        timeouts: impl FnOnce(ConfigBuilder<AgentScope>) -> ConfigBuilder<AgentScope>,
+    ) -> Self {
+        let tls = TlsConfig::builder()
+            .root_certs(RootCerts::PlatformVerifier)
+            .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .build();
+        let config = Agent::config_builder()
+            .tls_config(tls)
+            .user_agent(concat!("fanfare/", env!("CARGO_PKG_VERSION")))
+            .http_status_as_error(false)
+            // A token is for this server and no other.
+            .max_redirects(0);
+        let agent = timeouts(config).build().new_agent();
+        Self { agent, url: options.url, token_file: options.token_file }
+    }
+
+    /// Publishes, and returns the answer.
+    pub(super) fn publish(&self, content_type: &'static str, body: &str) -> Result<String, Failure> {
+        let mut request = self.agent.post(format!("{}/events", self.url)).header(CONTENT_TYPE, content_type);
+        if let Some(credential) = self.credential()? {
+            request = request.header(AUTHORIZATION, credential);
+        }
+        let response = request.send(body).map_err(|error| Failure::lost(&self.url, error))?;
+        let mut response = accepted(response)?;
+        response.body_mut().read_to_string().map_err(|error| Failure::lost(&self.url, error))
+    }
+
+    /// Opens a stream: after that event, if one is given.
+    pub(super) fn open(
+        &self,
+        query: &[(String, String)],
+        last_event_id: Option<&str>,
+    ) -> Result<BodyReader<'static>, Failure> {
+        let mut request = self.agent.get(&self.url).header(ACCEPT, "text/event-stream");
+        request = request.header(CACHE_CONTROL, "no-cache");
+        request = request.query_pairs(query.iter().map(|(name, value)| (name, value)));
+        // What cannot stand in a field was never an id of ours; an empty one is none.
+        let last_event_id = last_event_id.filter(|id| !id.is_empty());
+        if let Some(id) = last_event_id.and_then(|id| HeaderValue::from_bytes(id.as_bytes()).ok()) {
+            request = request.header(LAST_EVENT_ID, id);
+        }
+        if let Some(credential) = self.credential()? {
+            request = request.header(AUTHORIZATION, credential);
+        }
+        let response = request.call().map_err(|error| Failure::lost(&self.url, error))?;
+        let response = accepted(response)?;
+        let content_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let essence = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
+        if response.status() != 200 || !essence.eq_ignore_ascii_case("text/event-stream") {
+            return Err(Failure::Unusable(format!("{} is not an event stream", self.url)));
+        }
+        Ok(response.into_body().into_reader())
+    }
+
+    /// What stands in `Authorization`. A file is read each time, so that a token may be replaced in it.
+    fn credential(&self) -> Result<Option<HeaderValue>, Failure> {
+        let (token, source) = match &self.token_file {
+            Some(path) => {
+                let source = path.display().to_string();
+                let token = std::fs::read_to_string(path);
+                (token.map_err(|error| Failure::Unusable(format!("{source}: {error}")))?, source)
+            }
+            None => match std::env::var_os(TOKEN_VARIABLE) {
+                Some(token) => (token.to_string_lossy().into_owned(), TOKEN_VARIABLE.to_owned()),
+                None => return Ok(None),
+            },
+        };
+        bearer(&token).map(Some).ok_or_else(|| Failure::Unusable(format!("{source} does not hold one token")))
+    }
+}
+
+/// The value of `Authorization` for a token (RFC 6750, 2.1).
+fn bearer(token: &str) -> Option<HeaderValue> {
+    let token = token.trim();
+    let is_one = !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
+    let mut value = HeaderValue::from_str(&format!("Bearer {token}")).ok().filter(|_| is_one)?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
+/// The answer, if it is not a refusal.
+fn accepted(mut response: Response<Body>) -> Result<Response<Body>, Failure> {
+    match response.status().is_success() {
+        true => Ok(response),
+        false => Err(Failure::refused(&mut response)),
+    }
+}
+
+/// A duration that is not nothing.
+pub(super) fn some_time(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        Duration::ZERO => Err("must be more than nothing".to_owned()),
+        time => Ok(time),
+    }
+}
+
+/// A URL that paths and a query can be added to.
+fn base_url(text: &str) -> Result<String, String> {
+    let wrong = || "a URL is written as http://localhost:3000/api/sse".to_owned();
+    let uri: Uri = text.parse().map_err(|_| wrong())?;
+    let is_http = matches!(uri.scheme_str(), Some("http" | "https"));
+    // A password would show wherever the command line does.
+    let has_user = uri.authority().is_some_and(|authority| authority.as_str().contains('@'));
+    if !is_http || has_user || uri.host().is_none_or(str::is_empty) || uri.query().is_some() {
+        return Err(wrong());
+    }
+    Ok(text.trim_end_matches('/').to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_base_url_is_where_something_can_be_added() {
+        for (text, url) in [
+            ("http://localhost:3000/api/sse", "http://localhost:3000/api/sse"),
+            ("https://events.example/sse/", "https://events.example/sse"),
+            ("http://[::1]:3000", "http://[::1]:3000"),
+        ] {
+            assert_eq!(base_url(text).as_deref(), Ok(url));
+        }
+        let bad = [
+            "",
+            "localhost:3000",
+            "/api/sse",
+            "ftp://a/b",
+            "http://",
+            "http://a:b@c/",
+            "http://a/?b",
+            "http://a b/",
+        ];
+        for text in bad {
+            assert!(base_url(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_token_is_one_word() {
+        assert_eq!(bearer(" k_live_abc\n").unwrap(), "Bearer k_live_abc");
+        assert!(bearer("k").unwrap().is_sensitive());
+        for text in ["", " \n", "k_live publish", "a\nb", "k\u{e9}", "a\0b"] {
+            assert_eq!(bearer(text), None, "{text:?}");
+        }
+    }
+}
