@@ -20,7 +20,8 @@ pub(super) fn serve(options: ServeOptions) -> ExitCode {
     let drain_timeout = options.drain_timeout;
     let config = options.resolve();
     let base_path = config.base_path.clone();
-    let has_panel = config.dev_endpoints.unwrap_or(!config.has_keys());
+    let has_keys = config.has_keys();
+    let has_test = config.dev_endpoints.unwrap_or(!has_keys);
     // Before there is anything to lose by a signal.
     let signals = match Signals::new([SIGTERM, SIGINT, SIGHUP]) {
         Ok(signals) => signals,
@@ -37,7 +38,7 @@ pub(super) fn serve(options: ServeOptions) -> ExitCode {
         Err(error @ StartError::OpenBeyondLoopback(_)) => return fail(USAGE, &error.to_string()),
         Err(error) => return fail(1, &error.to_string()),
     };
-    greet(&engine, &base_path, has_panel);
+    greet(&engine, &base_path, has_keys, has_test);
     tell_service_manager(NotifyState::Ready);
     wait(signals, &engine);
     tell_service_manager(NotifyState::Stopping);
@@ -70,25 +71,30 @@ fn tell_service_manager(state: NotifyState<'_>) {
 }
 
 /// Says where the server is, and what to try.
-fn greet(engine: &Engine, base_path: &str, has_panel: bool) {
+fn greet(engine: &Engine, base_path: &str, has_keys: bool, has_test: bool) {
     let origins = origins_of(engine.local_addrs());
     let Some(origin) = origins.first() else { return };
     let streams = origins.iter().map(|origin| format!("{origin}{base_path}")).collect::<Vec<_>>().join(", ");
-    // It is for operators, as is what it does.
     let control = origins_of(engine.control_addrs());
-    let panel = control.first().unwrap_or(origin);
-    let panel = match has_panel {
-        true => format!("\nOpen the test panel: {panel}/sse-test"),
-        false => String::new(),
+    let mut text = format!("fanfare listens on {streams}\n");
+    if !control.is_empty() {
+        text += &format!("Publishers and operators: {}\n", control.join(", "));
+    }
+    let control = control.first().unwrap_or(origin);
+    let key = if has_keys { " -H \"Authorization: Bearer $TOKEN\"" } else { "" };
+    let (verb, path, event) = match has_test {
+        true => ("Send a test event: ", "test", r#"{"type": "notification", "message": "Test message"}"#),
+        false => ("Publish an event:  ", "events", r#"{"event": "update", "data": {"price": 3}}"#),
     };
-    // Nobody may be reading.
-    let _ = writeln!(
-        io::stdout(),
-        "fanfare listens on {streams}\n\n\
-         Follow the stream:   curl -N -H \"Accept: text/event-stream\" {origin}{base_path}\n\
-         Send a test event:   curl -X POST {origin}{base_path}/test -H \"Content-Type: application/json\" \
-         -d '{{\"type\": \"notification\", \"message\": \"Test message\"}}'{panel}"
+    text += &format!(
+        "\nFollow the stream:   curl -N -H \"Accept: text/event-stream\"{key} {origin}{base_path}\n\
+         {verb}  curl -X POST {control}{base_path}/{path}{key} -H \"Content-Type: application/json\" -d '{event}'\n"
     );
+    if has_test {
+        text += &format!("Open the test panel: {control}/sse-test\n");
+    }
+    // Nobody may be reading.
+    let _ = io::stdout().write_all(text.as_bytes());
 }
 
 /// What URLs on these addresses begin with.

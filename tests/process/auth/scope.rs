@@ -9,9 +9,10 @@ use crate::support::client::{Connection, Response, request};
 use crate::support::subscriber::Subscriber;
 
 /// Every request that needs a scope, and which.
-pub(super) const REQUESTS: [(&str, &str, &str); 11] = [
+pub(super) const REQUESTS: [(&str, &str, &str); 12] = [
     ("POST", "/api/sse/events", "publish"),
     ("POST", "/api/sse/test", "publish"),
+    ("GET", "/metrics", "admin"),
     ("GET", "/api/sse/stats", "admin"),
     ("HEAD", "/api/sse/stats", "admin"),
     ("GET", "/api/sse/test", "admin"),
