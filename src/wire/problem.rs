@@ -172,11 +172,8 @@ mod tests {
     fn the_list_for_readers_is_the_list() {
         let row = |kind: &ProblemKind| format!("| {} | `{}` | {} |", kind.status, kind.name, kind.meaning);
         let expected: Vec<String> = PROBLEMS.iter().map(row).collect();
-        let listed: Vec<&str> = include_str!("problems.md")
-            .lines()
-            .filter(|line| line.starts_with(|c: char| c == '|'))
-            .skip(2)
-            .collect();
+        let listed: Vec<&str> =
+            include_str!("problems.md").lines().filter(|line| line.starts_with('|')).skip(2).collect();
         assert_eq!(listed, expected);
         let mut statuses: Vec<u16> = PROBLEMS.iter().map(|kind| kind.status).collect();
         statuses.dedup();
