@@ -20,6 +20,10 @@
 //! No async runtime is needed, nor in the way: publishing does not block for longer than a short lock, and every
 //! method may be called from any thread.
 //!
+//! # Refusals
+//!
+//! Requests that are refused are answered `application/problem+json`; [`wire::PROBLEMS`] explains each kind.
+//!
 //! # Layout
 //!
 //! - [`Engine`], [`EngineBuilder`], [`Publisher`]: what a program embeds.

@@ -38,6 +38,8 @@ const fn kind(status: u16, name: &'static str, title: &'static str, meaning: &'s
 }
 
 /// Every kind of refusal.
+///
+#[doc = include_str!("problems.md")]
 pub const PROBLEMS: [ProblemKind; 18] = [
     kind(
         400,
@@ -159,5 +161,25 @@ impl From<Problem> for Response {
             Some((name, value)) => response.with_field(name, value),
             None => response,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_for_readers_is_the_list() {
+        let row = |kind: &ProblemKind| format!("| {} | `{}` | {} |", kind.status, kind.name, kind.meaning);
+        let expected: Vec<String> = PROBLEMS.iter().map(row).collect();
+        let listed: Vec<&str> = include_str!("problems.md")
+            .lines()
+            .filter(|line| line.starts_with('|'))
+            .skip(2)
+            .collect();
+        assert_eq!(listed, expected);
+        let mut statuses: Vec<u16> = PROBLEMS.iter().map(|kind| kind.status).collect();
+        statuses.dedup();
+        assert!(statuses.is_sorted() && statuses.len() == PROBLEMS.len(), "one kind a status, in order");
     }
 }

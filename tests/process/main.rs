@@ -11,6 +11,7 @@ mod support;
 
 mod auth;
 mod churn;
+mod config;
 mod crowd;
 mod descriptors;
 mod drain;
@@ -18,6 +19,7 @@ mod options;
 mod panic;
 mod publish;
 mod server;
+mod service;
 mod shell;
 mod slow;
 mod start;

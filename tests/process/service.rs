@@ -1,0 +1,76 @@
+//! The server under a service manager: sockets that are handed over, and being told how it goes.
+
+use std::fs;
+use std::net::TcpListener;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixDatagram;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use command_fds::{CommandFdExt, FdMapping};
+use rustix::process::Signal;
+
+use crate::server::{PROGRAM, Server, command};
+use crate::support::client::Connection;
+use crate::support::clock::PATIENCE;
+
+/// A place for a socket, gone with the test.
+struct Place(PathBuf);
+
+impl Place {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("fanfare-{name}-{}", std::process::id()));
+        let _ = fs::remove_file(&path);
+        Self(path)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+fn told(socket: &UnixDatagram) -> String {
+    let mut message = [0; 256];
+    let count = socket.recv(&mut message).expect("a word in time");
+    String::from_utf8_lossy(&message[..count]).into_owned()
+}
+
+#[test]
+fn the_service_manager_is_told_when_it_is_ready_and_when_it_stops() {
+    let place = Place::new("notify");
+    let socket = UnixDatagram::bind(&place.0).expect("a socket");
+    socket.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    let mut command = command(&["--listen", "127.0.0.1:0"]);
+    command.env("NOTIFY_SOCKET", &place.0);
+    let mut server = Server::launch(command);
+    assert_eq!(told(&socket).trim_end(), "READY=1");
+    server.signal(Signal::TERM);
+    assert_eq!(told(&socket).trim_end(), "STOPPING=1");
+    assert!(server.exit_within(Duration::from_secs(20)).success());
+}
+
+#[test]
+fn listeners_are_taken_over_and_the_one_named_control_is_for_operators() {
+    let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
+    let addresses = listeners.each_ref().map(|listener| listener.local_addr().expect("an address"));
+    // The process that is started must be the one that is named.
+    let mut command = Command::new("sh");
+    command.args(["-c", "LISTEN_PID=$$ exec \"$0\"", PROGRAM]);
+    command.env("LISTEN_FDS", "2").env("LISTEN_FDNAMES", "streams:control");
+    command.stdin(std::process::Stdio::null());
+    command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+    let mapping = |(n, listener)| FdMapping { parent_fd: OwnedFd::from(listener), child_fd: 3 + n };
+    let mappings = (0..).zip(listeners).map(mapping).collect();
+    command.fd_mappings(mappings).expect("distinct descriptors");
+    let server = Server::launch(command);
+    assert_eq!(server.address, addresses[0]);
+    let [front, control] = addresses;
+    assert_eq!(Connection::open(front).get("/api/sse/stats").status(), 404);
+    assert_eq!(Connection::open(control).get("/api/sse/stats").status(), 200);
+    assert_eq!(Connection::open(front).get("/readyz").status(), 200);
+    let greeting = server.subscribe("").greeting();
+    assert_eq!(greeting["status"], "connected");
+}
