@@ -1,30 +1,7 @@
 //! The configuration file, as an operator uses it.
 
-use std::fs;
-use std::path::PathBuf;
-
+use crate::file::File;
 use crate::server::{Server, command, run};
-
-/// A file, gone with the test.
-struct File(PathBuf);
-
-impl File {
-    fn new(name: &str, text: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("fanfare-{name}-{}", std::process::id()));
-        fs::write(&path, text).expect("a place for files");
-        Self(path)
-    }
-
-    fn path(&self) -> &str {
-        self.0.to_str().expect("a path in UTF-8")
-    }
-}
-
-impl Drop for File {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.0);
-    }
-}
 
 #[test]
 fn the_command_line_counts_before_the_environment_and_that_before_the_file() {

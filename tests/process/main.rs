@@ -15,6 +15,7 @@ mod config;
 mod crowd;
 mod descriptors;
 mod drain;
+mod file;
 mod options;
 mod panic;
 mod publish;

@@ -1,10 +1,8 @@
 //! `fanfare publish`.
 
-use std::fs;
-use std::path::PathBuf;
-
 use serde_json::{Value, json};
 
+use crate::file::File;
 use crate::server::Server;
 use crate::shell::{Running, refusal, run, url};
 use crate::support::clock::now;
@@ -31,27 +29,6 @@ fn accepted(answers: &[String]) -> u64 {
         answer["accepted"].as_u64().expect("a number")
     };
     answers.iter().map(count).sum()
-}
-
-/// A file of a test's own, removed with it.
-struct File(PathBuf);
-
-impl File {
-    fn new(name: &str, text: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("fanfare-shell-{}-{name}", std::process::id()));
-        fs::write(&path, text).expect("a folder for temporary files");
-        Self(path)
-    }
-
-    fn path(&self) -> &str {
-        self.0.to_str().expect("a path in UTF-8")
-    }
-}
-
-impl Drop for File {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.0);
-    }
 }
 
 #[test]

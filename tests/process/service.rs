@@ -1,36 +1,18 @@
 //! The server under a service manager: sockets that are handed over, and being told how it goes.
 
-use std::fs;
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixDatagram;
-use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
 use command_fds::{CommandFdExt, FdMapping};
 use rustix::process::Signal;
 
+use crate::file::File;
 use crate::server::{PROGRAM, Server, command};
 use crate::support::client::Connection;
 use crate::support::clock::PATIENCE;
-
-/// A place for a socket, gone with the test.
-struct Place(PathBuf);
-
-impl Place {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("fanfare-{name}-{}", std::process::id()));
-        let _ = fs::remove_file(&path);
-        Self(path)
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.0);
-    }
-}
 
 fn told(socket: &UnixDatagram) -> String {
     let mut message = [0; 256];
@@ -40,11 +22,11 @@ fn told(socket: &UnixDatagram) -> String {
 
 #[test]
 fn the_service_manager_is_told_when_it_is_ready_and_when_it_stops() {
-    let place = Place::new("notify");
-    let socket = UnixDatagram::bind(&place.0).expect("a socket");
+    let place = File::absent("notify");
+    let socket = UnixDatagram::bind(&place).expect("a socket");
     socket.set_read_timeout(Some(PATIENCE)).expect("a timeout");
     let mut command = command(&["--listen", "127.0.0.1:0"]);
-    command.env("NOTIFY_SOCKET", &place.0);
+    command.env("NOTIFY_SOCKET", place.path());
     let mut server = Server::launch(command);
     assert_eq!(told(&socket).trim_end(), "READY=1");
     server.signal(Signal::TERM);
