@@ -28,6 +28,7 @@
 //!   no socket of its own.
 //! - [`journal`]: gives events their order, and remembers them for clients that come back.
 //! - `access`: who a request is from, and what that one may do.
+//! - [`metrics`]: what Prometheus is told; the list of all metrics.
 //! - `net`: threads, sockets, clocks; every system call.
 //!
 //! `wire`, `shard` and `journal` are public for simulations, benchmarks and the curious; what is not re-exported
@@ -36,6 +37,7 @@
 mod access;
 mod config;
 pub mod journal;
+pub mod metrics;
 mod net;
 mod publisher;
 mod server;

@@ -20,6 +20,7 @@ mod hooks;
 mod inbox;
 mod key_files;
 mod listener;
+mod meters;
 mod shared;
 mod statistics;
 mod worker;
@@ -48,6 +49,7 @@ use crate::journal::{HistoryLimits, MemoryJournal};
 use crate::shard::{Admission, Outlet, Settings, Shard, StreamLimits};
 use descriptors::Reserve;
 use inbox::{Gauge, InboxLimits, Letters, LoopInbox, inbox};
+use meters::Meters;
 use worker::Worker;
 
 /// Publications, and their bytes, that may wait for one event loop before publishing is refused.
@@ -115,6 +117,7 @@ pub(crate) fn start(setup: Setup) -> io::Result<Running> {
         access,
         max_connections: streams.total,
         ended: AtomicBool::new(false),
+        meters: Meters::new(loops, clock.now().unix_ms),
         idle_timeout,
     });
     let (notices, hooks) = start_hooks(hooks)?;
@@ -130,7 +133,8 @@ pub(crate) fn start(setup: Setup) -> io::Result<Running> {
     for (number, (poll, letters, gauge)) in ends.into_iter().enumerate() {
         let shard = Shard::new(number as u16, shared.settings.clone(), shared.admission.clone(), 0);
         let own = listeners.iter().map(TcpListener::try_clone).collect::<io::Result<_>>()?;
-        workers.push(Worker::new(poll, shard, own, (letters, gauge), shared.clone(), notices.clone())?);
+        let inbox = (letters, gauge);
+        workers.push(Worker::new(number, poll, shard, own, inbox, shared.clone(), notices.clone())?);
     }
     let control = control::Control::new(control_poll, control_letters, control_listeners, rates, shared)?;
     // From here on there is something to be ended if the rest fails.

@@ -9,6 +9,7 @@ use super::control;
 use super::descriptors::Reserve;
 use super::gather::gather;
 use super::inbox::{Inbox, LoopInbox};
+use super::meters::{self, Meters};
 use super::statistics::Statistics;
 use super::worker;
 use crate::access::Access;
@@ -29,13 +30,19 @@ pub(crate) struct Shared {
     pub(super) max_connections: usize,
     pub(super) idle_timeout: Duration,
     pub(super) ended: AtomicBool,
+    pub(super) meters: Meters,
 }
 
 impl Shared {
     /// Publishes: all, or none. When this returns, the events are in history and handed to every event loop.
     pub(crate) fn publish(&self, publications: Vec<Publication>) -> Result<Appended, AppendError> {
+        let began = self.clock.elapsed();
+        let kinds = meters::kinds(publications.iter().map(|publication| &publication.target));
         let drafts = publications.into_iter().map(Draft::from).collect();
-        self.journal.append(drafts, self.clock.now())
+        let appended = self.journal.append(drafts, self.clock.now())?;
+        kinds.into_iter().for_each(|kind| self.meters.count_published(kind));
+        self.meters.publish_duration.observe(self.clock.elapsed().saturating_sub(began));
+        Ok(appended)
     }
 
     /// Whether the event loops have ended.
@@ -47,24 +54,34 @@ impl Shared {
         &self.admission
     }
 
-    /// Asks every event loop how it stands. `done` is called on the thread of the last to answer.
+    /// Tells connection and engine statistics. `done` is called on the thread of the last loop to answer.
     pub(crate) fn statistics(self: &Arc<Self>, done: impl FnOnce(Statistics) + Send + 'static) {
         let shared = self.clone();
-        let shares = gather(self.loops.len(), Vec::new(), move |reports: Vec<(usize, Report)>| {
-            done(shared.statistics_of(reports));
+        self.reports(move |reports| {
+            done(Statistics::new(&reports, shared.journal.report(shared.clock.now()), &shared));
+        });
+    }
+
+    /// Tells everything in the text that Prometheus reads, as [`statistics`](Self::statistics) does.
+    pub(super) fn metrics(self: &Arc<Self>, done: impl FnOnce(String) + Send + 'static) {
+        let shared = self.clone();
+        self.reports(move |reports| {
+            done(meters::expose(&shared, &reports, &shared.journal.report(shared.clock.now())));
+        });
+    }
+
+    /// Asks every event loop how it stands, and how many publications wait for it.
+    fn reports(self: &Arc<Self>, done: impl FnOnce(Vec<(Report, usize)>) + Send + 'static) {
+        let shared = self.clone();
+        let shares = gather(self.loops.len(), Vec::new(), move |mut reports: Vec<(usize, Report)>| {
+            reports.sort_by_key(|(n, _)| *n);
+            let waiting = |n: usize| shared.loops.get(n).map_or(0, |inbox| inbox.gauge.records());
+            done(reports.into_iter().map(|(n, report)| (report, waiting(n))).collect());
         });
         for (n, (inbox, share)) in self.loops.iter().zip(shares).enumerate() {
             let reply = Box::new(move |report| share.add(|reports| reports.push((n, report))));
             inbox.inbox.send(worker::Letter::Command(Command::Report(reply)));
         }
-    }
-
-    fn statistics_of(&self, mut reports: Vec<(usize, Report)>) -> Statistics {
-        reports.sort_by_key(|(n, _)| *n);
-        let waiting = |n: usize| self.loops.get(n).map_or(0, |inbox| inbox.gauge.records());
-        let reports: Vec<(Report, usize)> =
-            reports.into_iter().map(|(n, report)| (report, waiting(n))).collect();
-        Statistics::new(&reports, self.journal.report(self.clock.now()), self)
     }
 
     /// Ends streams everywhere. `done` is told how many, on the thread of the last loop to answer.

@@ -45,6 +45,7 @@ const WRITES: usize = 1024;
 const RETRY_ACCEPT: Duration = Duration::from_millis(100);
 
 pub(super) struct Worker {
+    number: usize,
     poll: Poll,
     shard: Shard<TcpStream>,
     listeners: Vec<Listening>,
@@ -71,6 +72,7 @@ struct Listening {
 
 impl Worker {
     pub(super) fn new(
+        number: usize,
         poll: Poll,
         shard: Shard<TcpStream>,
         listeners: Vec<std::net::TcpListener>,
@@ -85,6 +87,7 @@ impl Worker {
             listening.push(Listening { listener, ready: true, paused_until_ms: None, warned: false });
         }
         Ok(Self {
+            number,
             poll,
             shard,
             listeners: listening,
@@ -130,7 +133,7 @@ impl Worker {
 
     /// One turn: accept and read, apply, sweep, write, and pass on what concerns others.
     fn turn(&mut self, events: &Events) -> bool {
-        let now = self.shared.clock.now();
+        let (now, began) = (self.shared.clock.now(), self.shared.clock.elapsed());
         for event in events {
             match event.token() {
                 WAKER => {}
@@ -150,6 +153,8 @@ impl Worker {
         self.shard.sweep(now);
         let more = self.shard.flush(WRITES, now);
         self.perform_effects(now);
+        let turn = self.shared.clock.elapsed().saturating_sub(began);
+        self.shared.meters.turn_durations[self.number].observe(turn);
         more
     }
 

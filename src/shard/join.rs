@@ -32,6 +32,7 @@ impl<S: Write> Shard<S> {
         let Some(connection) = self.connections.get_mut(slot as usize) else { return };
         let tape = tape_of(&self.tapes, connection.framing);
         self.totals.deliveries += records.len() as u64;
+        self.totals.replayed += records.len() as u64;
         records.into_iter().for_each(|record| connection.push(Piece::Record(record), tape));
         if last {
             self.subscribe(slot);
@@ -87,6 +88,7 @@ impl<S: Write> Shard<S> {
         }
         connection.phase = Phase::Streaming { cursor: tape.end() };
         self.totals.deliveries = self.totals.deliveries.saturating_sub(cut.dropped);
+        self.totals.withdrawn += cut.dropped;
         self.totals.transient_missed += cut.transient;
         if let Some(after) = cut.position.filter(|_| cut.dropped > 0) {
             self.totals.lags += 1;

@@ -225,6 +225,7 @@ impl<S> Shard<S> {
         let mut bytes = Vec::with_capacity(512);
         let cross_origin = cross_origin_of(&self.settings, &self.origins, slot);
         write_head(&mut bytes, connection.framing, false, self.date.at(now), cross_origin);
+        self.totals.greeted[continuity.index()] += 1;
         let frame = connected(self.settings.retry, id, &client, continuity);
         bytes.extend_from_slice(frame.bytes(connection.framing));
         connection.push(Piece::Own(bytes.into()), tape_of(&self.tapes, connection.framing));

@@ -1,6 +1,7 @@
 //! How a shard stands.
 
 use super::close::CloseReason;
+use crate::wire::Continuity;
 
 /// One shard's streams and counters at one moment. Reports of several shards add up.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -38,6 +39,12 @@ pub struct Totals {
     pub closed: [u64; CloseReason::ALL.len()],
     /// Events handed to streams.
     pub deliveries: u64,
+    /// Events taken back from streams that fell behind; they are not in `deliveries`.
+    pub withdrawn: u64,
+    /// Of the events handed to streams, those from history.
+    pub replayed: u64,
+    /// Streams begun, by [`Continuity`] in the order of [`Continuity::ALL`].
+    pub greeted: [u64; Continuity::ALL.len()],
     /// Bytes written to sockets.
     pub bytes_sent: u64,
     /// Heartbeats sent.
@@ -70,6 +77,9 @@ impl Totals {
         self.opened += other.opened;
         self.closed.iter_mut().zip(other.closed).for_each(|(sum, more)| *sum += more);
         self.deliveries += other.deliveries;
+        self.withdrawn += other.withdrawn;
+        self.replayed += other.replayed;
+        self.greeted.iter_mut().zip(other.greeted).for_each(|(sum, more)| *sum += more);
         self.bytes_sent += other.bytes_sent;
         self.heartbeats += other.heartbeats;
         self.lags += other.lags;

@@ -16,6 +16,34 @@ pub enum Continuity {
     Lost(Gap),
 }
 
+impl Continuity {
+    /// All there are, in the order of their counters.
+    pub const ALL: [Self; 6] = [
+        Self::Recovered,
+        Self::Lost(Gap::None),
+        Self::Lost(Gap::Invalid),
+        Self::Lost(Gap::Expired),
+        Self::Lost(Gap::Epoch),
+        Self::Lost(Gap::Future),
+    ];
+
+    /// The word for statistics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Recovered => "recovered",
+            Self::Lost(gap) => gap.as_str(),
+        }
+    }
+
+    /// Its place among all.
+    pub fn index(self) -> usize {
+        match self {
+            Self::Recovered => 0,
+            Self::Lost(gap) => 1 + gap as usize,
+        }
+    }
+}
+
 /// Why a stream does not go on where the client left off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Gap {
@@ -60,6 +88,14 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// All there are, in the order of their counters.
+    pub const ALL: [Self; 5] = [Self::Full, Self::Draining, Self::Address, Self::User, Self::Descriptors];
+
+    /// Its place among all.
+    pub fn index(self) -> usize {
+        self as usize
+    }
+
     /// The word on the wire.
     pub fn as_str(self) -> &'static str {
         match self {

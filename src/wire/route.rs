@@ -33,6 +33,8 @@ pub enum Route {
     Panel(&'static PanelFile),
     /// GET `{base}/openapi.json`.
     OpenApi,
+    /// GET `/metrics`.
+    Metrics,
     /// GET `/healthz`.
     Liveness,
     /// GET `/readyz`.
@@ -58,7 +60,7 @@ impl Route {
         match self {
             Self::Stream | Self::StreamHead => Scope::Subscribe,
             Self::Publish | Self::Test => Scope::Publish,
-            Self::Statistics | Self::Users | Self::User(_) => Scope::Admin,
+            Self::Statistics | Self::Metrics | Self::Users | Self::User(_) => Scope::Admin,
             Self::DisconnectUser(_) | Self::DisconnectClient(_) => Scope::Admin,
             // The page of the panel tells nothing, and a browser that opens it can bring no token. What it shows it
             // asks for with one that is typed into it.
@@ -97,6 +99,7 @@ enum Resource {
     Test,
     Panel(&'static PanelFile),
     OpenApi,
+    Metrics,
     Liveness,
     Readiness,
 }
@@ -140,6 +143,7 @@ impl Routes {
 
     fn resource(&self, path: &str) -> Option<Resource> {
         match path {
+            "/metrics" => return Some(Resource::Metrics),
             "/healthz" => return Some(Resource::Liveness),
             "/readyz" => return Some(Resource::Readiness),
             _ => {}
@@ -182,6 +186,7 @@ impl Resource {
             | Self::Users
             | Self::Panel(_)
             | Self::OpenApi
+            | Self::Metrics
             | Self::Liveness
             | Self::Readiness => "GET, HEAD, OPTIONS",
         }
@@ -200,6 +205,7 @@ impl Resource {
             (Self::Users, _) if reads => Some(Route::Users),
             (Self::User(user), _) if reads => Some(Route::User(user)),
             (Self::Panel(file), _) if reads => Some(Route::Panel(file)),
+            (Self::Metrics, _) if reads => Some(Route::Metrics),
             (Self::OpenApi, _) if reads => Some(Route::OpenApi),
             (Self::Liveness, _) if reads => Some(Route::Liveness),
             (Self::Readiness, _) if reads => Some(Route::Readiness),

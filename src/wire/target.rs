@@ -22,6 +22,60 @@ pub struct Target {
     pub(crate) except: Vec<Target>,
 }
 
+/// What an address names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TargetKind {
+    /// Every stream, less exceptions.
+    Everyone,
+    /// Users.
+    User,
+    /// Sessions.
+    Session,
+    /// Topics.
+    Topic,
+    /// Single streams.
+    Client,
+    /// Whoever has some metadata.
+    Where,
+    /// Whoever a predicate holds for.
+    Filter,
+    /// Several of these, or nobody.
+    Mixed,
+}
+
+impl TargetKind {
+    /// All there are, in the order of their counters.
+    pub const ALL: [Self; 8] = [
+        Self::Everyone,
+        Self::User,
+        Self::Session,
+        Self::Topic,
+        Self::Client,
+        Self::Where,
+        Self::Filter,
+        Self::Mixed,
+    ];
+
+    /// The word for statistics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Everyone => "everyone",
+            Self::User => "user",
+            Self::Session => "session",
+            Self::Topic => "topic",
+            Self::Client => "client",
+            Self::Where => "where",
+            Self::Filter => "filter",
+            Self::Mixed => "mixed",
+        }
+    }
+
+    /// Its place among all.
+    pub fn index(self) -> usize {
+        self as usize
+    }
+}
+
 /// A predicate over a client's view. It runs on an event loop, for each stream there: keep it short.
 pub(crate) type Filter = Arc<dyn Fn(&Client) -> bool + Send + Sync>;
 
@@ -148,6 +202,22 @@ impl Target {
     /// Bytes of memory behind the address, about.
     pub(crate) fn size(&self) -> usize {
         self.to.size() + self.except.iter().map(|except| except.size() + size_of::<Self>()).sum::<usize>()
+    }
+
+    /// What it names, whatever narrows or excepts; what narrows everyone counts itself.
+    pub fn kind(&self) -> TargetKind {
+        let Selector { everyone, users, sessions, topics, clients, meta, filter, .. } = &self.to;
+        let named = [users.is_empty(), sessions.is_empty(), topics.is_empty(), clients.is_empty()];
+        match (everyone, named) {
+            (true, _) if filter.is_some() => TargetKind::Filter,
+            (true, _) if !meta.is_empty() => TargetKind::Where,
+            (true, _) => TargetKind::Everyone,
+            (false, [false, true, true, true]) => TargetKind::User,
+            (false, [true, false, true, true]) => TargetKind::Session,
+            (false, [true, true, false, true]) => TargetKind::Topic,
+            (false, [true, true, true, false]) => TargetKind::Client,
+            (false, _) => TargetKind::Mixed,
+        }
     }
 
     /// The topics that it names, if it means their subscribers, or some of those, and nobody else.

@@ -15,6 +15,7 @@ mod handover;
 mod heartbeat;
 mod hooks;
 mod limits;
+mod metrics;
 mod model;
 mod negotiation;
 mod openapi;

@@ -104,7 +104,7 @@ const JSON: &str = "Content-Type: application/json\r\n";
 const NDJSON: &str = "Content-Type: application/x-ndjson\r\n";
 
 /// Requests to an open server, and what must come of them: path as described, method, target, fields, body, status.
-const OPEN: [(&str, &str, &str, &str, &str, u16); 27] = [
+const OPEN: [(&str, &str, &str, &str, &str, u16); 29] = [
     ("/api/sse", "HEAD", "/api/sse?topic=a.*", "", "", 200),
     ("/api/sse", "OPTIONS", "/api/sse", "", "", 204),
     ("/api/sse", "GET", "/api/sse?topic=a..b", "", "", 400),
@@ -144,15 +144,18 @@ const OPEN: [(&str, &str, &str, &str, &str, u16); 27] = [
     (TEST, "POST", TEST, "Host: evil.example\r\nContent-Type: application/json\r\n", "{}", 403),
     (TEST, "GET", TEST, "", "", 200),
     ("/api/sse/openapi.json", "GET", "/api/sse/openapi.json", "", "", 200),
+    ("/metrics", "GET", "/metrics", "", "", 200),
+    ("/sse-test", "GET", "/sse-test", "", "", 200),
     ("/healthz", "GET", "/healthz", "", "", 200),
     ("/readyz", "GET", "/readyz", "", "", 200),
 ];
 
 /// What somebody without a token, and then somebody without permission, is refused.
-const CLOSED: [(&str, &str, &str); 9] = [
+const CLOSED: [(&str, &str, &str); 10] = [
     ("/api/sse", "GET", "/api/sse?topic=secret"),
     (EVENTS, "POST", EVENTS),
     ("/api/sse/stats", "GET", "/api/sse/stats"),
+    ("/metrics", "GET", "/metrics"),
     ("/api/sse/users", "GET", "/api/sse/users"),
     ("/api/sse/users/{userId}", "GET", "/api/sse/users/ada"),
     ("/api/sse/users/{userId}", "DELETE", "/api/sse/users/ada"),

@@ -310,6 +310,7 @@ impl Exchange {
         date: &str,
         now: Now,
     ) {
+        service.shared().meters.count_response(response.status());
         let cross_origin = service.cross_origin(self.cross_origin);
         response.write(&mut self.out, Manner { head_only, close: !keep_alive, date, cross_origin });
         self.go_on(keep_alive, now);

@@ -13,6 +13,7 @@ use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use mio::{Events, Interest, Poll, Token};
@@ -173,6 +174,7 @@ impl Control {
         // Those that are not done go on in the next turn, when others have had theirs.
         active.retain(|slot| self.flush(*slot, now));
         self.active = active;
+        self.shared().meters.control_connections.store(self.exchanges.len() as u64, Ordering::Relaxed);
     }
 
     fn let_in(&mut self, now: Now) {

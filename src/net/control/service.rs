@@ -9,6 +9,7 @@ use serde_json::json;
 
 use crate::access::{Licence, Permit, RateLimit};
 use crate::journal::AppendError;
+use crate::metrics;
 use crate::net::shared::Shared;
 use crate::shard::{Arrival, Who};
 use crate::wire::http::{Head, Method, TargetForm, Version};
@@ -188,6 +189,10 @@ impl Service {
                 self.shared.statistics(|statistics| later(Response::json(200, &statistics)));
                 return Ok(Outcome::Later);
             }
+            Route::Metrics => {
+                self.shared.metrics(|text| later(Response::text(200, &text).of_type(metrics::CONTENT_TYPE)));
+                return Ok(Outcome::Later);
+            }
             Route::DisconnectUser(user) => return Ok(self.disconnect(&Who::User(user.into()), later)),
             Route::DisconnectClient(client) => match client.parse() {
                 Ok(client) => return Ok(self.disconnect(&Who::Client(client), later)),
@@ -247,6 +252,7 @@ impl Service {
         date: &str,
         cross_origin: CrossOrigin,
     ) {
+        self.shared.meters.count_refused(reason);
         let retry = self.shared.settings.retry;
         // Spread, so that those who were refused together do not come back together.
         let retry = retry.mul_f64(1.0 + 3.0 * fastrand::f64());

@@ -1,0 +1,137 @@
+//! What is counted outside of the event loops' own streams, and all of it together for Prometheus.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use super::shared::Shared;
+use crate::journal::JournalReport;
+use crate::metrics::{Exposition, Histogram};
+use crate::shard::{CloseReason, Report};
+use crate::wire::{Continuity, Refusal, Target, TargetKind};
+
+/// Counters and durations of an engine.
+#[derive(Debug)]
+pub(super) struct Meters {
+    start_unix_ms: u64,
+    published: [AtomicU64; TargetKind::ALL.len()],
+    refused: [AtomicU64; Refusal::ALL.len()],
+    responses: Mutex<BTreeMap<u16, u64>>,
+    /// Connections that are not streams, or not known to be.
+    pub(super) control_connections: AtomicU64,
+    /// From a publication to its being handed over.
+    pub(super) publish_duration: Histogram,
+    /// Turns of each event loop, which alone writes to its own.
+    pub(super) turn_durations: Vec<Histogram>,
+}
+
+impl Meters {
+    pub(super) fn new(loops: usize, start_unix_ms: u64) -> Self {
+        Self {
+            start_unix_ms,
+            published: Default::default(),
+            refused: Default::default(),
+            responses: Mutex::default(),
+            control_connections: AtomicU64::new(0),
+            publish_duration: Histogram::default(),
+            turn_durations: (0..loops).map(|_| Histogram::default()).collect(),
+        }
+    }
+
+    pub(super) fn count_published(&self, kind: TargetKind) {
+        self.published[kind.index()].fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn count_refused(&self, reason: Refusal) {
+        self.refused[reason.index()].fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn count_response(&self, status: u16) {
+        let mut responses = self.responses.lock().unwrap_or_else(PoisonError::into_inner);
+        *responses.entry(status).or_default() += 1;
+    }
+}
+
+/// The kinds of targets of publications, kept while the publications themselves are given away.
+pub(super) fn kinds<'t>(targets: impl Iterator<Item = &'t Target>) -> Vec<TargetKind> {
+    targets.map(Target::kind).collect()
+}
+
+/// Everything there is to tell, in the text that Prometheus reads.
+pub(super) fn expose(shared: &Shared, reports: &[(Report, usize)], journal: &JournalReport) -> String {
+    let mut exposition = Exposition::default();
+    let mut sum = Report::default();
+    reports.iter().for_each(|(report, _)| sum.add(report));
+    expose_engine(&mut exposition, shared, journal);
+    expose_streams(&mut exposition, &sum, shared);
+    expose_loops(&mut exposition, reports, &shared.meters);
+    exposition.text()
+}
+
+fn expose_engine(to: &mut Exposition, shared: &Shared, journal: &JournalReport) {
+    let meters = &shared.meters;
+    let seconds = |unix_ms: u64| unix_ms as f64 / 1000.0;
+    to.gauge("fanfare_build_info", Some(env!("CARGO_PKG_VERSION")), 1.0);
+    to.gauge("fanfare_start_time_seconds", None, seconds(meters.start_unix_ms));
+    to.gauge("fanfare_connections_limit", None, shared.max_connections as f64);
+    to.gauge("fanfare_connected_users", None, shared.admission().users() as f64);
+    for (kind, count) in TargetKind::ALL.iter().zip(&meters.published) {
+        let label = Some(kind.as_str());
+        to.counter("fanfare_events_published", label, count.load(Ordering::Relaxed));
+    }
+    for (reason, count) in Refusal::ALL.iter().zip(&meters.refused) {
+        let label = Some(reason.as_str());
+        to.counter("fanfare_connections_refused", label, count.load(Ordering::Relaxed));
+    }
+    for (status, count) in &*meters.responses.lock().unwrap_or_else(PoisonError::into_inner) {
+        to.counter("fanfare_http_responses", Some(&status.to_string()), *count);
+    }
+    to.histogram("fanfare_publish_duration_seconds", None, &meters.publish_duration);
+    to.gauge("fanfare_history_events", None, journal.events as f64);
+    to.gauge("fanfare_history_bytes", None, journal.bytes as f64);
+    to.gauge("fanfare_history_start_time_seconds", None, seconds(shared.settings.epoch));
+}
+
+fn expose_streams(to: &mut Exposition, sum: &Report, shared: &Shared) {
+    let totals = &sum.totals;
+    let control = shared.meters.control_connections.load(Ordering::Relaxed);
+    for (state, count) in [
+        ("streaming", sum.streams.saturating_sub(sum.lagging)),
+        ("behind", sum.lagging),
+        ("unopened", sum.unopened),
+        ("control", control),
+    ] {
+        to.gauge("fanfare_connections", Some(state), count as f64);
+    }
+    to.gauge("fanfare_stale_connections", None, sum.stale_streams as f64);
+    to.counter("fanfare_connections_opened", None, totals.opened);
+    for reason in CloseReason::ALL {
+        let label = Some(reason.as_str());
+        to.counter("fanfare_connections_closed", label, totals.closed_for(reason));
+    }
+    for (continuity, count) in Continuity::ALL.iter().zip(totals.greeted) {
+        to.counter("fanfare_connections_greeted", Some(continuity.as_str()), count);
+    }
+    to.counter("fanfare_event_deliveries", None, totals.deliveries + totals.withdrawn);
+    to.counter("fanfare_event_withdrawals", None, totals.withdrawn);
+    to.counter("fanfare_event_replays", None, totals.replayed);
+    to.counter("fanfare_event_losses", None, totals.transient_missed);
+    to.counter("fanfare_heartbeats", None, totals.heartbeats);
+    to.counter("fanfare_lags", None, totals.lags);
+    to.counter("fanfare_sent_bytes", None, totals.bytes_sent);
+    to.gauge("fanfare_backlog_bytes", None, sum.backlog_bytes as f64);
+    to.gauge("fanfare_backlog_max_bytes", None, sum.largest_backlog_bytes as f64);
+}
+
+fn expose_loops(to: &mut Exposition, reports: &[(Report, usize)], meters: &Meters) {
+    for (n, ((report, waiting), turns)) in reports.iter().zip(&meters.turn_durations).enumerate() {
+        let n = n.to_string();
+        let label = Some(n.as_str());
+        to.gauge("fanfare_loop_connections", label, report.streams as f64);
+        to.gauge("fanfare_loop_backlog_bytes", label, report.backlog_bytes as f64);
+        to.gauge("fanfare_loop_inbox_events", label, *waiting as f64);
+        to.counter("fanfare_loop_deliveries", label, report.totals.deliveries + report.totals.withdrawn);
+        to.counter("fanfare_loop_sent_bytes", label, report.totals.bytes_sent);
+        to.histogram("fanfare_loop_turn_duration_seconds", label, turns);
+    }
+}
