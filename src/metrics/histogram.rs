@@ -1,14 +1,14 @@
 //! How long things take.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// Counts of durations in buckets, from 10 µs to 10 s, three to a power of ten.
-#[derive(Debug, Default)]
+/// Counts of durations in buckets, from 10 µs to 10 s, three to a power of ten. Plain integers: an event loop has its
+/// own, and hands out a copy when it is asked.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Histogram {
     /// Each bucket by its own, not added up; the last is for what is longer than all.
-    buckets: [AtomicU64; BOUNDS_US.len() + 1],
-    sum_us: AtomicU64,
+    buckets: [u64; BOUNDS_US.len() + 1],
+    sum_us: u64,
 }
 
 /// Upper bounds, in µs.
@@ -19,20 +19,18 @@ const BOUNDS_US: [u64; 19] = [
 
 impl Histogram {
     /// Counts one.
-    pub(crate) fn observe(&self, duration: Duration) {
+    pub(crate) fn observe(&mut self, duration: Duration) {
         let us = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
         let bucket = BOUNDS_US.partition_point(|bound| *bound < us);
-        self.buckets[bucket].fetch_add(1, Ordering::Relaxed);
-        self.sum_us.fetch_add(us, Ordering::Relaxed);
+        self.buckets[bucket] += 1;
+        self.sum_us = self.sum_us.saturating_add(us);
     }
 
     /// The sum in seconds, how many there were, and each bucket's upper bound in seconds with its own count.
     pub(super) fn read(&self) -> (f64, u64, Vec<(f64, u64)>) {
         let bounds = BOUNDS_US.iter().map(|us| *us as f64 / 1e6).chain([f64::MAX]);
-        let buckets: Vec<(f64, u64)> =
-            bounds.zip(self.buckets.iter().map(|count| count.load(Ordering::Relaxed))).collect();
-        let count = buckets.iter().map(|(_, count)| count).sum();
-        (self.sum_us.load(Ordering::Relaxed) as f64 / 1e6, count, buckets)
+        let buckets: Vec<(f64, u64)> = bounds.zip(self.buckets).collect();
+        (self.sum_us as f64 / 1e6, self.buckets.iter().sum(), buckets)
     }
 }
 
@@ -42,7 +40,7 @@ mod tests {
 
     #[test]
     fn each_duration_is_in_the_bucket_whose_bound_it_does_not_exceed() {
-        let histogram = Histogram::default();
+        let mut histogram = Histogram::default();
         for us in [0, 10, 11, 25, 1_000_000, 10_000_000, 10_000_001, u64::MAX / 4] {
             histogram.observe(Duration::from_micros(us));
         }

@@ -16,10 +16,15 @@ impl Clock {
         Self { start: Instant::now() }
     }
 
-    #[expect(clippy::disallowed_methods, reason = "time enters here")]
     pub(crate) fn now(&self) -> Now {
+        self.now_at(self.elapsed())
+    }
+
+    /// As [`now`](Self::now), where the monotonic clock has just been read.
+    #[expect(clippy::disallowed_methods, reason = "time enters here")]
+    pub(crate) fn now_at(&self, elapsed: Duration) -> Now {
         let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Now { elapsed_ms: self.start.elapsed().as_millis() as u64, unix_ms: unix.as_millis() as u64 }
+        Now { elapsed_ms: elapsed.as_millis() as u64, unix_ms: unix.as_millis() as u64 }
     }
 
     /// Since the start of the engine, to the precision of the machine. For measuring, not for deciding.

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::shared::Shared;
+use super::worker::LoopReport;
 use crate::journal::JournalReport;
 use crate::metrics::{Exposition, Histogram};
 use crate::shard::{CloseReason, Report};
@@ -20,21 +22,18 @@ pub(super) struct Meters {
     /// Connections that are not streams, or not known to be.
     pub(super) control_connections: AtomicU64,
     /// From a publication to its being handed over.
-    pub(super) publish_duration: Histogram,
-    /// Turns of each event loop, which alone writes to its own.
-    pub(super) turn_durations: Vec<Histogram>,
+    publish_duration: Mutex<Histogram>,
 }
 
 impl Meters {
-    pub(super) fn new(loops: usize, start_unix_ms: u64) -> Self {
+    pub(super) fn new(start_unix_ms: u64) -> Self {
         Self {
             start_unix_ms,
             published: Default::default(),
             refused: Default::default(),
             responses: Mutex::default(),
             control_connections: AtomicU64::new(0),
-            publish_duration: Histogram::default(),
-            turn_durations: (0..loops).map(|_| Histogram::default()).collect(),
+            publish_duration: Mutex::default(),
         }
     }
 
@@ -42,14 +41,22 @@ impl Meters {
         self.published[kind.index()].fetch_add(1, Ordering::Relaxed);
     }
 
+    /// A publication was handed to every event loop, so long after it was asked for.
+    pub(super) fn observe_publish(&self, duration: Duration) {
+        lock(&self.publish_duration).observe(duration);
+    }
+
     pub(super) fn count_refused(&self, reason: Refusal) {
         self.refused[reason.index()].fetch_add(1, Ordering::Relaxed);
     }
 
     pub(super) fn count_response(&self, status: u16) {
-        let mut responses = self.responses.lock().unwrap_or_else(PoisonError::into_inner);
-        *responses.entry(status).or_default() += 1;
+        *lock(&self.responses).entry(status).or_default() += 1;
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The kinds of targets of publications, kept while the publications themselves are given away.
@@ -58,13 +65,13 @@ pub(super) fn kinds<'t>(targets: impl Iterator<Item = &'t Target>) -> Vec<Target
 }
 
 /// Everything there is to tell, in the text that Prometheus reads.
-pub(super) fn expose(shared: &Shared, reports: &[(Report, usize)], journal: &JournalReport) -> String {
+pub(super) fn expose(shared: &Shared, reports: &[LoopReport], journal: &JournalReport) -> String {
     let mut exposition = Exposition::default();
     let mut sum = Report::default();
-    reports.iter().for_each(|(report, _)| sum.add(report));
+    reports.iter().for_each(|report| sum.add(&report.shard));
     expose_engine(&mut exposition, shared, journal);
     expose_streams(&mut exposition, &sum, shared);
-    expose_loops(&mut exposition, reports, &shared.meters);
+    expose_loops(&mut exposition, reports, shared);
     exposition.text()
 }
 
@@ -83,10 +90,10 @@ fn expose_engine(to: &mut Exposition, shared: &Shared, journal: &JournalReport) 
         let label = Some(reason.as_str());
         to.counter("fanfare_connections_refused", label, count.load(Ordering::Relaxed));
     }
-    for (status, count) in &*meters.responses.lock().unwrap_or_else(PoisonError::into_inner) {
+    for (status, count) in &*lock(&meters.responses) {
         to.counter("fanfare_http_responses", Some(&status.to_string()), *count);
     }
-    to.histogram("fanfare_publish_duration_seconds", None, &meters.publish_duration);
+    to.histogram("fanfare_publish_duration_seconds", None, &lock(&meters.publish_duration));
     to.gauge("fanfare_history_events", None, journal.events as f64);
     to.gauge("fanfare_history_bytes", None, journal.bytes as f64);
     to.gauge("fanfare_history_start_time_seconds", None, seconds(shared.settings.epoch));
@@ -123,13 +130,13 @@ fn expose_streams(to: &mut Exposition, sum: &Report, shared: &Shared) {
     to.gauge("fanfare_backlog_max_bytes", None, sum.largest_backlog_bytes as f64);
 }
 
-fn expose_loops(to: &mut Exposition, reports: &[(Report, usize)], meters: &Meters) {
-    for (n, ((report, waiting), turns)) in reports.iter().zip(&meters.turn_durations).enumerate() {
-        let n = n.to_string();
+fn expose_loops(to: &mut Exposition, reports: &[LoopReport], shared: &Shared) {
+    for LoopReport { number, shard: report, turns } in reports {
+        let n = number.to_string();
         let label = Some(n.as_str());
         to.gauge("fanfare_loop_connections", label, report.streams as f64);
         to.gauge("fanfare_loop_backlog_bytes", label, report.backlog_bytes as f64);
-        to.gauge("fanfare_loop_inbox_events", label, *waiting as f64);
+        to.gauge("fanfare_loop_inbox_events", label, shared.inbox_events(*number) as f64);
         to.counter("fanfare_loop_deliveries", label, report.totals.deliveries + report.totals.withdrawn);
         to.counter("fanfare_loop_sent_bytes", label, report.totals.bytes_sent);
         to.histogram("fanfare_loop_turn_duration_seconds", label, turns);

@@ -117,7 +117,7 @@ pub(crate) fn start(setup: Setup) -> io::Result<Running> {
         access,
         max_connections: streams.total,
         ended: AtomicBool::new(false),
-        meters: Meters::new(loops, clock.now().unix_ms),
+        meters: Meters::new(clock.now().unix_ms),
         idle_timeout,
     });
     let (notices, hooks) = start_hooks(hooks)?;

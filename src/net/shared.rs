@@ -11,10 +11,10 @@ use super::gather::gather;
 use super::inbox::{Inbox, LoopInbox};
 use super::meters::{self, Meters};
 use super::statistics::Statistics;
-use super::worker;
+use super::worker::{self, LoopReport};
 use crate::access::Access;
 use crate::journal::{AppendError, Appended, Journal};
-use crate::shard::{Admission, Command, Report, Settings, Who};
+use crate::shard::{Admission, Command, Settings, Who};
 use crate::wire::{Draft, Publication};
 
 /// The engine, seen from any of its threads and from the application.
@@ -37,11 +37,12 @@ impl Shared {
     /// Publishes: all, or none. When this returns, the events are in history and handed to every event loop.
     pub(crate) fn publish(&self, publications: Vec<Publication>) -> Result<Appended, AppendError> {
         let began = self.clock.elapsed();
+        let now = self.clock.now_at(began);
         let kinds = meters::kinds(publications.iter().map(|publication| &publication.target));
         let drafts = publications.into_iter().map(Draft::from).collect();
-        let appended = self.journal.append(drafts, self.clock.now())?;
+        let appended = self.journal.append(drafts, now)?;
         kinds.into_iter().for_each(|kind| self.meters.count_published(kind));
-        self.meters.publish_duration.observe(self.clock.elapsed().saturating_sub(began));
+        self.meters.observe_publish(self.clock.elapsed().saturating_sub(began));
         Ok(appended)
     }
 
@@ -70,18 +71,21 @@ impl Shared {
         });
     }
 
-    /// Asks every event loop how it stands, and how many publications wait for it.
-    fn reports(self: &Arc<Self>, done: impl FnOnce(Vec<(Report, usize)>) + Send + 'static) {
-        let shared = self.clone();
-        let shares = gather(self.loops.len(), Vec::new(), move |mut reports: Vec<(usize, Report)>| {
-            reports.sort_by_key(|(n, _)| *n);
-            let waiting = |n: usize| shared.loops.get(n).map_or(0, |inbox| inbox.gauge.records());
-            done(reports.into_iter().map(|(n, report)| (report, waiting(n))).collect());
+    /// Asks every event loop how it stands. One that has ended does not answer.
+    fn reports(&self, done: impl FnOnce(Vec<LoopReport>) + Send + 'static) {
+        let shares = gather(self.loops.len(), Vec::new(), move |mut reports: Vec<LoopReport>| {
+            reports.sort_by_key(|report| report.number);
+            done(reports);
         });
-        for (n, (inbox, share)) in self.loops.iter().zip(shares).enumerate() {
-            let reply = Box::new(move |report| share.add(|reports| reports.push((n, report))));
-            inbox.inbox.send(worker::Letter::Command(Command::Report(reply)));
+        for (inbox, share) in self.loops.iter().zip(shares) {
+            let reply = Box::new(move |report| share.add(|reports: &mut Vec<_>| reports.push(report)));
+            inbox.inbox.send(worker::Letter::Report(reply));
         }
+    }
+
+    /// Publications that wait for an event loop.
+    pub(super) fn inbox_events(&self, number: usize) -> usize {
+        self.loops.get(number).map_or(0, |inbox| inbox.gauge.records())
     }
 
     /// Ends streams everywhere. `done` is told how many, on the thread of the last loop to answer.

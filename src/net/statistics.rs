@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::shared::Shared;
+use super::worker::LoopReport;
 use crate::journal::JournalReport;
 use crate::shard::{CloseReason, Report};
 
@@ -97,9 +98,9 @@ pub struct LoopStatistics {
 }
 
 impl Statistics {
-    pub(super) fn new(reports: &[(Report, usize)], journal: JournalReport, shared: &Shared) -> Self {
+    pub(super) fn new(reports: &[LoopReport], journal: JournalReport, shared: &Shared) -> Self {
         let mut sum = Report::default();
-        reports.iter().for_each(|(report, _)| sum.add(report));
+        reports.iter().for_each(|report| sum.add(&report.shard));
         let slow = [CloseReason::Stalled, CloseReason::Lagged];
         let engine = EngineStatistics {
             events_published: journal.newest,
@@ -120,7 +121,7 @@ impl Statistics {
                 events: journal.events,
                 bytes: journal.bytes,
             },
-            loops: reports.iter().map(|(report, waiting)| LoopStatistics::new(report, *waiting)).collect(),
+            loops: reports.iter().map(|report| LoopStatistics::new(report, shared)).collect(),
         };
         Self {
             total_connections: sum.streams,
@@ -135,14 +136,15 @@ impl Statistics {
 }
 
 impl LoopStatistics {
-    fn new(report: &Report, inbox_events: usize) -> Self {
+    fn new(report: &LoopReport, shared: &Shared) -> Self {
+        let LoopReport { number, shard: report, .. } = report;
         Self {
             connections: report.streams,
             unopened_connections: report.unopened,
             deliveries: report.totals.deliveries,
             bytes_sent: report.totals.bytes_sent,
             backlog_bytes: report.backlog_bytes,
-            inbox_events,
+            inbox_events: shared.inbox_events(*number),
         }
     }
 }

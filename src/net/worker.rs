@@ -15,7 +15,8 @@ use super::descriptors;
 use super::hooks::Notice;
 use super::inbox::{Gauge, Letters};
 use super::shared::Shared;
-use crate::shard::{Arrival, Command, Effect, HandOver, Shard};
+use crate::metrics::Histogram;
+use crate::shard::{Arrival, Command, Effect, HandOver, Reply, Report, Shard};
 use crate::wire::{Door, Now, Refusal};
 
 /// What reaches an event loop from other threads.
@@ -24,8 +25,18 @@ pub(super) enum Letter {
     Command(Command),
     /// A stream that was judged and admitted by the control thread, and how many bytes came behind its request.
     Adopt(OwnedFd, Arrival, usize),
+    /// Tell how it stands.
+    Report(Reply<LoopReport>),
     /// Close everything that is left and end.
     Stop,
+}
+
+/// How an event loop stands.
+pub(super) struct LoopReport {
+    pub(super) number: usize,
+    pub(super) shard: Report,
+    /// Its turns since the start, without their waiting.
+    pub(super) turns: Histogram,
 }
 
 pub(super) const WAKER: Token = Token(usize::MAX);
@@ -56,6 +67,9 @@ pub(super) struct Worker {
     notices: Option<Sender<Notice>>,
     /// A command that the shard had no appetite for.
     waiting: bool,
+    turns: Histogram,
+    /// When the last turn ended: the waiting begins, and nobody need look at the clock again.
+    turned_at: Duration,
     draining: bool,
     stopping: bool,
 }
@@ -96,6 +110,8 @@ impl Worker {
             shared,
             notices,
             waiting: false,
+            turns: Histogram::default(),
+            turned_at: Duration::ZERO,
             draining: false,
             stopping: false,
         })
@@ -105,6 +121,7 @@ impl Worker {
     pub(super) fn run(mut self) {
         let mut events = Events::with_capacity(EVENTS);
         let mut more = false;
+        self.turned_at = self.shared.clock.elapsed();
         while !self.stopping && (!self.draining || self.shard.has_streams()) {
             if let Err(error) = self.wait(&mut events, more)
                 && error.kind() != io::ErrorKind::Interrupted
@@ -126,14 +143,16 @@ impl Worker {
                 Letter::Adopt(_, arrival, _) => {
                     self.shared.admission.release(arrival.peer, arrival.profile.user.as_ref());
                 }
-                Letter::Stop => {}
+                // Who asks takes no answer for nothing.
+                Letter::Report(_) | Letter::Stop => {}
             }
         }
     }
 
     /// One turn: accept and read, apply, sweep, write, and pass on what concerns others.
     fn turn(&mut self, events: &Events) -> bool {
-        let (now, began) = (self.shared.clock.now(), self.shared.clock.elapsed());
+        let began = self.shared.clock.elapsed();
+        let now = self.shared.clock.now_at(began);
         for event in events {
             match event.token() {
                 WAKER => {}
@@ -153,8 +172,8 @@ impl Worker {
         self.shard.sweep(now);
         let more = self.shard.flush(WRITES, now);
         self.perform_effects(now);
-        let turn = self.shared.clock.elapsed().saturating_sub(began);
-        self.shared.meters.turn_durations[self.number].observe(turn);
+        self.turned_at = self.shared.clock.elapsed();
+        self.turns.observe(self.turned_at.saturating_sub(began));
         more
     }
 
@@ -165,7 +184,7 @@ impl Worker {
         }
         let paused = self.listeners.iter().filter_map(|listening| listening.paused_until_ms).min();
         let deadline = [self.shard.next_deadline(), paused].into_iter().flatten().min();
-        let now_ms = self.shared.clock.now().elapsed_ms;
+        let now_ms = self.turned_at.as_millis() as u64;
         self.poll.poll(events, deadline.map(|at| Duration::from_millis(at.saturating_sub(now_ms))))
     }
 
@@ -180,6 +199,10 @@ impl Worker {
                 None => break,
                 Some(Letter::Stop) => self.stopping = true,
                 Some(Letter::Adopt(socket, arrival, behind)) => self.adopt(socket, arrival, behind, now),
+                Some(Letter::Report(reply)) => {
+                    let (shard, turns) = (self.shard.report(now), self.turns.clone());
+                    reply(LoopReport { number: self.number, shard, turns });
+                }
                 Some(Letter::Command(command)) => {
                     if matches!(command, Command::Drain(_)) {
                         self.listeners.clear();
