@@ -77,6 +77,12 @@ impl History {
         self.bytes
     }
 
+    /// How old the oldest event is, in ms; 0 where there is none.
+    pub(super) fn age_at(&self, now_ms: u64) -> u64 {
+        let oldest = self.held.iter().find(|held| held.record.is_some());
+        oldest.map_or(0, |held| now_ms.saturating_sub(held.since_ms))
+    }
+
     /// Adds the newest event, and drops what is then too much.
     pub(super) fn insert(&mut self, record: Arc<Record>, now_ms: u64) {
         if !record.is_transient() {

@@ -98,6 +98,7 @@ impl Journal for MemoryJournal {
         let mut state = self.lock();
         state.history.expire(now.elapsed_ms);
         let (newest, history) = (state.newest, &state.history);
-        JournalReport { newest, events: history.events() as u64, bytes: history.bytes() as u64 }
+        let age_ms = history.age_at(now.elapsed_ms);
+        JournalReport { newest, events: history.events() as u64, bytes: history.bytes() as u64, age_ms }
     }
 }

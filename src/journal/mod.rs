@@ -42,6 +42,8 @@ pub struct JournalReport {
     pub events: u64,
     /// Bytes held.
     pub bytes: u64,
+    /// How old the oldest event held is, in ms; 0 where there is none.
+    pub age_ms: u64,
 }
 
 /// An ordered history of events, and the way from it to every shard.

@@ -28,9 +28,11 @@ const fn histogram(name: &'static str, labels: &'static [&'static str], help: &'
 }
 
 /// Every metric, in the order in which they are exposed. `metrics.md` is the same list for readers.
-pub(super) const FAMILIES: [Family; 31] = [
+pub(super) const FAMILIES: [Family; 34] = [
     gauge("fanfare_build_info", &["version"], "1, with the version that runs"),
     gauge("fanfare_start_time_seconds", &[], "When the engine started, in seconds since the Unix epoch"),
+    gauge("process_open_fds", &[], "File descriptors that the process has open"),
+    gauge("process_max_fds", &[], "File descriptors that the process may have open"),
     gauge("fanfare_connections", &["state"], "Open connections by state"),
     gauge("fanfare_connections_limit", &[], "Most streams that may be open"),
     gauge("fanfare_connected_users", &[], "Different users with a stream open"),
@@ -74,9 +76,14 @@ pub(super) const FAMILIES: [Family; 31] = [
         &[],
         "From a publication to its being in history and handed to every event loop",
     ),
-    counter("fanfare_http_responses", &["code"], "Answers to requests that are not streams, by status"),
+    counter(
+        "fanfare_http_responses",
+        &["route", "code"],
+        "Answers to requests, by what was asked for and status; streams that were opened or refused for now are not among them",
+    ),
     gauge("fanfare_history_events", &[], "Events in history"),
     gauge("fanfare_history_bytes", &[], "Bytes of memory that history takes"),
+    gauge("fanfare_history_age_seconds", &[], "Age of the oldest event in history; 0 where there is none"),
     gauge(
         "fanfare_history_start_time_seconds",
         &[],
@@ -109,7 +116,10 @@ mod tests {
     #[test]
     fn the_list_for_readers_is_the_list() {
         let text = include_str!("metrics.md");
-        let listed: Vec<&str> = text.lines().filter(|line| line.starts_with("| `fanfare_")).collect();
+        let listed: Vec<&str> = text
+            .lines()
+            .filter(|line| line.starts_with("| `fanfare_") || line.starts_with("| `process_"))
+            .collect();
         let expected: Vec<String> = FAMILIES.iter().map(row).collect();
         assert_eq!(listed, expected);
     }
@@ -118,7 +128,9 @@ mod tests {
     fn names_follow_the_conventions_of_prometheus() {
         let is_word = |byte: u8| byte.is_ascii_lowercase() || byte == b'_';
         for Family { name, kind, labels, help } in &FAMILIES {
-            assert!(name.starts_with("fanfare_") && name.bytes().all(is_word), "{name}");
+            // What Prometheus names for every process has the name that dashboards know.
+            let is_ours = name.starts_with("fanfare_") || name.starts_with("process_");
+            assert!(is_ours && name.bytes().all(is_word), "{name}");
             // The suffix is added where it is exposed.
             assert!(!name.ends_with("_total") && !name.ends_with("_count"), "{name}");
             assert!(*kind != Kind::Histogram || name.ends_with("_seconds"), "{name} has no unit");

@@ -10,5 +10,5 @@ mod exposition;
 mod family;
 mod histogram;
 
-pub(crate) use exposition::{CONTENT_TYPE, Exposition};
+pub(crate) use exposition::{Exposition, Format};
 pub(crate) use histogram::Histogram;

@@ -19,6 +19,17 @@ pub(crate) fn streams_within(limit: u64) -> usize {
     usize::try_from(limit.saturating_sub(others).max(1)).unwrap_or(usize::MAX)
 }
 
+/// How many descriptors the process has open. `None` where the kernel does not tell it at once, as Linux does from 6.2
+/// on: to count them one by one would keep an event loop.
+pub(super) fn open() -> Option<u64> {
+    std::fs::metadata("/proc/self/fd").ok().map(|folder| folder.len()).filter(|open| *open > 0)
+}
+
+/// How many it may have.
+pub(super) fn limit() -> Option<u64> {
+    rlimit::Resource::NOFILE.get_soft().ok()
+}
+
 /// Whether an error says that there are no descriptors left, for the process or the machine.
 pub(super) fn are_exhausted(error: &io::Error) -> bool {
     const ENFILE: i32 = 23;

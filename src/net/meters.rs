@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::descriptors;
 use super::shared::Shared;
 use super::worker::LoopReport;
 use crate::journal::JournalReport;
-use crate::metrics::{Exposition, Histogram};
+use crate::metrics::{Exposition, Format, Histogram};
 use crate::shard::{CloseReason, Report};
 use crate::wire::{Continuity, Refusal, Target, TargetKind};
 
@@ -18,7 +19,8 @@ pub(super) struct Meters {
     start_unix_ms: u64,
     published: [AtomicU64; TargetKind::ALL.len()],
     refused: [AtomicU64; Refusal::ALL.len()],
-    responses: Mutex<BTreeMap<u16, u64>>,
+    /// By what was asked for and the status.
+    responses: Mutex<BTreeMap<(&'static str, u16), u64>>,
     /// Connections that are not streams, or not known to be.
     pub(super) control_connections: AtomicU64,
     /// From a publication to its being handed over.
@@ -50,8 +52,8 @@ impl Meters {
         self.refused[reason.index()].fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn count_response(&self, status: u16) {
-        *lock(&self.responses).entry(status).or_default() += 1;
+    pub(super) fn count_response(&self, route: &'static str, status: u16) {
+        *lock(&self.responses).entry((route, status)).or_default() += 1;
     }
 }
 
@@ -65,38 +67,50 @@ pub(super) fn kinds<'t>(targets: impl Iterator<Item = &'t Target>) -> Vec<Target
 }
 
 /// Everything there is to tell, in the text that Prometheus reads.
-pub(super) fn expose(shared: &Shared, reports: &[LoopReport], journal: &JournalReport) -> String {
+pub(super) fn expose(
+    shared: &Shared,
+    reports: &[LoopReport],
+    journal: &JournalReport,
+    format: Format,
+) -> String {
     let mut exposition = Exposition::default();
     let mut sum = Report::default();
     reports.iter().for_each(|report| sum.add(&report.shard));
     expose_engine(&mut exposition, shared, journal);
     expose_streams(&mut exposition, &sum, shared);
     expose_loops(&mut exposition, reports, shared);
-    exposition.text()
+    exposition.text(format)
 }
 
 fn expose_engine(to: &mut Exposition, shared: &Shared, journal: &JournalReport) {
     let meters = &shared.meters;
     let seconds = |unix_ms: u64| unix_ms as f64 / 1000.0;
-    to.gauge("fanfare_build_info", Some(env!("CARGO_PKG_VERSION")), 1.0);
-    to.gauge("fanfare_start_time_seconds", None, seconds(meters.start_unix_ms));
-    to.gauge("fanfare_connections_limit", None, shared.max_connections as f64);
-    to.gauge("fanfare_connected_users", None, shared.admission().users() as f64);
+    to.gauge("fanfare_build_info", &[env!("CARGO_PKG_VERSION")], 1.0);
+    to.gauge("fanfare_start_time_seconds", &[], seconds(meters.start_unix_ms));
+    if let Some(open) = descriptors::open() {
+        to.gauge("process_open_fds", &[], open as f64);
+    }
+    if let Some(limit) = descriptors::limit() {
+        to.gauge("process_max_fds", &[], limit as f64);
+    }
+    to.gauge("fanfare_connections_limit", &[], shared.max_connections as f64);
+    to.gauge("fanfare_connected_users", &[], shared.admission().users() as f64);
     for (kind, count) in TargetKind::ALL.iter().zip(&meters.published) {
-        let label = Some(kind.as_str());
+        let label = &[kind.as_str()];
         to.counter("fanfare_events_published", label, count.load(Ordering::Relaxed));
     }
     for (reason, count) in Refusal::ALL.iter().zip(&meters.refused) {
-        let label = Some(reason.as_str());
+        let label = &[reason.as_str()];
         to.counter("fanfare_connections_refused", label, count.load(Ordering::Relaxed));
     }
-    for (status, count) in &*lock(&meters.responses) {
-        to.counter("fanfare_http_responses", Some(&status.to_string()), *count);
+    for ((route, status), count) in &*lock(&meters.responses) {
+        to.counter("fanfare_http_responses", &[route, &status.to_string()], *count);
     }
-    to.histogram("fanfare_publish_duration_seconds", None, &lock(&meters.publish_duration));
-    to.gauge("fanfare_history_events", None, journal.events as f64);
-    to.gauge("fanfare_history_bytes", None, journal.bytes as f64);
-    to.gauge("fanfare_history_start_time_seconds", None, seconds(shared.settings.epoch));
+    to.histogram("fanfare_publish_duration_seconds", &[], &lock(&meters.publish_duration));
+    to.gauge("fanfare_history_events", &[], journal.events as f64);
+    to.gauge("fanfare_history_bytes", &[], journal.bytes as f64);
+    to.gauge("fanfare_history_age_seconds", &[], journal.age_ms as f64 / 1000.0);
+    to.gauge("fanfare_history_start_time_seconds", &[], seconds(shared.settings.epoch));
 }
 
 fn expose_streams(to: &mut Exposition, sum: &Report, shared: &Shared) {
@@ -104,36 +118,38 @@ fn expose_streams(to: &mut Exposition, sum: &Report, shared: &Shared) {
     let control = shared.meters.control_connections.load(Ordering::Relaxed);
     for (state, count) in [
         ("streaming", sum.streams.saturating_sub(sum.lagging)),
-        ("behind", sum.lagging),
+        ("joining", sum.joining),
+        ("lagging", sum.lagging.saturating_sub(sum.joining)),
+        ("ending", sum.ending),
         ("unopened", sum.unopened),
         ("control", control),
     ] {
-        to.gauge("fanfare_connections", Some(state), count as f64);
+        to.gauge("fanfare_connections", &[state], count as f64);
     }
-    to.gauge("fanfare_stale_connections", None, sum.stale_streams as f64);
-    to.counter("fanfare_connections_opened", None, totals.opened);
+    to.gauge("fanfare_stale_connections", &[], sum.stale_streams as f64);
+    to.counter("fanfare_connections_opened", &[], totals.opened);
     for reason in CloseReason::ALL {
-        let label = Some(reason.as_str());
+        let label = &[reason.as_str()];
         to.counter("fanfare_connections_closed", label, totals.closed_for(reason));
     }
     for (continuity, count) in Continuity::ALL.iter().zip(totals.greeted) {
-        to.counter("fanfare_connections_greeted", Some(continuity.as_str()), count);
+        to.counter("fanfare_connections_greeted", &[continuity.as_str()], count);
     }
-    to.counter("fanfare_event_deliveries", None, totals.deliveries + totals.withdrawn);
-    to.counter("fanfare_event_withdrawals", None, totals.withdrawn);
-    to.counter("fanfare_event_replays", None, totals.replayed);
-    to.counter("fanfare_event_losses", None, totals.transient_missed);
-    to.counter("fanfare_heartbeats", None, totals.heartbeats);
-    to.counter("fanfare_lags", None, totals.lags);
-    to.counter("fanfare_sent_bytes", None, totals.bytes_sent);
-    to.gauge("fanfare_backlog_bytes", None, sum.backlog_bytes as f64);
-    to.gauge("fanfare_backlog_max_bytes", None, sum.largest_backlog_bytes as f64);
+    to.counter("fanfare_event_deliveries", &[], totals.deliveries + totals.withdrawn);
+    to.counter("fanfare_event_withdrawals", &[], totals.withdrawn);
+    to.counter("fanfare_event_replays", &[], totals.replayed);
+    to.counter("fanfare_event_losses", &[], totals.transient_missed);
+    to.counter("fanfare_heartbeats", &[], totals.heartbeats);
+    to.counter("fanfare_lags", &[], totals.lags);
+    to.counter("fanfare_sent_bytes", &[], totals.bytes_sent);
+    to.gauge("fanfare_backlog_bytes", &[], sum.backlog_bytes as f64);
+    to.gauge("fanfare_backlog_max_bytes", &[], sum.largest_backlog_bytes as f64);
 }
 
 fn expose_loops(to: &mut Exposition, reports: &[LoopReport], shared: &Shared) {
     for LoopReport { number, shard: report, turns } in reports {
         let n = number.to_string();
-        let label = Some(n.as_str());
+        let label = &[n.as_str()];
         to.gauge("fanfare_loop_connections", label, report.streams as f64);
         to.gauge("fanfare_loop_backlog_bytes", label, report.backlog_bytes as f64);
         to.gauge("fanfare_loop_inbox_events", label, shared.inbox_events(*number) as f64);

@@ -14,6 +14,7 @@ use super::statistics::Statistics;
 use super::worker::{self, LoopReport};
 use crate::access::Access;
 use crate::journal::{AppendError, Appended, Journal};
+use crate::metrics::Format;
 use crate::shard::{Admission, Command, Settings, Who};
 use crate::wire::{Draft, Publication};
 
@@ -64,10 +65,10 @@ impl Shared {
     }
 
     /// Tells everything in the text that Prometheus reads, as [`statistics`](Self::statistics) does.
-    pub(super) fn metrics(self: &Arc<Self>, done: impl FnOnce(String) + Send + 'static) {
+    pub(super) fn metrics(self: &Arc<Self>, format: Format, done: impl FnOnce(String) + Send + 'static) {
         let shared = self.clone();
         self.reports(move |reports| {
-            done(meters::expose(&shared, &reports, &shared.journal.report(shared.clock.now())));
+            done(meters::expose(&shared, &reports, &shared.journal.report(shared.clock.now()), format));
         });
     }
 

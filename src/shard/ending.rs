@@ -105,12 +105,15 @@ impl<S> Shard<S> {
             user_streams: self.standing.users as u64,
             session_streams: self.standing.sessions as u64,
             lagging: self.standing.behind as u64,
+            ending: self.standing.ending as u64,
             totals: self.totals.clone(),
             ..Report::default()
         };
         for (slot, connection) in &self.connections {
-            if matches!(connection.phase, Phase::Head(_)) {
-                report.unopened += 1;
+            match connection.phase {
+                Phase::Head(_) => report.unopened += 1,
+                Phase::Joining { .. } => report.joining += 1,
+                _ => {}
             }
             let backlog = connection.backlog(tape_of(&self.tapes, connection.framing)) as u64;
             report.backlog_bytes += backlog;

@@ -20,6 +20,10 @@ pub struct Report {
     pub newest_unix_ms: Option<u64>,
     /// Streams that are being caught up from history.
     pub lagging: u64,
+    /// Of those, the ones that wait for history, or for their turn to be given it.
+    pub joining: u64,
+    /// Streams that have ended and are sent what is still owed to them.
+    pub ending: u64,
     /// Connections whose request is not yet known.
     pub unopened: u64,
     /// Bytes owed to streams.
@@ -65,6 +69,8 @@ impl Report {
         self.oldest_unix_ms = [self.oldest_unix_ms, other.oldest_unix_ms].into_iter().flatten().min();
         self.newest_unix_ms = self.newest_unix_ms.max(other.newest_unix_ms);
         self.lagging += other.lagging;
+        self.joining += other.joining;
+        self.ending += other.ending;
         self.unopened += other.unopened;
         self.backlog_bytes += other.backlog_bytes;
         self.largest_backlog_bytes = self.largest_backlog_bytes.max(other.largest_backlog_bytes);

@@ -1,5 +1,6 @@
 //! Bytes and values: everything that is read from or written to a wire, without any I/O, clock or thread.
 
+mod accept;
 mod client;
 mod cors;
 mod event;
@@ -23,6 +24,7 @@ mod test_event;
 mod time;
 mod topic;
 
+pub use accept::prefers_open_metrics;
 pub use client::{Client, ClientId, InvalidClientId, Profile};
 pub use cors::{Cors, CrossOrigin, InvalidOrigin};
 pub use event::{Event, EventError, MAX_EVENT_NAME};

@@ -71,6 +71,27 @@ impl Route {
     }
 }
 
+impl Route {
+    /// The word for it in statistics: what stands at the path, whatever its names.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Stream | Self::StreamHead => "stream",
+            Self::Options(_) => "options",
+            Self::Publish => "publish",
+            Self::Statistics => "stats",
+            Self::Users => "users",
+            Self::User(_) | Self::DisconnectUser(_) => "user",
+            Self::DisconnectClient(_) => "client",
+            Self::Test => "test",
+            Self::Panel(_) => "panel",
+            Self::OpenApi => "openapi",
+            Self::Metrics => "metrics",
+            Self::Liveness => "healthz",
+            Self::Readiness => "readyz",
+        }
+    }
+}
+
 /// The resources of a server.
 #[derive(Clone, Debug)]
 pub struct Routes {

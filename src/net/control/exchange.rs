@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use mio::net::TcpStream;
 
 use super::Visitor;
-use super::service::{Outcome, Plan, Service};
+use super::service::{NO_ROUTE, Outcome, Plan, Service};
 use crate::shard::Arrival;
 use crate::wire::http::{RequestReader, Step};
 use crate::wire::{
@@ -44,6 +44,8 @@ pub(super) struct Exchange {
     door: Door,
     /// What answers to the request that was looked at last say to the page that asked.
     cross_origin: CrossOrigin,
+    /// What that request asked for.
+    route: &'static str,
     /// There was an answer on this connection.
     answered: bool,
     /// The socket may have more to be read.
@@ -108,6 +110,7 @@ impl Exchange {
             refusal,
             door,
             cross_origin: CrossOrigin::Silent,
+            route: NO_ROUTE,
             answered: false,
             readable: true,
             held_back: false,
@@ -219,7 +222,7 @@ impl Exchange {
             }
             Step::Rejected(rejection) => {
                 let problem = Problem::new(rejection.status, rejection.detail);
-                self.cross_origin = CrossOrigin::Silent;
+                (self.cross_origin, self.route) = (CrossOrigin::Silent, NO_ROUTE);
                 self.answer(&problem.into(), service, false, false, date.at(now), now);
             }
             Step::Head(head) => {
@@ -238,7 +241,7 @@ impl Exchange {
 
     /// A head is whole; its body is awaited.
     fn begin(&mut self, plan: Plan, expects_continue: bool, service: &Service, date: &str, now: Now) {
-        self.cross_origin = plan.cross_origin;
+        (self.cross_origin, self.route) = (plan.cross_origin, plan.route);
         self.enter(Phase::Body, now);
         match plan.task {
             // The client waits for a word before it sends the body. It gets the last word at once, and since it
@@ -265,7 +268,7 @@ impl Exchange {
         later: L,
         now: Now,
     ) {
-        let Plan { task, head_only, keep_alive, framing, cross_origin } = plan;
+        let Plan { task, head_only, keep_alive, framing, cross_origin, .. } = plan;
         // A connection that is only here to be refused does not stay.
         let keep_alive = keep_alive && self.refusal.is_none();
         let outcome = match (task, self.refusal) {
@@ -310,7 +313,7 @@ impl Exchange {
         date: &str,
         now: Now,
     ) {
-        service.shared().meters.count_response(response.status());
+        service.shared().meters.count_response(self.route, response.status());
         let cross_origin = service.cross_origin(self.cross_origin);
         response.write(&mut self.out, Manner { head_only, close: !keep_alive, date, cross_origin });
         self.go_on(keep_alive, now);
@@ -392,7 +395,7 @@ impl Exchange {
             // It was the server that did not read on.
             Phase::Head | Phase::Body if self.held_back => {}
             Phase::Head if waited >= head_ms => {
-                self.cross_origin = CrossOrigin::Silent;
+                (self.cross_origin, self.route) = (CrossOrigin::Silent, NO_ROUTE);
                 self.time_out("the head was not whole in time", service, date, now);
             }
             Phase::Body if self.is_body_slow(waited) => {

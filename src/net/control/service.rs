@@ -9,13 +9,13 @@ use serde_json::json;
 
 use crate::access::{Licence, Permit, RateLimit};
 use crate::journal::AppendError;
-use crate::metrics;
+use crate::metrics::Format;
 use crate::net::shared::Shared;
 use crate::shard::{Arrival, Who};
 use crate::wire::http::{Head, Method, TargetForm, Version};
 use crate::wire::{
     Cors, CrossOrigin, Door, Framing, JsonError, Now, Problem, Publication, Refusal, Response, Route,
-    Subscription, framing_of, openapi, refused, write_head,
+    Subscription, framing_of, openapi, prefers_open_metrics, refused, write_head,
 };
 
 /// What a head asks for, judged before its body is read.
@@ -29,6 +29,8 @@ pub(super) struct Plan {
     pub(super) framing: Framing,
     /// What the answer says to the page that asked.
     pub(super) cross_origin: CrossOrigin,
+    /// What was asked for, in a word for statistics.
+    pub(super) route: &'static str,
 }
 
 /// What is to be done.
@@ -41,6 +43,8 @@ pub(super) enum Task {
     Test(Box<Licence>),
     /// Say what may be asked from other origins.
     Preflight(Route, CrossOrigin),
+    /// Tell everything that is counted.
+    Metrics(Format),
     /// Anything that takes no body.
     Route(Route),
 }
@@ -58,6 +62,9 @@ pub(super) enum Outcome {
     /// A stream, but not now: an answer that a browser takes for a stream, and comes back after.
     Refused(Refusal),
 }
+
+/// What was asked for where that is not known.
+pub(super) const NO_ROUTE: &str = "none";
 
 /// The requests of one engine.
 pub(super) struct Service {
@@ -84,7 +91,9 @@ impl Service {
         let settings = &self.shared.settings;
         let peer = settings.proxies.client(peer, head);
         let cross_origin = settings.cors.judge(head.only_field("origin"));
-        let task = self.task(head, peer, door, cross_origin, now);
+        let route = self.route(head, door);
+        let name = route.as_ref().map_or(NO_ROUTE, Route::as_str);
+        let task = route.and_then(|route| self.task(route, head, peer, cross_origin, now));
         // Never the query, which may hold a token; what clients wrote, escaped.
         let (path, refused) = (head.path, task.as_ref().err().map(|problem| problem.status));
         tracing::debug!(%peer, method = ?head.method, ?path, refused, "request");
@@ -95,21 +104,25 @@ impl Service {
             keep_alive: head.keep_alive && head.version == Version::Http11,
             framing: framing_of(head.version),
             cross_origin,
+            route: name,
+        }
+    }
+
+    fn route(&self, head: &Head<'_>, door: Door) -> Result<Route, Problem> {
+        match head.form {
+            TargetForm::Asterisk => Ok(Route::Options("GET, HEAD, POST, DELETE, OPTIONS")),
+            _ => self.shared.settings.routes.find(head.method, head.path, door),
         }
     }
 
     fn task(
         &self,
+        route: Route,
         head: &Head<'_>,
         peer: IpAddr,
-        door: Door,
         cross_origin: CrossOrigin,
         now: Now,
     ) -> Result<Task, Problem> {
-        let route = match head.form {
-            TargetForm::Asterisk => Route::Options("GET, HEAD, POST, DELETE, OPTIONS"),
-            _ => self.shared.settings.routes.find(head.method, head.path, door)?,
-        };
         if head.expects_unknown {
             return Err(Problem::new(417, "only 100-continue can be expected"));
         }
@@ -135,6 +148,8 @@ impl Service {
                 false => Ok(Task::Test(Box::new(Licence::new(identity, peer)))),
                 true => Err(unsupported("application/json")),
             },
+            Route::Metrics if prefers_open_metrics(head) => Ok(Task::Metrics(Format::OpenMetrics)),
+            Route::Metrics => Ok(Task::Metrics(Format::Text)),
             Route::Options(_) if head.field("access-control-request-method").is_some() => {
                 Ok(Task::Preflight(route, cross_origin))
             }
@@ -163,6 +178,11 @@ impl Service {
                 Outcome::Answer(answer) => Ok(Outcome::Answer(Cors::preflight(cross_origin, answer))),
                 outcome => Ok(outcome),
             },
+            Task::Metrics(format) => {
+                let answer = move |text: String| Response::text(200, &text).of_type(format.content_type());
+                self.shared.metrics(format, move |text| later(answer(text)));
+                Ok(Outcome::Later)
+            }
             Task::Route(route) => self.answer(route, later),
         }
     }
@@ -189,17 +209,13 @@ impl Service {
                 self.shared.statistics(|statistics| later(Response::json(200, &statistics)));
                 return Ok(Outcome::Later);
             }
-            Route::Metrics => {
-                self.shared.metrics(|text| later(Response::text(200, &text).of_type(metrics::CONTENT_TYPE)));
-                return Ok(Outcome::Later);
-            }
             Route::DisconnectUser(user) => return Ok(self.disconnect(&Who::User(user.into()), later)),
             Route::DisconnectClient(client) => match client.parse() {
                 Ok(client) => return Ok(self.disconnect(&Who::Client(client), later)),
                 // An id that is not one of ours is a stream that is not here.
                 Err(_) => Response::json(200, &json!({ "disconnected": 0 })),
             },
-            Route::Stream | Route::Publish | Route::Test => {
+            Route::Stream | Route::Publish | Route::Test | Route::Metrics => {
                 return Err(Problem::new(500, "not a plain answer"));
             }
         }))
