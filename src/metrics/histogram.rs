@@ -28,7 +28,7 @@ impl Histogram {
 
     /// The sum in seconds, how many there were, and each bucket's upper bound in seconds with its own count.
     pub(super) fn read(&self) -> (f64, u64, Vec<(f64, u64)>) {
-        let bounds = BOUNDS_US.iter().map(|us| *us as f64 / 1e6).chain([f64::MAX]);
+        let bounds = BOUNDS_US.iter().map(|us| *us as f64 / 1e6).chain([f64::INFINITY]);
         let buckets: Vec<(f64, u64)> = bounds.zip(self.buckets).collect();
         (self.sum_us as f64 / 1e6, self.buckets.iter().sum(), buckets)
     }
