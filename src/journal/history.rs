@@ -269,6 +269,20 @@ mod tests {
     }
 
     #[test]
+    fn the_age_is_that_of_the_oldest_event_still_held() {
+        let mut history = History::new(limits(9, usize::MAX, 1000));
+        assert_eq!(history.age_at(50), 0);
+        history.insert(record(1, Target::all(), Some(Duration::from_millis(20)), 1), 100);
+        history.insert(record(2, Target::all(), None, 1), 110);
+        history.insert(record(3, Target::all(), Some(Duration::ZERO), 1), 111);
+        assert_eq!(history.age_at(115), 15);
+        history.expire(130);
+        assert_eq!(history.age_at(130), 20, "the first has gone");
+        history.expire(1111);
+        assert_eq!(history.age_at(1111), 0);
+    }
+
+    #[test]
     fn agrees_with_a_plain_list_of_everything() {
         for seed in 0..40 {
             let mut random = fastrand::Rng::with_seed(seed);

@@ -224,6 +224,18 @@ fn every_metric_of_the_list_is_exposed_as_the_list_says() {
     assert_eq!(exposition.kinds.keys().cloned().collect::<BTreeSet<_>>(), listed);
 }
 
+/// Requests with names that a label must not take over, and some that are refused.
+fn ask_amiss(server: &Server) {
+    for (path, fields, status) in [
+        ("/api/sse/users/%22%0Aada", "", 200),
+        ("/%22", "", 404),
+        ("/api/sse", "Accept: text/html\r\n", 406),
+        ("/api/sse", "Bad Name: x\r\n", 400),
+    ] {
+        assert_eq!(server.connect().request("GET", path, fields, "").status(), status, "{path}");
+    }
+}
+
 #[test]
 fn counters_say_exactly_what_happened() {
     let server = Server::with(|builder| builder.workers(2).max_connections_per_user(1));
@@ -238,14 +250,7 @@ fn counters_say_exactly_what_happened() {
     }
     server.publish(&json!({"data": 3, "to": {"where": {"k": "v"}}}));
     assert_eq!(server.post("{").status(), 400);
-    for (path, fields, status) in [
-        ("/api/sse/users/%22%0Aada", "", 200),
-        ("/%22", "", 404),
-        ("/api/sse", "Accept: text/html\r\n", 406),
-        ("/api/sse", "Bad Name: x\r\n", 400),
-    ] {
-        assert_eq!(server.connect().request("GET", path, fields, "").status(), status, "{path}");
-    }
+    ask_amiss(&server);
     (0..4).for_each(|_| drop(ada.next()));
     let resumed = server.resume("", &first);
     assert_eq!(resumed.greeting()["recovered"], true);
