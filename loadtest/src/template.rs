@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::str::FromStr;
 
 use anyhow::{Context as _, Error, Result, bail};
+use serde::{Deserialize, Deserializer};
 
 /// What may stand in a template's braces. Other braces are text, so that JSON needs no escapes.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -69,6 +70,12 @@ impl Placeholder {
             "data:form" => Some(Self::FormData),
             name => name.parse().ok().map(Self::Number),
         }
+    }
+}
+
+impl<'de> Deserialize<'de> for Template {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self::parse(&String::deserialize(deserializer)?))
     }
 }
 
