@@ -21,12 +21,12 @@ pub(crate) fn nanos() -> u64 {
         + u64::try_from(time.tv_nsec).unwrap_or_default()
 }
 
-pub(crate) fn as_nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
-}
-
 /// Seconds since 1970, to date a result.
 #[allow(clippy::disallowed_methods)]
 pub(crate) fn unix_seconds() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+pub(crate) fn seconds(nanos: u64) -> f64 {
+    nanos as f64 / 1e9
 }

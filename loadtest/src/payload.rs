@@ -3,12 +3,15 @@
 //! Each stream follows one series, whose events are numbered from 1 without holes: so a stream sees by itself what is
 //! missing, repeated, out of order, or not for it.
 
+use std::fmt::Write as _;
+
 use anyhow::{Result, ensure};
 
 const BEGIN: &[u8] = b"{\"s\":";
 const NUMBER: &[u8] = b",\"n\":";
 const DUE: &[u8] = b",\"t\":";
 const PAD: &[u8] = b",\"pad\":\"";
+const PAD_BYTE: u8 = b'x';
 const END: &[u8] = b"\"}";
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -35,31 +38,39 @@ pub(crate) fn check_bytes(bytes: usize, series: u32) -> Result<()> {
 impl Payload {
     /// The JSON, padded to `bytes`.
     pub(crate) fn text(&self, bytes: usize) -> String {
-        let Self { series, n, due } = self;
-        let mut text = format!("{{\"s\":{series},\"n\":{n},\"t\":{due},\"pad\":\"");
-        let pad = bytes.saturating_sub(text.len() + END.len());
-        text.extend(std::iter::repeat_n('x', pad));
-        text.push_str("\"}");
+        let mut text = String::with_capacity(bytes);
+        self.append(bytes, &mut text);
         text
     }
 
-    /// `None` when it is not whole, not padded to `bytes`, or not ours. Servers that wrap the data in their own JSON
-    /// may have bytes before and after it.
-    pub(crate) fn parse(data: &[u8], bytes: usize) -> Option<Self> {
+    pub(crate) fn append(&self, bytes: usize, out: &mut String) {
+        let Self { series, n, due } = self;
+        let start = out.len();
+        // Writing to a string does not fail.
+        let _ = write!(out, "{{\"s\":{series},\"n\":{n},\"t\":{due},\"pad\":\"");
+        let pad = bytes.saturating_sub(out.len() - start + END.len());
+        out.extend(std::iter::repeat_n(char::from(PAD_BYTE), pad));
+        out.push_str("\"}");
+    }
+
+    /// With its length; `None` when it is not whole or not ours. Servers that wrap the data in their own JSON may have
+    /// bytes before and after it.
+    pub(crate) fn parse(data: &[u8]) -> Option<(Self, usize)> {
         let begin = match data.starts_with(BEGIN) {
             true => 0,
             false => data.windows(BEGIN.len()).position(|window| window == BEGIN)?,
         };
-        let text = data.get(begin..begin + bytes)?;
-        if begin == 0 && data.len() > bytes {
-            return None;
-        }
-        let (series, rest) = number(text.strip_prefix(BEGIN)?)?;
+        let (series, rest) = number(data[begin..].strip_prefix(BEGIN)?)?;
         let (n, rest) = number(rest.strip_prefix(NUMBER)?)?;
         let (due, rest) = number(rest.strip_prefix(DUE)?)?;
-        let pad = rest.strip_prefix(PAD)?.strip_suffix(END)?;
-        pad.iter().all(|&byte| byte == b'x').then_some(())?;
-        Some(Self { series: u32::try_from(series).ok()?, n, due })
+        let rest = rest.strip_prefix(PAD)?;
+        let pad = rest.iter().position(|&byte| byte != PAD_BYTE)?;
+        let rest = rest[pad..].strip_prefix(END)?;
+        if begin == 0 && !rest.is_empty() {
+            return None;
+        }
+        let length = data.len() - begin - rest.len();
+        Some((Self { series: u32::try_from(series).ok()?, n, due }, length))
     }
 }
 
@@ -83,7 +94,7 @@ mod tests {
             assert_eq!(text.len(), bytes);
             let value: serde_json::Value = serde_json::from_str(&text).unwrap();
             assert_eq!((&value["s"], &value["n"], &value["t"]), (&3.into(), &7.into(), &12.into()));
-            assert_eq!(Payload::parse(text.as_bytes(), bytes), Some(ONE));
+            assert_eq!(Payload::parse(text.as_bytes()), Some((ONE, bytes)));
         }
         assert!(least_bytes(u32::MAX) <= 128);
     }
@@ -91,7 +102,7 @@ mod tests {
     #[test]
     fn damage_is_seen() {
         let text = ONE.text(64);
-        let parse = |text: &str| Payload::parse(text.as_bytes(), 64);
+        let parse = |text: &str| Payload::parse(text.as_bytes());
         for bad in [
             &text[1..],
             &text[..63],
@@ -99,8 +110,6 @@ mod tests {
             &text.replacen("xx", "xy", 1),
             &text.replace("\"n\"", "\"m\""),
             &text.replace(":7,", ":,"),
-            &ONE.text(65),
-            &ONE.text(63),
             "",
         ] {
             assert_eq!(parse(bad), None, "{bad}");
@@ -110,7 +119,7 @@ mod tests {
     #[test]
     fn wrapped_by_a_server() {
         let text = format!("{{\"push\":{{\"channel\":\"a\",\"pub\":{{\"data\":{}}}}}}}", ONE.text(64));
-        assert_eq!(Payload::parse(text.as_bytes(), 64), Some(ONE));
-        assert_eq!(Payload::parse(&text.as_bytes()[..text.len() - 4], 64), None);
+        assert_eq!(Payload::parse(text.as_bytes()), Some((ONE, 64)));
+        assert_eq!(Payload::parse(&text.as_bytes()[..text.len() - 6]), None);
     }
 }

@@ -51,6 +51,19 @@ pub(crate) struct Losses {
 }
 
 impl Losses {
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.refused += other.refused;
+        self.closed += other.closed;
+        self.missing += other.missing;
+        self.gaps += other.gaps;
+        self.repeats += other.repeats;
+        self.reorders += other.reorders;
+        self.damaged += other.damaged;
+        if self.trouble.is_none() {
+            self.trouble.clone_from(&other.trouble);
+        }
+    }
+
     pub(crate) fn total(&self) -> u64 {
         // What a gap shows is missing, too.
         let Self { refused, closed, missing, repeats, reorders, damaged, .. } = self;

@@ -33,6 +33,7 @@ enum Piece {
 
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Template {
+    source: String,
     pieces: Vec<Piece>,
 }
 
@@ -98,7 +99,12 @@ impl Template {
         if start < text.len() {
             pieces.push(Piece::Text(text[start..].to_owned()));
         }
-        Self { pieces }
+        Self { source: text.to_owned(), pieces }
+    }
+
+    /// As it was written.
+    pub(crate) fn source(&self) -> &str {
+        &self.source
     }
 
     /// Appends the text for number `n`, with `data` where a placeholder asks for it.
