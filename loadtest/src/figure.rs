@@ -60,7 +60,13 @@ pub(crate) const FIGURES: &[Figure] = &[
     alone(lower("memory_growth_bytes", "growth of the server's memory, B (PSS)", 0)),
     alone(lower("catch_up_seconds", "seconds until all streams were current again", 2)),
     lower("heartbeat_cpu_us", "server CPU per heartbeat, µs", 2),
-    alone(Figure { key: "heartbeats", title: "heartbeats", decimals: 0, better: Better::Neither, has_ratio: false }),
+    alone(Figure {
+        key: "heartbeats",
+        title: "heartbeats",
+        decimals: 0,
+        better: Better::Neither,
+        has_ratio: false,
+    }),
     higher("reconnects_per_second", "reconnects/s", 0),
     lower("reconnect_cpu_us", "server CPU per reconnect, µs", 1),
     alone(lower("busy", "publishes answered 429 or 503", 0)),
@@ -79,7 +85,10 @@ mod tests {
     fn keys_are_names_and_each_is_one() {
         let keys: HashSet<_> = FIGURES.iter().map(|figure| figure.key).collect();
         assert_eq!(keys.len(), FIGURES.len());
-        assert!(keys.iter().all(|key| key.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')));
+        assert!(
+            keys.iter()
+                .all(|key| key.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_'))
+        );
         assert_eq!(figure("p50_ms").map(|figure| figure.title), Some("latency p50, ms"));
         assert_eq!(figure("nonsense"), None);
     }

@@ -29,7 +29,9 @@ impl Times {
     }
 
     pub(crate) fn buckets(&self) -> Buckets {
-        Buckets(self.0.iter_recorded().map(|step| (step.value_iterated_to(), step.count_at_value())).collect())
+        Buckets(
+            self.0.iter_recorded().map(|step| (step.value_iterated_to(), step.count_at_value())).collect(),
+        )
     }
 
     pub(crate) fn millis(&self, quantile: f64) -> f64 {

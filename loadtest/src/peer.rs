@@ -42,9 +42,10 @@ pub(crate) struct Peer {
     pub(crate) heartbeat: Vec<String>,
     /// Every event to every stream.
     pub(crate) all: Route,
-    /// Each stream is a user's, `{n}`, and each event is for one.
+    /// Each stream is a user's, `{n}`, and each event is for one, `{n}` of a publish.
     pub(crate) user: Option<Route>,
-    /// Ten streams a topic, `{n/10}`, by a pattern if the server has patterns; each event is for one topic.
+    /// Each topic has ten streams, so a stream's is `{n/10}`, by a pattern if the server has patterns; each event is for
+    /// one topic, `{n}` of a publish.
     pub(crate) topic: Option<Route>,
     /// A stream with a user, a session and a topic; nothing is published to it.
     pub(crate) identified: Option<StreamOnly>,
@@ -89,7 +90,10 @@ impl Peer {
     /// `floor` or `fanfare`.
     pub(crate) fn built_in(name: &str) -> Result<Self> {
         let peers: Vec<Self> = BUILT_IN.into_iter().map(str::parse).collect::<Result<_>>()?;
-        peers.into_iter().find(|peer| peer.name == name).with_context(|| format!("no server called {name:?} here"))
+        peers
+            .into_iter()
+            .find(|peer| peer.name == name)
+            .with_context(|| format!("no server called {name:?} here"))
     }
 }
 

@@ -151,7 +151,10 @@ mod tests {
             ("/api/sse?userId=u-{n}", "/api/sse?userId=u-1234"),
             ("{n}{n/10}{n%10}", "12341234"),
             ("load.{n/100}.*", "load.12.*"),
-            (r#"{"event":"load","data":{data},"to":{"user":"u-{n}"}}"#, r#"{"event":"load","data":{"a":1},"to":{"user":"u-1234"}}"#),
+            (
+                r#"{"event":"load","data":{data},"to":{"user":"u-{n}"}}"#,
+                r#"{"event":"load","data":{"a":1},"to":{"user":"u-1234"}}"#,
+            ),
             ("data={data:form}", "data=%7B%22a%22%3A1%7D"),
             ("{m}{n/0}{n*2}{}{", "{m}{n/0}{n*2}{}{"),
             ("{{n}}", "{1234}"),

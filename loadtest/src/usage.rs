@@ -142,5 +142,6 @@ mod tests {
         let meminfo = "MemTotal: 100 kB\nSlab:   1000 kB\nSReclaimable: 1 kB\n";
         let sockstat = "sockets: used 200\nTCP: inuse 5 orphan 0 tw 3 alloc 6 mem 2\nUDP: inuse 1 mem 9\n";
         assert_eq!(kernel_memory_in(meminfo, sockstat), Some(1000 * 1024 + 2 * 4096));
-        assert_eq!(kernel_memory_in("", sockstat), None);    }
+        assert_eq!(kernel_memory_in("", sockstat), None);
+    }
 }

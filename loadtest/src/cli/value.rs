@@ -13,7 +13,9 @@ pub(super) fn rate(text: &str) -> Result<f64, String> {
 
 pub(super) fn header(text: &str) -> Result<String, String> {
     match text.split_once(':') {
-        Some((name, _)) if !name.is_empty() && !text.contains(|c: char| c.is_ascii_control()) => Ok(text.to_owned()),
+        Some((name, _)) if !name.is_empty() && !text.contains(|c: char| c.is_ascii_control()) => {
+            Ok(text.to_owned())
+        }
         _ => Err("a field like `Name: value`".to_owned()),
     }
 }

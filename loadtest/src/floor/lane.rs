@@ -168,7 +168,12 @@ struct Stream {
 }
 
 /// Answers the whole requests in `bytes`, until the connection becomes a stream.
-fn answer(socket: &mut TcpStream, bytes: &mut Vec<u8>, publisher: &Publisher, own: usize) -> Result<Option<Stream>> {
+fn answer(
+    socket: &mut TcpStream,
+    bytes: &mut Vec<u8>,
+    publisher: &Publisher,
+    own: usize,
+) -> Result<Option<Stream>> {
     let mut start = 0;
     let mut answers = Vec::new();
     let mut stream = None;

@@ -59,7 +59,8 @@ mod tests {
         assert_eq!(parse(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap(), Some(Request::Get { user: None }));
         let of_user = b"GET /?userId=u-57 HTTP/1.1\r\nHost: a\r\n\r\n";
         assert_eq!(parse(of_user).unwrap(), Some(Request::Get { user: Some(57) }));
-        let to_user = b"POST /e HTTP/1.1\r\nContent-Length: 34\r\n\r\n{\"to\":{\"user\":\"u-57\"},\"data\":{\"n\":1}}";
+        let to_user =
+            b"POST /e HTTP/1.1\r\nContent-Length: 34\r\n\r\n{\"to\":{\"user\":\"u-57\"},\"data\":{\"n\":1}}";
         let Some(Request::Post { user, data, .. }) = parse(to_user).unwrap() else { panic!("not a post") };
         assert_eq!((user, &to_user[data]), (Some(57), &b"{\"n\":1}"[..]));
         let post =
@@ -67,7 +68,9 @@ mod tests {
         for cut in 0..post.len() - 4 {
             assert_eq!(parse(&post[..cut]).unwrap(), None, "cut at {cut}");
         }
-        let Some(Request::Post { user: None, data, end }) = parse(post).unwrap() else { panic!("not a post") };
+        let Some(Request::Post { user: None, data, end }) = parse(post).unwrap() else {
+            panic!("not a post")
+        };
         assert_eq!(&post[data], b"{\"n\":1}");
         assert_eq!(&post[end..], b"POST");
         assert!(parse(b"PUT / HTTP/1.1\r\n\r\n").is_err());

@@ -68,7 +68,11 @@ impl Connection {
     }
 
     /// Takes what the socket has, and hands on each whole answer.
-    pub(super) fn read(&mut self, buffer: &mut [u8], mut sink: impl FnMut(Answer) -> Result<()>) -> Result<()> {
+    pub(super) fn read(
+        &mut self,
+        buffer: &mut [u8],
+        mut sink: impl FnMut(Answer) -> Result<()>,
+    ) -> Result<()> {
         loop {
             match self.socket.read(buffer) {
                 Ok(0) => bail!("the server closed a publisher's connection"),

@@ -85,14 +85,16 @@ impl Publisher {
         ensure!(work.connections == self.connections.len(), "the publisher has other connections");
         work.check(numbers.series())?;
         let began = clock::nanos();
-        let published = Published { accepted: 0, busy: 0, began, ended: began, acknowledgement: Times::new()? };
+        let published =
+            Published { accepted: 0, busy: 0, began, ended: began, acknowledgement: Times::new()? };
         let writer = RequestWriter::new(work);
         let mut turn = Turn { work, numbers, writer, taken: 0, again: VecDeque::new(), published };
         let mut events = Events::with_capacity(64);
         loop {
             let Some(frontier) = settled()? else { break };
             let wait = self.send_allowed(&mut turn, frontier)?;
-            let is_idle = turn.again.is_empty() && self.connections.iter().all(|one| one.under_way.is_empty());
+            let is_idle =
+                turn.again.is_empty() && self.connections.iter().all(|one| one.under_way.is_empty());
             if stop.reason().is_some() || (turn.is_all_taken() && is_idle) {
                 break;
             }

@@ -8,7 +8,7 @@ mod stage;
 use std::fs::OpenOptions;
 use std::io::Write as _;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::cli::RunOptions;
@@ -93,7 +93,7 @@ fn play(options: &RunOptions, piece: &Piece, target: &Target, stop: &Stop) -> Re
         _ => "",
     };
     more.extend(own.split_ascii_whitespace().map(str::to_owned));
-    let mut stage = Stage::new(peer, options, &more, stop)?;
+    let mut stage = Stage::new(peer, options, &more, scenario.payload(options), stop)?;
     let played = scenario.play(&mut stage, options, piece.streams);
     if stop.reason().is_none() {
         played?;
@@ -114,7 +114,7 @@ fn play(options: &RunOptions, piece: &Piece, target: &Target, stop: &Stop) -> Re
     })
 }
 
-/// Those that are named, and those of files; the floor and fanfare unless told otherwise.
+/// Those that are named, and those of files.
 fn targets(options: &RunOptions) -> Result<Vec<Target>> {
     let mut peers = Vec::new();
     for name in &options.target {
@@ -124,7 +124,7 @@ fn targets(options: &RunOptions) -> Result<Vec<Target>> {
         peers.push(Peer::read(path)?);
     }
     if peers.is_empty() {
-        bail!("no server to load: name one by --target or --peer");
+        peers = vec![Peer::built_in("floor")?, Peer::built_in("fanfare")?];
     }
     let target = |peer| Target { version: server::version(&peer), peer };
     Ok(peers.into_iter().map(target).collect())

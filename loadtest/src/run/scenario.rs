@@ -101,7 +101,9 @@ impl Scenario {
     pub(super) fn arguments(self, peer: &Peer) -> Vec<String> {
         let seconds = HEARTBEAT_SECONDS.to_string();
         match self {
-            Self::Heartbeats => peer.heartbeat.iter().map(|text| text.replace("{seconds}", &seconds)).collect(),
+            Self::Heartbeats => {
+                peer.heartbeat.iter().map(|text| text.replace("{seconds}", &seconds)).collect()
+            }
             _ => Vec::new(),
         }
     }
@@ -111,20 +113,31 @@ impl Scenario {
         !matches!(self, Self::Churn)
     }
 
+    /// Bytes of an event's data.
+    pub(super) fn payload(self, options: &RunOptions) -> usize {
+        if self == Self::Slow { options.payload.max(STALLED_PAYLOAD) } else { options.payload }
+    }
+
     /// The options that its figures depend on, in words.
     pub(super) fn load(self, options: &RunOptions, streams: usize) -> String {
-        let bytes = if self == Self::Slow { STALLED_PAYLOAD } else { options.payload };
+        let bytes = self.payload(options);
         let events = |count: u64| format!("{count} events of {bytes} B");
         let what = match self {
             Self::Connect | Self::Idle | Self::Identified => String::new(),
             Self::Broadcast | Self::Burst => events(options.events(self)),
-            Self::Latency | Self::Slow => format!("{} at {} a second", events(options.events(self)), options.rate),
+            Self::Latency | Self::Slow => {
+                format!("{} at {} a second", events(options.events(self)), options.rate)
+            }
             Self::User | Self::Topics => format!("{}, {MANY} connections", events(options.events(self))),
             Self::Ingress | Self::Batch => events(options.events(self)),
-            Self::Ingress16 | Self::Batch16 => format!("{}, {MANY} connections", events(options.events(self))),
+            Self::Ingress16 | Self::Batch16 => {
+                format!("{}, {MANY} connections", events(options.events(self)))
+            }
             Self::Herd => format!("{MISSED} events of {bytes} B missed, more at {} a second", options.rate),
             Self::Heartbeats => format!("{:?}", options.duration),
-            Self::Churn => format!("{CHURN_PER_SECOND} a second closed and opened, for {:?}", options.duration),
+            Self::Churn => {
+                format!("{CHURN_PER_SECOND} a second closed and opened, for {:?}", options.duration)
+            }
             Self::Soak => format!("one event of {bytes} B a second for {:?}", options.duration),
         };
         match self {
@@ -197,12 +210,12 @@ fn slow(stage: &mut Stage<'_>, streams: usize, rate: f64, events: u64) -> Result
     stage.open(Audience::All, streams)?;
     stage.publish(Course::warm_up(WARM_UP))?;
     let course = Course::measured(Pace::Rate(rate), events);
-    let before = stage.publish_payload(course, STALLED_PAYLOAD)?;
+    let before = stage.publish(course)?;
     stage.set("p99_before_ms", before.tally.latency.times()?.millis(0.99));
     stage.rest();
     let memory = stage.memory()?;
     stage.command(Command::Stall { every: STALLED })?;
-    let measured = stage.publish_stalled(course, STALLED_PAYLOAD, streams.div_ceil(STALLED) as u64)?;
+    let measured = stage.publish_stalled(course, streams.div_ceil(STALLED) as u64)?;
     stage.set_delivery(&measured)?;
     stage.set("memory_growth_bytes", stage.memory()? as f64 - memory as f64);
     stage.command(Command::Stall { every: 0 })?;
@@ -220,7 +233,10 @@ fn herd(stage: &mut Stage<'_>, streams: usize, options: &RunOptions) -> Result<(
         stage.command(Command::Connect)?;
         // Publishing goes on while they come back.
         let more = (options.rate * 2.0) as u64;
-        stage.publish(Course { is_measured: false, ..Course::measured(Pace::Rate(options.rate), more.max(1)) })?;
+        stage.publish(Course {
+            is_measured: false,
+            ..Course::measured(Pace::Rate(options.rate), more.max(1))
+        })?;
         Ok(())
     })?;
     let reached = stage.reached().unwrap_or_else(clock::nanos);
@@ -239,7 +255,10 @@ fn heartbeats(stage: &mut Stage<'_>, streams: usize, time: Duration) -> Result<(
     // One may fall before the first mark, and one after the last.
     let due = (time.as_secs() / HEARTBEAT_SECONDS).saturating_sub(2);
     let least = u64::from(tally.least_heartbeats.unwrap_or_default());
-    ensure!(least >= due || stage.is_stopped(), "a stream got {least} heartbeats in {time:?}: at least {due} were due");
+    ensure!(
+        least >= due || stage.is_stopped(),
+        "a stream got {least} heartbeats in {time:?}: at least {due} were due"
+    );
     Ok(())
 }
 

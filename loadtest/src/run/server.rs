@@ -29,7 +29,8 @@ impl Server {
     pub(super) fn start(peer: &Peer, more: &[String], stop: &Stop) -> Result<Self> {
         let Some((program, arguments)) = peer.start.split_first() else {
             let address = peer.address.as_deref().unwrap_or_default();
-            let address = address.to_socket_addrs().with_context(|| format!("no address: {address:?}"))?.next();
+            let address =
+                address.to_socket_addrs().with_context(|| format!("no address: {address:?}"))?.next();
             let address = address.context("the peer's address is none")?;
             return Ok(Self { address, child: None, pid: peer.pid });
         };

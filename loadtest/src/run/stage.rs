@@ -36,6 +36,7 @@ const TOPIC: usize = 10;
 pub(super) struct Stage<'a> {
     peer: &'a Peer,
     options: &'a RunOptions,
+    payload: usize,
     stop: &'a Stop,
     server: Server,
     swarm: Option<Swarm>,
@@ -83,12 +84,20 @@ impl Course {
 }
 
 impl<'a> Stage<'a> {
-    pub(super) fn new(peer: &'a Peer, options: &'a RunOptions, more: &[String], stop: &'a Stop) -> Result<Self> {
-        let server = Server::start(peer, more, stop)?;
+    /// Starts the server, with `arguments` after those of its file. Events have `payload` bytes of data.
+    pub(super) fn new(
+        peer: &'a Peer,
+        options: &'a RunOptions,
+        arguments: &[String],
+        payload: usize,
+        stop: &'a Stop,
+    ) -> Result<Self> {
+        let server = Server::start(peer, arguments, stop)?;
         let memory_before = usage::pss(&server.pids())?;
         Ok(Self {
             peer,
             options,
+            payload,
             stop,
             server,
             swarm: None,
@@ -173,7 +182,7 @@ impl<'a> Stage<'a> {
             headers: [vec!["Accept: text/event-stream".to_owned()], peer.stream_headers.clone()].concat(),
             streams: 0..streams,
             follow,
-            payload: Some(self.options.payload),
+            payload: Some(self.payload),
             threads: self.options.threads,
             sources: Plan::sources(address, streams, None),
             connecting: self.options.connecting,
@@ -203,22 +212,18 @@ impl<'a> Stage<'a> {
 
     /// Publishes, waits until every stream has everything, and says what it took.
     pub(super) fn publish(&mut self, course: Course) -> Result<Measured> {
-        self.publish_payload(course, self.options.payload)
-    }
-
-    pub(super) fn publish_payload(&mut self, course: Course, payload: usize) -> Result<Measured> {
-        self.measure(course, payload, |stage| stage.wait_received())
+        self.measure(course, Self::wait_received)
     }
 
     /// The same while so many streams do not read.
-    pub(super) fn publish_stalled(&mut self, course: Course, payload: usize, stalled: u64) -> Result<Measured> {
-        let events = course.events;
-        self.measure(course, payload, |stage| stage.wait_at_least(stage.expected().saturating_sub(stalled * events)))
+    pub(super) fn publish_stalled(&mut self, course: Course, stalled: u64) -> Result<Measured> {
+        let unread = stalled * course.events;
+        self.measure(course, |stage| stage.wait_at_least(stage.expected().saturating_sub(unread)))
     }
 
     /// The same while streams come and go, so that nobody knows how many deliveries there are to be.
     pub(super) fn publish_changing(&mut self, course: Course) -> Result<Measured> {
-        self.measure(course, self.options.payload, |stage| {
+        self.measure(course, |stage| {
             stage.rest();
             Ok(())
         })
@@ -226,16 +231,11 @@ impl<'a> Stage<'a> {
 
     /// Publishes while no stream is open.
     pub(super) fn publish_unheard(&mut self, course: Course) -> Result<Measured> {
-        self.measure(course, self.options.payload, |_| Ok(()))
+        self.measure(course, |_| Ok(()))
     }
 
-    fn measure(
-        &mut self,
-        course: Course,
-        payload: usize,
-        wait: impl FnOnce(&Self) -> Result<()>,
-    ) -> Result<Measured> {
-        let work = self.work(course, payload)?;
+    fn measure(&mut self, course: Course, wait: impl FnOnce(&Self) -> Result<()>) -> Result<Measured> {
+        let work = self.work(course)?;
         if self.swarm.is_some() {
             self.mark()?;
         }
@@ -250,7 +250,7 @@ impl<'a> Stage<'a> {
         Ok(Measured { published, tally, seconds, server_cpu, client_cpu })
     }
 
-    fn work(&self, course: Course, payload: usize) -> Result<Work> {
+    fn work(&self, course: Course) -> Result<Work> {
         let Course { pace, events, is_measured, connections, batch } = course;
         let route = self.route.as_ref().context("nothing can be published to these streams")?;
         let headers = match (&self.peer.batch, batch) {
@@ -265,6 +265,7 @@ impl<'a> Stage<'a> {
             headers,
             body: route.body.clone(),
         };
+        let payload = self.payload;
         Ok(Work { door, pace, events: Some(events), payload, is_measured, connections, window: 1, batch })
     }
 
@@ -300,7 +301,13 @@ impl<'a> Stage<'a> {
     pub(super) fn expected(&self) -> u64 {
         let Some(swarm) = &self.swarm else { return 0 };
         let plan = swarm.plan();
-        plan.streams.clone().map(|stream| self.numbers.last(plan.follow.series(stream))).sum()
+        let last = |stream| self.numbers.last(plan.follow.series(stream));
+        let all: u64 = plan.streams.clone().map(last).sum();
+        // A stream that was refused is a loss of its own, not of all its events. Which ones were is known only to the
+        // crews; where all get the same it does not matter.
+        let refused =
+            if plan.follow == Follow::One { swarm.board().view().refused * self.numbers.last(0) } else { 0 };
+        all - refused
     }
 
     /// Until every stream has everything, or nothing has come for long.
@@ -367,7 +374,10 @@ impl<'a> Stage<'a> {
     }
 
     /// Ends the streams. All that was lost; `is_whole` says whether each stream was to get everything.
-    pub(super) fn finish(mut self, is_whole: bool) -> Result<(BTreeMap<String, f64>, Option<Buckets>, Losses)> {
+    pub(super) fn finish(
+        mut self,
+        is_whole: bool,
+    ) -> Result<(BTreeMap<String, f64>, Option<Buckets>, Losses)> {
         let expected = if is_whole { self.expected() } else { 0 };
         if let Some(swarm) = self.swarm.take() {
             self.tally.add(&swarm.finish(self.stop)?)?;

@@ -64,7 +64,9 @@ impl Board {
     pub(super) fn take(&self, crew: usize, report: Report) -> Result<()> {
         let mut state = self.lock();
         state.pulse += 1;
-        let Some(entry) = state.crews.get_mut(crew) else { bail!("a report of crew {crew}, which is not there") };
+        let Some(entry) = state.crews.get_mut(crew) else {
+            bail!("a report of crew {crew}, which is not there")
+        };
         match report {
             Report::Opened { opened, refused } => (entry.opened, entry.refused) = (opened, refused),
             Report::Settled(n) => {

@@ -111,9 +111,14 @@ fn print(summary: &Summary, tally: &Tally, is_json: bool) -> Result<()> {
     let Summary { streams, opened, connect_seconds, connects_per_second, .. } = summary;
     println!("streams   {opened} of {streams} open after {connect_seconds:.3} s, {connects_per_second:.0}/s");
     let Summary { received, foreign, heartbeats, reopened, .. } = summary;
-    println!("events    {received} ours, {foreign} of others, {heartbeats} heartbeats; {reopened} streams opened again");
+    println!(
+        "events    {received} ours, {foreign} of others, {heartbeats} heartbeats; {reopened} streams opened again"
+    );
     if tally.measured > 0 {
-        println!("latency   p50 {:.3}, p99 {:.3}, max {:.3} ms", summary.p50_ms, summary.p99_ms, summary.max_ms);
+        println!(
+            "latency   p50 {:.3}, p99 {:.3}, max {:.3} ms",
+            summary.p50_ms, summary.p99_ms, summary.max_ms
+        );
     }
     if let Some((cpu, bytes)) = summary.server_cpu_seconds.zip(summary.server_bytes) {
         println!("server    {cpu:.3} s CPU, {} KiB (PSS)", bytes / 1024);

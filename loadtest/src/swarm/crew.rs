@@ -162,18 +162,17 @@ impl Crew {
         if self.is_stalled(slot) {
             return Ok(());
         }
-        let Some(stream) = self.slots.get_mut(slot).and_then(|slot| slot.stream.as_mut()) else { return Ok(()) };
+        let Some(stream) = self.slots.get_mut(slot).and_then(|slot| slot.stream.as_mut()) else {
+            return Ok(());
+        };
         let number = self.plan.streams.start + slot;
         let was_open = stream.trail.is_open;
         let (ledger, template, resumes) = (&mut self.ledger, &self.request, self.plan.resumes);
-        let outcome = stream.ready(
-            |trail| request(template, number, trail, resumes),
-            buffer,
-            &mut |trail, block| {
+        let outcome =
+            stream.ready(|trail| request(template, number, trail, resumes), buffer, &mut |trail, block| {
                 trail.is_open = true;
                 ledger.record(number, trail, block, clock::nanos());
-            },
-        );
+            });
         if !was_open && stream.trail.is_open {
             self.connecting -= 1;
             self.opened += 1;
@@ -267,7 +266,8 @@ impl Crew {
                     self.waiting = (0..self.slots.len()).filter(closed).map(|slot| (0, slot)).collect();
                 }
                 Ok(Command::Stall { every }) => {
-                    let stalled: Vec<usize> = (0..self.slots.len()).filter(|&slot| self.is_stalled(slot)).collect();
+                    let stalled: Vec<usize> =
+                        (0..self.slots.len()).filter(|&slot| self.is_stalled(slot)).collect();
                     self.stall = every;
                     // Their edges have passed unread.
                     for slot in stalled {
@@ -292,7 +292,8 @@ impl Crew {
 
     fn mark(&mut self) -> Result<Box<super::tally::Tally>> {
         let trails = self.slots.iter_mut().filter_map(|slot| Some(&mut slot.stream.as_mut()?.trail));
-        let least = trails.filter(|trail| trail.is_open).map(|trail| std::mem::take(&mut trail.heartbeats)).min();
+        let least =
+            trails.filter(|trail| trail.is_open).map(|trail| std::mem::take(&mut trail.heartbeats)).min();
         Ok(Box::new(self.ledger.mark(least)?))
     }
 

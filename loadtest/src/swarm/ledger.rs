@@ -37,7 +37,8 @@ impl Settled {
     const AHEAD_AT_MOST: usize = 1 << 20;
 
     fn count(&mut self, n: u64) {
-        let Some(index) = n.checked_sub(self.frontier + 1).and_then(|ahead| usize::try_from(ahead).ok()) else {
+        let Some(index) = n.checked_sub(self.frontier + 1).and_then(|ahead| usize::try_from(ahead).ok())
+        else {
             return;
         };
         if index < Self::AHEAD_AT_MOST {

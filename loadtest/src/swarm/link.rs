@@ -79,7 +79,8 @@ impl ProcessLink {
     }
 
     fn send(&mut self, command: Command) -> Result<()> {
-        writeln!(self.commands, "{}", serde_json::to_string(&command)?).context("a process of the swarm is gone")
+        writeln!(self.commands, "{}", serde_json::to_string(&command)?)
+            .context("a process of the swarm is gone")
     }
 }
 

@@ -45,7 +45,8 @@ impl Swarm {
     pub(crate) fn start(plan: Plan) -> Result<Self> {
         let streams = plan.streams.len();
         ensure!(streams > 0 && plan.threads > 0, "a swarm has at least one stream and one thread");
-        let limit = usize::try_from(rlimit::increase_nofile_limit(u64::MAX)?.saturating_sub(SPARE_DESCRIPTORS))?;
+        let limit =
+            usize::try_from(rlimit::increase_nofile_limit(u64::MAX)?.saturating_sub(SPARE_DESCRIPTORS))?;
         ensure!(limit > 0, "the descriptor limit of this process is too low for any stream");
         let processes = streams.div_ceil(limit);
         let plan = Plan { threads: plan.threads.min(streams), ..plan };

@@ -117,7 +117,8 @@ impl Stream {
                 let trail = &mut self.trail;
                 let mut is_refused = false;
                 let mut take_block = |block: Block<'_>| {
-                    if block.event == b"connection" && block.data.is_some_and(|data| contains(data, REFUSED)) {
+                    if block.event == b"connection" && block.data.is_some_and(|data| contains(data, REFUSED))
+                    {
                         is_refused = true;
                     } else {
                         sink(trail, &block);

@@ -1,7 +1,7 @@
 //! The built binary over real sockets: against its own floor, and against a fake server with faults.
 
-mod compare;
 mod fake;
 mod faults;
 mod floor;
 mod run;
+mod swarm;
