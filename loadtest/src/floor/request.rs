@@ -60,7 +60,7 @@ mod tests {
         let of_user = b"GET /?userId=u-57 HTTP/1.1\r\nHost: a\r\n\r\n";
         assert_eq!(parse(of_user).unwrap(), Some(Request::Get { user: Some(57) }));
         let to_user =
-            b"POST /e HTTP/1.1\r\nContent-Length: 34\r\n\r\n{\"to\":{\"user\":\"u-57\"},\"data\":{\"n\":1}}";
+            b"POST /e HTTP/1.1\r\nContent-Length: 37\r\n\r\n{\"to\":{\"user\":\"u-57\"},\"data\":{\"n\":1}}";
         let Some(Request::Post { user, data, .. }) = parse(to_user).unwrap() else { panic!("not a post") };
         assert_eq!((user, &to_user[data]), (Some(57), &b"{\"n\":1}"[..]));
         let post =

@@ -368,7 +368,7 @@ impl<'a> Stage<'a> {
     /// What the streams got since the last mark.
     pub(super) fn mark(&mut self) -> Result<Tally> {
         let swarm = self.swarm.as_mut().context("no streams are open")?;
-        let tally = swarm.mark(self.stop)?;
+        let tally = swarm.mark()?;
         self.tally.add(&tally)?;
         Ok(tally)
     }
@@ -380,7 +380,7 @@ impl<'a> Stage<'a> {
     ) -> Result<(BTreeMap<String, f64>, Option<Buckets>, Losses)> {
         let expected = if is_whole { self.expected() } else { 0 };
         if let Some(swarm) = self.swarm.take() {
-            self.tally.add(&swarm.finish(self.stop)?)?;
+            self.tally.add(&swarm.finish()?)?;
         }
         let mut losses = self.tally.losses;
         losses.missing = expected.saturating_sub(self.tally.received);

@@ -35,6 +35,7 @@ struct State {
 struct Crew {
     opened: u64,
     refused: u64,
+    ended: u64,
     settled: u64,
     received: u64,
     marked: Option<Tally>,
@@ -45,7 +46,10 @@ struct Crew {
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct View {
     pub(crate) opened: u64,
+    /// Streams that never got a first event.
     pub(crate) refused: u64,
+    /// Streams that were open and do not come back.
+    pub(crate) ended: u64,
     /// Every stream has this event of series 0, and all before it.
     pub(crate) settled: u64,
     pub(crate) received: u64,
@@ -68,7 +72,9 @@ impl Board {
             bail!("a report of crew {crew}, which is not there")
         };
         match report {
-            Report::Opened { opened, refused } => (entry.opened, entry.refused) = (opened, refused),
+            Report::Opened { opened, refused, ended } => {
+                (entry.opened, entry.refused, entry.ended) = (opened, refused, ended);
+            }
             Report::Settled(n) => {
                 entry.settled = n;
                 if let Some(waker) = &state.waker {
@@ -115,14 +121,13 @@ impl Board {
 
     /// Whether it comes to be, before nothing at all has been reported for `patience`, and before the run is to stop.
     pub(crate) fn wait(&self, stop: &Stop, patience: Duration, is_so: impl Fn(View) -> bool) -> Result<bool> {
-        self.wait_state(stop, patience, |state| is_so(state.view()))
+        self.wait_state(Some(stop), patience, |state| is_so(state.view()))
     }
 
-    /// The tallies of all crews since the last mark, once each has given it.
-    pub(super) fn wait_marked(&self, stop: &Stop, patience: Duration) -> Result<Tally> {
-        // A run that is to stop still wants what there is: the crews answer at once.
-        let stop = stop.again(patience);
-        self.wait_state(&stop, patience, |state| state.crews.iter().all(|crew| crew.marked.is_some()))?;
+    /// The tallies of all crews since the last mark, once each has given it. A run that is to stop waits, too: it wants
+    /// what there is, and the crews answer at once.
+    pub(super) fn wait_marked(&self, patience: Duration) -> Result<Tally> {
+        self.wait_state(None, patience, |state| state.crews.iter().all(|crew| crew.marked.is_some()))?;
         let mut sum = Tally::default();
         for crew in &mut self.lock().crews {
             match crew.marked.take() {
@@ -133,7 +138,12 @@ impl Board {
         Ok(sum)
     }
 
-    fn wait_state(&self, stop: &Stop, patience: Duration, is_so: impl Fn(&State) -> bool) -> Result<bool> {
+    fn wait_state(
+        &self,
+        stop: Option<&Stop>,
+        patience: Duration,
+        is_so: impl Fn(&State) -> bool,
+    ) -> Result<bool> {
         let mut state = self.lock();
         let (mut pulse, mut since) = (state.pulse, clock::now());
         loop {
@@ -146,7 +156,8 @@ impl Board {
             if state.pulse != pulse {
                 (pulse, since) = (state.pulse, clock::now());
             }
-            if stop.reason().is_some() || clock::since(since) >= patience {
+            let is_stopped = stop.is_some_and(|stop| stop.reason().is_some());
+            if is_stopped || clock::since(since) >= patience {
                 return Ok(false);
             }
             let waited = self.changed.wait_timeout(state, stop::CHECK_EVERY);
@@ -174,6 +185,7 @@ impl State {
         View {
             opened: sum(|crew| crew.opened),
             refused: sum(|crew| crew.refused),
+            ended: sum(|crew| crew.ended),
             settled: self.crews.iter().map(|crew| crew.settled).min().unwrap_or_default(),
             received: sum(|crew| crew.received),
         }

@@ -52,7 +52,7 @@ pub(crate) fn command(options: &SwarmOptions) -> Result<bool> {
         let view = swarm.board().view();
         bar.set_position(view.opened);
         bar.set_message(format!("{} events, {} refused", view.received, view.refused));
-        if view.opened + view.refused >= all {
+        if view.opened + view.refused + view.ended >= all {
             opened_after.get_or_insert_with(|| clock::since(began));
         }
     }
@@ -60,7 +60,7 @@ pub(crate) fn command(options: &SwarmOptions) -> Result<bool> {
     let opened = swarm.board().view().opened;
     let cpu = servers.as_deref().map(Cpu::of).transpose()?;
     let connect_seconds = opened_after.unwrap_or_else(|| clock::since(began)).as_secs_f64();
-    let tally = swarm.finish(&stop)?;
+    let tally = swarm.finish()?;
     let times = tally.latency.times()?;
     let summary = Summary {
         streams: options.streams,

@@ -41,6 +41,7 @@ pub(super) struct Crew {
     connecting: usize,
     opened: u64,
     refused: u64,
+    ended: u64,
     /// Every so-manyth stream is not read; 0: none.
     stall: usize,
     churn: Ramp,
@@ -48,7 +49,7 @@ pub(super) struct Crew {
     ledger: Ledger,
     reported: (u64, u64),
     /// What `Opened` said last.
-    told: (u64, u64),
+    told: (u64, u64, u64),
     is_done: bool,
 }
 
@@ -81,12 +82,13 @@ impl Crew {
             connecting: 0,
             opened: 0,
             refused: 0,
+            ended: 0,
             stall: 0,
             churn: Ramp::new(Some(0.0), now),
             next_churned: 0,
             ledger: Ledger::new(&plan)?,
             reported: (0, 0),
-            told: (0, 0),
+            told: (0, 0, 0),
             is_done: false,
             plan,
         };
@@ -193,7 +195,9 @@ impl Crew {
             self.refused += 1;
             self.ledger.refused(why.to_owned());
         }
-        if self.plan.reopens && was_open {
+        if was_open && !self.plan.reopens {
+            self.ended += 1;
+        } else if was_open {
             self.wait_again(slot, stream.trail, clock::nanos() + REOPEN_AFTER);
         }
         Ok(())
@@ -298,16 +302,17 @@ impl Crew {
     }
 
     fn report(&mut self) -> Result<()> {
-        let all = self.slots.len() as u64;
         let now = clock::nanos();
         let is_due = now >= self.reported.0 + REPORT_EVERY;
-        let state = (self.opened, self.refused);
-        if self.told != state && (is_due || self.opened + self.refused == all) {
+        let is_opening = self.connecting > 0 || !self.waiting.is_empty();
+        let state = (self.opened, self.refused, self.ended);
+        if self.told != state && (is_due || !is_opening) {
             self.told = state;
-            (self.sink)(Report::Opened { opened: self.opened, refused: self.refused })?;
+            let (opened, refused, ended) = state;
+            (self.sink)(Report::Opened { opened, refused, ended })?;
         }
         // Until all are open, none can be waited for.
-        if self.opened + self.refused == all && self.ledger.settled.advance(self.opened.max(1)) {
+        if !is_opening && self.opened > 0 && self.ledger.settled.advance(self.opened) {
             (self.sink)(Report::Settled(self.ledger.settled.frontier))?;
         }
         if self.ledger.received != self.reported.1 && is_due {

@@ -83,18 +83,18 @@ impl Swarm {
     /// Waits until every stream has its first event, or never will.
     pub(crate) fn wait_open(&self, stop: &Stop, patience: Duration) -> Result<bool> {
         let all = self.plan.streams.len() as u64;
-        self.board.wait(stop, patience, |view| view.opened + view.refused >= all)
+        self.board.wait(stop, patience, |view| view.opened + view.refused + view.ended >= all)
     }
 
     /// What came since the last mark.
-    pub(crate) fn mark(&mut self, stop: &Stop) -> Result<Tally> {
+    pub(crate) fn mark(&mut self) -> Result<Tally> {
         self.send(Command::Mark)?;
-        self.board.wait_marked(stop, ANSWER_WITHIN)
+        self.board.wait_marked(ANSWER_WITHIN)
     }
 
     /// What came since the last mark, and the end of all streams.
-    pub(crate) fn finish(mut self, stop: &Stop) -> Result<Tally> {
+    pub(crate) fn finish(mut self) -> Result<Tally> {
         self.send(Command::Finish)?;
-        self.board.wait_marked(stop, ANSWER_WITHIN)
+        self.board.wait_marked(ANSWER_WITHIN)
     }
 }
