@@ -25,10 +25,10 @@ use serde_json::value::RawValue;
 use tokio::net::TcpListener;
 use tokio::sync::broadcast;
 use tokio_stream::wrappers::BroadcastStream;
-use tokio_stream::{Stream, StreamMap};
+use tokio_stream::{Stream, StreamExt as _, StreamMap};
 
 #[derive(Parser)]
-#[command(version = axum_version())]
+#[command(name = "axum", version = axum_version())]
 struct Args {
     /// Where to listen; port 0 is any that is free
     #[arg(long, default_value = "127.0.0.1:3000")]
@@ -143,7 +143,9 @@ async fn stream(
 ) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
     let Selection { user, topic } = selection;
     let selected = user.map(Audience::User).into_iter().chain(topic.map(Audience::Topic));
-    Sse::new(hub.subscribe(selected.chain([Audience::All]))).keep_alive(KeepAlive::default())
+    // Its client knows by this that from now on it misses nothing.
+    let greeting = tokio_stream::once(Ok(Event::default().comment("connected")));
+    Sse::new(greeting.chain(hub.subscribe(selected.chain([Audience::All])))).keep_alive(KeepAlive::default())
 }
 
 async fn publish(

@@ -43,7 +43,7 @@ impl Server {
         socket
     }
 
-    /// An open stream, after its head.
+    /// An open stream, after its greeting.
     fn stream(&self, query: &str) -> EventStream {
         let mut socket = self.connect();
         write!(socket, "GET /stream{query} HTTP/1.1\r\nHost: {}\r\n\r\n", self.address).unwrap();
@@ -52,7 +52,9 @@ impl Server {
         assert_eq!(head[0], "HTTP/1.1 200 OK");
         assert!(head.contains(&"content-type: text/event-stream".to_owned()), "{head:?}");
         assert!(head.contains(&"transfer-encoding: chunked".to_owned()), "{head:?}");
-        EventStream { reader }
+        let mut stream = EventStream { reader };
+        assert_eq!(stream.next(), [": connected"]);
+        stream
     }
 
     /// The status and the body of the answer.
