@@ -1,5 +1,6 @@
 //! The built binary over real sockets: against its own floor, and against a fake server with faults.
 
+mod axum;
 mod fake;
 mod faults;
 mod floor;
