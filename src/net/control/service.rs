@@ -1,6 +1,6 @@
 //! What requests do: the part of a request's life between its head and its answer.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::access::{Licence, Permit, RateLimit};
-use crate::journal::AppendError;
+use crate::journal::{AppendError, Appended};
 use crate::metrics::Format;
 use crate::net::shared::Shared;
 use crate::shard::{Arrival, Who};
@@ -70,11 +70,17 @@ pub(super) const NO_ROUTE: &str = "none";
 pub(super) struct Service {
     shared: Arc<Shared>,
     rates: RefCell<RateLimit>,
+    /// Requests that have published since the event loops were woken.
+    unseen: Cell<usize>,
 }
+
+/// So many requests of one turn may publish before the event loops are woken, so that a long turn does not keep the
+/// first of them waiting.
+const UNSEEN: usize = 32;
 
 impl Service {
     pub(super) fn new(shared: Arc<Shared>, rates: RateLimit) -> Self {
-        Self { shared, rates: RefCell::new(rates) }
+        Self { shared, rates: RefCell::new(rates), unseen: Cell::new(0) }
     }
 
     /// The fields that an answer has for the page that asked.
@@ -235,7 +241,7 @@ impl Service {
         let publication = publication.map_err(|error| problem(&error, None))?;
         licence.judge(&publication.target)?;
         self.take_rate(licence, 1, now)?;
-        let appended = self.shared.publish(vec![publication]).map_err(|error| overloaded(&error))?;
+        let appended = self.append(vec![publication])?;
         let body = json!({ "id": appended.first.to_string() });
         Ok(Outcome::Answer(Response::json(202, &body)))
     }
@@ -248,9 +254,26 @@ impl Service {
         batch.iter().try_for_each(|publication| licence.judge(&publication.target))?;
         let count = batch.len();
         self.take_rate(licence, count, now)?;
-        let appended = self.shared.publish(batch).map_err(|error| overloaded(&error))?;
+        let appended = self.append(batch)?;
         let (first_id, last_id) = (appended.first.to_string(), appended.last.to_string());
         Ok(Outcome::Answer(Response::json(202, &Accepted { accepted: count, first_id, last_id })))
+    }
+
+    /// Publishes; the event loops see it at the end of the turn at the latest.
+    fn append(&self, publications: Vec<Publication>) -> Result<Appended, Problem> {
+        let appended = self.shared.append(publications).map_err(|error| overloaded(&error))?;
+        self.unseen.set(self.unseen.get() + 1);
+        if self.unseen.get() >= UNSEEN {
+            self.wake_loops();
+        }
+        Ok(appended)
+    }
+
+    /// Lets the event loops see what was published, if anything was.
+    pub(super) fn wake_loops(&self) {
+        if self.unseen.take() > 0 {
+            self.shared.wake_loops();
+        }
     }
 
     fn take_rate(&self, licence: &Licence, events: usize, now: Now) -> Result<(), Problem> {
