@@ -72,6 +72,7 @@ pub(crate) const FIGURES: &[Figure] = &[
     alone(lower("busy", "publishes answered 429 or 503", 0)),
 ];
 
+#[cfg(test)]
 pub(crate) fn figure(key: &str) -> Option<&'static Figure> {
     FIGURES.iter().find(|figure| figure.key == key)
 }
