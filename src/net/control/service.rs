@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::json;
 
 use crate::access::{Licence, Permit, RateLimit};
@@ -14,8 +14,8 @@ use crate::net::shared::Shared;
 use crate::shard::{Arrival, Who};
 use crate::wire::http::{Head, Method, TargetForm, Version};
 use crate::wire::{
-    Cors, CrossOrigin, Door, Framing, JsonError, Now, Problem, Publication, Refusal, Response, Route,
-    Subscription, framing_of, openapi, prefers_open_metrics, refused, write_head,
+    Cors, CrossOrigin, Door, EventId, Framing, JsonError, Now, Problem, Publication, Refusal, Response,
+    Route, Subscription, framing_of, openapi, prefers_open_metrics, refused, write_head,
 };
 
 /// What a head asks for, judged before its body is read.
@@ -242,8 +242,7 @@ impl Service {
         licence.judge(&publication.target)?;
         self.take_rate(licence, 1, now)?;
         let appended = self.append(vec![publication])?;
-        let body = json!({ "id": appended.first.to_string() });
-        Ok(Outcome::Answer(Response::json(202, &body)))
+        Ok(Outcome::Answer(Response::json(202, &Published { id: appended.first })))
     }
 
     fn publish_batch(&self, text: &str, licence: &Licence, now: Now) -> Result<Outcome, Problem> {
@@ -277,7 +276,11 @@ impl Service {
     }
 
     fn take_rate(&self, licence: &Licence, events: usize, now: Now) -> Result<(), Problem> {
-        self.rates.borrow_mut().take(licence.rate_key(), events, now).map_err(|wait| {
+        let mut rates = self.rates.borrow_mut();
+        if !rates.is_on() {
+            return Ok(());
+        }
+        rates.take(&licence.rate_key(), events, now).map_err(|wait| {
             Problem::new(429, "published faster than allowed").retry_after(wait.as_secs_f64().ceil() as u64)
         })
     }
@@ -299,6 +302,17 @@ impl Service {
         out.extend_from_slice(refused(retry, reason).bytes(framing));
         out.extend_from_slice(framing.end());
     }
+}
+
+/// The answer to one event.
+#[derive(Serialize)]
+struct Published {
+    #[serde(serialize_with = "as_text")]
+    id: EventId,
+}
+
+fn as_text<S: Serializer>(id: &EventId, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(id)
 }
 
 /// The answer to a batch.
