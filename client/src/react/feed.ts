@@ -20,7 +20,8 @@ const IDLE: ClientState = Object.freeze({
   role: "single",
 });
 
-const EMPTY: Snapshot<never> = Object.freeze({ state: IDLE, events: Object.freeze([]), lastEvent: null });
+// Without an event in it, it is one of whatever events.
+const EMPTY: Snapshot<any> = Object.freeze({ state: IDLE, events: Object.freeze([]), lastEvent: null });
 
 /** What a connection gives one component: an external store for `useSyncExternalStore`, and the component's callbacks. */
 export class Feed<E> {
@@ -40,10 +41,8 @@ export class Feed<E> {
     this.#latest = latest;
   }
 
-  /** Before the first connection there is nothing to show, on the server ever. */
-  static serverSnapshot(): Snapshot<never> {
-    return EMPTY;
-  }
+  /** What a server renders, and what the browser takes over from it. */
+  readonly serverSnapshot = (): Snapshot<E> => EMPTY;
 
   readonly snapshot = (): Snapshot<E> => this.#snapshot;
 

@@ -51,7 +51,8 @@ export function connectionKey<E>(options: UseSSEOptions<E>): string {
 }
 
 function canonical(value: unknown): unknown {
-  if (typeof value === "function") return "()";
+  if (typeof value === "function") return { function: true };
+  // JSON has no Infinity.
   if (typeof value === "number") return { number: String(value) };
   if (typeof value !== "object" || value === null) return value;
   const members = Object.entries(value).filter(([, member]) => member !== undefined);

@@ -47,7 +47,7 @@ export function useSSE<E = SSEEvents>(options: UseSSEOptions<E> = {}): UseSSERes
   const { state, events, lastEvent } = useSyncExternalStore(
     active ? feed.subscribe : never,
     feed.snapshot,
-    Feed.serverSnapshot as () => ReturnType<typeof feed.snapshot>,
+    feed.serverSnapshot,
   );
 
   const disconnect = useCallback(() => setWanted(false), []);
