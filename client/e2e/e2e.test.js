@@ -270,11 +270,73 @@ test("a page that is loaded anew goes on where it stood", async (t) => {
   await server.publish(...numbered(4, 6), END);
   await tab.page.goBack();
   await tab.show(options);
-  await tab.count(4);
-  const { events, resets } = await tab.log();
-  const data = events.map((event) => event.data);
-  // Kept by the browser and resumed, or loaded anew: each once either way.
-  assert.deepEqual(data.filter((value) => value !== null).slice(-3), range(4, 6));
-  assert.equal(new Set(data).size, data.length);
-  assert.deepEqual(resets, []);
+  assert.deepEqual(await tab.until("end"), range(4, 6));
+  assert.deepEqual((await tab.log()).resets, []);
+});
+
+testBoth("a proxy that has no server is asked again", async (t, transport) => {
+  const server = await Server.start(t, ["--retry", "50ms"]);
+  const network = await Network.to(t, server.port);
+  const tab = await site.tab(t);
+  await tab.show({ url: network.url, transport, ...QUICK });
+  await tab.stands("open");
+  // What a native EventSource gives up on for good.
+  network.fail();
+  await server.publish(...numbered(1, 5));
+  await eventually(() => assert.ok(network.failed >= 3));
+  network.mend();
+  await server.publish(END);
+  assert.deepEqual(await tab.until("end"), range(1, 5));
+  assert.deepEqual((await tab.log()).resets, []);
+});
+
+testBoth("whoever finds no room is let in when there is some", async (t, transport) => {
+  const server = await Server.start(t, ["--max-connections", "1", "--retry", "50ms"]);
+  const [inside, waiting] = [await site.tab(t), await site.tab(t)];
+  await inside.show({ url: server.url, transport, ...QUICK });
+  await inside.stands("open");
+  await waiting.show({ url: server.url, transport, ...QUICK });
+  // To be refused is not to be connected.
+  await eventually(async () => assert.ok((await waiting.log()).errors.length >= 2));
+  assert.equal((await waiting.log()).connects, 0);
+  await inside.show({}, 0);
+  await waiting.stands("open");
+  await server.publish(END);
+  assert.deepEqual(await waiting.until("end"), []);
+  assert.deepEqual((await waiting.log()).resets, []);
+});
+
+testBoth("a server that leaves in good order is not given up", async (t, transport) => {
+  const args = ["--retry", "50ms", "--drain-timeout", "500ms"];
+  const first = await Server.start(t, args);
+  const tab = await site.tab(t);
+  await tab.show({ url: first.url, transport, ...QUICK });
+  await tab.stands("open");
+  await first.publish(...numbered(1, 3));
+  await first.stop();
+  const second = await Server.start(t, args, { port: first.port });
+  await second.has(1);
+  await tab.stands("open");
+  await second.publish(...numbered(4, 6), END);
+  assert.deepEqual(await tab.until("end"), range(1, 6));
+  assert.deepEqual((await tab.log()).resets.map(({ reason }) => reason), ["epoch"]);
+});
+
+test("a browser that is online again does not wait", async (t) => {
+  const server = await Server.start(t, ["--retry", "10m"]);
+  const network = await Network.to(t, server.port);
+  const profile = await site.profile(t);
+  const tab = await site.tab(t, profile);
+  // The longest that the backoff may draw.
+  await tab.page.evaluate(() => void (Math.random = () => 0.999));
+  await tab.show({ url: network.url, reconnectInterval: 600_000, maxReconnectInterval: 600_000 });
+  await tab.stands("open");
+  await profile.setOffline(true);
+  network.cut();
+  await tab.stands("waiting");
+  await server.publish(...numbered(1, 3), END);
+  network.mend();
+  await profile.setOffline(false);
+  assert.deepEqual(await tab.until("end"), range(1, 3));
+  assert.deepEqual((await tab.log()).resets, []);
 });

@@ -174,6 +174,16 @@ test("a key keeps connections with equal options apart", async () => {
   expect(bob.result.current.isConnected).toBe(true);
 });
 
+test("a token is asked of a component that is still there", async () => {
+  const staying = await opened(mount({ reconnectInterval: 1, token: () => "staying" }));
+  const leaving = await opened(mount({ reconnectInterval: 1, token: () => "leaving" }));
+  leaving.unmount();
+  server.streams[0]?.end();
+  await waitFor(() => expect(server.streams).toHaveLength(2));
+  expect(server.streams[1]?.headers.get("Authorization")).toBe("Bearer staying");
+  await opened(staying);
+});
+
 test("a component that does not want the connection has none, and each connect is paired", async () => {
   const told: string[] = [];
   const callbacks = { onConnect: () => told.push("connect"), onDisconnect: () => told.push("disconnect") };
