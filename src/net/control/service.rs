@@ -15,7 +15,8 @@ use crate::shard::{Arrival, Who};
 use crate::wire::http::{Head, Method, TargetForm, Version};
 use crate::wire::{
     Cors, CrossOrigin, Door, Framing, JsonError, Now, Problem, Publication, Refusal, Response, Route,
-    Subscription, framing_of, openapi, prefers_open_metrics, refused, write_head,
+    Subscription, browser_client, framing_of, holds_browser_client, openapi, prefers_open_metrics, refused,
+    write_head,
 };
 
 /// What a head asks for, judged before its body is read.
@@ -45,6 +46,8 @@ pub(super) enum Task {
     Preflight(Route, CrossOrigin),
     /// Tell everything that is counted.
     Metrics(Format),
+    /// Give the browser client, unless it is held.
+    BrowserClient { is_held: bool },
     /// Anything that takes no body.
     Route(Route),
 }
@@ -148,6 +151,7 @@ impl Service {
                 false => Ok(Task::Test(Box::new(Licence::new(identity, peer)))),
                 true => Err(unsupported("application/json")),
             },
+            Route::BrowserClient => Ok(Task::BrowserClient { is_held: holds_browser_client(head) }),
             Route::Metrics if prefers_open_metrics(head) => Ok(Task::Metrics(Format::OpenMetrics)),
             Route::Metrics => Ok(Task::Metrics(Format::Text)),
             Route::Options(_) if head.field("access-control-request-method").is_some() => {
@@ -183,6 +187,7 @@ impl Service {
                 self.shared.metrics(format, move |text| later(answer(text)));
                 Ok(Outcome::Later)
             }
+            Task::BrowserClient { is_held } => Ok(Outcome::Answer(browser_client(is_held))),
             Task::Route(route) => self.answer(route, later),
         }
     }
@@ -215,7 +220,7 @@ impl Service {
                 // An id that is not one of ours is a stream that is not here.
                 Err(_) => Response::json(200, &json!({ "disconnected": 0 })),
             },
-            Route::Stream | Route::Publish | Route::Test | Route::Metrics => {
+            Route::Stream | Route::Publish | Route::Test | Route::Metrics | Route::BrowserClient => {
                 return Err(Problem::new(500, "not a plain answer"));
             }
         }))
