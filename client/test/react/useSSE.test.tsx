@@ -141,6 +141,8 @@ test("components with equal options share a connection, whatever the order they 
   await page.findByText("b true undefined");
   page.rerender(<StrictMode><Part name="a" /><Part name="b" flip /><Part name="late" /></StrictMode>);
   await page.findByText("late true undefined");
+  // Told of a connection that was open before it came.
+  expect([...told].sort()).toEqual(["a", "b", "late"]);
   server.publish(["update", 1]);
   await page.findByText("late true 1");
   expect(server.streams).toHaveLength(1);
@@ -174,9 +176,22 @@ test("a key keeps connections with equal options apart", async () => {
   expect(bob.result.current.isConnected).toBe(true);
 });
 
+test("a page that takes the place of another goes on with its connection", async () => {
+  function Page({ name }: { name: string }) {
+    return <p>{`${name} ${useSSE(FETCH).status}`}</p>;
+  }
+  const view = render(<StrictMode><Page key="first" name="first" /></StrictMode>);
+  await view.findByText("first open");
+  view.rerender(<StrictMode><Page key="second" name="second" /></StrictMode>);
+  await view.findByText("second open");
+  server.publish(["update", 1]);
+  await act(async () => {});
+  expect([server.streams.length, server.open.length]).toEqual([1, 1]);
+});
+
 test("a token is asked of a component that is still there", async () => {
-  const staying = await opened(mount({ reconnectInterval: 1, token: () => "staying" }));
   const leaving = await opened(mount({ reconnectInterval: 1, token: () => "leaving" }));
+  const staying = await opened(mount({ reconnectInterval: 1, token: () => "staying" }));
   leaving.unmount();
   server.streams[0]?.end();
   await waitFor(() => expect(server.streams).toHaveLength(2));
