@@ -9,7 +9,8 @@ import { numbered, range, Site } from "./support/site.js";
 
 /** Quick ones, so that what is lost is back soon. */
 const QUICK = { reconnectInterval: 100, maxReconnectInterval: 400, maxReconnectAttempts: 1000 };
-const END = { event: "end", data: null };
+/** The last of what is published; of a type that `EventSource` hears without being told of it. */
+const END = { event: "message", data: "the end" };
 
 let site;
 before(async () => (site = await Site.open()));
@@ -31,7 +32,7 @@ testBoth("components share one connection, and the last one gone closes it", asy
   await tab.stands("open");
   await server.publish(...numbered(1, 5), END);
   for (const component of [0, 1, 2]) {
-    assert.deepEqual(await tab.until("end", component), range(1, 5));
+    assert.deepEqual(await tab.untilEnd(component), range(1, 5));
     const log = await tab.log(component);
     assert.deepEqual([log.updates, log.connects, log.disconnects, log.resets, log.errors], [5, 1, 0, [], []]);
   }
@@ -73,7 +74,7 @@ test("a component lets go, and takes hold again where it stood", async (t) => {
   await tab.page.getByText("reconnect").click();
   await eventually(async () => assert.deepEqual([(await tab.log()).connects, await server.streams()], [2, 1]));
   await server.publish(...numbered(4, 6), END);
-  assert.deepEqual(await tab.until("end"), range(1, 6));
+  assert.deepEqual(await tab.untilEnd(), range(1, 6));
   assert.deepEqual((await tab.log()).resets, []);
 });
 
@@ -90,7 +91,7 @@ testBoth("a server that was killed is found again, and the gap is told", async (
   const second = await Server.start(t, ["--retry", "100ms"], { port: first.port });
   await tab.stands("open");
   await second.publish(...numbered(4, 6), END);
-  assert.deepEqual(await tab.until("end"), range(1, 6));
+  assert.deepEqual(await tab.untilEnd(), range(1, 6));
   const log = await tab.log();
   // History is in memory: the second server began another.
   assert.deepEqual(log.resets.map(({ reason }) => reason), ["epoch"]);
@@ -110,7 +111,7 @@ test("attempts that lead nowhere end, until somebody asks again", async (t) => {
   await server.publish(...numbered(1, 3), END);
   network.mend();
   await tab.page.getByText("reconnect").click();
-  assert.deepEqual(await tab.until("end"), range(1, 3));
+  assert.deepEqual(await tab.untilEnd(), range(1, 3));
   assert.deepEqual((await tab.log()).resets, []);
 });
 
@@ -128,7 +129,7 @@ testBoth("a network that breaks costs nothing", async (t, transport) => {
     await tab.count(20 * round + 20);
   }
   await server.publish(END);
-  assert.deepEqual(await tab.until("end"), range(1, 80));
+  assert.deepEqual(await tab.untilEnd(), range(1, 80));
   const log = await tab.log();
   assert.deepEqual(log.resets, []);
   assert.ok(log.connects > 1 && log.disconnects === log.connects - 1);
@@ -148,7 +149,7 @@ testBoth("a connection that went dead without a word is noticed", async (t, tran
   await server.publish(...numbered(4, 6));
   await tab.count(6);
   await server.publish(END);
-  assert.deepEqual(await tab.until("end"), range(1, 6));
+  assert.deepEqual(await tab.untilEnd(), range(1, 6));
   assert.equal(network.passed, 2);
   assert.deepEqual((await tab.log()).resets, []);
 });
@@ -179,7 +180,7 @@ test("five tabs have one connection, and none misses anything when its holder is
     await server.has(1);
   }
   await server.publish(END);
-  assert.deepEqual(await tabs[0].until("end"), range(1, published));
+  assert.deepEqual(await tabs[0].untilEnd(), range(1, published));
   const log = await tabs[0].log();
   assert.deepEqual(log.resets, []);
 });
@@ -198,7 +199,7 @@ test("five tabs on one connection see a break of the network together", async (t
   for (const tab of tabs) assert.deepEqual(await tab.count(200), range(1, 200));
   await server.has(1);
   await server.publish(END);
-  for (const tab of tabs) assert.deepEqual(await tab.until("end"), range(1, 200));
+  for (const tab of tabs) assert.deepEqual(await tab.untilEnd(), range(1, 200));
   for (const tab of tabs) assert.deepEqual((await tab.log()).resets, []);
 });
 
@@ -230,7 +231,7 @@ test("a token that expires is renewed, without a gap", async (t) => {
     { within: 20_000 },
   );
   await server.publish(END);
-  assert.deepEqual(await tab.until("end"), range(1, published));
+  assert.deepEqual(await tab.untilEnd(), range(1, published));
   const log = await tab.log();
   assert.deepEqual(log.resets, []);
   assert.ok(issued.length >= 5 && issued.filter((lifetime) => lifetime < 0).length === 1, String(issued));
@@ -249,7 +250,7 @@ testBoth("of ten thousand events none is lost, also across cuts", async (t, tran
   }
   await server.publish(END);
   for (const component of [0, 1]) {
-    assert.deepEqual(await tab.until("end", component), range(1, 10_000));
+    assert.deepEqual(await tab.untilEnd(component), range(1, 10_000));
     const log = await tab.log(component);
     assert.equal(log.updates, 10_000);
     assert.deepEqual(log.resets, []);
@@ -270,11 +271,73 @@ test("a page that is loaded anew goes on where it stood", async (t) => {
   await server.publish(...numbered(4, 6), END);
   await tab.page.goBack();
   await tab.show(options);
-  await tab.count(4);
-  const { events, resets } = await tab.log();
-  const data = events.map((event) => event.data);
-  // Kept by the browser and resumed, or loaded anew: each once either way.
-  assert.deepEqual(data.filter((value) => value !== null).slice(-3), range(4, 6));
-  assert.equal(new Set(data).size, data.length);
-  assert.deepEqual(resets, []);
+  assert.deepEqual(await tab.untilEnd(), range(4, 6));
+  assert.deepEqual((await tab.log()).resets, []);
+});
+
+testBoth("a proxy that has no server is asked again", async (t, transport) => {
+  const server = await Server.start(t, ["--retry", "50ms"]);
+  const network = await Network.to(t, server.port);
+  const tab = await site.tab(t);
+  await tab.show({ url: network.url, transport, ...QUICK });
+  await tab.stands("open");
+  // What a native EventSource gives up on for good.
+  network.fail();
+  await server.publish(...numbered(1, 5));
+  await eventually(() => assert.ok(network.failed >= 3));
+  network.mend();
+  await server.publish(END);
+  assert.deepEqual(await tab.untilEnd(), range(1, 5));
+  assert.deepEqual((await tab.log()).resets, []);
+});
+
+testBoth("whoever finds no room is let in when there is some", async (t, transport) => {
+  const server = await Server.start(t, ["--max-connections", "1", "--retry", "50ms"]);
+  const [inside, waiting] = [await site.tab(t), await site.tab(t)];
+  await inside.show({ url: server.url, transport, ...QUICK });
+  await inside.stands("open");
+  await waiting.show({ url: server.url, transport, ...QUICK });
+  // To be refused is not to be connected.
+  await eventually(async () => assert.ok((await waiting.log()).errors.length >= 2));
+  assert.equal((await waiting.log()).connects, 0);
+  await inside.show({}, 0);
+  await waiting.stands("open");
+  await server.publish(END);
+  assert.deepEqual(await waiting.untilEnd(), []);
+  assert.deepEqual((await waiting.log()).resets, []);
+});
+
+testBoth("a server that leaves in good order is not given up", async (t, transport) => {
+  const args = ["--retry", "50ms", "--drain-timeout", "500ms"];
+  const first = await Server.start(t, args);
+  const tab = await site.tab(t);
+  await tab.show({ url: first.url, transport, ...QUICK });
+  await tab.stands("open");
+  await first.publish(...numbered(1, 3));
+  await first.stop();
+  const second = await Server.start(t, args, { port: first.port });
+  await second.has(1);
+  await tab.stands("open");
+  await second.publish(...numbered(4, 6), END);
+  assert.deepEqual(await tab.untilEnd(), range(1, 6));
+  assert.deepEqual((await tab.log()).resets.map(({ reason }) => reason), ["epoch"]);
+});
+
+test("a browser that is online again does not wait", async (t) => {
+  const server = await Server.start(t, ["--retry", "10m"]);
+  const network = await Network.to(t, server.port);
+  const profile = await site.profile(t);
+  const tab = await site.tab(t, profile);
+  // The longest that the backoff may draw.
+  await tab.page.evaluate(() => void (Math.random = () => 0.999));
+  await tab.show({ url: network.url, reconnectInterval: 600_000, maxReconnectInterval: 600_000 });
+  await tab.stands("open");
+  await profile.setOffline(true);
+  network.cut();
+  await tab.stands("waiting");
+  await server.publish(...numbered(1, 3), END);
+  network.mend();
+  await profile.setOffline(false);
+  assert.deepEqual(await tab.untilEnd(), range(1, 3));
+  assert.deepEqual((await tab.log()).resets, []);
 });

@@ -11,7 +11,7 @@ import { createServer, request as ask } from "node:http";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
-const { PORT = "8080", FANFARE_URL = "http://127.0.0.1:3000" } = process.env;
+const { PORT = "8080", FANFARE_URL = "http://127.0.0.1:3000/api/sse" } = process.env;
 
 const path = (name) => fileURLToPath(new URL(name, import.meta.url));
 const react = await build({

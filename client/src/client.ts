@@ -159,8 +159,8 @@ export class FanfareClient<E = SSEEvents> {
   }
 
   async #open(): Promise<void> {
-    const run = ++this.#run;
-    clearTimeout(this.#timer);
+    this.#cut();
+    const run = this.#run;
     this.#set({ status: "connecting" });
     const { token, headers, withCredentials = false } = this.#options;
     let bearer: string | null | undefined;
@@ -178,10 +178,13 @@ export class FanfareClient<E = SSEEvents> {
       retry: (ms) => {
         this.#retry = ms;
       },
-      end: (error) => this.#lost(error, answered),
+      end: (error, returns) => {
+        this.#lost(error, answered, returns);
+        answered = false;
+      },
       message: (type, data, last) => {
         answered = true;
-        this.#message(type, data, last, id !== "");
+        this.#message(type, data, last);
       },
     };
     this.#spread = false;
@@ -206,9 +209,9 @@ export class FanfareClient<E = SSEEvents> {
     return transport === "eventsource" || !(token || headers || this.#tabs || this.#handlers.get("event")?.size);
   }
 
-  #message(type: string, data: string, id: string, resumed: boolean): void {
+  #message(type: string, data: string, id: string): void {
     if (type === "ping") return;
-    if (type === "connection") this.#hear(parse(data) as Word, id, resumed || this.#state.status === "open");
+    if (type === "connection") this.#hear(parse(data) as Word, id);
     else {
       // Of a server that says no word first.
       if (this.#state.status !== "open") this.#opened({});
@@ -219,12 +222,12 @@ export class FanfareClient<E = SSEEvents> {
   }
 
   /** A word of the server about this stream. */
-  #hear(word: Word, id: string, resumed: boolean): void {
+  #hear(word: Word, id: string): void {
     if (word.status !== "connected") {
       this.#spread = true;
       return;
     }
-    const isLost = resumed && word.recovered === false;
+    const isLost = this.#position.id !== "" && word.recovered === false;
     const reset = { reason: word.reason ?? "unknown", lastEventId: id };
     this.#position.moveTo(id);
     // A position of its own, which other tabs may come back to.
@@ -259,9 +262,9 @@ export class FanfareClient<E = SSEEvents> {
     this.#state = { ...this.#state, lastEventId: this.#position.id };
   }
 
-  /** The stream is over, or was none. `answered`: it was one. */
-  #lost(error: SSEError, answered = false): void {
-    this.#cut();
+  /** The stream is over, or was none. `answered`: it was one. `returns`: the browser makes another by itself. */
+  #lost(error: SSEError, answered = false, returns = false): void {
+    if (!returns) this.#cut();
     const { token, maxReconnectAttempts = Infinity, maxReconnectInterval = 30000 } = this.#options;
     const isTokens = [401, 403].includes(error.status) && typeof token === "function";
     const attempts = this.#state.attempts + 1;
@@ -274,7 +277,7 @@ export class FanfareClient<E = SSEEvents> {
     const run = this.#run;
     this.#set({ status: "waiting", error, attempts, ...NOT_OPEN });
     this.#emit("error", error);
-    if (run !== this.#run || this.#state.status !== "waiting") return;
+    if (returns || run !== this.#run || this.#state.status !== "waiting") return;
     // Full jitter, but what the server has drawn for this client is drawn already.
     const step = Math.min(maxReconnectInterval, this.#retry * 2 ** (attempts - 1));
     const delay = answered && (this.#spread || attempts === 1) ? this.#retry : Math.random() * step;

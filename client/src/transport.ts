@@ -5,8 +5,8 @@ import { SSEError } from "./options.js";
 export interface StreamSink extends ParserSink {
   /** Something came, if only a comment. */
   alive(): void;
-  /** The stream is over. */
-  end(error: SSEError): void;
+  /** The stream is over. `returns`: the browser makes another by itself, for this same sink. */
+  end(error: SSEError, returns?: boolean): void;
 }
 
 /** Ends the stream without another word to its sink. */
@@ -81,6 +81,7 @@ export function openEventSource(
     if (answered && source.readyState === EventSource.CONNECTING) {
       answered = false;
       sink.alive();
+      sink.end(new SSEError("the stream ended"), true);
       return;
     }
     source.close();

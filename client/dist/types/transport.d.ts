@@ -4,8 +4,8 @@ import { SSEError } from "./options.js";
 export interface StreamSink extends ParserSink {
     /** Something came, if only a comment. */
     alive(): void;
-    /** The stream is over. */
-    end(error: SSEError): void;
+    /** The stream is over. `returns`: the browser makes another by itself, for this same sink. */
+    end(error: SSEError, returns?: boolean): void;
 }
 /** Ends the stream without another word to its sink. */
 export type Close = () => void;

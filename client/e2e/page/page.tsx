@@ -2,8 +2,8 @@
 
 import { StrictMode, useState } from "react";
 import { createRoot } from "react-dom/client";
-import type { SSEEvent } from "../../src/index.js";
-import { useSSE, useSSEEvent, type SSEReset, type UseSSEOptions } from "../../src/react/index.js";
+import type { SSEEvent, SSEReset } from "../../src/index.js";
+import { useSSE, useSSEEvent, type UseSSEOptions } from "../../src/react/index.js";
 
 interface Log {
   events: SSEEvent[];

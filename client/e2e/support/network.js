@@ -7,10 +7,12 @@ export class Network {
   #listener;
   #pairs = new Set();
   #port;
-  /** Whether who connects gets through. */
-  #whole = true;
+  /** What becomes of who connects. */
+  #fate = "passed";
   /** How many connections got through. */
   passed = 0;
+  /** How many requests were answered by `fail`. */
+  failed = 0;
 
   /** Leads to that port of this machine. */
   static async to(test, port) {
@@ -32,12 +34,21 @@ export class Network {
 
   /** Breaks every connection, and lets nobody through until `mend`. */
   cut() {
-    this.#whole = false;
-    for (const pair of this.#pairs) for (const socket of pair) socket.resetAndDestroy();
+    this.#break("cut");
+  }
+
+  /** Breaks every connection, and answers who comes as a proxy does that reaches no server, until `mend`. */
+  fail() {
+    this.#break("failed");
   }
 
   mend() {
-    this.#whole = true;
+    this.#fate = "passed";
+  }
+
+  #break(fate) {
+    this.#fate = fate;
+    for (const pair of this.#pairs) for (const socket of pair) socket.resetAndDestroy();
   }
 
   /** Every connection goes dead without a word, as where a cable is pulled or a router forgets; new ones get through. */
@@ -51,8 +62,16 @@ export class Network {
   }
 
   #pass(near) {
-    if (!this.#whole) {
+    near.on("error", () => {});
+    if (this.#fate === "cut") {
       near.resetAndDestroy();
+      return;
+    }
+    if (this.#fate === "failed") {
+      near.once("data", () => {
+        this.failed += 1;
+        near.end("HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+      });
       return;
     }
     this.passed += 1;
@@ -61,9 +80,9 @@ export class Network {
     this.#pairs.add(pair);
     near.pipe(far);
     far.pipe(near);
+    far.on("error", () => {});
     for (const socket of pair) {
       socket.setNoDelay(true);
-      socket.on("error", () => {});
       socket.on("close", () => {
         this.#pairs.delete(pair);
         for (const other of pair) other.destroy();

@@ -65,8 +65,17 @@ export class Server {
 
   /** Without a word to anybody. */
   async kill() {
+    await this.#end("SIGKILL");
+  }
+
+  /** Once every stream has left. */
+  async stop() {
+    await this.#end("SIGTERM");
+  }
+
+  async #end(signal) {
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
-    this.#child.kill("SIGKILL");
+    this.#child.kill(signal);
     await once(this.#child, "exit");
   }
 }

@@ -107,12 +107,9 @@ export class Tab {
     return this.page.evaluate((component) => window.logs[component], component);
   }
 
-  /** Waits until a component has had an event of that type, and returns the data of all before it. */
-  async until(type, component = 0) {
-    await this.page.waitForFunction(
-      ([type, component]) => window.logs[component]?.events.at(-1)?.type === type,
-      [type, component],
-    );
+  /** Waits until a component has had a `message`, and returns the data of all before it. */
+  async untilEnd(component = 0) {
+    await this.page.waitForFunction((component) => window.logs[component]?.events.at(-1)?.type === "message", component);
     const { events } = await this.log(component);
     return events.slice(0, -1).map((event) => event.data);
   }

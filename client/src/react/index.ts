@@ -1,5 +1,5 @@
 "use client";
 
-export type { SSEReset, UseSSEOptions } from "./options.js";
+export type { UseSSEOptions } from "./options.js";
 export { useSSE, type UseSSEResult } from "./useSSE.js";
 export { useSSEEvent, type UseSSEEventOptions } from "./useSSEEvent.js";

@@ -1,16 +1,10 @@
-import type { ClientOptions, ClientState, SSEError, SSEEvent, SSEEvents } from "../index.js";
-
-/** What `onReset` is told: events were missed, so whatever was built from them must be fetched anew. */
-export interface SSEReset {
-  readonly reason: string;
-  readonly lastEventId: string;
-}
+import type { ClientOptions, ClientState, SSEError, SSEEvent, SSEEvents, SSEReset } from "../index.js";
 
 /** The options of a connection, and what one component does with it. */
 export interface UseSSEOptions<E = SSEEvents> extends ClientOptions {
   /** First step of the backoff in milliseconds. Default 3000. */
   reconnectInterval?: number;
-  /** Attempts in a row without an open stream, after which `status` is `failed`. Default 5. */
+  /** Further attempts in a row that open no stream, after which `status` is `failed`. Default 5. */
   maxReconnectAttempts?: number;
   /** How many of the newest events `events` holds. Default 100; 0 holds none. */
   maxEvents?: number;

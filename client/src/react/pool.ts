@@ -47,6 +47,8 @@ function open(key: string, first: Latest<SSEEvents>): Shared {
       return typeof token === "function" ? token() : (token ?? null);
     };
   }
+  // Whoever joins later may want events whose names are not known yet, which `EventSource` cannot give.
+  if ((options.transport ?? "auto") === "auto") options.transport = "fetch";
   const shared: Shared = { client: new FanfareClient(options), holders, closing: undefined };
   pool.set(key, shared);
   return shared;

@@ -141,6 +141,8 @@ test("components with equal options share a connection, whatever the order they 
   await page.findByText("b true undefined");
   page.rerender(<StrictMode><Part name="a" /><Part name="b" flip /><Part name="late" /></StrictMode>);
   await page.findByText("late true undefined");
+  // Told of a connection that was open before it came.
+  expect([...told].sort()).toEqual(["a", "b", "late"]);
   server.publish(["update", 1]);
   await page.findByText("late true 1");
   expect(server.streams).toHaveLength(1);
@@ -172,6 +174,29 @@ test("a key keeps connections with equal options apart", async () => {
   ada.unmount();
   await waitFor(() => expect(server.open).toHaveLength(1));
   expect(bob.result.current.isConnected).toBe(true);
+});
+
+test("a page that takes the place of another goes on with its connection", async () => {
+  function Page({ name }: { name: string }) {
+    return <p>{`${name} ${useSSE(FETCH).status}`}</p>;
+  }
+  const view = render(<StrictMode><Page key="first" name="first" /></StrictMode>);
+  await view.findByText("first open");
+  view.rerender(<StrictMode><Page key="second" name="second" /></StrictMode>);
+  await view.findByText("second open");
+  server.publish(["update", 1]);
+  await act(async () => {});
+  expect([server.streams.length, server.open.length]).toEqual([1, 1]);
+});
+
+test("a token is asked of a component that is still there", async () => {
+  const leaving = await opened(mount({ reconnectInterval: 1, token: () => "leaving" }));
+  const staying = await opened(mount({ reconnectInterval: 1, token: () => "staying" }));
+  leaving.unmount();
+  server.streams[0]?.end();
+  await waitFor(() => expect(server.streams).toHaveLength(2));
+  expect(server.streams[1]?.headers.get("Authorization")).toBe("Bearer staying");
+  await opened(staying);
 });
 
 test("a component that does not want the connection has none, and each connect is paired", async () => {
@@ -244,14 +269,14 @@ test("a final refusal is an error that is shown, and another component tries aga
   expect([server.streams.length, hook.result.current.error]).toEqual([1, null]);
 });
 
-test("after five reconnects in a row it has failed, and `reconnect` begins anew", async () => {
+test("after one attempt and five more it has failed, and `reconnect` begins anew", async () => {
   const attempt = vi.fn(() => {
     throw new TypeError("no network");
   });
   server.refusal = attempt;
   const hook = mount({ reconnectInterval: 1, maxReconnectInterval: 1 });
   await waitFor(() => expect(hook.result.current.status).toBe("failed"));
-  expect(attempt).toHaveBeenCalledTimes(1 + 5);
+  expect(attempt).toHaveBeenCalledTimes(6);
   server.refusal = undefined;
   act(() => hook.result.current.reconnect());
   await opened(hook);

@@ -1,3 +1,3 @@
-export type { SSEReset, UseSSEOptions } from "./options.js";
+export type { UseSSEOptions } from "./options.js";
 export { useSSE, type UseSSEResult } from "./useSSE.js";
 export { useSSEEvent, type UseSSEEventOptions } from "./useSSEEvent.js";
