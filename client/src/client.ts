@@ -211,7 +211,7 @@ export class FanfareClient<E = SSEEvents> {
 
   #message(type: string, data: string, id: string): void {
     if (type === "ping") return;
-    if (type === "connection") this.#hear(parse(data) as Word, id);
+    if (type === "connection") this.#hear(Object(parse(data)) as Word, id);
     else {
       // Of a server that says no word first.
       if (this.#state.status !== "open") this.#opened({});

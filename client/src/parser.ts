@@ -25,10 +25,9 @@ export class Parser {
   }
 
   push(text: string): void {
-    if (this.#afterCr && text !== "") {
-      this.#afterCr = false;
-      if (text.startsWith("\n")) text = text.slice(1);
-    }
+    // The decoder had only a part of a character.
+    if (text === "") return;
+    if (this.#afterCr && text.startsWith("\n")) text = text.slice(1);
     let start = 0;
     for (const end of text.matchAll(LINE_END)) {
       this.#line.push(text.slice(start, end.index));

@@ -104,7 +104,7 @@ const JSON: &str = "Content-Type: application/json\r\n";
 const NDJSON: &str = "Content-Type: application/x-ndjson\r\n";
 
 /// Requests to an open server, and what must come of them: path as described, method, target, fields, body, status.
-const OPEN: [(&str, &str, &str, &str, &str, u16); 29] = [
+const OPEN: [(&str, &str, &str, &str, &str, u16); 31] = [
     ("/api/sse", "HEAD", "/api/sse?topic=a.*", "", "", 200),
     ("/api/sse", "OPTIONS", "/api/sse", "", "", 204),
     ("/api/sse", "GET", "/api/sse?topic=a..b", "", "", 400),

@@ -14,9 +14,9 @@ use crate::net::shared::Shared;
 use crate::shard::{Arrival, Who};
 use crate::wire::http::{Head, Method, TargetForm, Version};
 use crate::wire::{
-    Cors, CrossOrigin, Door, EventId, Framing, JsonError, Now, Problem, Publication, Refusal, Response, Route,
-    Subscription, browser_client, framing_of, holds_browser_client, openapi, prefers_open_metrics, refused,
-    write_head,
+    Cors, CrossOrigin, Door, EventId, Framing, JsonError, Now, Problem, Publication, Refusal, Response,
+    Route, Subscription, browser_client, framing_of, holds_browser_client, openapi, prefers_open_metrics,
+    refused, write_head,
 };
 
 /// What a head asks for, judged before its body is read.
