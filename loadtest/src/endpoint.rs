@@ -1,4 +1,4 @@
-//! Where the streams of a server are.
+//! Where a server is, and what on it.
 
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::str::FromStr;
@@ -10,26 +10,9 @@ use anyhow::{Context as _, Error, Result, ensure};
 pub(crate) struct Endpoint {
     pub(crate) address: SocketAddr,
     /// The `Host` field: as typed, with the port.
-    host: String,
-    /// Path and query of the stream.
-    target: String,
-}
-
-impl Endpoint {
-    pub(crate) fn stream_request(&self) -> String {
-        let Self { target, host, .. } = self;
-        format!("GET {target} HTTP/1.1\r\nHost: {host}\r\nAccept: text/event-stream\r\n\r\n")
-    }
-
-    /// The publish endpoint stands under the stream's path, without its query.
-    pub(crate) fn publish_request(&self, body: &str) -> String {
-        let path = self.target.split('?').next().unwrap_or_default().trim_end_matches('/');
-        let (host, length) = (&self.host, body.len());
-        format!(
-            "POST {path}/events HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n\
-             Content-Length: {length}\r\n\r\n{body}"
-        )
-    }
+    pub(crate) host: String,
+    /// Path and query, which may have placeholders.
+    pub(crate) target: String,
 }
 
 impl FromStr for Endpoint {
@@ -62,15 +45,11 @@ mod tests {
     fn urls() {
         let endpoint: Endpoint = "http://127.0.0.1:3000/api/sse?topic=a".parse().unwrap();
         assert_eq!(endpoint.address, SocketAddr::from(([127, 0, 0, 1], 3000)));
-        assert!(
-            endpoint
-                .stream_request()
-                .starts_with("GET /api/sse?topic=a HTTP/1.1\r\nHost: 127.0.0.1:3000\r\n")
-        );
-        assert!(endpoint.publish_request("{}").starts_with("POST /api/sse/events HTTP/1.1\r\n"));
+        assert_eq!((&*endpoint.host, &*endpoint.target), ("127.0.0.1:3000", "/api/sse?topic=a"));
         let bare: Endpoint = "http://127.0.0.1".parse().unwrap();
-        assert_eq!(bare.address.port(), 80);
-        assert!(bare.publish_request("{}").starts_with("POST /events "));
+        assert_eq!((bare.address.port(), &*bare.host, &*bare.target), (80, "127.0.0.1:80", "/"));
+        let query: Endpoint = "http://127.0.0.1:1?user={n}".parse().unwrap();
+        assert_eq!(query.target, "/?user={n}");
         for bad in [
             "https://127.0.0.1/",
             "127.0.0.1:1",

@@ -5,24 +5,35 @@
 //!
 //! # Layout
 //!
+//! - `swarm`: many streams on a server: opened, read, each event checked.
+//! - `publish`: publishing to a server, as fast as acknowledged or at a rate.
 //! - `floor`: the physical limit. Accepts, writes a fixed head, and on a publish does one bare `send`
 //!   for each stream.
-//! - `load`: opens streams on a server, publishes, checks that each stream gets each event once and in
-//!   order, and measures both sides.
-//! - `compare`: runs `load` in turns against the floor and a server, each a process of its own.
+//! - `run`: scenarios, played in turns on the floor and on servers, each a process of its own.
+//! - `peer`: a server to load, described by a file.
+//! - `result`, `figure`, `latency`: what a run writes down. `report`: tables and charts of it.
+//! - `payload`, `template`: what is in an event, and in a request.
 //! - `http`, `sse`: the client's side of the protocol, fed at any cut.
-//! - `usage`, `machine`: what `/proc` says about a process and about this machine.
+//! - `usage`, `machine`: what `/proc` says about processes and about this machine.
 
 mod cli;
 mod clock;
-mod compare;
 mod endpoint;
+mod figure;
 mod floor;
 mod http;
-mod load;
+mod latency;
 mod machine;
+mod payload;
+mod peer;
+mod publish;
+mod report;
+mod result;
+mod run;
 mod sse;
 mod stop;
+mod swarm;
+mod template;
 mod usage;
 
 use std::process::ExitCode;
@@ -50,8 +61,11 @@ fn run(command: Command) -> Result<bool> {
     // A stream costs one descriptor on either side, and the soft limit is often 1024.
     rlimit::increase_nofile_limit(u64::MAX)?;
     match command {
+        Command::Swarm(options) => swarm::command(&options),
+        Command::Publish(options) => publish::command(&options),
         Command::Floor(options) => floor::run(&options).map(|()| true),
-        Command::Load(options) => load::command(&options),
-        Command::Compare(options) => compare::command(&options),
+        Command::Run(options) => run::command(&options),
+        Command::Report(options) => report::command(&options),
+        Command::Crew => swarm::serve_crews().map(|()| true),
     }
 }

@@ -1,128 +1,88 @@
-//! Events out of a stream's bytes, with a small fixed state: nothing of an event is kept but what the
-//! load tester checks.
+//! Events out of a stream's bytes, at any cut. Between reads nothing is kept but an unfinished event.
 
 use std::io::BufRead as _;
 
-/// Bytes of a line that are kept: enough for `data: {"n":18446744073709551615,`.
-const KEPT: usize = 40;
-const NUMBER: &[u8] = b"{\"n\":";
-const REFUSED: &[u8] = b"{\"status\":\"refused\"";
+use anyhow::{Result, ensure};
 
-/// The kinds that are told apart by the `event` field.
+/// Limit of one event with all its fields, in bytes: 4 MiB. More is a stream that never ends its event.
+const MAX_EVENT: usize = 4 * 1024 * 1024;
+
+/// One block of a stream, up to its empty line: an event, or only a comment, or only a field such as `retry`.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-enum Name {
-    #[default]
-    Other,
-    Connection,
-    Ping,
+pub(crate) struct Block<'a> {
+    pub(crate) event: &'a [u8],
+    /// The first `data` line; `None` without one.
+    pub(crate) data: Option<&'a [u8]>,
+    /// There are more `data` lines.
+    pub(crate) has_more: bool,
+    pub(crate) id: Option<&'a [u8]>,
+    pub(crate) has_comment: bool,
 }
 
-/// One event, as far as the load tester looks at it.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Event {
-    /// The greeting, or another word of the server about this stream.
-    Connection { refused: bool },
-    /// A heartbeat.
-    Ping,
-    /// `data` of `length` bytes; `n` when it begins with `{"n":`.
-    Data { n: Option<u64>, length: u32 },
-}
-
-/// Splits a stream into lines at LF, CR and CRLF, and lines into events at empty lines. State: 64 bytes.
-#[derive(Debug)]
+/// Splits a stream into lines at LF, CR and CRLF, and lines into blocks at empty lines.
+#[derive(Debug, Default)]
 pub(crate) struct EventScanner {
-    /// The unfinished line: its first bytes, and its length in all.
-    line: [u8; KEPT],
-    line_length: u32,
-    /// Bytes of `data` so far; `None` while the event has no `data` field.
-    data: Option<u32>,
-    n: Option<u64>,
-    name: Name,
-    refused: bool,
-    /// The last byte was a CR that ended a line: an LF right after it is the rest of that end.
+    /// The unfinished block. Empty, without memory of its own, nearly always.
+    partial: Vec<u8>,
+    /// The last block ended with a CR: an LF right after it is the rest of that end.
     after_cr: bool,
 }
 
 impl EventScanner {
-    pub(crate) fn new() -> Self {
-        Self {
-            line: [0; KEPT],
-            line_length: 0,
-            data: None,
-            n: None,
-            name: Name::Other,
-            refused: false,
-            after_cr: false,
+    pub(crate) fn feed(&mut self, mut bytes: &[u8], mut sink: impl FnMut(Block<'_>)) -> Result<()> {
+        if self.after_cr && !bytes.is_empty() {
+            self.after_cr = false;
+            bytes = bytes.strip_prefix(b"\n").unwrap_or(bytes);
         }
+        if self.partial.is_empty() {
+            let rest = self.take_blocks(bytes, &mut sink);
+            self.partial.extend_from_slice(rest);
+        } else {
+            let mut whole = std::mem::take(&mut self.partial);
+            whole.extend_from_slice(bytes);
+            let rest = self.take_blocks(&whole, &mut sink).to_vec();
+            self.partial = rest;
+        }
+        ensure!(self.partial.len() <= MAX_EVENT, "an event of over {MAX_EVENT} bytes");
+        Ok(())
     }
 
-    pub(crate) fn feed(&mut self, mut bytes: &[u8], mut sink: impl FnMut(Event)) {
-        while !bytes.is_empty() {
-            if std::mem::take(&mut self.after_cr) && bytes[0] == b'\n' {
-                bytes = &bytes[1..];
-                continue;
+    /// Hands on the whole blocks. The bytes of the unfinished one.
+    fn take_blocks<'a>(&mut self, bytes: &'a [u8], sink: &mut impl FnMut(Block<'_>)) -> &'a [u8] {
+        let (mut start, mut at, mut block) = (0, 0, Block::default());
+        while let Some(length) = line_end(&bytes[at..]) {
+            let line = &bytes[at..at + length];
+            let is_cr = bytes[at + length] == b'\r';
+            at += length + 1;
+            if is_cr && bytes.get(at) == Some(&b'\n') {
+                at += 1;
+            } else if is_cr && at == bytes.len() && line.is_empty() {
+                self.after_cr = true;
             }
-            let Some(end) = line_end(bytes) else {
-                self.keep(bytes);
-                return;
-            };
-            self.after_cr = bytes[end] == b'\r';
-            if self.line_length == 0 {
-                self.take_line(&bytes[..end], end, &mut sink);
+            if line.is_empty() {
+                sink(std::mem::take(&mut block));
+                start = at;
             } else {
-                self.keep(&bytes[..end]);
-                let (line, length) = (self.line, self.line_length as usize);
-                self.take_line(&line[..length.min(KEPT)], length, &mut sink);
-                self.line_length = 0;
+                block.take_line(line);
             }
-            bytes = &bytes[end + 1..];
         }
+        &bytes[start..]
     }
+}
 
-    fn keep(&mut self, bytes: &[u8]) {
-        let start = (self.line_length as usize).min(KEPT);
-        let end = (start + bytes.len()).min(KEPT);
-        self.line[start..end].copy_from_slice(&bytes[..end - start]);
-        self.line_length = self.line_length.saturating_add(u32::try_from(bytes.len()).unwrap_or(u32::MAX));
-    }
-
-    /// A whole line, of which `line` are the first bytes and `length` all.
-    fn take_line(&mut self, line: &[u8], length: usize, sink: &mut impl FnMut(Event)) {
-        if length == 0 {
-            return self.take_event(sink);
-        }
+impl<'a> Block<'a> {
+    fn take_line(&mut self, line: &'a [u8]) {
         let colon = line.iter().position(|&byte| byte == b':').unwrap_or(line.len());
-        let start = if line.get(colon + 1) == Some(&b' ') { colon + 2 } else { colon + 1 }.min(line.len());
-        let value = &line[start..];
+        let value = line.get(colon + 1..).unwrap_or_default();
+        let value = value.strip_prefix(b" ").unwrap_or(value);
         match &line[..colon] {
-            b"data" => {
-                if self.data.is_none() {
-                    self.n = number(value);
-                    self.refused = value.starts_with(REFUSED);
-                }
-                let length = u32::try_from(length - start).unwrap_or(u32::MAX);
-                self.data =
-                    Some(self.data.map_or(length, |before| before.saturating_add(length).saturating_add(1)));
-            }
-            b"event" => {
-                self.name = match value {
-                    b"connection" => Name::Connection,
-                    b"ping" => Name::Ping,
-                    _ => Name::Other,
-                }
-            }
+            b"data" if self.data.is_some() => self.has_more = true,
+            b"data" => self.data = Some(value),
+            b"event" => self.event = value,
+            b"id" => self.id = Some(value),
+            b"" => self.has_comment = true,
             _ => {}
         }
-    }
-
-    fn take_event(&mut self, sink: &mut impl FnMut(Event)) {
-        let (name, n) = (std::mem::take(&mut self.name), self.n.take());
-        let Some(length) = self.data.take() else { return };
-        sink(match name {
-            Name::Connection => Event::Connection { refused: self.refused },
-            Name::Ping => Event::Ping,
-            Name::Other => Event::Data { n, length },
-        });
     }
 }
 
@@ -136,57 +96,71 @@ fn line_end(bytes: &[u8]) -> Option<usize> {
     if line.contains(&b'\r') { line.iter().position(|&byte| byte == b'\r') } else { lf }
 }
 
-fn number(data: &[u8]) -> Option<u64> {
-    let rest = data.strip_prefix(NUMBER)?;
-    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    std::str::from_utf8(&rest[..digits]).ok()?.parse().ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn events(pieces: &[&[u8]]) -> Vec<Event> {
-        let (mut scanner, mut out) = (EventScanner::new(), Vec::new());
+    /// Event, data, more data, id, comment.
+    type Seen = (String, Option<String>, bool, Option<String>, bool);
+
+    fn blocks(pieces: &[&[u8]]) -> Vec<Seen> {
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        let (mut scanner, mut out) = (EventScanner::default(), Vec::new());
         for piece in pieces {
-            scanner.feed(piece, |event| out.push(event));
+            scanner
+                .feed(piece, |block| {
+                    let Block { event, data, has_more, id, has_comment } = block;
+                    out.push((text(event), data.map(text), has_more, id.map(text), has_comment));
+                })
+                .unwrap();
         }
+        assert!(scanner.partial.is_empty());
         out
     }
 
-    const STREAM: &str = "retry: 3000\nid: 1-0\nevent: connection\ndata: {\"status\":\"connected\",\"clientId\":\"c-1\"}\n\n\
-        id: 1-1\nevent: load\ndata: {\"n\":1,\"pad\":\"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\"}\n\n\
-        : comment\n\nid: 9-9\n\nevent: ping\ndata: {}\n\ndata:{\"n\":18446744073709551615}\ndata\ndata: two\n\n\
-        dataset: 1\ndata: foreign\n\n\
-        event: connection\r\ndata: {\"status\":\"refused\",\"reason\":\"full\"}\r\n\r\ndata: {\"n\":7}\r\rdata: {\"n\":8}\n\n";
+    const STREAM: &str = "retry: 3000\nid: 1-0\nevent: connection\ndata: {\"status\":\"connected\"}\n\n\
+        id: 1-1\ndata: one\n\n: comment\n\nid\n\nevent: ping\r\ndata: {}\r\n\r\ndata:one\rdata\rdata: two\r\r\
+        data: after\n\ndataset: 1\ndata:  x\n\n";
 
-    fn expected() -> Vec<Event> {
+    fn expected() -> Vec<Seen> {
+        let seen = |event: &str, data: Option<&str>, more, id: Option<&str>, comment| {
+            (event.to_owned(), data.map(str::to_owned), more, id.map(str::to_owned), comment)
+        };
         vec![
-            Event::Connection { refused: false },
-            Event::Data { n: Some(1), length: 66 },
-            Event::Ping,
-            Event::Data { n: Some(u64::MAX), length: 31 },
-            Event::Data { n: None, length: 7 },
-            Event::Connection { refused: true },
-            Event::Data { n: Some(7), length: 7 },
-            Event::Data { n: Some(8), length: 7 },
+            seen("connection", Some("{\"status\":\"connected\"}"), false, Some("1-0"), false),
+            seen("", Some("one"), false, Some("1-1"), false),
+            seen("", None, false, None, true),
+            seen("", None, false, Some(""), false),
+            seen("ping", Some("{}"), false, None, false),
+            seen("", Some("one"), true, None, false),
+            seen("", Some("after"), false, None, false),
+            seen("", Some(" x"), false, None, false),
         ]
     }
 
     #[test]
     fn every_cut_gives_the_same() {
         let whole = STREAM.as_bytes();
-        assert_eq!(events(&[whole]), expected());
+        assert_eq!(blocks(&[whole]), expected());
         for first in 0..=whole.len() {
             for second in first..=whole.len() {
                 let pieces = [&whole[..first], &whole[first..second], &whole[second..]];
-                assert_eq!(events(&pieces), expected(), "cut at {first} and {second}");
+                assert_eq!(blocks(&pieces), expected(), "cut at {first} and {second}");
             }
         }
         for size in 1..80 {
             let pieces: Vec<&[u8]> = whole.chunks(size).collect();
-            assert_eq!(events(&pieces), expected(), "pieces of {size}");
+            assert_eq!(blocks(&pieces), expected(), "pieces of {size}");
         }
+    }
+
+    #[test]
+    fn an_event_without_end_is_refused() {
+        let mut scanner = EventScanner::default();
+        let piece = vec![b'x'; MAX_EVENT / 2];
+        assert!(scanner.feed(&piece, |_| ()).is_ok());
+        assert!(scanner.feed(&piece, |_| ()).is_ok());
+        assert!(scanner.feed(b"x", |_| ()).is_err());
     }
 
     #[test]

@@ -30,11 +30,6 @@ impl Stop {
         Ok(Self { interrupted, deadline: clock::now() + limit })
     }
 
-    /// The same signals, and a deadline counted from now.
-    pub(crate) fn again(&self, limit: Duration) -> Self {
-        Self { interrupted: self.interrupted.clone(), deadline: clock::now() + limit }
-    }
-
     pub(crate) fn is_interrupted(&self) -> bool {
         self.interrupted.load(Ordering::Relaxed)
     }

@@ -18,10 +18,16 @@ pub(crate) struct Cpu {
 }
 
 impl Cpu {
-    pub(crate) fn of(pid: u32) -> Result<Self> {
-        let stat =
-            fs::read_to_string(format!("/proc/{pid}/stat")).with_context(|| format!("no process {pid}"))?;
-        Ok(Self { coarse: coarse(&stat).context("unexpected form of /proc/PID/stat")?, fine: fine(pid) })
+    /// Of these processes together.
+    pub(crate) fn of(pids: &[u32]) -> Result<Self> {
+        let mut sum = Self { coarse: Duration::ZERO, fine: Duration::ZERO };
+        for pid in pids {
+            let stat = fs::read_to_string(format!("/proc/{pid}/stat"));
+            let stat = stat.with_context(|| format!("no process {pid}"))?;
+            sum.coarse += coarse(&stat).context("unexpected form of /proc/PID/stat")?;
+            sum.fine += fine(*pid);
+        }
+        Ok(sum)
     }
 
     /// CPU time spent since `before`. The fine reading stands unless a thread that ended took its
@@ -50,8 +56,43 @@ fn fine(pid: u32) -> Duration {
     Duration::from_nanos(nanos.sum())
 }
 
-/// Proportional set size in bytes: a page shared by two processes counts half in each.
-pub(crate) fn pss(pid: u32) -> Result<u64> {
+/// A process and all under it, which serve with it.
+pub(crate) fn family(pid: u32) -> Vec<u32> {
+    let mut all = vec![pid];
+    let mut next = 0;
+    while let Some(&parent) = all.get(next) {
+        next += 1;
+        let Ok(threads) = fs::read_dir(format!("/proc/{parent}/task")) else { continue };
+        for thread in threads.flatten() {
+            let children = fs::read_to_string(thread.path().join("children")).unwrap_or_default();
+            all.extend(children.split_ascii_whitespace().filter_map(|child| child.parse::<u32>().ok()));
+        }
+    }
+    all
+}
+
+/// Memory of the kernel in bytes: its slabs, and what it counts as TCP buffers. Of the whole machine.
+pub(crate) fn kernel_memory() -> Result<u64> {
+    let meminfo = fs::read_to_string("/proc/meminfo").context("cannot read /proc/meminfo")?;
+    let sockstat = fs::read_to_string("/proc/net/sockstat").context("cannot read /proc/net/sockstat")?;
+    kernel_memory_in(&meminfo, &sockstat).context("unexpected form of /proc/meminfo or /proc/net/sockstat")
+}
+
+fn kernel_memory_in(meminfo: &str, sockstat: &str) -> Option<u64> {
+    const PAGE: u64 = 4096;
+    let slab = meminfo.lines().find_map(|line| line.strip_prefix("Slab:"))?;
+    let kib: u64 = slab.trim().trim_end_matches("kB").trim().parse().ok()?;
+    let tcp = sockstat.lines().find_map(|line| line.strip_prefix("TCP:"))?;
+    let pages: u64 = tcp.split_ascii_whitespace().skip_while(|&word| word != "mem").nth(1)?.parse().ok()?;
+    Some(kib * 1024 + pages * PAGE)
+}
+
+/// Proportional set size in bytes of these processes: a page shared by two counts half in each.
+pub(crate) fn pss(pids: &[u32]) -> Result<u64> {
+    pids.iter().try_fold(0, |sum, &pid| Ok(sum + pss_of(pid)?))
+}
+
+fn pss_of(pid: u32) -> Result<u64> {
     let path = format!("/proc/{pid}/smaps_rollup");
     let rollup = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
     let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:")).context("no Pss in smaps_rollup")?;
@@ -81,8 +122,26 @@ mod tests {
     #[test]
     fn this_process() {
         let pid = std::process::id();
-        assert!(pss(pid).unwrap() > 100_000);
-        let before = Cpu::of(pid).unwrap();
-        assert!(Cpu::of(pid).unwrap().since(&before) < Duration::from_secs(60));
+        assert!(pss(&[pid]).unwrap() > 100_000);
+        let before = Cpu::of(&[pid]).unwrap();
+        assert!(Cpu::of(&[pid]).unwrap().since(&before) < Duration::from_secs(60));
+        assert!(kernel_memory().unwrap() > 100_000);
+    }
+
+    #[test]
+    fn a_family() {
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let pid = std::process::id();
+        assert!(family(pid).contains(&child.id()) && family(pid)[0] == pid);
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    #[test]
+    fn memory_of_the_kernel() {
+        let meminfo = "MemTotal: 100 kB\nSlab:   1000 kB\nSReclaimable: 1 kB\n";
+        let sockstat = "sockets: used 200\nTCP: inuse 5 orphan 0 tw 3 alloc 6 mem 2\nUDP: inuse 1 mem 9\n";
+        assert_eq!(kernel_memory_in(meminfo, sockstat), Some(1000 * 1024 + 2 * 4096));
+        assert_eq!(kernel_memory_in("", sockstat), None);
     }
 }

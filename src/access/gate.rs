@@ -89,24 +89,20 @@ impl Access {
 #[derive(Clone, Debug)]
 pub(crate) struct Licence {
     identity: Identity,
-    /// Whose publishing it counts against.
-    rate_key: Arc<str>,
+    peer: IpAddr,
 }
 
 impl Licence {
     /// Of somebody at that address.
     pub(crate) fn new(identity: Identity, peer: IpAddr) -> Self {
-        let key = identity
-            .rate_key
-            .clone()
-            .or_else(|| identity.profile.user.as_ref().map(|user| format!("user {user}").into()));
-        let rate_key = key.unwrap_or_else(|| peer.to_string().into());
-        Self { identity, rate_key }
+        Self { identity, peer }
     }
 
     /// Whose publishing it counts against.
-    pub(crate) fn rate_key(&self) -> &Arc<str> {
-        &self.rate_key
+    pub(crate) fn rate_key(&self) -> Arc<str> {
+        let identity = &self.identity;
+        let user = || identity.profile.user.as_ref().map(|user| format!("user {user}").into());
+        identity.rate_key.clone().or_else(user).unwrap_or_else(|| self.peer.to_string().into())
     }
 
     /// Judges where a publication goes to: 403.

@@ -35,6 +35,11 @@ impl RateLimit {
         Self { per_second: per_second.map(f64::from), buckets: HashMap::new() }
     }
 
+    /// Whether there is one.
+    pub(crate) fn is_on(&self) -> bool {
+        self.per_second.is_some()
+    }
+
     /// Takes so many events from a key's bucket, or says how long to wait until that can succeed.
     pub(crate) fn take(&mut self, key: &Arc<str>, events: usize, now: Now) -> Result<(), Duration> {
         let Some(rate) = self.per_second else { return Ok(()) };

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use mio::Waker;
 
+use super::worker::Letter;
 use crate::shard::{Command, Outlet};
 
 /// Where letters for one thread are put.
@@ -32,14 +33,25 @@ pub(super) fn inbox<T>(waker: Waker) -> (Inbox<T>, Letters<T>) {
 }
 
 impl<T> Inbox<T> {
-    /// Puts a letter in. One to a thread that has ended is dropped; false says so.
+    /// Puts a letter in and wakes the thread. One to a thread that has ended is dropped; false says so.
     pub(super) fn send(&self, letter: T) -> bool {
-        let sent = self.sender.send(letter).is_ok();
-        if sent && !self.wake.pending.swap(true, Ordering::AcqRel) {
+        let sent = self.put(letter);
+        if sent {
+            self.wake();
+        }
+        sent
+    }
+
+    /// Puts a letter in that can wait until the thread is woken.
+    fn put(&self, letter: T) -> bool {
+        self.sender.send(letter).is_ok()
+    }
+
+    fn wake(&self) {
+        if !self.wake.pending.swap(true, Ordering::AcqRel) {
             // It fails only where the poll is gone, and its thread with it.
             let _ = self.wake.waker.wake();
         }
-        sent
     }
 }
 
@@ -116,10 +128,44 @@ fn weight(command: &Command) -> (usize, usize) {
     }
 }
 
+/// Publications that a loop without streams is left to sleep through.
+const SLEPT_THROUGH: usize = 1024;
+
 /// The way into one event loop.
 pub(super) struct LoopInbox {
-    pub(super) inbox: Inbox<super::worker::Letter>,
+    inbox: Inbox<Letter>,
     pub(super) gauge: Arc<Gauge>,
+    /// It has no stream, and looks here before it opens one: publications need not wake it.
+    idle: AtomicBool,
+}
+
+impl LoopInbox {
+    pub(super) fn new(inbox: Inbox<Letter>, gauge: Arc<Gauge>) -> Self {
+        Self { inbox, gauge, idle: AtomicBool::new(false) }
+    }
+
+    pub(super) fn send(&self, letter: Letter) -> bool {
+        self.inbox.send(letter)
+    }
+
+    /// Wakes the loop if publications wait that concern it.
+    pub(super) fn wake(&self) {
+        let records = self.gauge.records();
+        let is_slept_through = records < SLEPT_THROUGH && self.idle.load(Ordering::SeqCst);
+        if records > 0 && !is_slept_through {
+            self.inbox.wake();
+        }
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.idle.load(Ordering::Relaxed)
+    }
+
+    /// For the loop itself. After `false` it has to look into its inbox before it sleeps: what was put in before did
+    /// not wake it.
+    pub(super) fn set_idle(&self, idle: bool) {
+        self.idle.store(idle, Ordering::SeqCst);
+    }
 }
 
 impl Outlet for LoopInbox {
@@ -127,10 +173,15 @@ impl Outlet for LoopInbox {
         self.gauge.has_room(records, bytes)
     }
 
+    /// Publications do not wake the loop: many are put in, and then it is woken once.
     fn send(&self, command: Command) {
         let weight = weight(&command);
         self.gauge.enter(weight);
-        if !self.inbox.send(super::worker::Letter::Command(command)) {
+        let sent = match command {
+            Command::Publish(_) | Command::PublishBatch(_) => self.inbox.put(Letter::Command(command)),
+            _ => self.inbox.send(Letter::Command(command)),
+        };
+        if !sent {
             // The loop has ended; what is for its streams must not count against others.
             self.gauge.leave_weight(weight);
         }

@@ -150,7 +150,7 @@ fn loop_ends() -> io::Result<(Arc<LoopInbox>, LoopEnds)> {
     let waker = mio::Waker::new(poll.registry(), worker::WAKER)?;
     let (inbox, letters) = inbox(waker);
     let gauge = Arc::new(Gauge::new(INBOX));
-    Ok((Arc::new(LoopInbox { inbox, gauge: gauge.clone() }), (poll, letters, gauge)))
+    Ok((Arc::new(LoopInbox::new(inbox, gauge.clone())), (poll, letters, gauge)))
 }
 
 type HooksThread = (Option<crossbeam_channel::Sender<hooks::Notice>>, Option<JoinHandle<()>>);
@@ -198,7 +198,7 @@ impl Running {
             }
         }
         for inbox in &self.shared.loops {
-            inbox.inbox.send(worker::Letter::Stop);
+            inbox.send(worker::Letter::Stop);
         }
         // A thread that panicked has ended the process.
         self.loops.drain(..).for_each(|handle| drop(handle.join()));

@@ -37,6 +37,13 @@ pub(crate) struct Shared {
 impl Shared {
     /// Publishes: all, or none. When this returns, the events are in history and handed to every event loop.
     pub(crate) fn publish(&self, publications: Vec<Publication>) -> Result<Appended, AppendError> {
+        let appended = self.append(publications)?;
+        self.wake_loops();
+        Ok(appended)
+    }
+
+    /// The same, but the loops are not woken: the caller does that, once for many.
+    pub(super) fn append(&self, publications: Vec<Publication>) -> Result<Appended, AppendError> {
         let began = self.clock.elapsed();
         let now = self.clock.now_at(began);
         let kinds = meters::kinds(publications.iter().map(|publication| &publication.target));
@@ -45,6 +52,11 @@ impl Shared {
         kinds.into_iter().for_each(|kind| self.meters.count_published(kind));
         self.meters.observe_publish(self.clock.elapsed().saturating_sub(began));
         Ok(appended)
+    }
+
+    /// Lets the event loops see what was appended.
+    pub(super) fn wake_loops(&self) {
+        self.loops.iter().for_each(|inbox| inbox.wake());
     }
 
     /// Whether the event loops have ended.
@@ -80,7 +92,7 @@ impl Shared {
         });
         for (inbox, share) in self.loops.iter().zip(shares) {
             let reply = Box::new(move |report| share.add(|reports: &mut Vec<_>| reports.push(report)));
-            inbox.inbox.send(worker::Letter::Report(reply));
+            inbox.send(worker::Letter::Report(reply));
         }
     }
 
@@ -94,7 +106,7 @@ impl Shared {
         let shares = gather(self.loops.len(), 0, done);
         for (inbox, share) in self.loops.iter().zip(shares) {
             let reply = Box::new(move |count| share.add(|sum: &mut usize| *sum += count));
-            inbox.inbox.send(worker::Letter::Command(Command::Disconnect(who.clone(), reply)));
+            inbox.send(worker::Letter::Command(Command::Disconnect(who.clone(), reply)));
         }
     }
 
@@ -103,7 +115,7 @@ impl Shared {
         self.admission.drain();
         self.control.send(control::Letter::Drain);
         for inbox in &self.loops {
-            inbox.inbox.send(worker::Letter::Command(Command::Drain(over)));
+            inbox.send(worker::Letter::Command(Command::Drain(over)));
         }
     }
 }

@@ -153,6 +153,10 @@ impl Worker {
     fn turn(&mut self, events: &Events) -> bool {
         let began = self.shared.clock.elapsed();
         let now = self.shared.clock.now_at(began);
+        if self.shared.loops[self.number].is_idle() {
+            // What did not wake it was published before anything of this turn.
+            self.apply(now);
+        }
         for event in events {
             match event.token() {
                 WAKER => {}
@@ -168,13 +172,25 @@ impl Worker {
             }
         }
         self.accept(now);
+        self.rise();
         self.apply(now);
         self.shard.sweep(now);
         let more = self.shard.flush(WRITES, now);
         self.perform_effects(now);
+        if !self.shard.has_streams() {
+            self.shared.loops[self.number].set_idle(true);
+        }
         self.turned_at = self.shared.clock.elapsed();
         self.turns.observe(self.turned_at.saturating_sub(began));
         more
+    }
+
+    /// From now on publications wake the loop, if it has a stream. To be called before its inbox is looked into.
+    fn rise(&self) {
+        let inbox = &self.shared.loops[self.number];
+        if inbox.is_idle() && self.shard.has_streams() {
+            inbox.set_idle(false);
+        }
     }
 
     fn wait(&mut self, events: &mut Events, more: bool) -> io::Result<()> {
@@ -198,7 +214,10 @@ impl Worker {
             match self.letters.next() {
                 None => break,
                 Some(Letter::Stop) => self.stopping = true,
-                Some(Letter::Adopt(socket, arrival, behind)) => self.adopt(socket, arrival, behind, now),
+                Some(Letter::Adopt(socket, arrival, behind)) => {
+                    self.adopt(socket, arrival, behind, now);
+                    self.rise();
+                }
                 Some(Letter::Report(reply)) => {
                     let (shard, turns) = (self.shard.report(now), self.turns.clone());
                     reply(LoopReport { number: self.number, shard, turns });

@@ -24,7 +24,8 @@ pub(super) struct Index {
 #[derive(Debug)]
 enum Slots {
     One(u32),
-    Many(BTreeSet<u32>),
+    /// Boxed, since nearly every user and session is one stream.
+    Many(Box<BTreeSet<u32>>),
 }
 
 impl Index {
@@ -113,7 +114,7 @@ fn insert<K: Hash + Eq + Clone>(map: &mut HashMap<K, Slots>, key: &K, slot: u32)
         Some(Slots::Many(slots)) => drop(slots.insert(slot)),
         Some(one @ Slots::One(_)) => {
             let Slots::One(first) = *one else { return };
-            *one = Slots::Many(BTreeSet::from([first, slot]));
+            *one = Slots::Many(Box::new(BTreeSet::from([first, slot])));
         }
         None => drop(map.insert(key.clone(), Slots::One(slot))),
     }
@@ -136,7 +137,7 @@ fn remove<K: Hash + Eq>(map: &mut HashMap<K, Slots>, key: &K, slot: u32) {
 fn collect(slots: Option<&Slots>, out: &mut Vec<u32>) {
     match slots {
         Some(Slots::One(slot)) => out.push(*slot),
-        Some(Slots::Many(slots)) => out.extend(slots),
+        Some(Slots::Many(slots)) => out.extend(&**slots),
         None => {}
     }
 }

@@ -1,5 +1,6 @@
 //! JSON objects taken apart one member at a time, so that an error can name the member.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
@@ -29,11 +30,18 @@ impl JsonError {
 }
 
 /// The members of an object, each once, their values untouched.
-pub(super) struct Members<'j>(Vec<(String, &'j RawValue)>);
+pub(super) struct Members<'j>(Vec<(Name<'j>, &'j RawValue)>);
+
+/// The name of a member: where it stands, unless it has escapes.
+type Name<'j> = Cow<'j, str>;
 
 impl<'j> Members<'j> {
     /// Parses a whole text as one object. `member` names it in errors.
     pub(super) fn parse(text: &'j str, member: &str) -> Result<Self, JsonError> {
+        // In one go where all is well, which is nearly always; what is wrong shows on the second look.
+        if let Ok(members) = serde_json::from_str(text) {
+            return Ok(members);
+        }
         let value: &RawValue =
             serde_json::from_str(text).map_err(|error| JsonError::Malformed(error.to_string()))?;
         Self::of(value, member)
@@ -63,7 +71,7 @@ impl<'j> Members<'j> {
     }
 
     /// All members, in their order.
-    pub(super) fn into_iter(self) -> impl Iterator<Item = (String, &'j RawValue)> {
+    pub(super) fn into_iter(self) -> impl Iterator<Item = (Name<'j>, &'j RawValue)> {
         self.0.into_iter()
     }
 }
@@ -72,7 +80,7 @@ impl<'de: 'j, 'j> Deserialize<'de> for Members<'j> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Collect;
         impl<'de> Visitor<'de> for Collect {
-            type Value = Vec<(String, &'de RawValue)>;
+            type Value = Vec<(Name<'de>, &'de RawValue)>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an object")
@@ -80,7 +88,7 @@ impl<'de: 'j, 'j> Deserialize<'de> for Members<'j> {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let mut members: Self::Value = Vec::with_capacity(4);
-                while let Some((name, value)) = map.next_entry::<String, &'de RawValue>()? {
+                while let Some((Key(name), value)) = map.next_entry::<Key<'de>, &'de RawValue>()? {
                     if members.len() == MAX_MEMBERS {
                         return Err(serde::de::Error::custom("too many members"));
                     }
@@ -93,6 +101,31 @@ impl<'de: 'j, 'j> Deserialize<'de> for Members<'j> {
             }
         }
         deserializer.deserialize_map(Collect).map(Members)
+    }
+}
+
+/// A name as `Cow` would read it if it borrowed.
+struct Key<'j>(Name<'j>);
+
+impl<'de: 'j, 'j> Deserialize<'de> for Key<'j> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Borrow;
+        impl<'de> Visitor<'de> for Borrow {
+            type Value = Key<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a name")
+            }
+
+            fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Self::Value, E> {
+                Ok(Key(Cow::Borrowed(name)))
+            }
+
+            fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
+                Ok(Key(Cow::Owned(name.to_owned())))
+            }
+        }
+        deserializer.deserialize_str(Borrow)
     }
 }
 

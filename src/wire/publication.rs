@@ -1,5 +1,6 @@
 //! Publications: what a publisher posts, read from JSON, and the record it becomes.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use serde_json::value::RawValue;
@@ -200,7 +201,7 @@ fn except(value: &RawValue) -> Result<Selector, JsonError> {
 }
 
 fn metadata(value: &RawValue, member: &str) -> Result<Vec<Pair>, JsonError> {
-    let pair = |(key, value): (String, &RawValue)| {
+    let pair = |(key, value): (Cow<'_, str>, &RawValue)| {
         let value = json::scalar(value, &format!("{member}.{key}"))?;
         Ok((key.into(), value.into()))
     };

@@ -14,7 +14,11 @@ pub struct Response {
     content_type: &'static str,
     body: Vec<u8>,
     fields: Vec<(&'static str, Cow<'static, str>)>,
+    cache_control: &'static str,
 }
+
+/// What is told here may be another a moment later.
+const NO_STORE: &str = "no-store";
 
 /// The way in which an answer is given.
 #[derive(Clone, Copy, Debug)]
@@ -34,17 +38,30 @@ impl Response {
     pub fn json<T: Serialize + ?Sized>(status: u16, value: &T) -> Self {
         // Our own plain structs always serialize.
         let body = serde_json::to_vec(value).unwrap_or_default();
-        Self { status, content_type: "application/json", body, fields: Vec::new() }
+        Self { status, content_type: "application/json", body, fields: Vec::new(), cache_control: NO_STORE }
     }
 
     /// An answer with a plain text body.
     pub fn text(status: u16, text: &str) -> Self {
-        Self { status, content_type: "text/plain; charset=utf-8", body: text.into(), fields: Vec::new() }
+        let (content_type, body) = ("text/plain; charset=utf-8", text.into());
+        Self { status, content_type, body, fields: Vec::new(), cache_control: NO_STORE }
     }
 
     /// An answer without a body (204).
     pub fn empty() -> Self {
-        Self { status: 204, content_type: "", body: Vec::new(), fields: Vec::new() }
+        Self { status: 204, content_type: "", body: Vec::new(), fields: Vec::new(), cache_control: NO_STORE }
+    }
+
+    /// An answer that says: what you have is still right (304).
+    pub fn not_modified() -> Self {
+        Self { status: 304, ..Self::empty() }
+    }
+
+    /// With this `Cache-Control`, in place of `no-store`.
+    #[must_use]
+    pub fn cached(mut self, cache_control: &'static str) -> Self {
+        self.cache_control = cache_control;
+        self
     }
 
     /// With one more response field.
@@ -70,7 +87,8 @@ impl Response {
     pub fn write(&self, out: &mut Vec<u8>, manner: Manner<'_>) {
         let Manner { head_only, close, date, cross_origin } = manner;
         let _ = write!(out, "HTTP/1.1 {} {}\r\nDate: {date}\r\n", self.status, reason_phrase(self.status));
-        if !self.content_type.is_empty() {
+        // Neither has a body, nor says how long it would be.
+        if !matches!(self.status, 204 | 304) {
             let length = self.body.len();
             let _ = write!(out, "Content-Type: {}\r\nContent-Length: {length}\r\n", self.content_type);
         }
@@ -81,7 +99,7 @@ impl Response {
         if close {
             out.extend_from_slice(b"Connection: close\r\n");
         }
-        out.extend_from_slice(b"Cache-Control: no-store\r\n\r\n");
+        let _ = write!(out, "Cache-Control: {}\r\n\r\n", self.cache_control);
         if !head_only {
             out.extend_from_slice(&self.body);
         }

@@ -33,6 +33,8 @@ pub enum Route {
     Panel(&'static PanelFile),
     /// GET `{base}/openapi.json`.
     OpenApi,
+    /// GET `{base}/client.js`.
+    BrowserClient,
     /// GET `/metrics`.
     Metrics,
     /// GET `/healthz`.
@@ -64,9 +66,8 @@ impl Route {
             Self::DisconnectUser(_) | Self::DisconnectClient(_) => Scope::Admin,
             // The page of the panel tells nothing, and a browser that opens it can bring no token. What it shows it
             // asks for with one that is typed into it.
-            Self::Options(_) | Self::OpenApi | Self::Panel(_) | Self::Liveness | Self::Readiness => {
-                Scope::None
-            }
+            Self::Options(_) | Self::OpenApi | Self::BrowserClient | Self::Panel(_) => Scope::None,
+            Self::Liveness | Self::Readiness => Scope::None,
         }
     }
 }
@@ -85,6 +86,7 @@ impl Route {
             Self::Test => "test",
             Self::Panel(_) => "panel",
             Self::OpenApi => "openapi",
+            Self::BrowserClient => "client_js",
             Self::Metrics => "metrics",
             Self::Liveness => "healthz",
             Self::Readiness => "readyz",
@@ -120,6 +122,7 @@ enum Resource {
     Test,
     Panel(&'static PanelFile),
     OpenApi,
+    BrowserClient,
     Metrics,
     Liveness,
     Readiness,
@@ -179,6 +182,7 @@ impl Routes {
             "/stats" => return Some(Resource::Statistics),
             "/users" => return Some(Resource::Users),
             "/openapi.json" => return Some(Resource::OpenApi),
+            "/client.js" => return Some(Resource::BrowserClient),
             "/test" if self.development => return Some(Resource::Test),
             _ => {}
         }
@@ -193,7 +197,7 @@ impl Routes {
 impl Resource {
     /// Whether it is for subscribers, or for those who watch that the server lives.
     fn is_public(&self) -> bool {
-        matches!(self, Self::Stream | Self::OpenApi | Self::Liveness | Self::Readiness)
+        matches!(self, Self::Stream | Self::OpenApi | Self::BrowserClient | Self::Liveness | Self::Readiness)
     }
 
     fn allow(&self) -> &'static str {
@@ -207,6 +211,7 @@ impl Resource {
             | Self::Users
             | Self::Panel(_)
             | Self::OpenApi
+            | Self::BrowserClient
             | Self::Metrics
             | Self::Liveness
             | Self::Readiness => "GET, HEAD, OPTIONS",
@@ -228,6 +233,7 @@ impl Resource {
             (Self::Metrics, _) if reads => Some(Route::Metrics),
             (Self::Panel(file), _) if reads => Some(Route::Panel(file)),
             (Self::OpenApi, _) if reads => Some(Route::OpenApi),
+            (Self::BrowserClient, _) if reads => Some(Route::BrowserClient),
             (Self::Liveness, _) if reads => Some(Route::Liveness),
             (Self::Readiness, _) if reads => Some(Route::Readiness),
             _ => None,

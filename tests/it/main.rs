@@ -27,6 +27,7 @@ mod resume;
 mod routes;
 mod server;
 mod shutdown;
+mod sleeper;
 mod start;
 mod statistics;
 mod stream;

@@ -104,7 +104,7 @@ const JSON: &str = "Content-Type: application/json\r\n";
 const NDJSON: &str = "Content-Type: application/x-ndjson\r\n";
 
 /// Requests to an open server, and what must come of them: path as described, method, target, fields, body, status.
-const OPEN: [(&str, &str, &str, &str, &str, u16); 29] = [
+const OPEN: [(&str, &str, &str, &str, &str, u16); 31] = [
     ("/api/sse", "HEAD", "/api/sse?topic=a.*", "", "", 200),
     ("/api/sse", "OPTIONS", "/api/sse", "", "", 204),
     ("/api/sse", "GET", "/api/sse?topic=a..b", "", "", 400),
@@ -144,6 +144,8 @@ const OPEN: [(&str, &str, &str, &str, &str, u16); 29] = [
     (TEST, "POST", TEST, "Host: evil.example\r\nContent-Type: application/json\r\n", "{}", 403),
     (TEST, "GET", TEST, "", "", 200),
     ("/api/sse/openapi.json", "GET", "/api/sse/openapi.json", "", "", 200),
+    ("/api/sse/client.js", "GET", "/api/sse/client.js", "", "", 200),
+    ("/api/sse/client.js", "GET", "/api/sse/client.js", "If-None-Match: *\r\n", "", 304),
     ("/sse-test", "GET", "/sse-test", "", "", 200),
     ("/metrics", "GET", "/metrics", "", "", 200),
     ("/healthz", "GET", "/healthz", "", "", 200),

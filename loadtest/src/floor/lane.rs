@@ -1,5 +1,6 @@
 //! One thread of the floor: its listener, its streams, its epoll.
 
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::sync::mpsc::Receiver;
@@ -9,7 +10,7 @@ use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};
 use slab::Slab;
 
-use super::publish::{Frame, Publisher};
+use super::publish::{Parcel, Publisher};
 use super::request::{Request, parse};
 
 const LISTENER: Token = Token(usize::MAX);
@@ -27,15 +28,18 @@ struct Connection {
     socket: TcpStream,
     /// The bytes of an unfinished request, before a GET or a publisher's; `None` for a stream.
     request: Option<Vec<u8>>,
+    user: Option<u64>,
 }
 
 pub(super) struct Lane {
     number: usize,
     poll: Poll,
     listener: TcpListener,
-    inbox: Receiver<Frame>,
+    inbox: Receiver<Parcel>,
     publisher: Publisher,
     connections: Slab<Connection>,
+    /// The newest stream of each user.
+    users: HashMap<u64, usize>,
     buffer: Box<[u8]>,
 }
 
@@ -43,14 +47,15 @@ impl Lane {
     pub(super) fn new(
         mut listener: TcpListener,
         number: usize,
-        inbox: Receiver<Frame>,
+        inbox: Receiver<Parcel>,
         publisher: Publisher,
     ) -> Result<Self> {
         let poll = Poll::new()?;
         poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
         publisher.set_waker(number, Waker::new(poll.registry(), WAKER)?);
         let buffer = vec![0; READ_BUFFER].into();
-        Ok(Self { number, poll, listener, inbox, publisher, connections: Slab::new(), buffer })
+        let (connections, users) = (Slab::new(), HashMap::new());
+        Ok(Self { number, poll, listener, inbox, publisher, connections, users, buffer })
     }
 
     pub(super) fn run(&mut self) -> Result<Infallible> {
@@ -67,8 +72,11 @@ impl Lane {
                     Token(key) => self.readable(key)?,
                 }
             }
-            while let Ok(frame) = self.inbox.try_recv() {
-                self.send_to_all(&frame)?;
+            while let Ok(Parcel { user, frame }) = self.inbox.try_recv() {
+                match user {
+                    None => self.send_to_all(&frame)?,
+                    Some(user) => self.send_to_user(user, &frame)?,
+                }
             }
         }
     }
@@ -83,7 +91,7 @@ impl Lane {
             };
             let entry = self.connections.vacant_entry();
             self.poll.registry().register(&mut socket, Token(entry.key()), Interest::READABLE)?;
-            entry.insert(Connection { socket, request: Some(Vec::new()) });
+            entry.insert(Connection { socket, request: Some(Vec::new()), user: None });
         }
     }
 
@@ -100,8 +108,10 @@ impl Lane {
             };
             if let Some(request) = &mut connection.request {
                 request.extend_from_slice(&self.buffer[..length]);
-                if answer(&mut connection.socket, request, &self.publisher, self.number)? {
+                if let Some(stream) = answer(&mut connection.socket, request, &self.publisher, self.number)? {
                     connection.request = None;
+                    connection.user = stream.user;
+                    stream.user.map(|user| self.users.insert(user, key));
                 }
             }
             // Less than was asked for: the socket is drained, and the next byte makes a new edge.
@@ -117,13 +127,8 @@ impl Lane {
             if connection.request.is_some() {
                 continue;
             }
-            match connection.socket.write(frame) {
-                Ok(length) if length == frame.len() => {}
-                Ok(_) => bail!("a stream took only part of an event"),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    bail!("a stream would block: its client does not keep up")
-                }
-                Err(_) => gone.push(key),
+            if !send(&mut connection.socket, frame)? {
+                gone.push(key);
             }
         }
         for key in gone {
@@ -131,22 +136,56 @@ impl Lane {
         }
         Ok(())
     }
+
+    fn send_to_user(&mut self, user: u64, frame: &[u8]) -> Result<()> {
+        let Some(&key) = self.users.get(&user) else { return Ok(()) };
+        if let Some(connection) = self.connections.get_mut(key)
+            && connection.user == Some(user)
+            && !send(&mut connection.socket, frame)?
+        {
+            self.connections.remove(key);
+            self.users.remove(&user);
+        }
+        Ok(())
+    }
 }
 
-/// Answers the whole requests in `bytes`. Whether the connection has become a stream.
-fn answer(socket: &mut TcpStream, bytes: &mut Vec<u8>, publisher: &Publisher, own: usize) -> Result<bool> {
+/// False when the client is gone.
+fn send(socket: &mut TcpStream, frame: &[u8]) -> Result<bool> {
+    match socket.write(frame) {
+        Ok(length) if length == frame.len() => Ok(true),
+        Ok(_) => bail!("a stream took only part of an event"),
+        Err(error) if error.kind() == ErrorKind::WouldBlock => {
+            bail!("a stream would block: its client does not keep up")
+        }
+        Err(_) => Ok(false),
+    }
+}
+
+/// What a connection has become.
+struct Stream {
+    user: Option<u64>,
+}
+
+/// Answers the whole requests in `bytes`, until the connection becomes a stream.
+fn answer(
+    socket: &mut TcpStream,
+    bytes: &mut Vec<u8>,
+    publisher: &Publisher,
+    own: usize,
+) -> Result<Option<Stream>> {
     let mut start = 0;
     let mut answers = Vec::new();
-    let mut is_stream = false;
+    let mut stream = None;
     while let Some(request) = parse(&bytes[start..])? {
         match request {
-            Request::Get => {
+            Request::Get { user } => {
                 answers.extend_from_slice(GREETING);
-                is_stream = true;
+                stream = Some(Stream { user });
                 break;
             }
-            Request::Post { data, end } => {
-                let n = publisher.publish(&bytes[start..][data], own)?;
+            Request::Post { user, data, end } => {
+                let n = publisher.publish(user, &bytes[start..][data], own)?;
                 let body = format!("{{\"id\":\"1-{n}\"}}");
                 let length = body.len();
                 answers.extend_from_slice(
@@ -165,7 +204,7 @@ fn answer(socket: &mut TcpStream, bytes: &mut Vec<u8>, publisher: &Publisher, ow
         // A client that is gone already shows at the next read.
         let _ = socket.write(&answers);
     }
-    Ok(is_stream)
+    Ok(stream)
 }
 
 #[cfg(test)]

@@ -9,6 +9,14 @@ use mio::Waker;
 /// One event, ready to be sent: a chunk that holds it.
 pub(super) type Frame = Arc<[u8]>;
 
+/// An event on its way to a lane.
+#[derive(Clone)]
+pub(super) struct Parcel {
+    /// `None`: to every stream.
+    pub(super) user: Option<u64>,
+    pub(super) frame: Frame,
+}
+
 #[derive(Clone)]
 pub(super) struct Publisher {
     shared: Arc<Shared>,
@@ -22,11 +30,11 @@ struct Shared {
 
 struct Queues {
     published: u64,
-    lanes: Vec<Sender<Frame>>,
+    lanes: Vec<Sender<Parcel>>,
 }
 
 impl Publisher {
-    pub(super) fn new(lanes: usize) -> (Self, Vec<Receiver<Frame>>) {
+    pub(super) fn new(lanes: usize) -> (Self, Vec<Receiver<Parcel>>) {
         let (lanes, inboxes): (Vec<_>, Vec<_>) = (0..lanes).map(|_| mpsc::channel()).unzip();
         let wakers = lanes.iter().map(|_| OnceLock::new()).collect();
         let queues = Mutex::new(Queues { published: 0, lanes });
@@ -39,13 +47,13 @@ impl Publisher {
     }
 
     /// Queues the event for every lane and wakes all but `own`, which looks by itself. The number in its id.
-    pub(super) fn publish(&self, data: &[u8], own: usize) -> Result<u64> {
+    pub(super) fn publish(&self, user: Option<u64>, data: &[u8], own: usize) -> Result<u64> {
         let n = {
             let mut queues = self.shared.queues.lock().unwrap_or_else(PoisonError::into_inner);
             queues.published += 1;
-            let frame = frame(queues.published, data);
+            let parcel = Parcel { user, frame: frame(queues.published, data) };
             for lane in &queues.lanes {
-                lane.send(frame.clone())?;
+                lane.send(parcel.clone())?;
             }
             queues.published
         };

@@ -58,10 +58,6 @@ impl Fake {
         Self { address, shared }
     }
 
-    pub(crate) fn url(&self) -> String {
-        format!("http://{}/api/sse", self.address)
-    }
-
     pub(crate) fn published(&self) -> u64 {
         self.shared.published.load(Ordering::Relaxed)
     }
@@ -134,7 +130,7 @@ impl Shared {
                     Vec::new()
                 }
                 Fault::Swap(at) if is_first && at + 1 == n => [&whole[..], held].concat(),
-                Fault::Damage(at) if is_first && at == n => chunk("event: load\ndata: {\"n\":1}\n\n"),
+                Fault::Damage(at) if is_first && at == n => chunk("event: load\ndata: {\"s\":0,\"n\":1}\n\n"),
                 Fault::Close(at) if is_first && at == n => {
                     socket.shutdown(Shutdown::Both).unwrap();
                     Vec::new()

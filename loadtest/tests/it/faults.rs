@@ -1,85 +1,114 @@
+use std::fs;
 use std::process::{Command, Stdio};
 use std::thread;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::fake::{Fake, Fault};
-use crate::run::{load, loadtest, report};
+use crate::run::{loadtest, run, scratch};
 
-/// 10 streams, 20 events, and a short patience for what never comes.
-const SMALL: &str = "--streams 10 --payload 64 --patience 400ms";
+/// A file that describes the fake server.
+fn peer(fake: &Fake) -> String {
+    let path = scratch("fake.toml");
+    let text = format!(
+        r#"name = "fake"
+address = "{}"
+resumes = true
+headers = ["Content-Type: application/json"]
+[all]
+stream = "/api/sse"
+publish = "/api/sse/events"
+body = '{{"event":"load","data":{{data}}}}'
+"#,
+        fake.address
+    );
+    fs::write(&path, text).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+/// 10 streams, 3 events before 18 measured ones, and a short patience for what never comes.
+fn play(fake: &Fake, scenario: &str) -> (bool, Vec<Value>) {
+    let peer = peer(fake);
+    let (output, lines) =
+        run(&format!("{scenario} --rounds 1 --streams 10 --events 18 --patience 400ms --peer {peer}"));
+    (output.status.success(), lines)
+}
 
 #[test]
 fn each_fault_is_reported_exactly() {
     // missing, gaps, repeats, reorders, damaged, closed, refused
     let table = [
-        (Fault::None, "--in-flight 1 --warm-up 2 --events 18", [0, 0, 0, 0, 0, 0, 0]),
-        (Fault::Busy, "--in-flight 4 --warm-up 2 --events 18", [0, 0, 0, 0, 0, 0, 0]),
-        (Fault::Drop(7), "--in-flight 4 --warm-up 2 --events 18", [1, 1, 0, 0, 0, 0, 0]),
-        (Fault::Drop(7), "--in-flight 1 --warm-up 2 --events 18", [1, 1, 0, 0, 0, 0, 0]),
-        (Fault::Drop(1), "--rate 500 --warm-up 2 --events 18", [1, 1, 0, 0, 0, 0, 0]),
+        (Fault::None, "broadcast", [0, 0, 0, 0, 0, 0, 0]),
+        (Fault::Busy, "burst", [0, 0, 0, 0, 0, 0, 0]),
+        (Fault::Drop(7), "burst", [1, 1, 0, 0, 0, 0, 0]),
+        (Fault::Drop(7), "latency --rate 500", [1, 1, 0, 0, 0, 0, 0]),
         // No later event shows it.
-        (Fault::Drop(20), "--in-flight 4 --warm-up 2 --events 18", [1, 0, 0, 0, 0, 0, 0]),
-        (Fault::Repeat(7), "--in-flight 4 --warm-up 2 --events 18", [0, 0, 1, 0, 0, 0, 0]),
-        (Fault::Repeat(20), "--rate 500 --warm-up 2 --events 18", [0, 0, 1, 0, 0, 0, 0]),
-        (Fault::Swap(7), "--in-flight 4 --warm-up 2 --events 18", [0, 0, 0, 1, 0, 0, 0]),
-        (Fault::Damage(7), "--in-flight 4 --warm-up 2 --events 18", [1, 1, 0, 0, 1, 0, 0]),
-        (Fault::Close(7), "--in-flight 1 --warm-up 2 --events 18", [14, 0, 0, 0, 0, 1, 0]),
-        (Fault::Refuse, "--in-flight 2 --warm-up 2 --events 18", [0, 0, 0, 0, 0, 0, 5]),
-        (Fault::Silent, "--rate 500 --warm-up 0 --events 18", [180, 0, 0, 0, 0, 0, 0]),
+        (Fault::Drop(21), "burst", [1, 0, 0, 0, 0, 0, 0]),
+        (Fault::Repeat(7), "broadcast", [0, 0, 1, 0, 0, 0, 0]),
+        (Fault::Repeat(21), "latency --rate 500", [0, 0, 1, 0, 0, 0, 0]),
+        (Fault::Swap(7), "burst", [0, 0, 0, 1, 0, 0, 0]),
+        (Fault::Damage(7), "burst", [1, 1, 0, 0, 1, 0, 0]),
+        (Fault::Close(7), "broadcast", [15, 0, 0, 0, 0, 1, 0]),
+        (Fault::Refuse, "broadcast", [0, 0, 0, 0, 0, 0, 5]),
+        // The first of the events before the measured ones is waited for; when it does not come, the others are not sent.
+        (Fault::Silent, "latency --rate 500", [190, 0, 0, 0, 0, 0, 0]),
     ];
-    for (fault, pace, expected) in table {
+    for (fault, scenario, expected) in table {
         let fake = Fake::start(fault);
-        let (success, report) = load(&fake.url(), &format!("{SMALL} {pace}"));
-        let losses = &report["losses"];
+        let (success, lines) = play(&fake, scenario);
+        let losses = &lines[0]["losses"];
         let found = ["missing", "gaps", "repeats", "reorders", "damaged", "closed", "refused"]
             .map(|name| losses[name].as_u64().unwrap());
-        assert_eq!(found, expected, "{fault:?} {pace}: {report}");
-        assert_eq!(success, expected == [0; 7], "{fault:?} {pace}");
-        assert_eq!(report["stopped"], json!(null), "{fault:?} {pace}");
+        assert_eq!(found, expected, "{fault:?} {scenario}: {losses}");
+        assert_eq!(success, expected == [0; 7], "{fault:?} {scenario}");
+        assert_eq!(lines[0]["stopped"], json!(null), "{fault:?} {scenario}");
     }
 }
 
 #[test]
 fn an_interrupt_stops_at_once_with_what_there_is() {
     let fake = Fake::start(Fault::None);
-    let url = fake.url();
-    let mut command =
-        loadtest(&format!("load --json --streams 5 --events 1000000 --url {url} --deadline 30s"));
-    let child = command.stdout(Stdio::piped()).spawn().unwrap();
-    // The measured events have begun; the load's own deadline bounds the wait.
+    let (peer, out) = (peer(&fake), scratch("interrupted.jsonl"));
+    let args = "run broadcast connect --rounds 5 --streams 5 --events 1000000 --deadline 60s";
+    let mut command = loadtest(&format!("{args} --peer {peer} --out {}", out.display()));
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    // The measured events have begun; the run's own deadline bounds the wait.
     while fake.published() < 100 {
         thread::yield_now();
     }
     assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
-    let (success, report) = report(&child.wait_with_output().unwrap());
-    assert!(!success);
-    assert_eq!(report["stopped"], "interrupted");
-    assert!(report["delivery"]["deliveries"].as_u64().unwrap() > 0);
+    let output = child.wait_with_output().unwrap();
+    assert!(!output.status.success());
+    let text = fs::read_to_string(&out).unwrap();
+    assert_eq!(text.lines().count(), 1, "{text}");
+    let line: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(line["stopped"], "interrupted");
+    assert!(line["figures"]["deliveries_per_second"].as_f64().unwrap() > 0.0);
+    assert_eq!(line["losses"]["gaps"], 0);
 }
 
 #[test]
-fn the_deadline_stops_a_load() {
+fn the_deadline_stops_a_run() {
     let fake = Fake::start(Fault::None);
-    let args = "--streams 5 --events 1000000 --deadline 2s";
-    let output = loadtest(&format!("load --json --url {} {args}", fake.url())).output().unwrap();
-    let (success, report) = report(&output);
-    assert_eq!((success, &report["stopped"]), (false, &json!("deadline")));
+    let peer = peer(&fake);
+    let out = scratch("late.jsonl");
+    let args = format!("run broadcast --streams 5 --events 1000000 --peer {peer} --deadline 2s --out");
+    let output = loadtest(&args).arg(&out).output().unwrap();
+    let lines: Vec<Value> =
+        fs::read_to_string(&out).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(!output.status.success());
+    assert_eq!((lines.len(), &lines[0]["stopped"]), (1, &json!("deadline")));
 }
 
 #[test]
-fn nobody_there() {
-    // Bound and never accepted by anyone: closed before the load begins.
-    let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let (success, report) = load(&format!("http://{address}/"), "--streams 5");
-    assert_eq!((success, &report["losses"]["refused"]), (false, &json!(5)));
-    assert!(report["losses"]["trouble"].as_str().unwrap().contains("refused"), "{report}");
-}
-
-#[test]
-fn bad_options() {
-    for args in ["load --payload 10", "load --url nonsense", "load --rate 0", "load --in-flight 1 --rate 1"] {
-        let output = loadtest(args).output().unwrap();
-        assert!(!output.status.success() && !output.stderr.is_empty(), "{args}");
+fn servers_that_do_not_start() {
+    let path = scratch("false.toml");
+    for (start, expected) in [("'false'", "ended before it listened"), ("'/does/not/exist'", "cannot run")] {
+        let all = "[all]\nstream = '/'\npublish = '/'\nbody = '{data}'";
+        fs::write(&path, format!("name = 'false'\nstart = [{start}]\n{all}\n")).unwrap();
+        let (output, lines) = run(&format!("connect --streams 5 --peer {}", path.display()));
+        assert!(!output.status.success() && lines.is_empty());
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(error.contains(expected), "{error}");
     }
 }

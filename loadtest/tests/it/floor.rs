@@ -1,34 +1,54 @@
-use crate::run::{Floor, load};
+use crate::run::run;
 
 #[test]
-fn a_load_on_the_floor_is_clean() {
-    for (floor_threads, args) in [
-        (1, "--in-flight 1"),
-        (2, "--in-flight 8 --threads 2 --sources 3"),
-        (1, "--rate 200 --payload 16384"),
+fn scenarios_on_the_floor_are_clean() {
+    for (args, measured) in [
+        ("broadcast --events 20", 300 * 20),
+        ("burst --events 40 --threads 2 --payload 4096", 300 * 40),
+        ("latency --events 20 --rate 200 --floor-args --threads=2", 300 * 20),
+        ("user --events 900 --floor-args --threads=2", 900),
     ] {
-        let floor = Floor::start(floor_threads);
-        let pid = floor.pid();
-        let (success, report) =
-            load(&floor.url, &format!("--streams 300 --events 40 --warm-up 2 --pid {pid} {args}"));
-        assert!(success, "{args}: {report}");
-        assert_eq!(report["connect"]["opened"], 300);
-        assert_eq!(report["delivery"]["deliveries"], 300 * 40);
-        assert_eq!(report["losses"]["missing"], 0);
-        assert!(report["delivery"]["cpu_micros_each"].as_f64().unwrap() > 0.0);
-        assert!(report["connect"]["cpu_micros_each"].as_f64().unwrap() > 0.0);
-        assert!(report["memory"]["idle"].as_u64().unwrap() > 0);
-        let latency = |name: &str| report["latency"][name].as_f64().unwrap();
-        assert!(0.0 < latency("p50_millis") && latency("p50_millis") <= latency("max_millis"));
+        let (output, lines) = run(&format!("{args} --streams 300 --rounds 1 --target floor"));
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && lines.len() == 1, "{args}: {text}{lines:?}");
+        let line = &lines[0];
+        assert_eq!((&line["target"], &line["stopped"]), (&"floor".into(), &serde_json::Value::Null));
+        let figure = |name: &str| line["figures"][name].as_f64().unwrap();
+        assert!(figure("delivery_cpu_us") > 0.0 && figure("connect_cpu_us") > 0.0);
+        assert!(0.0 < figure("p50_ms") && figure("p50_ms") <= figure("max_ms"));
+        let buckets = line["latency"].as_array().unwrap();
+        let count: u64 = buckets.iter().map(|bucket| bucket[1].as_u64().unwrap()).sum();
+        assert_eq!(count, measured, "{args}");
+        assert!(text.contains("server CPU per delivery, µs"), "{text}");
     }
 }
 
 #[test]
-fn one_floor_serves_one_load_after_another() {
-    let floor = Floor::start(2);
-    for _ in 0..3 {
-        // The numbers begin at 1 in each load; the ids of the floor go on.
-        let (success, report) = load(&floor.url, "--streams 50 --events 5");
-        assert!(success, "{report}");
+fn publishing_that_nobody_hears() {
+    let (output, lines) = run("ingress ingress16 --events 500 --rounds 1 --target floor");
+    assert!(output.status.success());
+    assert_eq!(lines.len(), 2);
+    for line in lines {
+        assert!(line["figures"]["publishes_per_second"].as_f64().unwrap() > 0.0);
+        assert!(line["figures"]["publish_cpu_us"].as_f64().unwrap() > 0.0);
     }
+}
+
+#[test]
+fn streams_that_come_and_go() {
+    let (output, lines) = run("churn --streams 200 --duration 1s --rate 20 --rounds 1 --target floor");
+    assert!(output.status.success(), "{lines:?}");
+    let reconnects = lines[0]["figures"]["reconnects_per_second"].as_f64().unwrap();
+    assert!(reconnects > 100.0, "{reconnects}");
+}
+
+#[test]
+fn several_counts_of_streams() {
+    let (output, lines) = run("connect idle --streams 20,50 --target floor --rounds 2");
+    assert!(output.status.success());
+    let names: Vec<&str> = lines.iter().map(|line| line["scenario"].as_str().unwrap()).collect();
+    assert_eq!(
+        names,
+        ["connect-20", "connect-20", "connect-50", "connect-50", "idle-20", "idle-20", "idle-50", "idle-50"]
+    );
 }

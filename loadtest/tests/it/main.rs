@@ -1,7 +1,8 @@
 //! The built binary over real sockets: against its own floor, and against a fake server with faults.
 
-mod compare;
+mod axum;
 mod fake;
 mod faults;
 mod floor;
 mod run;
+mod swarm;

@@ -1,7 +1,10 @@
 //! Runs of the built binary.
 
+use std::fs;
 use std::io::{BufRead as _, BufReader};
+use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::Value;
 
@@ -12,16 +15,29 @@ pub(crate) fn loadtest(args: &str) -> Command {
     command
 }
 
-/// A load with `--json`: whether it exits with 0, and its report. It ends by its own deadline.
-pub(crate) fn load(url: &str, args: &str) -> (bool, Value) {
-    report(&loadtest(&format!("load --json --deadline 30s --url {url} {args}")).output().unwrap())
+/// A path that no other test uses. The file is there from the last run of the tests, if at all.
+pub(crate) fn scratch(name: &str) -> PathBuf {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{number}-{name}"));
+    let _ = fs::remove_file(&path);
+    path
 }
 
-pub(crate) fn report(output: &Output) -> (bool, Value) {
+/// `run` with these arguments: its output, and a value for each line of results.
+pub(crate) fn run(args: &str) -> (Output, Vec<Value>) {
+    let path = scratch("results.jsonl");
+    let mut command = loadtest(&format!("run --deadline 60s {args} --out"));
+    let output = command.arg(&path).output().unwrap();
+    let text = fs::read_to_string(&path).unwrap_or_default();
+    (output, text.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
+}
+
+/// The one line of JSON that a command with `--json` prints.
+pub(crate) fn summary(output: &Output) -> Value {
     let text = String::from_utf8_lossy(&output.stdout);
-    let value = serde_json::from_str(&text)
-        .unwrap_or_else(|error| panic!("{error} in {text:?}: {}", String::from_utf8_lossy(&output.stderr)));
-    (output.status.success(), value)
+    serde_json::from_str(&text)
+        .unwrap_or_else(|error| panic!("{error} in {text:?}: {}", String::from_utf8_lossy(&output.stderr)))
 }
 
 /// A floor on a free port, ended with the test.

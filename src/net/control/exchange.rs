@@ -50,6 +50,8 @@ pub(super) struct Exchange {
     answered: bool,
     /// The socket may have more to be read.
     readable: bool,
+    /// The peer will send no more, or the socket has failed: to be read to the end.
+    ends: bool,
     /// Requests wait until answers before them are written.
     held_back: bool,
     lingered: usize,
@@ -113,14 +115,16 @@ impl Exchange {
             route: NO_ROUTE,
             answered: false,
             readable: true,
+            ends: false,
             held_back: false,
             lingered: 0,
         }
     }
 
-    /// The socket has something to be read.
-    pub(super) fn set_readable(&mut self) {
+    /// The socket has something to be read; `ends` if nothing follows it.
+    pub(super) fn set_readable(&mut self, ends: bool) {
         self.readable = true;
+        self.ends |= ends;
     }
 
     /// Bytes that came behind the last request that was looked at.
@@ -159,7 +163,11 @@ impl Exchange {
                         self.phase = Phase::Closing { shut: false };
                     }
                 }
-                Ok(count) => self.take(&input[..count], now),
+                Ok(count) => {
+                    // Less than was asked for: the socket is drained, and the next byte, or the end, makes a new edge.
+                    self.readable = count == input.len() || self.ends;
+                    self.take(&input[..count], now);
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.readable = false,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(_) => self.phase = Phase::Closed,

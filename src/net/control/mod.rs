@@ -156,7 +156,7 @@ impl Control {
                 entrance.set_ready();
             } else if let Some(exchange) = self.exchanges.get_mut(slot) {
                 if event.is_readable() || event.is_error() {
-                    exchange.set_readable();
+                    exchange.set_readable(event.is_read_closed() || event.is_error());
                 }
                 self.active.push(slot);
             }
@@ -174,6 +174,8 @@ impl Control {
         // Those that are not done go on in the next turn, when others have had theirs.
         active.retain(|slot| self.flush(*slot, now));
         self.active = active;
+        // After the answers: a publisher can send the next event while the loops hand out this one.
+        self.service.wake_loops();
         self.shared().meters.control_connections.store(self.exchanges.len() as u64, Ordering::Relaxed);
     }
 
@@ -284,7 +286,7 @@ impl Control {
         self.next_loop = (self.next_loop + 1) % loops.len();
         let behind = exchange.unread();
         let letter = worker::Letter::Adopt(OwnedFd::from(exchange.socket), arrival, behind);
-        loops[self.next_loop].inbox.send(letter);
+        loops[self.next_loop].send(letter);
         false
     }
 }

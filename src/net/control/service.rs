@@ -1,21 +1,22 @@
 //! What requests do: the part of a request's life between its head and its answer.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::json;
 
 use crate::access::{Licence, Permit, RateLimit};
-use crate::journal::AppendError;
+use crate::journal::{AppendError, Appended};
 use crate::metrics::Format;
 use crate::net::shared::Shared;
 use crate::shard::{Arrival, Who};
 use crate::wire::http::{Head, Method, TargetForm, Version};
 use crate::wire::{
-    Cors, CrossOrigin, Door, Framing, JsonError, Now, Problem, Publication, Refusal, Response, Route,
-    Subscription, framing_of, openapi, prefers_open_metrics, refused, write_head,
+    Cors, CrossOrigin, Door, EventId, Framing, JsonError, Now, Problem, Publication, Refusal, Response,
+    Route, Subscription, browser_client, framing_of, holds_browser_client, openapi, prefers_open_metrics,
+    refused, write_head,
 };
 
 /// What a head asks for, judged before its body is read.
@@ -45,6 +46,8 @@ pub(super) enum Task {
     Preflight(Route, CrossOrigin),
     /// Tell everything that is counted.
     Metrics(Format),
+    /// Give the browser client, unless it is held.
+    BrowserClient { is_held: bool },
     /// Anything that takes no body.
     Route(Route),
 }
@@ -70,11 +73,17 @@ pub(super) const NO_ROUTE: &str = "none";
 pub(super) struct Service {
     shared: Arc<Shared>,
     rates: RefCell<RateLimit>,
+    /// Requests that have published since the event loops were woken.
+    unseen: Cell<usize>,
 }
+
+/// So many requests of one turn may publish before the event loops are woken, so that a long turn does not keep the
+/// first of them waiting.
+const UNSEEN: usize = 32;
 
 impl Service {
     pub(super) fn new(shared: Arc<Shared>, rates: RateLimit) -> Self {
-        Self { shared, rates: RefCell::new(rates) }
+        Self { shared, rates: RefCell::new(rates), unseen: Cell::new(0) }
     }
 
     /// The fields that an answer has for the page that asked.
@@ -148,6 +157,7 @@ impl Service {
                 false => Ok(Task::Test(Box::new(Licence::new(identity, peer)))),
                 true => Err(unsupported("application/json")),
             },
+            Route::BrowserClient => Ok(Task::BrowserClient { is_held: holds_browser_client(head) }),
             Route::Metrics if prefers_open_metrics(head) => Ok(Task::Metrics(Format::OpenMetrics)),
             Route::Metrics => Ok(Task::Metrics(Format::Text)),
             Route::Options(_) if head.field("access-control-request-method").is_some() => {
@@ -183,6 +193,7 @@ impl Service {
                 self.shared.metrics(format, move |text| later(answer(text)));
                 Ok(Outcome::Later)
             }
+            Task::BrowserClient { is_held } => Ok(Outcome::Answer(browser_client(is_held))),
             Task::Route(route) => self.answer(route, later),
         }
     }
@@ -215,7 +226,7 @@ impl Service {
                 // An id that is not one of ours is a stream that is not here.
                 Err(_) => Response::json(200, &json!({ "disconnected": 0 })),
             },
-            Route::Stream | Route::Publish | Route::Test | Route::Metrics => {
+            Route::Stream | Route::Publish | Route::Test | Route::Metrics | Route::BrowserClient => {
                 return Err(Problem::new(500, "not a plain answer"));
             }
         }))
@@ -235,9 +246,8 @@ impl Service {
         let publication = publication.map_err(|error| problem(&error, None))?;
         licence.judge(&publication.target)?;
         self.take_rate(licence, 1, now)?;
-        let appended = self.shared.publish(vec![publication]).map_err(|error| overloaded(&error))?;
-        let body = json!({ "id": appended.first.to_string() });
-        Ok(Outcome::Answer(Response::json(202, &body)))
+        let appended = self.append(vec![publication])?;
+        Ok(Outcome::Answer(Response::json(202, &Published { id: appended.first })))
     }
 
     fn publish_batch(&self, text: &str, licence: &Licence, now: Now) -> Result<Outcome, Problem> {
@@ -248,13 +258,34 @@ impl Service {
         batch.iter().try_for_each(|publication| licence.judge(&publication.target))?;
         let count = batch.len();
         self.take_rate(licence, count, now)?;
-        let appended = self.shared.publish(batch).map_err(|error| overloaded(&error))?;
+        let appended = self.append(batch)?;
         let (first_id, last_id) = (appended.first.to_string(), appended.last.to_string());
         Ok(Outcome::Answer(Response::json(202, &Accepted { accepted: count, first_id, last_id })))
     }
 
+    /// Publishes; the event loops see it at the end of the turn at the latest.
+    fn append(&self, publications: Vec<Publication>) -> Result<Appended, Problem> {
+        let appended = self.shared.append(publications).map_err(|error| overloaded(&error))?;
+        self.unseen.set(self.unseen.get() + 1);
+        if self.unseen.get() >= UNSEEN {
+            self.wake_loops();
+        }
+        Ok(appended)
+    }
+
+    /// Lets the event loops see what was published, if anything was.
+    pub(super) fn wake_loops(&self) {
+        if self.unseen.take() > 0 {
+            self.shared.wake_loops();
+        }
+    }
+
     fn take_rate(&self, licence: &Licence, events: usize, now: Now) -> Result<(), Problem> {
-        self.rates.borrow_mut().take(licence.rate_key(), events, now).map_err(|wait| {
+        let mut rates = self.rates.borrow_mut();
+        if !rates.is_on() {
+            return Ok(());
+        }
+        rates.take(&licence.rate_key(), events, now).map_err(|wait| {
             Problem::new(429, "published faster than allowed").retry_after(wait.as_secs_f64().ceil() as u64)
         })
     }
@@ -276,6 +307,17 @@ impl Service {
         out.extend_from_slice(refused(retry, reason).bytes(framing));
         out.extend_from_slice(framing.end());
     }
+}
+
+/// The answer to one event.
+#[derive(Serialize)]
+struct Published {
+    #[serde(serialize_with = "as_text")]
+    id: EventId,
+}
+
+fn as_text<S: Serializer>(id: &EventId, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(id)
 }
 
 /// The answer to a batch.

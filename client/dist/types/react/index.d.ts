@@ -1,0 +1,3 @@
+export type { UseSSEOptions } from "./options.js";
+export { useSSE, type UseSSEResult } from "./useSSE.js";
+export { useSSEEvent, type UseSSEEventOptions } from "./useSSEEvent.js";

@@ -1,0 +1,30 @@
+import type { ClientState, SSEReset } from "./index.js";
+/** An event as it goes from tab to tab; without a type, only a position. */
+export type Parcel = readonly [type: string, data: string, id: string];
+/** What a tab does with what it hears. */
+export interface TabSink {
+    /** It has the connection from now on. */
+    lead(): void;
+    /** The last event that it has. */
+    position(): string;
+    state(state: ClientState): void;
+    reset(reset: SSEReset): void;
+    event(parcel: Parcel): void;
+    current(): ClientState;
+}
+/** Whether tabs of this browser can share a connection. */
+export declare function canShare(): boolean;
+/**
+ * One tab of several with the same stream. The holder of a Web Lock leads: it has the connection and hands everything on by
+ * a BroadcastChannel. When it is gone, the browser gives the lock to the next, which resumes where it is.
+ */
+export declare class Tabs {
+    #private;
+    constructor(name: string, sink: TabSink);
+    get leads(): boolean;
+    /** Hands on what the connection brought. */
+    event(parcel: Parcel): void;
+    reset(reset: SSEReset): void;
+    state(state: ClientState): void;
+    close(): void;
+}

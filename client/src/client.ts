@@ -1,0 +1,366 @@
+import type { SSEEvent, SSEEvents, SSEReset } from "./events.js";
+import { type ClientOptions, type ClientState, SSEError, streamUrl } from "./options.js";
+import { Position } from "./position.js";
+import { canShare, type Parcel, Tabs } from "./tabs.js";
+import { type Close, type NativeStream, openEventSource, openFetch, type StreamSink } from "./transport.js";
+
+type Handler = (value: any) => void;
+type Timer = ReturnType<typeof setTimeout>;
+
+/** What the server says of a stream in a `connection` event. */
+interface Word {
+  readonly status?: "connected" | "refused" | "draining";
+  readonly clientId?: string;
+  readonly userId?: string | null;
+  readonly sessionId?: string | null;
+  readonly recovered?: boolean;
+  readonly reason?: string;
+}
+
+/** Events that `EventSource` is asked for without a handler. */
+const BUILT_IN = ["message", "notification", "announcement", "update", "progress", "ping", "connection"];
+const NOT_OPEN = { clientId: null, userId: null, sessionId: null } as const;
+
+/**
+ * A stream of a fanfare server that is kept open: it comes back by itself where it was, each event is dispatched once and in
+ * order, and a gap is told to `onReset`.
+ */
+export class FanfareClient<E = SSEEvents> {
+  readonly #options: ClientOptions;
+  readonly #position: Position;
+  readonly #handlers = new Map<string, Set<Handler>>();
+  #state: ClientState;
+  /** Counts what was begun, so that what comes late from something older is told apart. */
+  #run = 0;
+  #stream: Close | undefined;
+  #native: NativeStream | undefined;
+  #tabs: Tabs | undefined;
+  #retry: number;
+  #timer: Timer | undefined;
+  #watchdog: Timer | undefined;
+  #hidden: Timer | undefined;
+  /** The server said that this stream ends soon: its `retry` is spread over its clients, and is kept to. */
+  #spread = false;
+  #watching = false;
+
+  constructor(options: ClientOptions = {}) {
+    this.#options = options;
+    const { persist } = options;
+    const key = persist === true ? `fanfare:${streamUrl(options)}` : persist || undefined;
+    this.#position = new Position(options.lastEventId ?? "", key);
+    this.#retry = options.reconnectInterval ?? 3000;
+    const lastEventId = this.#position.id;
+    this.#state = { status: "idle", ...NOT_OPEN, lastEventId, attempts: 0, error: null, role: "single" };
+  }
+
+  /** Opens the stream, and keeps it open. Nothing more if that is so already. */
+  connect(): void {
+    if (!["idle", "closed", "failed"].includes(this.#state.status)) return;
+    this.#set({ status: "connecting", attempts: 0, error: null });
+    this.#watch(true);
+    const run = ++this.#run;
+    // Handlers that are added in this turn miss nothing, and have a say in how the stream is opened.
+    queueMicrotask(() => run === this.#run && this.#begin());
+  }
+
+  /** Ends the stream, until `connect()`. */
+  close(): void {
+    if (this.#state.status !== "idle") this.#stop({ status: "closed" });
+  }
+
+  /** Calls `handler` for each event of one type. All of these return what undoes them. */
+  on<K extends keyof E>(type: K, handler: (event: SSEEvent<E, K>) => void): () => void {
+    this.#native?.listen(String(type));
+    return this.#add(`:${String(type)}`, handler);
+  }
+
+  /** Calls `handler` for every event of the application: not for `connection` and `ping`. */
+  onEvent(handler: (event: SSEEvent<E>) => void): () => void {
+    return this.#add("event", handler);
+  }
+
+  /** Calls `handler` when events were missed: before those that follow. */
+  onReset(handler: (reset: SSEReset) => void): () => void {
+    return this.#add("reset", handler);
+  }
+
+  onOpen(handler: (state: ClientState) => void): () => void {
+    return this.#add("open", handler);
+  }
+
+  onClose(handler: (state: ClientState) => void): () => void {
+    return this.#add("close", handler);
+  }
+
+  /** Calls `handler` for each attempt that fails, and each stream that is lost. */
+  onError(handler: (error: SSEError) => void): () => void {
+    return this.#add("error", handler);
+  }
+
+  getState(): ClientState {
+    return this.#state;
+  }
+
+  /** Calls `listener` when `getState()` has changed. */
+  subscribe(listener: () => void): () => void {
+    return this.#add("state", listener);
+  }
+
+  #add(name: string, handler: Handler): () => void {
+    const handlers = this.#handlers.get(name) ?? new Set();
+    this.#handlers.set(name, handlers.add(handler));
+    return () => handlers.delete(handler);
+  }
+
+  #emit(name: string, value?: unknown): void {
+    for (const handler of [...(this.#handlers.get(name) ?? [])]) {
+      try {
+        handler(value);
+      } catch (error) {
+        (globalThis.reportError ?? console.error)(error);
+      }
+    }
+  }
+
+  #set(changes: Partial<ClientState>): void {
+    const before = this.#state;
+    this.#state = { ...before, ...changes };
+    if (this.#tabs?.leads) this.#tabs.state(this.#state);
+    const [was, is] = [before.status === "open", this.#state.status === "open"];
+    this.#emit("state");
+    if (is && !was) this.#emit("open", this.#state);
+    if (was && !is) this.#emit("close", this.#state);
+  }
+
+  /** Alone, or as one of several tabs. */
+  #begin(): void {
+    if (!this.#options.shareTabs || !canShare()) {
+      void this.#open();
+      return;
+    }
+    const { token, headers } = this.#options;
+    // The address has the rest of the identity.
+    const name = `fanfare:${streamUrl(this.#options)} ${JSON.stringify([typeof token, headers])}`;
+    this.#set({ role: "follower" });
+    this.#tabs = new Tabs(name, {
+      lead: () => {
+        this.#set({ role: "leader", status: "connecting", ...NOT_OPEN });
+        void this.#open();
+      },
+      position: () => this.#position.id,
+      current: () => this.#state,
+      state: (state) => {
+        if (!this.#position.id) this.#position.moveTo(state.lastEventId);
+        this.#set({ ...state, lastEventId: this.#position.id, role: "follower" });
+      },
+      reset: (reset) => this.#reset(reset),
+      event: (parcel) => this.#take(parcel),
+    });
+  }
+
+  async #open(): Promise<void> {
+    this.#cut();
+    const run = this.#run;
+    this.#set({ status: "connecting" });
+    const { token, headers, withCredentials = false } = this.#options;
+    let bearer: string | null | undefined;
+    try {
+      bearer = typeof token === "function" ? await token() : token;
+    } catch (error) {
+      if (run === this.#run) this.#lost(new SSEError(`no token: ${error}`));
+      return;
+    }
+    if (run !== this.#run) return;
+    const { id } = this.#position;
+    let answered = false;
+    const sink: StreamSink = {
+      alive: () => this.#feed(),
+      retry: (ms) => {
+        this.#retry = ms;
+      },
+      end: (error, returns) => {
+        this.#lost(error, answered, returns);
+        answered = false;
+      },
+      message: (type, data, last) => {
+        answered = true;
+        this.#message(type, data, last);
+      },
+    };
+    this.#spread = false;
+    this.#feed();
+    if (this.#isNative()) {
+      this.#native = openEventSource(streamUrl(this.#options, id), withCredentials, sink);
+      for (const type of BUILT_IN) this.#native.listen(type);
+      for (const key of this.#handlers.keys()) if (key[0] === ":") this.#native.listen(key.slice(1));
+      this.#stream = this.#native.close;
+      return;
+    }
+    const fields = new Headers({ Accept: "text/event-stream", ...headers });
+    if (bearer) fields.set("Authorization", `Bearer ${bearer}`);
+    if (id) fields.set("Last-Event-ID", id);
+    const credentials = withCredentials ? "include" : "same-origin";
+    this.#stream = openFetch(streamUrl(this.#options), { headers: fields, credentials }, sink);
+  }
+
+  #isNative(): boolean {
+    const { transport = "auto", token, headers } = this.#options;
+    if (transport === "fetch" || !globalThis.EventSource) return false;
+    return transport === "eventsource" || !(token || headers || this.#tabs || this.#handlers.get("event")?.size);
+  }
+
+  #message(type: string, data: string, id: string): void {
+    if (type === "ping") return;
+    if (type === "connection") this.#hear(Object(parse(data)) as Word, id);
+    else {
+      // Of a server that says no word first.
+      if (this.#state.status !== "open") this.#opened({});
+      const parcel = [type, data, id] as const;
+      this.#tabs?.event(parcel);
+      this.#take(parcel);
+    }
+  }
+
+  /** A word of the server about this stream. */
+  #hear(word: Word, id: string): void {
+    if (word.status !== "connected") {
+      this.#spread = true;
+      return;
+    }
+    const isLost = this.#position.id !== "" && word.recovered === false;
+    const reset = { reason: word.reason ?? "unknown", lastEventId: id };
+    this.#position.moveTo(id);
+    // A position of its own, which other tabs may come back to.
+    this.#tabs?.event(["", "", id]);
+    this.#opened(word);
+    if (isLost) {
+      this.#tabs?.reset(reset);
+      this.#reset(reset);
+    }
+  }
+
+  #opened({ clientId = "", userId = null, sessionId = null }: Word): void {
+    const lastEventId = this.#position.id;
+    this.#set({ status: "open", clientId: clientId || null, userId, sessionId, lastEventId, attempts: 0, error: null });
+  }
+
+  #reset(reset: SSEReset): void {
+    this.#position.moveTo(reset.lastEventId);
+    this.#set({ lastEventId: this.#position.id });
+    this.#emit("reset", reset);
+  }
+
+  #take([type, data, id]: Parcel): void {
+    if (!this.#position.isNew(id)) return;
+    if (type) {
+      const event = { type, data: parse(data), id };
+      this.#emit(`:${type}`, event);
+      this.#emit("event", event);
+    }
+    this.#position.moveTo(id);
+    // Without telling everyone: whoever looks sees it, and an event is no change of the connection.
+    this.#state = { ...this.#state, lastEventId: this.#position.id };
+  }
+
+  /** The stream is over, or was none. `answered`: it was one. `returns`: the browser makes another by itself. */
+  #lost(error: SSEError, answered = false, returns = false): void {
+    if (!returns) this.#cut();
+    const { token, maxReconnectAttempts = Infinity, maxReconnectInterval = 30000 } = this.#options;
+    const isTokens = [401, 403].includes(error.status) && typeof token === "function";
+    const attempts = this.#state.attempts + 1;
+    const isOver = error.status === 204 || (error.final && !isTokens) || attempts > maxReconnectAttempts;
+    if (isOver) {
+      this.#stop({ status: error.status === 204 ? "closed" : "failed", error, attempts });
+      this.#emit("error", error);
+      return;
+    }
+    const run = this.#run;
+    this.#set({ status: "waiting", error, attempts, ...NOT_OPEN });
+    this.#emit("error", error);
+    if (returns || run !== this.#run || this.#state.status !== "waiting") return;
+    // Full jitter, but what the server has drawn for this client is drawn already.
+    const step = Math.min(maxReconnectInterval, this.#retry * 2 ** (attempts - 1));
+    const delay = answered && (this.#spread || attempts === 1) ? this.#retry : Math.random() * step;
+    this.#timer = setTimeout(() => void this.#again(), Math.max(delay, error.wait));
+  }
+
+  /** Tries again, unless there is no network: then `online` does. */
+  #again(): void {
+    if (this.#state.status === "waiting" && globalThis.navigator?.onLine !== false) void this.#open();
+  }
+
+  /** Ends what is under way of one stream. */
+  #cut(): void {
+    clearTimeout(this.#timer);
+    clearTimeout(this.#watchdog);
+    this.#stream?.();
+    this.#stream = this.#native = undefined;
+    this.#run++;
+  }
+
+  #stop(changes: Partial<ClientState>): void {
+    this.#cut();
+    this.#watch(false);
+    this.#position.save();
+    const tabs = this.#tabs;
+    this.#tabs = undefined;
+    this.#set({ ...NOT_OPEN, role: "single", ...changes });
+    tabs?.close();
+  }
+
+  /** The stream is alive: whoever watches it has to wait again. */
+  #feed(): void {
+    const { heartbeatTimeout = 75000 } = this.#options;
+    clearTimeout(this.#watchdog);
+    if (heartbeatTimeout > 0) {
+      this.#watchdog = setTimeout(() => this.#lost(new SSEError("the stream went silent")), heartbeatTimeout);
+    }
+  }
+
+  /** Follows what becomes of the page and of the network. */
+  #watch(on: boolean): void {
+    if (this.#watching === on || !globalThis.addEventListener) return;
+    this.#watching = on;
+    const change = on ? "addEventListener" : "removeEventListener";
+    // `visibilitychange` bubbles from the document.
+    for (const name of ["online", "pagehide", "pageshow", "visibilitychange"]) globalThis[change](name, this.#notice);
+    if (!on) clearTimeout(this.#hidden);
+  }
+
+  readonly #notice = (event: Event): void => {
+    const { pauseWhenHidden = 0 } = this.#options;
+    if (event.type === "online") this.#again();
+    else if (event.type === "pagehide") this.#pause();
+    else if (event.type === "pageshow") this.#resume();
+    else {
+      clearTimeout(this.#hidden);
+      if (!document.hidden) this.#resume();
+      else if (pauseWhenHidden > 0) this.#hidden = setTimeout(() => this.#pause(), pauseWhenHidden);
+    }
+  };
+
+  /** A page in the back-forward cache has no connection, and one that nobody sees need not have one. */
+  #pause(): void {
+    this.#position.save();
+    if (this.#state.status === "paused") return;
+    this.#cut();
+    const tabs = this.#tabs;
+    this.#tabs = undefined;
+    this.#set({ status: "paused", ...NOT_OPEN });
+    tabs?.close();
+  }
+
+  #resume(): void {
+    if (this.#state.status !== "paused") return;
+    this.#set({ status: "connecting", attempts: 0 });
+    this.#begin();
+  }
+}
+
+function parse(data: string): unknown {
+  try {
+    return JSON.parse(data);
+  } catch {
+    return data;
+  }
+}

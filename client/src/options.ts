@@ -1,0 +1,88 @@
+/** What a stream is made of, and how it is kept. Durations are in milliseconds. */
+export interface ClientOptions {
+  /** Address of the stream. Default `/api/sse`. */
+  url?: string;
+  /** Topics to follow; `*` is one token, a final `>` the rest. */
+  topics?: readonly string[];
+  /** Who the client claims to be, which a server in open mode believes. */
+  userId?: string;
+  sessionId?: string;
+  meta?: Record<string, string>;
+  /** A bearer token; a function is asked before each attempt. */
+  token?: string | (() => string | null | Promise<string | null>);
+  /** More fields of the request. */
+  headers?: Record<string, string>;
+  /** Whether cookies go to another origin, too. Default false. */
+  withCredentials?: boolean;
+  /**
+   * `auto` takes `EventSource` where it serves: no header is needed, and the names of all wanted events are known
+   * (`on`, not `onEvent`, and no shared tabs); else `fetch`.
+   */
+  transport?: "auto" | "eventsource" | "fetch";
+  /** First step of the backoff, each step being drawn between zero and twice the one before. Default 3000; a `retry` of the server takes its place. */
+  reconnectInterval?: number;
+  /** Longest step of the backoff. Default 30000. */
+  maxReconnectInterval?: number;
+  /** Attempts in a row that do not open a stream, after which the client gives up. Default: none. */
+  maxReconnectAttempts?: number;
+  /** Silence after which the stream counts as dead. Default 75000, two and a half heartbeats of the server; 0: never. */
+  heartbeatTimeout?: number;
+  /** How long the page is hidden until the stream is closed; it is resumed when the page is seen again. Default 0: never. */
+  pauseWhenHidden?: number;
+  /** Go on after this event. */
+  lastEventId?: string;
+  /** Keep the position in `sessionStorage`, so that a reload resumes; a text is the key to keep it under. */
+  persist?: boolean | string;
+  /** One connection for all tabs of this origin with the same address and identity. Default false. */
+  shareTabs?: boolean;
+}
+
+/** Where a client is in its life. `failed` is final until `connect()`; `error` says why. */
+export type ClientStatus = "idle" | "connecting" | "open" | "waiting" | "paused" | "closed" | "failed";
+
+/** A snapshot; another object takes its place when anything changes. */
+export interface ClientState {
+  readonly status: ClientStatus;
+  readonly clientId: string | null;
+  readonly userId: string | null;
+  readonly sessionId: string | null;
+  /** The last event dispatched, and where the stream is resumed. */
+  readonly lastEventId: string;
+  /** Attempts since the stream was last open. */
+  readonly attempts: number;
+  readonly error: SSEError | null;
+  /** Whether this tab has the connection of several (`shareTabs`). */
+  readonly role: "single" | "leader" | "follower";
+}
+
+/** Why a stream could not be opened, or ended. */
+export class SSEError extends Error {
+  /**
+   * @param status The HTTP status; 0 where there was none to see.
+   * @param final Whether another attempt makes no sense.
+   * @param wait Milliseconds that the server asks to wait.
+   */
+  constructor(
+    message: string,
+    readonly status = 0,
+    readonly final = false,
+    readonly wait = 0,
+  ) {
+    super(message);
+    this.name = "SSEError";
+  }
+}
+
+/** The address of the stream with all that the options add to its query. */
+export function streamUrl(options: ClientOptions, lastEventId = ""): string {
+  const url = new URL(options.url ?? "/api/sse", globalThis.location?.href);
+  const query = url.searchParams;
+  for (const topic of options.topics ?? []) query.append("topic", topic);
+  for (const name of ["userId", "sessionId"] as const) {
+    const value = options[name];
+    if (value) query.set(name, value);
+  }
+  for (const [key, value] of Object.entries(options.meta ?? {})) query.set(`meta.${key}`, value);
+  if (lastEventId) query.set("lastEventId", lastEventId);
+  return url.href;
+}

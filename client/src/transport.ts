@@ -1,0 +1,91 @@
+import { Parser, type ParserSink } from "./parser.js";
+import { SSEError } from "./options.js";
+
+/** What a transport tells of one stream. */
+export interface StreamSink extends ParserSink {
+  /** Something came, if only a comment. */
+  alive(): void;
+  /** The stream is over. `returns`: the browser makes another by itself, for this same sink. */
+  end(error: SSEError, returns?: boolean): void;
+}
+
+/** Ends the stream without another word to its sink. */
+export type Close = () => void;
+
+/** Statuses that another attempt may change; 401 and 403 only with another token. */
+const PASSING = [408, 425, 429];
+
+/** A stream by `fetch`, which takes headers and shows statuses. */
+export function openFetch(url: string, init: RequestInit, sink: StreamSink): Close {
+  const abort = new AbortController();
+  const read = async (): Promise<void> => {
+    const response = await fetch(url, { ...init, cache: "no-store", signal: abort.signal });
+    sink.alive();
+    check(response);
+    const parser = new Parser(sink);
+    const decoder = new TextDecoder();
+    const reader = response.body!.getReader();
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (abort.signal.aborted) return;
+      if (done) throw new SSEError("the server ended the stream", response.status);
+      sink.alive();
+      parser.push(decoder.decode(value, { stream: true }));
+    }
+  };
+  read().catch((error: unknown) => {
+    if (abort.signal.aborted) return;
+    abort.abort();
+    sink.end(error instanceof SSEError ? error : new SSEError(String(error)));
+  });
+  return () => abort.abort();
+}
+
+function check({ status, headers }: Response): void {
+  if (status !== 200) {
+    const final = status < 500 && !PASSING.includes(status);
+    // Seconds; the other form, a date, is as good as none on clocks that differ.
+    throw new SSEError(`the server answered ${status}`, status, final, Number(headers.get("Retry-After")) * 1000 || 0);
+  }
+  const type = headers.get("Content-Type") ?? "";
+  if (!/^text\/event-stream\s*(;|$)/i.test(type)) throw new SSEError(`not an event stream: ${type}`, 200, true);
+}
+
+/** A stream by the browser's own `EventSource`: no headers, no statuses, and only events whose names are known. */
+export interface NativeStream {
+  readonly close: Close;
+  /** Also events of this name. */
+  listen(type: string): void;
+}
+
+export function openEventSource(
+  url: string,
+  withCredentials: boolean,
+  sink: StreamSink,
+): NativeStream {
+  const source = new EventSource(url, { withCredentials });
+  const listened = new Set<string>();
+  let answered = false;
+  const listen = (type: string): void => {
+    if (listened.has(type) || type === "error" || type === "open") return;
+    listened.add(type);
+    source.addEventListener(type, (event: MessageEvent<string>) => {
+      answered = true;
+      sink.alive();
+      sink.message(type, event.data, event.lastEventId);
+    });
+  };
+  source.onopen = () => sink.alive();
+  source.onerror = () => {
+    // After a stream that was one, the browser comes back by itself, with the server's `retry`, which nobody else sees.
+    if (answered && source.readyState === EventSource.CONNECTING) {
+      answered = false;
+      sink.alive();
+      sink.end(new SSEError("the stream ended"), true);
+      return;
+    }
+    source.close();
+    sink.end(new SSEError("the stream was lost, or never opened"));
+  };
+  return { close: () => source.close(), listen };
+}

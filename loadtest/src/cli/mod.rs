@@ -1,0 +1,262 @@
+//! The options as typed.
+
+mod value;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{ArgGroup, Args, Parser, Subcommand};
+
+use crate::endpoint::Endpoint;
+use crate::run::{Scenario, TABLE};
+use value::{at_least_one, duration, header, rate};
+
+#[derive(Parser)]
+#[command(about, version)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Open streams on a server, read them, and check what comes
+    Swarm(SwarmOptions),
+    /// Publish to a server: as fast as acknowledged, or at a rate
+    Publish(PublishOptions),
+    /// Serve the bare limit: a fixed head, and one bare `send` for each event and stream
+    Floor(FloorOptions),
+    /// Play scenarios on the floor and on servers in turns, and print medians and ratios
+    Run(RunOptions),
+    /// Tables and a page with charts from the results of runs
+    Report(ReportOptions),
+    /// A part of a swarm that needs more descriptors than one process has
+    #[command(hide = true)]
+    Crew,
+}
+
+#[derive(Args)]
+pub(crate) struct SwarmOptions {
+    /// The event stream; `{n}` is the number of the stream, also `{n/10}` and `{n%10}`
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:3000/api/sse")]
+    pub(crate) url: Endpoint,
+    /// A field of the request, with the same placeholders (again for more)
+    #[arg(long, value_name = "NAME: VALUE", value_parser = header)]
+    pub(crate) header: Vec<String>,
+    /// Streams. More than the descriptor limit allows are held by several processes
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = at_least_one)]
+    pub(crate) streams: usize,
+    /// Number of the first stream
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) first: usize,
+    /// Streams that follow the same series of events, as `publish --series` makes them [default: all the one]
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    pub(crate) group: Option<usize>,
+    /// Threads of a process
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = at_least_one)]
+    pub(crate) threads: usize,
+    /// Source addresses, 127.0.0.1 and on; one has about 28,000 ports [default: one for each 5,000 streams]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=250))]
+    pub(crate) sources: Option<u8>,
+    /// Connections that a thread has under way at most, until their first event
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = at_least_one)]
+    pub(crate) connecting: usize,
+    /// New connections a second [default: as fast as they open]
+    #[arg(long, value_name = "R", value_parser = rate)]
+    pub(crate) ramp: Option<f64>,
+    /// Open again, after a second and with the last id, what the server ends
+    #[arg(long)]
+    pub(crate) reconnect: bool,
+    /// Bytes that the data of every event has; other events are damage [default: events of others are only counted]
+    #[arg(long, value_name = "BYTES")]
+    pub(crate) payload: Option<usize>,
+    /// Stop after so long [default: on Ctrl-C]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(crate) duration: Option<Duration>,
+    /// Process id of the server, to measure its CPU time and memory
+    #[arg(long)]
+    pub(crate) pid: Option<u32>,
+    /// One line of JSON instead of text
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
+#[command(group = ArgGroup::new("pace").multiple(false))]
+#[command(group = ArgGroup::new("end").multiple(false))]
+pub(crate) struct PublishOptions {
+    /// Where one publishes; `{n}` is the number of the series, also `{n/10}` and `{n%10}`
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:3000/api/sse/events")]
+    pub(crate) url: Endpoint,
+    #[arg(long, default_value = "POST")]
+    pub(crate) method: String,
+    /// A field of the request (again for more)
+    #[arg(long, value_name = "NAME: VALUE", value_parser = header, default_value = "Content-Type: application/json")]
+    pub(crate) header: Vec<String>,
+    /// The body; `{data}` is the event's data, `{data:form}` the same percent-encoded, `{n}` as in the URL
+    #[arg(long, value_name = "TEXT", default_value = r#"{"event":"load","data":{data}}"#)]
+    pub(crate) body: String,
+    /// Series of events, in turn, each numbered by itself: as many as there are users or topics
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = at_least_one)]
+    pub(crate) series: usize,
+    /// Events a second, in an open loop: latency counts from when an event was due
+    #[arg(long, value_name = "R", group = "pace", value_parser = rate)]
+    pub(crate) rate: Option<f64>,
+    /// Requests without an answer on one connection; with more than one, a server that is busy ends the run
+    #[arg(long, value_name = "N", group = "pace", default_value_t = 1, value_parser = at_least_one)]
+    pub(crate) window: usize,
+    /// Connections; each series keeps to one
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = at_least_one)]
+    pub(crate) connections: usize,
+    /// Events in one request, a body each, as lines
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = at_least_one)]
+    pub(crate) batch: usize,
+    /// Events in all [default: until --duration or Ctrl-C]
+    #[arg(long, value_name = "N", group = "end", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) events: Option<u64>,
+    /// Stop after so long
+    #[arg(long, value_name = "TIME", group = "end", value_parser = duration)]
+    pub(crate) duration: Option<Duration>,
+    /// Bytes of an event's data
+    #[arg(long, value_name = "BYTES", default_value_t = 128)]
+    pub(crate) payload: usize,
+    /// One line of JSON instead of text
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct FloorOptions {
+    /// Address to listen on; port 0 takes a free one
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:0")]
+    pub(crate) listen: SocketAddr,
+    /// Sending threads, each with its own share of the streams
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = at_least_one)]
+    pub(crate) threads: usize,
+}
+
+#[derive(Args)]
+pub(crate) struct RunOptions {
+    /// Scenarios: `table` for those of the README's table, `all`, or by name
+    #[arg(value_name = "SCENARIO", required = true, value_parser = scenarios)]
+    pub(crate) scenario: Vec<Scenarios>,
+    /// A server that is known by name, floor or fanfare [default: both, unless there is a --peer]
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub(crate) target: Vec<String>,
+    /// A file that describes another server (again for more); those of known ones are in loadtest/peers
+    #[arg(long, value_name = "FILE")]
+    pub(crate) peer: Vec<PathBuf>,
+    /// More arguments for fanfare, separated by spaces
+    #[arg(long, value_name = "ARGS", default_value = "", allow_hyphen_values = true)]
+    pub(crate) server_args: String,
+    /// More arguments for the floor, separated by spaces
+    #[arg(long, value_name = "ARGS", default_value = "", allow_hyphen_values = true)]
+    pub(crate) floor_args: String,
+    /// Rounds; in each the servers take turns
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = at_least_one)]
+    pub(crate) rounds: usize,
+    /// Streams; several numbers play each scenario with each
+    #[arg(long, value_name = "N", default_value = "10000", value_delimiter = ',', value_parser = at_least_one)]
+    pub(crate) streams: Vec<usize>,
+    /// Threads of the swarm
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = at_least_one)]
+    pub(crate) threads: usize,
+    /// Connections that a thread has under way at most, until their first event
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = at_least_one)]
+    pub(crate) connecting: usize,
+    /// Measured events [default: as the scenario needs]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) events: Option<u64>,
+    /// Events a second where the scenario has a fixed rate
+    #[arg(long, value_name = "R", default_value_t = 10.0, value_parser = rate)]
+    pub(crate) rate: f64,
+    /// Bytes of an event's data
+    #[arg(long, value_name = "BYTES", default_value_t = 128)]
+    pub(crate) payload: usize,
+    /// How long the scenarios last that have no number of events
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
+    pub(crate) duration: Duration,
+    /// Give up on what is missing when nothing has come for so long
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration)]
+    pub(crate) patience: Duration,
+    /// The whole run stops after so long, with what it has
+    #[arg(long, value_name = "TIME", default_value = "2h", value_parser = duration)]
+    pub(crate) deadline: Duration,
+    /// Append the results to this file, as lines of JSON
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub(crate) struct ReportOptions {
+    /// Results of runs [default: standard input]
+    #[arg(value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Write a page with charts here; tables go to standard output all the same
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
+}
+
+/// What a name on the command line stands for.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Scenarios(Vec<Scenario>);
+
+fn scenarios(name: &str) -> Result<Scenarios, String> {
+    use clap::ValueEnum as _;
+    let all = Scenario::value_variants();
+    let names = || all.iter().map(|one| one.name()).collect::<Vec<_>>().join(", ");
+    Ok(Scenarios(match name {
+        "table" => TABLE.to_vec(),
+        "all" => all.to_vec(),
+        name => {
+            vec![Scenario::from_str(name, false).map_err(|_| format!("not one of table, all, {}", names()))?]
+        }
+    }))
+}
+
+impl RunOptions {
+    /// In the order of the command line.
+    pub(crate) fn scenarios(&self) -> Vec<Scenario> {
+        self.scenario.iter().flat_map(|scenarios| scenarios.0.iter().copied()).collect()
+    }
+
+    /// Measured events of a scenario.
+    pub(crate) fn events(&self, scenario: Scenario) -> u64 {
+        self.events.unwrap_or(match scenario {
+            Scenario::Burst => 320,
+            Scenario::User => 100_000,
+            Scenario::Topics => 20_000,
+            Scenario::Ingress | Scenario::Ingress16 => 200_000,
+            Scenario::Batch | Scenario::Batch16 => 2_000_000,
+            _ => 100,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn definition() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn one_pace() {
+        let parse = |line: &str| Cli::try_parse_from(line.split(' '));
+        assert!(parse("loadtest publish --rate 10 --window 2").is_err());
+        assert!(parse("loadtest publish --events 10 --duration 2s").is_err());
+        assert!(parse("loadtest publish --events 0").is_err());
+        assert!(parse("loadtest swarm --streams 0").is_err());
+        assert!(parse("loadtest run").is_err() && parse("loadtest run nonsense").is_err());
+        let Ok(Cli { command: Command::Run(options) }) = parse("loadtest run user table --streams 10,20")
+        else {
+            panic!("refused")
+        };
+        assert_eq!(options.scenarios()[..2], [Scenario::User, TABLE[0]]);
+        assert_eq!((options.streams.len(), options.events(Scenario::Burst)), (2, 320));
+    }
+}

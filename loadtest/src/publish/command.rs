@@ -1,0 +1,95 @@
+//! `loadtest publish`.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use indicatif::ProgressBar;
+use serde::Serialize;
+
+use super::{Door, Numbers, Pace, Published, Publisher, Work};
+use crate::cli::PublishOptions;
+use crate::clock;
+use crate::stop::Stop;
+use crate::template::Template;
+
+/// Without a limit of its own, a run ends with a signal; a year is none.
+const FOR_EVER: Duration = Duration::from_secs(365 * 86_400);
+const TICK: Duration = Duration::from_millis(200);
+
+#[derive(Serialize)]
+struct Summary {
+    accepted: u64,
+    /// Publishes answered 429 or 503, and published again.
+    busy: u64,
+    seconds: f64,
+    events_per_second: f64,
+    /// From when a request was due to its acceptance.
+    ack_p50_ms: f64,
+    ack_p99_ms: f64,
+    ack_max_ms: f64,
+}
+
+/// Publishes until it is done or told to stop. Whether everything was accepted.
+pub(crate) fn command(options: &PublishOptions) -> Result<bool> {
+    let stop = Stop::after(options.duration.unwrap_or(FOR_EVER))?;
+    let work = work(options);
+    let mut numbers = Numbers::new(options.series);
+    let mut publisher = Publisher::connect(options.url.address, options.connections)?;
+    let bar = options.events.map_or_else(ProgressBar::new_spinner, ProgressBar::new);
+    bar.set_message("publishing");
+    bar.enable_steady_tick(TICK);
+    let published = publisher.run(&work, &mut numbers, &stop, || Ok(Some(0)))?;
+    bar.finish_and_clear();
+    let summary = Summary::new(&published);
+    if options.json {
+        println!("{}", serde_json::to_string(&summary)?);
+    } else {
+        println!(
+            "{} events accepted in {:.3} s, {:.0}/s; {} busy; acknowledged after p50 {:.3}, p99 {:.3}, max {:.3} ms",
+            summary.accepted,
+            summary.seconds,
+            summary.events_per_second,
+            summary.busy,
+            summary.ack_p50_ms,
+            summary.ack_p99_ms,
+            summary.ack_max_ms
+        );
+    }
+    Ok(options.events.is_none_or(|events| published.accepted == events))
+}
+
+fn work(options: &PublishOptions) -> Work {
+    let door = Door {
+        method: options.method.clone(),
+        host: options.url.host.clone(),
+        target: Template::parse(&options.url.target),
+        headers: options.header.clone(),
+        body: Template::parse(&options.body),
+    };
+    Work {
+        door,
+        pace: options.rate.map_or(Pace::Acknowledged, Pace::Rate),
+        events: options.events,
+        payload: options.payload,
+        is_measured: true,
+        connections: options.connections,
+        window: if options.rate.is_some() { usize::MAX } else { options.window },
+        batch: options.batch,
+    }
+}
+
+impl Summary {
+    fn new(published: &Published) -> Self {
+        let seconds = clock::seconds(published.ended.saturating_sub(published.began));
+        let times = &published.acknowledgement;
+        Self {
+            accepted: published.accepted,
+            busy: published.busy,
+            seconds,
+            events_per_second: if seconds > 0.0 { published.accepted as f64 / seconds } else { 0.0 },
+            ack_p50_ms: times.millis(0.5),
+            ack_p99_ms: times.millis(0.99),
+            ack_max_ms: times.max_millis(),
+        }
+    }
+}

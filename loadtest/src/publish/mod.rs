@@ -1,0 +1,11 @@
+//! Publishing: in an open loop, as fast as it is acknowledged, or as fast as all streams have it.
+
+mod command;
+mod connection;
+mod publisher;
+mod request;
+mod work;
+
+pub(crate) use command::command;
+pub(crate) use publisher::{Published, Publisher};
+pub(crate) use work::{Door, Numbers, Pace, Work};

@@ -1,0 +1,187 @@
+//! The event loop that publishes.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Result, bail, ensure};
+use mio::{Events, Interest, Poll, Token, Waker};
+
+use super::connection::{Answer, Connection, Request};
+use super::request::RequestWriter;
+use super::work::{Numbers, Pace, Work};
+use crate::clock;
+use crate::latency::Times;
+use crate::stop::{self, Stop};
+
+const WAKER: Token = Token(usize::MAX);
+const READ_BUFFER: usize = 64 * 1024;
+/// Before an event that was answered 429 or 503 is published again.
+const RETRY_AFTER: u64 = 10_000_000;
+/// The last stretch before an event is due is not slept, since a poll sleeps whole milliseconds.
+const SPIN: u64 = 1_500_000;
+
+/// What came of some work.
+pub(crate) struct Published {
+    /// Events accepted.
+    pub(crate) accepted: u64,
+    /// Answers 429 and 503; those events were published again.
+    pub(crate) busy: u64,
+    /// When the first was due, and when the last was acknowledged, in nanoseconds.
+    pub(crate) began: u64,
+    pub(crate) ended: u64,
+    /// From when a request was due to its acceptance.
+    pub(crate) acknowledgement: Times,
+}
+
+pub(crate) struct Publisher {
+    poll: Poll,
+    waker: Arc<Waker>,
+    connections: Vec<Connection>,
+    buffer: Box<[u8]>,
+}
+
+/// The state of one piece of work.
+struct Turn<'a> {
+    work: &'a Work,
+    numbers: &'a mut Numbers,
+    writer: RequestWriter,
+    /// Events taken so far.
+    taken: u64,
+    /// Requests to send again, each not before its time.
+    again: VecDeque<(u64, Request)>,
+    published: Published,
+}
+
+impl Publisher {
+    pub(crate) fn connect(address: SocketAddr, connections: usize) -> Result<Self> {
+        let poll = Poll::new()?;
+        let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
+        let mut all = Vec::with_capacity(connections);
+        for number in 0..connections {
+            let mut connection = Connection::connect(address)?;
+            let interest = Interest::READABLE | Interest::WRITABLE;
+            poll.registry().register(&mut connection.socket, Token(number), interest)?;
+            all.push(connection);
+        }
+        Ok(Self { poll, waker, connections: all, buffer: vec![0; READ_BUFFER].into() })
+    }
+
+    /// Wakes the publisher to look at `settled` again.
+    pub(crate) fn waker(&self) -> Arc<Waker> {
+        self.waker.clone()
+    }
+
+    /// Does the work, or as much of it as there is time for. `settled` says up to which event all streams have everything,
+    /// for a pace that waits for them: `None` ends the waiting.
+    pub(crate) fn run(
+        &mut self,
+        work: &Work,
+        numbers: &mut Numbers,
+        stop: &Stop,
+        mut settled: impl FnMut() -> Result<Option<u64>>,
+    ) -> Result<Published> {
+        ensure!(work.connections == self.connections.len(), "the publisher has other connections");
+        work.check(numbers.series())?;
+        let began = clock::nanos();
+        let published =
+            Published { accepted: 0, busy: 0, began, ended: began, acknowledgement: Times::new()? };
+        let writer = RequestWriter::new(work);
+        let mut turn = Turn { work, numbers, writer, taken: 0, again: VecDeque::new(), published };
+        let mut events = Events::with_capacity(64);
+        loop {
+            let Some(frontier) = settled()? else { break };
+            let wait = self.send_allowed(&mut turn, frontier)?;
+            let is_idle =
+                turn.again.is_empty() && self.connections.iter().all(|one| one.under_way.is_empty());
+            if stop.reason().is_some() || (turn.is_all_taken() && is_idle) {
+                break;
+            }
+            match self.poll.poll(&mut events, Some(wait)) {
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+                polled => polled?,
+            }
+            for event in &events {
+                let Some(connection) = self.connections.get_mut(event.token().0) else { continue };
+                connection.flush()?;
+                connection.read(&mut self.buffer, |answer| turn.take(answer))?;
+            }
+        }
+        Ok(turn.published)
+    }
+
+    /// Sends what may go now. How long to wait for more.
+    fn send_allowed(&mut self, turn: &mut Turn<'_>, frontier: u64) -> Result<Duration> {
+        let mut now = clock::nanos();
+        while turn.again.front().is_some_and(|&(due, _)| due <= now) {
+            let Some((_, request)) = turn.again.pop_front() else { break };
+            // Only with the one connection does an event come again.
+            self.connections[0].send(request)?;
+        }
+        if !turn.again.is_empty() {
+            return Ok(Duration::from_nanos(RETRY_AFTER));
+        }
+        while !turn.is_all_taken() {
+            let due = match turn.work.pace {
+                Pace::InFlight(events) if turn.numbers.last(0) >= frontier + events => break,
+                Pace::Rate(rate) => turn.published.began + (turn.taken as f64 / rate * 1e9) as u64,
+                Pace::InFlight(_) | Pace::Acknowledged => now,
+            };
+            if due > now {
+                let wait = (due - now).saturating_sub(SPIN);
+                return Ok(Duration::from_nanos(wait).min(stop::CHECK_EVERY));
+            }
+            let Some(connection) = self.connection(turn) else { break };
+            let request = turn.next(due);
+            self.connections[connection].send(request)?;
+            now = clock::nanos();
+        }
+        Ok(stop::CHECK_EVERY)
+    }
+
+    /// The connection for the next event, if it has room. Each series has one of its own, so that its order is kept.
+    fn connection(&self, turn: &Turn<'_>) -> Option<usize> {
+        let has_room = |&number: &usize| self.connections[number].under_way.len() < turn.work.window;
+        match turn.numbers.series() {
+            1 => (0..self.connections.len()).find(has_room),
+            _ => Some(turn.numbers.peek() % self.connections.len()).filter(has_room),
+        }
+    }
+}
+
+impl Turn<'_> {
+    fn is_all_taken(&self) -> bool {
+        self.work.events.is_some_and(|events| self.taken >= events)
+    }
+
+    fn next(&mut self, due: u64) -> Request {
+        let left = self.work.events.map_or(u64::MAX, |events| events - self.taken);
+        let events = (self.work.batch as u64).min(left);
+        let text = self.writer.write(self.work, self.numbers, events, due);
+        self.taken += events;
+        Request { text, sent: due, events }
+    }
+
+    fn take(&mut self, answer: Answer) -> Result<()> {
+        let Answer { request, status, body } = answer;
+        match status {
+            200..300 => {
+                let now = clock::nanos();
+                self.published.accepted += request.events;
+                self.published.ended = now;
+                self.published.acknowledgement.record_nanos(now.saturating_sub(request.sent));
+            }
+            429 | 503 if self.work.window == 1 && self.work.connections == 1 => {
+                self.published.busy += 1;
+                self.again.push_back((clock::nanos() + RETRY_AFTER, request));
+            }
+            429 | 503 => bail!(
+                "a publish was answered {status} while others were under way, whose order an attempt more would break: \
+                 one connection with a window of 1 tries again"
+            ),
+            _ => bail!("a publish was answered {status}: {body}"),
+        }
+        Ok(())
+    }
+}

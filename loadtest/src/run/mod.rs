@@ -1,0 +1,154 @@
+//! Scenarios, each played in turns on several servers over several rounds: only figures of one run on one machine are
+//! worth comparing.
+
+mod scenario;
+mod server;
+mod stage;
+
+use std::fs::OpenOptions;
+use std::io::Write as _;
+
+use anyhow::{Context as _, Result};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::cli::RunOptions;
+use crate::clock;
+use crate::machine::Machine;
+use crate::peer::Peer;
+use crate::report;
+use crate::result::Outcome;
+use crate::stop::Stop;
+pub(crate) use scenario::{Scenario, TABLE};
+use stage::Stage;
+
+struct Target {
+    peer: Peer,
+    version: String,
+}
+
+/// One scenario with one number of streams.
+struct Piece {
+    scenario: Scenario,
+    streams: usize,
+    name: String,
+}
+
+/// Plays the scenarios, writes a line for each, and prints the table. Whether every round was clean.
+pub(crate) fn command(options: &RunOptions) -> Result<bool> {
+    let stop = Stop::after(options.deadline)?;
+    let targets = targets(options)?;
+    let pieces = pieces(options);
+    let mut file = match &options.out {
+        Some(path) => {
+            let file = OpenOptions::new().create(true).append(true).open(path);
+            Some(file.with_context(|| format!("cannot write {}", path.display()))?)
+        }
+        None => None,
+    };
+    let bar = bar(pieces.len() * options.rounds * targets.len());
+    let (run, machine) = (clock::unix_seconds(), Machine::this());
+    let mut outcomes = Vec::new();
+    'run: for piece in &pieces {
+        for round in 1..=options.rounds {
+            for target in &targets {
+                let name = &target.peer.name;
+                if let Some(why) = piece.scenario.excludes(&target.peer) {
+                    bar.suspend(|| eprintln!("{}: {name} takes no part: {why}", piece.name));
+                    bar.inc(1);
+                    continue;
+                }
+                bar.set_message(format!("{}, round {round}: {name}", piece.name));
+                if bar.is_hidden() {
+                    eprintln!("{}, round {round} of {}: {name}", piece.name, options.rounds);
+                }
+                let mut outcome = play(options, piece, target, &stop)
+                    .with_context(|| format!("{}, round {round}, {name}", piece.name))?;
+                (outcome.run, outcome.round, outcome.machine) = (run, round, machine.clone());
+                if let Some(file) = &mut file {
+                    writeln!(file, "{}", serde_json::to_string(&outcome)?)?;
+                }
+                if !outcome.is_clean() {
+                    bar.suspend(|| eprintln!("{}, {name}: NOT CLEAN: {:?}", piece.name, outcome.losses));
+                }
+                outcomes.push(outcome);
+                bar.inc(1);
+                if stop.reason().is_some() {
+                    break 'run;
+                }
+            }
+        }
+    }
+    bar.finish_and_clear();
+    println!("{}", report::markdown(&outcomes));
+    Ok(!outcomes.is_empty() && outcomes.iter().all(Outcome::is_clean))
+}
+
+fn play(options: &RunOptions, piece: &Piece, target: &Target, stop: &Stop) -> Result<Outcome> {
+    let Target { peer, version } = target;
+    let scenario = piece.scenario;
+    let mut more = scenario.arguments(peer);
+    let own = match &*peer.name {
+        "floor" => &options.floor_args,
+        "fanfare" => &options.server_args,
+        _ => "",
+    };
+    more.extend(own.split_ascii_whitespace().map(str::to_owned));
+    let mut stage = Stage::new(peer, options, &more, scenario.payload(options), stop)?;
+    let played = scenario.play(&mut stage, options, piece.streams);
+    if stop.reason().is_none() {
+        played?;
+    }
+    let (figures, latency, losses) = stage.finish(scenario.is_whole())?;
+    Ok(Outcome {
+        run: 0,
+        scenario: piece.name.clone(),
+        target: peer.name.clone(),
+        version: version.clone(),
+        round: 0,
+        machine: Machine::this(),
+        load: scenario.load(options, piece.streams),
+        figures,
+        latency,
+        losses,
+        stopped: stop.reason().map(str::to_owned),
+    })
+}
+
+/// Those that are named, and those of files.
+fn targets(options: &RunOptions) -> Result<Vec<Target>> {
+    let mut peers = Vec::new();
+    for name in &options.target {
+        peers.push(Peer::built_in(name)?);
+    }
+    for path in &options.peer {
+        peers.push(Peer::read(path)?);
+    }
+    if peers.is_empty() {
+        peers = vec![Peer::built_in("floor")?, Peer::built_in("fanfare")?];
+    }
+    let target = |peer| Target { version: server::version(&peer), peer };
+    Ok(peers.into_iter().map(target).collect())
+}
+
+fn pieces(options: &RunOptions) -> Vec<Piece> {
+    let scenarios = options.scenarios();
+    let piece = |scenario: Scenario, streams: usize| {
+        let name = match options.streams.len() {
+            1 => scenario.name(),
+            _ => format!("{}-{streams}", scenario.name()),
+        };
+        Piece { scenario, streams, name }
+    };
+    let counts = &options.streams;
+    scenarios.iter().flat_map(|&one| counts.iter().map(move |&streams| piece(one, streams))).collect()
+}
+
+fn bar(length: usize) -> ProgressBar {
+    let bar = ProgressBar::new(length as u64);
+    // The template is a constant; a bar without style is still a bar.
+    if let Ok(style) = ProgressStyle::with_template("{elapsed_precise} {bar:30} {pos}/{len} {msg}") {
+        bar.set_style(style);
+    }
+    bar.enable_steady_tick(std::time::Duration::from_millis(200));
+    bar
+}

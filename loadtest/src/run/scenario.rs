@@ -1,0 +1,288 @@
+//! What can be asked of a server, each a course of steps on a stage.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use clap::ValueEnum;
+
+use super::stage::{Audience, Course, Stage, ratio};
+use crate::cli::RunOptions;
+use crate::clock;
+use crate::peer::Peer;
+use crate::publish::Pace;
+use crate::swarm::Command;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Scenario {
+    /// All streams open as fast as they can
+    Connect,
+    /// Streams are open, and nothing happens: memory
+    Idle,
+    /// The same for streams with a user, a session and a topic
+    Identified,
+    /// Every event to every stream, the next once every stream has it
+    Broadcast,
+    /// The same with 16 events under way
+    Burst,
+    /// Broadcasts at a fixed rate (--rate): latency from when each was due
+    Latency,
+    /// Each event to one user of all, as fast as acknowledged
+    User,
+    /// Each event to one topic with ten streams, as fast as acknowledged
+    Topics,
+    /// Publishing over one connection while nobody listens, as fast as acknowledged
+    Ingress,
+    /// The same over 16 connections
+    Ingress16,
+    /// The same over one connection, 100 events a request
+    Batch,
+    /// The same over 16 connections, 100 events a request
+    Batch16,
+    /// Broadcasts at a fixed rate while one stream in 100 does not read, and then reads again
+    Slow,
+    /// All streams drop, 100 events are published, and all come back with Last-Event-ID while publishing goes on
+    Herd,
+    /// Nothing but heartbeats, one a second
+    Heartbeats,
+    /// Streams close and open anew, 500 a second, while events are published
+    Churn,
+    /// One event a second for a long time (--duration)
+    Soak,
+}
+
+/// The rows of a README.
+pub(crate) const TABLE: &[Scenario] = &[
+    Scenario::Connect,
+    Scenario::Idle,
+    Scenario::Identified,
+    Scenario::Broadcast,
+    Scenario::Burst,
+    Scenario::Latency,
+    Scenario::User,
+    Scenario::Ingress16,
+];
+
+/// Before the measured events: checked, not measured.
+const WARM_UP: u64 = 3;
+const MANY: usize = 16;
+const LINES: usize = 100;
+const BURST: u64 = 16;
+/// Events that the herd has missed when it comes back.
+const MISSED: u64 = 100;
+/// Streams that do not read: one in so many.
+const STALLED: usize = 100;
+/// Payload for those: the kernel's buffers are full before the events end.
+const STALLED_PAYLOAD: usize = 16 * 1024;
+const CHURN_PER_SECOND: f64 = 500.0;
+const HEARTBEAT_SECONDS: u64 = 1;
+
+impl Scenario {
+    pub(crate) fn name(self) -> String {
+        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+    }
+
+    /// Why this peer cannot take part; `None` when it can.
+    pub(super) fn excludes(self, peer: &Peer) -> Option<&'static str> {
+        let is_floor = peer.name == "floor";
+        let reason = match self {
+            Self::User if peer.user.is_none() => "its file has no [user]",
+            Self::Topics if peer.topic.is_none() => "its file has no [topic]",
+            Self::Identified if peer.identified.is_none() => "its file has no [identified]",
+            Self::Batch | Self::Batch16 if peer.batch.is_none() => "its file has no [batch]",
+            Self::Herd if !peer.resumes => "it does not resume",
+            Self::Heartbeats if peer.heartbeat.is_empty() => "its file sets no heartbeat",
+            Self::Slow if is_floor => "it ends with a stream that would block",
+            _ => return None,
+        };
+        Some(reason)
+    }
+
+    /// Arguments that the server needs for this.
+    pub(super) fn arguments(self, peer: &Peer) -> Vec<String> {
+        let seconds = HEARTBEAT_SECONDS.to_string();
+        match self {
+            Self::Heartbeats => {
+                peer.heartbeat.iter().map(|text| text.replace("{seconds}", &seconds)).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Whether each stream is to get everything from the first event on.
+    pub(super) fn is_whole(self) -> bool {
+        !matches!(self, Self::Churn)
+    }
+
+    /// Bytes of an event's data.
+    pub(super) fn payload(self, options: &RunOptions) -> usize {
+        if self == Self::Slow { options.payload.max(STALLED_PAYLOAD) } else { options.payload }
+    }
+
+    /// The options that its figures depend on, in words.
+    pub(super) fn load(self, options: &RunOptions, streams: usize) -> String {
+        let bytes = self.payload(options);
+        let events = |count: u64| format!("{count} events of {bytes} B");
+        let what = match self {
+            Self::Connect | Self::Idle | Self::Identified => String::new(),
+            Self::Broadcast | Self::Burst => events(options.events(self)),
+            Self::Latency | Self::Slow => {
+                format!("{} at {} a second", events(options.events(self)), options.rate)
+            }
+            Self::User | Self::Topics => format!("{}, {MANY} connections", events(options.events(self))),
+            Self::Ingress | Self::Batch => events(options.events(self)),
+            Self::Ingress16 | Self::Batch16 => {
+                format!("{}, {MANY} connections", events(options.events(self)))
+            }
+            Self::Herd => format!("{MISSED} events of {bytes} B missed, more at {} a second", options.rate),
+            Self::Heartbeats => format!("{:?}", options.duration),
+            Self::Churn => {
+                format!("{CHURN_PER_SECOND} a second closed and opened, for {:?}", options.duration)
+            }
+            Self::Soak => format!("one event of {bytes} B a second for {:?}", options.duration),
+        };
+        match self {
+            Self::Ingress | Self::Ingress16 | Self::Batch | Self::Batch16 => what,
+            _ if what.is_empty() => format!("{streams} streams"),
+            _ => format!("{streams} streams, {what}"),
+        }
+    }
+
+    pub(super) fn play(self, stage: &mut Stage<'_>, options: &RunOptions, streams: usize) -> Result<()> {
+        let events = options.events(self);
+        match self {
+            Self::Connect => stage.open(Audience::All, streams),
+            Self::Idle => {
+                stage.open(Audience::All, streams)?;
+                stage.publish(Course::warm_up(WARM_UP))?;
+                stage.rest();
+                stage.set_memory("stream_bytes_used")
+            }
+            Self::Identified => stage.open(Audience::Identified, streams),
+            Self::Broadcast => broadcast(stage, streams, Pace::InFlight(1), events),
+            Self::Burst => broadcast(stage, streams, Pace::InFlight(BURST), events),
+            Self::Latency => broadcast(stage, streams, Pace::Rate(options.rate), events),
+            Self::User => targeted(stage, Audience::Users, streams, events),
+            Self::Topics => targeted(stage, Audience::Topics, streams, events),
+            Self::Ingress => ingress(stage, events, 1, 1),
+            Self::Ingress16 => ingress(stage, events, MANY, 1),
+            Self::Batch => ingress(stage, events, 1, LINES),
+            Self::Batch16 => ingress(stage, events, MANY, LINES),
+            Self::Slow => slow(stage, streams, options.rate, events),
+            Self::Herd => herd(stage, streams, options),
+            Self::Heartbeats => heartbeats(stage, streams, options.duration),
+            Self::Churn => churn(stage, streams, options),
+            Self::Soak => soak(stage, streams, options.duration),
+        }
+    }
+}
+
+fn broadcast(stage: &mut Stage<'_>, streams: usize, pace: Pace, events: u64) -> Result<()> {
+    stage.open(Audience::All, streams)?;
+    stage.publish(Course::warm_up(WARM_UP))?;
+    let measured = stage.publish(Course::measured(pace, events))?;
+    stage.set_delivery(&measured)
+}
+
+fn targeted(stage: &mut Stage<'_>, audience: Audience, streams: usize, events: u64) -> Result<()> {
+    stage.open(audience, streams)?;
+    let course = Course { connections: MANY, ..Course::measured(Pace::Acknowledged, events) };
+    let measured = stage.publish(course)?;
+    stage.set_publishing(&measured);
+    stage.set_delivery(&measured)
+}
+
+fn ingress(stage: &mut Stage<'_>, events: u64, connections: usize, batch: usize) -> Result<()> {
+    let course = Course { connections, batch, ..Course::measured(Pace::Acknowledged, events) };
+    let measured = stage.publish(course)?;
+    if batch == 1 {
+        stage.set_publishing(&measured);
+    } else {
+        let accepted = measured.published.accepted;
+        stage.set("events_per_second", ratio(accepted as f64, measured.seconds));
+        stage.set_each("event_cpu_us", measured.server_cpu, accepted);
+    }
+    ensure!(measured.published.accepted == events || stage.is_stopped(), "not every event was accepted");
+    Ok(())
+}
+
+/// The same twice: with all reading, and with some that do not.
+fn slow(stage: &mut Stage<'_>, streams: usize, rate: f64, events: u64) -> Result<()> {
+    stage.open(Audience::All, streams)?;
+    stage.publish(Course::warm_up(WARM_UP))?;
+    let course = Course::measured(Pace::Rate(rate), events);
+    let before = stage.publish(course)?;
+    stage.set("p99_before_ms", before.tally.latency.times()?.millis(0.99));
+    stage.rest();
+    let memory = stage.memory()?;
+    stage.command(Command::Stall { every: STALLED })?;
+    let measured = stage.publish_stalled(course, streams.div_ceil(STALLED) as u64)?;
+    stage.set_delivery(&measured)?;
+    stage.set("memory_growth_bytes", stage.memory()? as f64 - memory as f64);
+    stage.command(Command::Stall { every: 0 })?;
+    stage.wait_received()
+}
+
+fn herd(stage: &mut Stage<'_>, streams: usize, options: &RunOptions) -> Result<()> {
+    stage.open(Audience::All, streams)?;
+    stage.publish(Course::warm_up(WARM_UP))?;
+    stage.disconnect()?;
+    stage.publish_unheard(Course::measured(Pace::Acknowledged, MISSED))?;
+    stage.watch();
+    let began = clock::nanos();
+    let cpu = stage.cpu_of(|stage| {
+        stage.command(Command::Connect)?;
+        // Publishing goes on while they come back.
+        let more = (options.rate * 2.0) as u64;
+        stage.publish(Course {
+            is_measured: false,
+            ..Course::measured(Pace::Rate(options.rate), more.max(1))
+        })?;
+        Ok(())
+    })?;
+    let reached = stage.reached().unwrap_or_else(clock::nanos);
+    stage.set("catch_up_seconds", clock::seconds(reached.saturating_sub(began)));
+    stage.set_each("reconnect_cpu_us", cpu, streams as u64);
+    Ok(())
+}
+
+fn heartbeats(stage: &mut Stage<'_>, streams: usize, time: Duration) -> Result<()> {
+    stage.open(Audience::All, streams)?;
+    stage.mark()?;
+    let cpu = stage.cpu_of(|stage| stage.wait_for(time))?;
+    let tally = stage.mark()?;
+    stage.set("heartbeats", tally.heartbeats as f64);
+    stage.set_each("heartbeat_cpu_us", cpu, tally.heartbeats);
+    // One may fall before the first mark, and one after the last.
+    let due = (time.as_secs() / HEARTBEAT_SECONDS).saturating_sub(2);
+    let least = u64::from(tally.least_heartbeats.unwrap_or_default());
+    ensure!(
+        least >= due || stage.is_stopped(),
+        "a stream got {least} heartbeats in {time:?}: at least {due} were due"
+    );
+    Ok(())
+}
+
+fn churn(stage: &mut Stage<'_>, streams: usize, options: &RunOptions) -> Result<()> {
+    stage.open(Audience::All, streams)?;
+    stage.publish(Course::warm_up(WARM_UP))?;
+    let began = clock::nanos();
+    stage.command(Command::Churn { per_second: CHURN_PER_SECOND })?;
+    let events = (options.rate * options.duration.as_secs_f64()).max(1.0) as u64;
+    let measured = stage.publish_changing(Course::measured(Pace::Rate(options.rate), events))?;
+    stage.command(Command::Churn { per_second: 0.0 })?;
+    let time = clock::seconds(clock::nanos() - began);
+    stage.set_delivery(&measured)?;
+    stage.set("reconnects_per_second", ratio(measured.tally.reopened as f64, time));
+    Ok(())
+}
+
+fn soak(stage: &mut Stage<'_>, streams: usize, time: Duration) -> Result<()> {
+    stage.open(Audience::All, streams)?;
+    stage.publish(Course::warm_up(WARM_UP))?;
+    stage.rest();
+    let memory = stage.memory()?;
+    let measured = stage.publish(Course::measured(Pace::Rate(1.0), time.as_secs().max(1)))?;
+    stage.rest();
+    stage.set("memory_growth_bytes", stage.memory()? as f64 - memory as f64);
+    stage.set_delivery(&measured)
+}

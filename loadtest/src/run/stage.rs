@@ -1,0 +1,434 @@
+//! A server, a swarm on it and a publisher: the steps that scenarios are made of, each measured.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+
+use super::server::Server;
+use crate::cli::RunOptions;
+use crate::clock;
+use crate::latency::Buckets;
+use crate::peer::{Peer, Route};
+use crate::publish::{Door, Numbers, Pace, Published, Publisher, Work};
+use crate::result::Losses;
+use crate::stop::Stop;
+use crate::swarm::{Command, Follow, Plan, Swarm, Tally};
+use crate::template::Template;
+use crate::usage::{self, Cpu};
+
+/// Who the streams are.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Audience {
+    /// Every event is for every stream.
+    All,
+    /// Every stream is a user's, every event for one user.
+    Users,
+    /// Ten streams follow a topic, every event is for one topic.
+    Topics,
+    /// Every stream has a user, a session and a topic; nothing is published.
+    Identified,
+}
+
+/// Streams of one topic.
+const TOPIC: usize = 10;
+
+pub(super) struct Stage<'a> {
+    peer: &'a Peer,
+    options: &'a RunOptions,
+    payload: usize,
+    stop: &'a Stop,
+    server: Server,
+    swarm: Option<Swarm>,
+    route: Option<Route>,
+    numbers: Numbers,
+    tally: Tally,
+    pub(super) figures: BTreeMap<String, f64>,
+    pub(super) latency: Option<Buckets>,
+    /// The event that all streams are waited for to have, and when they had.
+    watched: u64,
+    reached: Option<u64>,
+    /// Of the server before the first stream, in bytes.
+    memory_before: u64,
+    kernel_before: u64,
+}
+
+/// How one step publishes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Course {
+    pub(super) pace: Pace,
+    pub(super) events: u64,
+    pub(super) is_measured: bool,
+    pub(super) connections: usize,
+    pub(super) batch: usize,
+}
+
+/// What a step took.
+pub(super) struct Measured {
+    pub(super) published: Published,
+    pub(super) tally: Tally,
+    /// From the first event due to the last delivery, or without streams to the last acknowledgement.
+    pub(super) seconds: f64,
+    pub(super) server_cpu: Option<Duration>,
+    pub(super) client_cpu: Duration,
+}
+
+impl Course {
+    pub(super) fn measured(pace: Pace, events: u64) -> Self {
+        Self { pace, events, is_measured: true, connections: 1, batch: 1 }
+    }
+
+    pub(super) fn warm_up(events: u64) -> Self {
+        Self { is_measured: false, ..Self::measured(Pace::InFlight(1), events) }
+    }
+}
+
+impl<'a> Stage<'a> {
+    /// Starts the server, with `arguments` after those of its file. Events have `payload` bytes of data.
+    pub(super) fn new(
+        peer: &'a Peer,
+        options: &'a RunOptions,
+        arguments: &[String],
+        payload: usize,
+        stop: &'a Stop,
+    ) -> Result<Self> {
+        let server = Server::start(peer, arguments, stop)?;
+        let memory_before = usage::pss(&server.pids())?;
+        Ok(Self {
+            peer,
+            options,
+            payload,
+            stop,
+            server,
+            swarm: None,
+            route: Some(peer.all.clone()),
+            numbers: Numbers::new(1),
+            tally: Tally::default(),
+            figures: BTreeMap::new(),
+            latency: None,
+            watched: u64::MAX,
+            reached: None,
+            memory_before,
+            kernel_before: usage::kernel_memory()?,
+        })
+    }
+
+    pub(super) fn set(&mut self, key: &str, value: f64) {
+        self.figures.insert(key.to_owned(), value);
+    }
+
+    fn cpu(&self) -> Result<Option<Cpu>> {
+        let pids = self.server.pids();
+        if pids.is_empty() { Ok(None) } else { Cpu::of(&pids).map(Some) }
+    }
+
+    fn cpu_since(&self, before: Option<Cpu>) -> Result<Option<Duration>> {
+        Ok(self.cpu()?.zip(before).map(|(now, before)| now.since(&before)))
+    }
+
+    /// Of this process and those of the swarm.
+    fn client_cpu(&self) -> Result<Cpu> {
+        let servers = self.server.pids();
+        let own = usage::family(std::process::id());
+        Cpu::of(&own.into_iter().filter(|pid| !servers.contains(pid)).collect::<Vec<_>>())
+    }
+
+    pub(super) fn memory(&self) -> Result<u64> {
+        usage::pss(&self.server.pids())
+    }
+
+    /// Opens the streams and measures that.
+    pub(super) fn open(&mut self, audience: Audience, streams: usize) -> Result<()> {
+        let plan = self.plan(audience, streams)?;
+        self.numbers = Numbers::new(plan.follow.count(streams));
+        let (before, began) = (self.cpu()?, clock::nanos());
+        let swarm = Swarm::start(plan)?;
+        swarm.wait_open(self.stop, self.options.patience)?;
+        let seconds = clock::seconds(clock::nanos() - began);
+        let cpu = self.cpu_since(before)?;
+        let opened = swarm.board().view().opened;
+        self.swarm = Some(swarm);
+        self.set("connects_per_second", ratio(opened as f64, seconds));
+        self.set_each("connect_cpu_us", cpu, opened);
+        self.rest();
+        let kernel = usage::kernel_memory()?.saturating_sub(self.kernel_before);
+        self.set("kernel_bytes", ratio(kernel as f64, opened as f64));
+        self.set_memory("stream_bytes")
+    }
+
+    fn plan(&mut self, audience: Audience, streams: usize) -> Result<Plan> {
+        let peer = self.peer;
+        let missing = || format!("the file of {} does not say how", peer.name);
+        let (stream, route, follow): (&Template, Option<&Route>, Follow) = match audience {
+            Audience::All => (&peer.all.stream, Some(&peer.all), Follow::One),
+            Audience::Users => {
+                let route = peer.user.as_ref().with_context(missing)?;
+                (&route.stream, Some(route), Follow::Groups(1))
+            }
+            Audience::Topics => {
+                let route = peer.topic.as_ref().with_context(missing)?;
+                (&route.stream, Some(route), Follow::Groups(TOPIC))
+            }
+            Audience::Identified => {
+                (&peer.identified.as_ref().with_context(missing)?.stream, None, Follow::One)
+            }
+        };
+        self.route = route.cloned();
+        let address = self.server.address;
+        Ok(Plan {
+            address,
+            host: address.to_string(),
+            target: stream.source().to_owned(),
+            headers: [vec!["Accept: text/event-stream".to_owned()], peer.stream_headers.clone()].concat(),
+            streams: 0..streams,
+            follow,
+            payload: Some(self.payload),
+            threads: self.options.threads,
+            sources: Plan::sources(address, streams, None),
+            connecting: self.options.connecting,
+            ramp: None,
+            resumes: peer.resumes,
+            reopens: false,
+        })
+    }
+
+    /// Waits until nothing moves, so that memory is at rest.
+    pub(super) fn rest(&self) {
+        if let Some(swarm) = &self.swarm {
+            swarm.board().wait_quiet(self.stop);
+        }
+    }
+
+    /// The memory of the server that a stream takes, at this moment.
+    pub(super) fn set_memory(&mut self, key: &str) -> Result<()> {
+        if self.server.pids().is_empty() {
+            return Ok(());
+        }
+        let opened = self.swarm.as_ref().map_or(0, |swarm| swarm.board().view().opened);
+        let growth = self.memory()? as f64 - self.memory_before as f64;
+        self.set(key, ratio(growth, opened as f64));
+        Ok(())
+    }
+
+    /// Publishes, waits until every stream has everything, and says what it took.
+    pub(super) fn publish(&mut self, course: Course) -> Result<Measured> {
+        self.measure(course, Self::wait_received)
+    }
+
+    /// The same while so many streams do not read.
+    pub(super) fn publish_stalled(&mut self, course: Course, stalled: u64) -> Result<Measured> {
+        let unread = stalled * course.events;
+        self.measure(course, |stage| stage.wait_at_least(stage.expected().saturating_sub(unread)))
+    }
+
+    /// The same while streams come and go, so that nobody knows how many deliveries there are to be.
+    pub(super) fn publish_changing(&mut self, course: Course) -> Result<Measured> {
+        self.measure(course, |stage| {
+            stage.rest();
+            Ok(())
+        })
+    }
+
+    /// Publishes while no stream is open.
+    pub(super) fn publish_unheard(&mut self, course: Course) -> Result<Measured> {
+        self.measure(course, |_| Ok(()))
+    }
+
+    fn measure(&mut self, course: Course, wait: impl FnOnce(&Self) -> Result<()>) -> Result<Measured> {
+        let work = self.work(course)?;
+        if self.swarm.is_some() {
+            self.mark()?;
+        }
+        let (before, client_before) = (self.cpu()?, self.client_cpu()?);
+        let published = self.run_publisher(&work)?;
+        wait(self)?;
+        let server_cpu = self.cpu_since(before)?;
+        let client_cpu = self.client_cpu()?.since(&client_before);
+        let tally = if self.swarm.is_some() { self.mark()? } else { Tally::default() };
+        let end = if self.swarm.is_some() { tally.last_delivery } else { published.ended };
+        let seconds = clock::seconds(end.saturating_sub(published.began));
+        Ok(Measured { published, tally, seconds, server_cpu, client_cpu })
+    }
+
+    fn work(&self, course: Course) -> Result<Work> {
+        let Course { pace, events, is_measured, connections, batch } = course;
+        let route = self.route.as_ref().context("nothing can be published to these streams")?;
+        let headers = match (&self.peer.batch, batch) {
+            (_, 1) => self.peer.headers.clone(),
+            (Some(batch), _) => batch.headers.clone(),
+            (None, _) => anyhow::bail!("the file of {} does not say how to publish a batch", self.peer.name),
+        };
+        let door = Door {
+            method: self.peer.method.clone(),
+            host: self.server.address.to_string(),
+            target: route.publish.clone(),
+            headers,
+            body: route.body.clone(),
+        };
+        let payload = self.payload;
+        Ok(Work { door, pace, events: Some(events), payload, is_measured, connections, window: 1, batch })
+    }
+
+    fn run_publisher(&mut self, work: &Work) -> Result<Published> {
+        // Another number of connections, or ones that the server may have closed meanwhile.
+        let mut publisher = Publisher::connect(self.server.address, work.connections)?;
+        let Some(swarm) = &self.swarm else {
+            return publisher.run(work, &mut self.numbers, self.stop, || Ok(Some(u64::MAX / 2)));
+        };
+        let board = swarm.board();
+        board.set_waker(Some(publisher.waker()));
+        let (mut pulse, mut since) = (board.view(), clock::now());
+        let patience = self.options.patience;
+        let (watched, reached) = (self.watched, &mut self.reached);
+        let published = publisher.run(work, &mut self.numbers, self.stop, || {
+            board.check()?;
+            let view = board.view();
+            if view.settled >= watched {
+                reached.get_or_insert_with(clock::nanos);
+            }
+            if view != pulse {
+                (pulse, since) = (view, clock::now());
+            }
+            // What never comes shows as missing.
+            let is_lost = matches!(work.pace, Pace::InFlight(_)) && clock::since(since) > patience;
+            Ok((!is_lost).then_some(view.settled))
+        });
+        board.set_waker(None);
+        published
+    }
+
+    /// Events that the streams are to have had by now, each once.
+    pub(super) fn expected(&self) -> u64 {
+        let Some(swarm) = &self.swarm else { return 0 };
+        let plan = swarm.plan();
+        let last = |stream| self.numbers.last(plan.follow.series(stream));
+        let all: u64 = plan.streams.clone().map(last).sum();
+        // A stream that was refused is a loss of its own, not of all its events. Which ones were is known only to the
+        // crews; where all get the same it does not matter.
+        let refused =
+            if plan.follow == Follow::One { swarm.board().view().refused * self.numbers.last(0) } else { 0 };
+        all - refused
+    }
+
+    /// Until every stream has everything, or nothing has come for long.
+    pub(super) fn wait_received(&self) -> Result<()> {
+        self.wait_at_least(self.expected())
+    }
+
+    fn wait_at_least(&self, received: u64) -> Result<()> {
+        let Some(swarm) = &self.swarm else { return Ok(()) };
+        swarm.board().wait(self.stop, self.options.patience, |view| view.received >= received)?;
+        Ok(())
+    }
+
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stop.reason().is_some()
+    }
+
+    /// From now on notes when every stream has what has been published up to now.
+    pub(super) fn watch(&mut self) {
+        (self.watched, self.reached) = (self.numbers.last(0), None);
+    }
+
+    /// When that was, in nanoseconds.
+    pub(super) fn reached(&self) -> Option<u64> {
+        self.reached
+    }
+
+    pub(super) fn command(&mut self, command: Command) -> Result<()> {
+        self.swarm.as_mut().context("no streams are open")?.send(command)
+    }
+
+    /// Closes every stream, and waits until that has happened.
+    pub(super) fn disconnect(&mut self) -> Result<()> {
+        self.command(Command::Disconnect)?;
+        let Some(swarm) = &self.swarm else { return Ok(()) };
+        let is_done = swarm.board().wait(self.stop, self.options.patience, |view| view.opened == 0)?;
+        ensure!(is_done || self.stop.reason().is_some(), "the streams do not close");
+        Ok(())
+    }
+
+    /// For as long, unless the run is to stop.
+    pub(super) fn wait_for(&self, time: Duration) -> Result<()> {
+        let stop = self.stop;
+        if let Some(swarm) = &self.swarm {
+            let until = clock::now() + time;
+            swarm.board().wait(stop, time, |_| clock::now() >= until)?;
+        }
+        Ok(())
+    }
+
+    /// CPU time of the server during `step`.
+    pub(super) fn cpu_of(&mut self, step: impl FnOnce(&mut Self) -> Result<()>) -> Result<Option<Duration>> {
+        let before = self.cpu()?;
+        step(self)?;
+        self.cpu_since(before)
+    }
+
+    /// What the streams got since the last mark.
+    pub(super) fn mark(&mut self) -> Result<Tally> {
+        let swarm = self.swarm.as_mut().context("no streams are open")?;
+        let tally = swarm.mark()?;
+        self.tally.add(&tally)?;
+        Ok(tally)
+    }
+
+    /// Ends the streams. All that was lost; `is_whole` says whether each stream was to get everything.
+    pub(super) fn finish(
+        mut self,
+        is_whole: bool,
+    ) -> Result<(BTreeMap<String, f64>, Option<Buckets>, Losses)> {
+        let expected = if is_whole { self.expected() } else { 0 };
+        if let Some(swarm) = self.swarm.take() {
+            self.tally.add(&swarm.finish()?)?;
+        }
+        let mut losses = self.tally.losses;
+        losses.missing = expected.saturating_sub(self.tally.received);
+        if !is_whole {
+            losses.missing = losses.gaps;
+        }
+        Ok((self.figures, self.latency, losses))
+    }
+
+    /// Microseconds of CPU for each of so many, where the server's processes are known.
+    pub(super) fn set_each(&mut self, key: &str, cpu: Option<Duration>, count: u64) {
+        if let Some(cpu) = cpu {
+            self.set(key, ratio(cpu.as_secs_f64() * 1e6, count as f64));
+        }
+    }
+
+    /// The figures of a step that was about deliveries.
+    pub(super) fn set_delivery(&mut self, measured: &Measured) -> Result<()> {
+        let deliveries = measured.tally.measured;
+        self.set_each("delivery_cpu_us", measured.server_cpu, deliveries);
+        self.set("deliveries_per_second", ratio(deliveries as f64, measured.seconds));
+        self.set_each("client_cpu_us", Some(measured.client_cpu), deliveries);
+        self.set("busy", measured.published.busy as f64);
+        self.set_latency(&measured.tally)
+    }
+
+    pub(super) fn set_latency(&mut self, tally: &Tally) -> Result<()> {
+        let times = tally.latency.times()?;
+        for (key, quantile) in [("p50_ms", 0.5), ("p90_ms", 0.9), ("p99_ms", 0.99), ("p999_ms", 0.999)] {
+            self.set(key, times.millis(quantile));
+        }
+        self.set("max_ms", times.max_millis());
+        self.latency = Some(tally.latency.clone());
+        Ok(())
+    }
+
+    /// The figures of a step that was about publishing.
+    pub(super) fn set_publishing(&mut self, measured: &Measured) {
+        let Published { accepted, began, ended, acknowledgement, .. } = &measured.published;
+        let seconds = clock::seconds(ended.saturating_sub(*began));
+        self.set("publishes_per_second", ratio(*accepted as f64, seconds));
+        self.set_each("publish_cpu_us", measured.server_cpu, *accepted);
+        self.set("ack_p50_ms", acknowledgement.millis(0.5));
+        self.set("ack_p99_ms", acknowledgement.millis(0.99));
+    }
+}
+
+/// 0 for nothing at all, which JSON can hold and a reader can tell.
+pub(super) fn ratio(of: f64, by: f64) -> f64 {
+    if by > 0.0 { of / by } else { 0.0 }
+}

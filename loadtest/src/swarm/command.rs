@@ -1,0 +1,143 @@
+//! `loadtest swarm`.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+
+use super::{Follow, Plan, Swarm, Tally};
+use crate::cli::SwarmOptions;
+use crate::clock;
+use crate::result::Losses;
+use crate::stop::{self, Stop};
+use crate::usage::{self, Cpu};
+
+const FOR_EVER: Duration = Duration::from_secs(365 * 86_400);
+
+#[derive(Serialize)]
+struct Summary {
+    streams: usize,
+    opened: u64,
+    connect_seconds: f64,
+    connects_per_second: f64,
+    /// Events of a load tester, each counted once a stream.
+    received: u64,
+    /// Events of others.
+    foreign: u64,
+    heartbeats: u64,
+    reopened: u64,
+    p50_ms: f64,
+    p99_ms: f64,
+    max_ms: f64,
+    /// Of the server, with `--pid`: CPU time from the first connect on, and memory at the end.
+    server_cpu_seconds: Option<f64>,
+    server_bytes: Option<u64>,
+    losses: Losses,
+    stopped: Option<&'static str>,
+}
+
+/// Holds the streams until it is told to stop. Whether nothing went wrong.
+pub(crate) fn command(options: &SwarmOptions) -> Result<bool> {
+    let stop = Stop::after(options.duration.unwrap_or(FOR_EVER))?;
+    let servers = options.pid.map(usage::family);
+    let before = servers.as_deref().map(Cpu::of).transpose()?;
+    let began = clock::now();
+    let swarm = Swarm::start(plan(options))?;
+    let bar = bar(options.streams as u64);
+    let mut opened_after = None;
+    let all = options.streams as u64;
+    while stop.reason().is_none() {
+        swarm.board().wait(&stop, stop::CHECK_EVERY, |_| false)?;
+        let view = swarm.board().view();
+        bar.set_position(view.opened);
+        bar.set_message(format!("{} events, {} refused", view.received, view.refused));
+        if view.opened + view.refused + view.ended >= all {
+            opened_after.get_or_insert_with(|| clock::since(began));
+        }
+    }
+    bar.finish_and_clear();
+    let opened = swarm.board().view().opened;
+    let cpu = servers.as_deref().map(Cpu::of).transpose()?;
+    let connect_seconds = opened_after.unwrap_or_else(|| clock::since(began)).as_secs_f64();
+    let tally = swarm.finish()?;
+    let times = tally.latency.times()?;
+    let summary = Summary {
+        streams: options.streams,
+        opened,
+        connect_seconds,
+        connects_per_second: opened as f64 / connect_seconds.max(1e-9),
+        received: tally.received,
+        foreign: tally.foreign,
+        heartbeats: tally.heartbeats,
+        reopened: tally.reopened,
+        p50_ms: times.millis(0.5),
+        p99_ms: times.millis(0.99),
+        max_ms: times.max_millis(),
+        server_cpu_seconds: cpu.zip(before).map(|(now, before)| now.since(&before).as_secs_f64()),
+        server_bytes: servers.as_deref().map(usage::pss).transpose()?,
+        losses: Losses { missing: tally.losses.gaps, ..tally.losses.clone() },
+        stopped: stop.reason().filter(|_| stop.is_interrupted()),
+    };
+    print(&summary, &tally, options.json)?;
+    Ok(summary.losses.total() == 0)
+}
+
+fn plan(options: &SwarmOptions) -> Plan {
+    let address = options.url.address;
+    let accept = "Accept: text/event-stream".to_owned();
+    Plan {
+        address,
+        host: options.url.host.clone(),
+        target: options.url.target.clone(),
+        headers: [vec![accept], options.header.clone()].concat(),
+        streams: options.first..options.first + options.streams,
+        follow: options.group.map_or(Follow::One, Follow::Groups),
+        payload: options.payload,
+        threads: options.threads,
+        sources: Plan::sources(address, options.streams, options.sources.map(usize::from)),
+        connecting: options.connecting,
+        ramp: options.ramp,
+        resumes: options.reconnect,
+        reopens: options.reconnect,
+    }
+}
+
+fn print(summary: &Summary, tally: &Tally, is_json: bool) -> Result<()> {
+    if is_json {
+        println!("{}", serde_json::to_string(summary)?);
+        return Ok(());
+    }
+    let Summary { streams, opened, connect_seconds, connects_per_second, .. } = summary;
+    println!("streams   {opened} of {streams} open after {connect_seconds:.3} s, {connects_per_second:.0}/s");
+    let Summary { received, foreign, heartbeats, reopened, .. } = summary;
+    println!(
+        "events    {received} ours, {foreign} of others, {heartbeats} heartbeats; {reopened} streams opened again"
+    );
+    if tally.measured > 0 {
+        println!(
+            "latency   p50 {:.3}, p99 {:.3}, max {:.3} ms",
+            summary.p50_ms, summary.p99_ms, summary.max_ms
+        );
+    }
+    if let Some((cpu, bytes)) = summary.server_cpu_seconds.zip(summary.server_bytes) {
+        println!("server    {cpu:.3} s CPU, {} KiB (PSS)", bytes / 1024);
+    }
+    let Losses { refused, closed, gaps, repeats, reorders, damaged, trouble, .. } = &summary.losses;
+    println!(
+        "losses    {refused} refused, {closed} closed, {gaps} missing, {repeats} repeats, {reorders} reorders, {damaged} damaged"
+    );
+    if let Some(trouble) = trouble {
+        println!("trouble   {trouble}");
+    }
+    Ok(())
+}
+
+fn bar(streams: u64) -> ProgressBar {
+    let bar = ProgressBar::new(streams);
+    // The template is a constant; a bar without style is still a bar.
+    if let Ok(style) = ProgressStyle::with_template("{elapsed_precise} {bar:30} {pos}/{len} open, {msg}") {
+        bar.set_style(style);
+    }
+    bar
+}

@@ -1,0 +1,335 @@
+//! One thread of a swarm: its streams, its epoll.
+
+use std::collections::VecDeque;
+use std::sync::mpsc::{Receiver, TryRecvError};
+use std::time::Duration;
+
+use anyhow::Result;
+use mio::{Events, Interest, Poll, Token, Waker};
+
+use super::ledger::Ledger;
+use super::message::{Command, Report};
+use super::order::Order;
+use super::pace::Ramp;
+use super::plan::Plan;
+use super::stream::{Stream, Trail};
+use crate::clock;
+use crate::template::Template;
+
+const WAKER: Token = Token(usize::MAX);
+const EVENTS: usize = 1024;
+const READ_BUFFER: usize = 64 * 1024;
+/// Between two reports of what was received, and so what a conductor's view lags behind at most.
+const REPORT_EVERY: u64 = 20_000_000;
+const TICK: Duration = Duration::from_millis(20);
+/// Before a stream that the server ended is opened again.
+const REOPEN_AFTER: u64 = 1_000_000_000;
+
+/// Where a crew's reports go.
+pub(super) type Sink = Box<dyn FnMut(Report) -> Result<()> + Send>;
+
+pub(super) struct Crew {
+    plan: Plan,
+    request: Template,
+    poll: Poll,
+    commands: Receiver<Command>,
+    sink: Sink,
+    slots: Vec<Slot>,
+    /// Slots to open, each not before its time.
+    waiting: VecDeque<(u64, usize)>,
+    ramp: Ramp,
+    connecting: usize,
+    opened: u64,
+    refused: u64,
+    ended: u64,
+    /// Every so-manyth stream is not read; 0: none.
+    stall: usize,
+    churn: Ramp,
+    next_churned: usize,
+    ledger: Ledger,
+    reported: (u64, u64),
+    /// What `Opened` said last.
+    told: (u64, u64, u64),
+    is_done: bool,
+}
+
+#[derive(Default)]
+struct Slot {
+    stream: Option<Stream>,
+    /// Of a stream that is to be opened again.
+    trail: Option<Trail>,
+}
+
+impl Crew {
+    /// Also what wakes it when a command was sent.
+    pub(super) fn new(plan: Plan, commands: Receiver<Command>, sink: Sink) -> Result<(Self, Waker)> {
+        let poll = Poll::new()?;
+        let waker = Waker::new(poll.registry(), WAKER)?;
+        let mut request = format!("GET {} HTTP/1.1\r\nHost: {}\r\n", plan.target, plan.host);
+        for header in &plan.headers {
+            request.push_str(header);
+            request.push_str("\r\n");
+        }
+        let now = clock::nanos();
+        let crew = Self {
+            request: Template::parse(&request),
+            poll,
+            commands,
+            sink,
+            slots: (0..plan.streams.len()).map(|_| Slot::default()).collect(),
+            waiting: (0..plan.streams.len()).map(|slot| (0, slot)).collect(),
+            ramp: Ramp::new(plan.ramp, now),
+            connecting: 0,
+            opened: 0,
+            refused: 0,
+            ended: 0,
+            stall: 0,
+            churn: Ramp::new(Some(0.0), now),
+            next_churned: 0,
+            ledger: Ledger::new(&plan)?,
+            reported: (0, 0),
+            told: (0, 0, 0),
+            is_done: false,
+            plan,
+        };
+        Ok((crew, waker))
+    }
+
+    pub(super) fn run(mut self) {
+        if let Err(error) = self.work() {
+            // Whoever listened is gone only when the whole run is over.
+            let _ = (self.sink)(Report::Failed(format!("{error:#}")));
+        }
+    }
+
+    fn work(&mut self) -> Result<()> {
+        let mut events = Events::with_capacity(EVENTS);
+        let mut buffer = vec![0; READ_BUFFER];
+        while !self.is_done {
+            self.open_waiting()?;
+            match self.poll.poll(&mut events, Some(TICK)) {
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+                polled => polled?,
+            }
+            for event in &events {
+                if event.token() != WAKER {
+                    self.ready(event.token().0, &mut buffer)?;
+                }
+            }
+            self.churn()?;
+            self.obey(&mut buffer)?;
+            self.report()?;
+        }
+        Ok(())
+    }
+
+    fn open_waiting(&mut self) -> Result<()> {
+        let now = clock::nanos();
+        while self.connecting < self.plan.connecting
+            && self.waiting.front().is_some_and(|&(due, _)| due <= now)
+            && self.ramp.take(now)
+        {
+            if let Some((_, slot)) = self.waiting.pop_front() {
+                self.open(slot)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn open(&mut self, slot: usize) -> Result<()> {
+        let number = self.plan.streams.start + slot;
+        let trail = match self.slots[slot].trail.take() {
+            Some(trail) => {
+                self.ledger.reopened();
+                trail
+            }
+            None => Trail::new(Order::new()),
+        };
+        match Stream::connect(self.plan.address, self.plan.source(number), trail) {
+            Ok(mut stream) => {
+                let interest = Interest::READABLE | Interest::WRITABLE;
+                self.poll.registry().register(&mut stream.socket, Token(slot), interest)?;
+                self.slots[slot].stream = Some(stream);
+                self.connecting += 1;
+            }
+            Err(error) => {
+                self.refused += 1;
+                self.ledger.refused(format!("{error:#}"));
+            }
+        }
+        Ok(())
+    }
+
+    fn ready(&mut self, slot: usize, buffer: &mut [u8]) -> Result<()> {
+        if self.is_stalled(slot) {
+            return Ok(());
+        }
+        let Some(stream) = self.slots.get_mut(slot).and_then(|slot| slot.stream.as_mut()) else {
+            return Ok(());
+        };
+        let number = self.plan.streams.start + slot;
+        let was_open = stream.trail.is_open;
+        let (ledger, template, resumes) = (&mut self.ledger, &self.request, self.plan.resumes);
+        let outcome =
+            stream.ready(|trail| request(template, number, trail, resumes), buffer, &mut |trail, block| {
+                trail.is_open = true;
+                ledger.record(number, trail, block, clock::nanos());
+            });
+        if !was_open && stream.trail.is_open {
+            self.connecting -= 1;
+            self.opened += 1;
+        }
+        match outcome {
+            Ok(()) => Ok(()),
+            Err(error) => self.ended(slot, &format!("{error:#}")),
+        }
+    }
+
+    /// The server, or an error, has ended a stream.
+    fn ended(&mut self, slot: usize, why: &str) -> Result<()> {
+        let Some(stream) = self.close(slot)? else { return Ok(()) };
+        let was_open = stream.trail.is_open;
+        if was_open {
+            self.ledger.closed(why.to_owned());
+        } else {
+            self.refused += 1;
+            self.ledger.refused(why.to_owned());
+        }
+        if was_open && !self.plan.reopens {
+            self.ended += 1;
+        } else if was_open {
+            self.wait_again(slot, stream.trail, clock::nanos() + REOPEN_AFTER);
+        }
+        Ok(())
+    }
+
+    fn close(&mut self, slot: usize) -> Result<Option<Stream>> {
+        let Some(mut stream) = self.slots[slot].stream.take() else { return Ok(None) };
+        self.poll.registry().deregister(&mut stream.socket)?;
+        if stream.trail.is_open {
+            self.opened -= 1;
+        } else {
+            self.connecting -= 1;
+        }
+        Ok(Some(stream))
+    }
+
+    fn wait_again(&mut self, slot: usize, trail: Trail, due: u64) {
+        self.keep(slot, trail);
+        self.waiting.push_back((due, slot));
+    }
+
+    /// For when the stream is opened again.
+    fn keep(&mut self, slot: usize, mut trail: Trail) {
+        trail.is_open = false;
+        if !self.plan.resumes {
+            trail.order = Order::from_now();
+        }
+        self.slots[slot].trail = Some(trail);
+    }
+
+    fn disconnect(&mut self) -> Result<()> {
+        for slot in 0..self.slots.len() {
+            if let Some(stream) = self.close(slot)? {
+                self.keep(slot, stream.trail);
+            }
+        }
+        self.waiting.clear();
+        Ok(())
+    }
+
+    /// Closes the next streams in turn, and has them open again as new ones.
+    fn churn(&mut self) -> Result<()> {
+        let now = clock::nanos();
+        while self.churn.take(now) {
+            let slot = self.next_churned;
+            self.next_churned = (slot + 1) % self.slots.len().max(1);
+            if self.slots[slot].stream.as_ref().is_some_and(|stream| stream.trail.is_open)
+                && self.close(slot)?.is_some()
+            {
+                self.wait_again(slot, Trail::new(Order::from_now()), 0);
+            }
+        }
+        Ok(())
+    }
+
+    fn is_stalled(&self, slot: usize) -> bool {
+        self.stall > 0 && (self.plan.streams.start + slot).is_multiple_of(self.stall)
+    }
+
+    fn obey(&mut self, buffer: &mut [u8]) -> Result<()> {
+        loop {
+            match self.commands.try_recv() {
+                Ok(Command::Mark) => {
+                    let tally = self.mark()?;
+                    (self.sink)(Report::Marked(tally))?;
+                }
+                Ok(Command::Disconnect) => self.disconnect()?,
+                Ok(Command::Connect) => {
+                    let closed = |slot: &usize| self.slots[*slot].trail.is_some();
+                    self.waiting = (0..self.slots.len()).filter(closed).map(|slot| (0, slot)).collect();
+                }
+                Ok(Command::Stall { every }) => {
+                    let stalled: Vec<usize> =
+                        (0..self.slots.len()).filter(|&slot| self.is_stalled(slot)).collect();
+                    self.stall = every;
+                    // Their edges have passed unread.
+                    for slot in stalled {
+                        self.ready(slot, buffer)?;
+                    }
+                }
+                Ok(Command::Churn { per_second }) => self.churn = Ramp::new(Some(per_second), clock::nanos()),
+                Ok(Command::Finish) => {
+                    let tally = self.mark()?;
+                    self.is_done = true;
+                    return (self.sink)(Report::Finished(tally));
+                }
+                Err(TryRecvError::Empty) => return Ok(()),
+                // Nobody is left who wants to know.
+                Err(TryRecvError::Disconnected) => {
+                    self.is_done = true;
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    fn mark(&mut self) -> Result<Box<super::tally::Tally>> {
+        let trails = self.slots.iter_mut().filter_map(|slot| Some(&mut slot.stream.as_mut()?.trail));
+        let least =
+            trails.filter(|trail| trail.is_open).map(|trail| std::mem::take(&mut trail.heartbeats)).min();
+        Ok(Box::new(self.ledger.mark(least)?))
+    }
+
+    fn report(&mut self) -> Result<()> {
+        let now = clock::nanos();
+        let is_due = now >= self.reported.0 + REPORT_EVERY;
+        let is_opening = self.connecting > 0 || !self.waiting.is_empty();
+        let state = (self.opened, self.refused, self.ended);
+        if self.told != state && (is_due || !is_opening) {
+            self.told = state;
+            let (opened, refused, ended) = state;
+            (self.sink)(Report::Opened { opened, refused, ended })?;
+        }
+        // Until all are open, none can be waited for.
+        if !is_opening && self.opened > 0 && self.ledger.settled.advance(self.opened) {
+            (self.sink)(Report::Settled(self.ledger.settled.frontier))?;
+        }
+        if self.ledger.received != self.reported.1 && is_due {
+            self.reported = (now, self.ledger.received);
+            (self.sink)(Report::Received(self.ledger.received))?;
+        }
+        Ok(())
+    }
+}
+
+fn request(template: &Template, number: usize, trail: &Trail, resumes: bool) -> String {
+    let mut request = template.text(number as u64);
+    if resumes && !trail.id.is_empty() {
+        request.push_str("Last-Event-ID: ");
+        request.push_str(&String::from_utf8_lossy(&trail.id));
+        request.push_str("\r\n");
+    }
+    request.push_str("\r\n");
+    request
+}

@@ -1,0 +1,180 @@
+//! What a crew writes down of each event.
+
+use std::collections::VecDeque;
+
+use anyhow::Result;
+
+use super::order::Arrival;
+use super::plan::{Follow, Plan};
+use super::stream::Trail;
+use super::tally::Tally;
+use crate::latency::Times;
+use crate::payload::Payload;
+use crate::sse::Block;
+
+pub(super) struct Ledger {
+    follow: Follow,
+    payload: Option<usize>,
+    keeps_ids: bool,
+    tally: Tally,
+    latency: Times,
+    /// Different events received from the beginning.
+    pub(super) received: u64,
+    pub(super) settled: Settled,
+}
+
+/// Up to which number every stream has the events of series 0.
+#[derive(Default)]
+pub(super) struct Settled {
+    /// Every stream has this one and all before it.
+    pub(super) frontier: u64,
+    /// How many streams have each of the next ones.
+    counts: VecDeque<u64>,
+}
+
+impl Settled {
+    /// A number that is far ahead is nobody's to wait for.
+    const AHEAD_AT_MOST: usize = 1 << 20;
+
+    fn count(&mut self, n: u64) {
+        let Some(index) = n.checked_sub(self.frontier + 1).and_then(|ahead| usize::try_from(ahead).ok())
+        else {
+            return;
+        };
+        if index < Self::AHEAD_AT_MOST {
+            if self.counts.len() <= index {
+                self.counts.resize(index + 1, 0);
+            }
+            self.counts[index] += 1;
+        }
+    }
+
+    /// Whether the frontier moves on, given so many open streams.
+    pub(super) fn advance(&mut self, streams: u64) -> bool {
+        let before = self.frontier;
+        while self.counts.front().is_some_and(|&count| count >= streams) {
+            self.counts.pop_front();
+            self.frontier += 1;
+        }
+        self.frontier > before
+    }
+}
+
+impl Ledger {
+    pub(super) fn new(plan: &Plan) -> Result<Self> {
+        Ok(Self {
+            follow: plan.follow,
+            payload: plan.payload,
+            keeps_ids: plan.resumes,
+            tally: Tally::default(),
+            latency: Times::new()?,
+            received: 0,
+            settled: Settled::default(),
+        })
+    }
+
+    /// A block of the stream with this number, read at `now`.
+    pub(super) fn record(&mut self, stream: usize, trail: &mut Trail, block: &Block<'_>, now: u64) {
+        if self.keeps_ids
+            && let Some(id) = block.id
+        {
+            trail.id.clear();
+            trail.id.extend_from_slice(id);
+        }
+        if block.event == b"ping" || (block.data.is_none() && block.has_comment) {
+            trail.heartbeats += 1;
+            self.tally.heartbeats += 1;
+        } else if let Some(data) = block.data
+            && block.event != b"connection"
+        {
+            self.take(stream, trail, data, now);
+        }
+    }
+
+    fn take(&mut self, stream: usize, trail: &mut Trail, data: &[u8], now: u64) {
+        let Some((payload, length)) = Payload::parse(data) else {
+            return self.foreign();
+        };
+        let is_whole = self.payload.is_none_or(|bytes| bytes == length);
+        if !is_whole || payload.series != self.follow.series(stream) {
+            self.tally.losses.damaged += 1;
+            return;
+        }
+        let losses = &mut self.tally.losses;
+        match trail.order.arrive(payload.n) {
+            Arrival::Next => {}
+            Arrival::Ahead { skipped } => losses.gaps += skipped,
+            Arrival::Late => {
+                losses.gaps = losses.gaps.saturating_sub(1);
+                losses.reorders += 1;
+            }
+            Arrival::Repeat => {
+                losses.repeats += 1;
+                return;
+            }
+        }
+        self.received += 1;
+        self.tally.received += 1;
+        if self.follow == Follow::One {
+            self.settled.count(payload.n);
+        }
+        if payload.due > 0 {
+            self.tally.measured += 1;
+            self.latency.record_nanos(now.saturating_sub(payload.due));
+            self.tally.last_delivery = now;
+        }
+    }
+
+    /// An event that no load tester published: damage where only ours can be.
+    fn foreign(&mut self) {
+        match self.payload {
+            Some(_) => self.tally.losses.damaged += 1,
+            None => self.tally.foreign += 1,
+        }
+    }
+
+    pub(super) fn refused(&mut self, why: String) {
+        self.tally.losses.refused += 1;
+        self.tally.losses.trouble.get_or_insert(why);
+    }
+
+    pub(super) fn closed(&mut self, why: String) {
+        self.tally.losses.closed += 1;
+        self.tally.losses.trouble.get_or_insert(why);
+    }
+
+    pub(super) fn reopened(&mut self) {
+        self.tally.reopened += 1;
+    }
+
+    /// What came since the last mark; `least_heartbeats` is the caller's to know.
+    pub(super) fn mark(&mut self, least_heartbeats: Option<u32>) -> Result<Tally> {
+        let latency = std::mem::replace(&mut self.latency, Times::new()?).buckets();
+        Ok(Tally { latency, least_heartbeats, ..std::mem::take(&mut self.tally) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_frontier_waits_for_the_last_stream() {
+        let mut settled = Settled::default();
+        settled.count(1);
+        settled.count(2);
+        assert!(!settled.advance(2));
+        settled.count(1);
+        assert!(settled.advance(2));
+        assert_eq!(settled.frontier, 1);
+        // The other stream skips 2: the frontier stays, and what comes late or far ahead does no harm.
+        settled.count(3);
+        settled.count(3);
+        settled.count(1);
+        settled.count(u64::MAX);
+        assert!(!settled.advance(2));
+        // One of the streams has ended.
+        assert!(settled.advance(1));
+        assert_eq!(settled.frontier, 3);
+    }
+}

@@ -1,0 +1,139 @@
+//! What a swarm is to do, as it is also sent to the processes that do it.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::ops::Range;
+
+use serde::{Deserialize, Serialize};
+
+/// Streams that share a source address unless told otherwise: far under the 28,000 ports that one has.
+const STREAMS_PER_SOURCE: usize = 5000;
+const SOURCES_AT_MOST: usize = 250;
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Plan {
+    pub(crate) address: SocketAddr,
+    pub(crate) host: String,
+    /// Path and query, with placeholders for the number of the stream.
+    pub(crate) target: String,
+    /// More fields of the request, `Name: value`, with the same placeholders.
+    pub(crate) headers: Vec<String>,
+    /// The numbers of the streams.
+    pub(crate) streams: Range<usize>,
+    pub(crate) follow: Follow,
+    /// Bytes of an event's data; `None`: any, and events of others are no damage.
+    pub(crate) payload: Option<usize>,
+    pub(crate) threads: usize,
+    /// Source addresses, 127.0.0.1 and on; 0 leaves the choice to the kernel.
+    pub(crate) sources: usize,
+    /// Connections that a crew has under way at most, until their first event.
+    pub(crate) connecting: usize,
+    /// New connections a second, over all crews.
+    pub(crate) ramp: Option<f64>,
+    /// Streams that come back bring their last id.
+    pub(crate) resumes: bool,
+    /// A stream that the server ends is opened again, after a second.
+    pub(crate) reopens: bool,
+}
+
+/// Which series of events a stream gets.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) enum Follow {
+    /// All the one series 0.
+    One,
+    /// Stream n the series n / K.
+    Groups(usize),
+}
+
+impl Follow {
+    pub(crate) fn series(self, stream: usize) -> u32 {
+        match self {
+            Self::One => 0,
+            Self::Groups(by) => u32::try_from(stream / by).unwrap_or(u32::MAX),
+        }
+    }
+
+    /// How many series so many streams follow.
+    pub(crate) fn count(self, streams: usize) -> usize {
+        match self {
+            Self::One => 1,
+            Self::Groups(by) => streams.div_ceil(by),
+        }
+    }
+}
+
+impl Plan {
+    /// `None` asks for as many as so many streams need, and for none where the server is elsewhere.
+    pub(crate) fn sources(address: SocketAddr, streams: usize, wanted: Option<usize>) -> usize {
+        match address.ip() {
+            IpAddr::V4(ip) if ip.is_loopback() => {
+                wanted.unwrap_or(streams.div_ceil(STREAMS_PER_SOURCE)).clamp(1, SOURCES_AT_MOST)
+            }
+            _ => 0,
+        }
+    }
+
+    /// Where the stream with this number connects from: 127.0.0.1 to 127.0.0.250.
+    pub(super) fn source(&self, stream: usize) -> Option<Ipv4Addr> {
+        let last = 1 + u8::try_from(stream.checked_rem(self.sources)?).unwrap_or_default();
+        Some(Ipv4Addr::new(127, 0, 0, last))
+    }
+
+    /// The same for a part of the streams, one of `parts`.
+    pub(super) fn part(&self, part: usize, parts: usize) -> Self {
+        let at = |part| self.streams.start + self.streams.len() * part / parts;
+        let streams = at(part)..at(part + 1);
+        let ramp = self.ramp.map(|ramp| ramp * streams.len() as f64 / self.streams.len().max(1) as f64);
+        Self { streams, ramp, ..self.clone() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(streams: usize) -> Plan {
+        let address = SocketAddr::from(([127, 0, 0, 1], 80));
+        Plan {
+            address,
+            host: "a".to_owned(),
+            target: "/".to_owned(),
+            headers: Vec::new(),
+            streams: 0..streams,
+            follow: Follow::Groups(10),
+            payload: None,
+            threads: 1,
+            sources: Plan::sources(address, streams, None),
+            connecting: 64,
+            ramp: Some(1000.0),
+            resumes: false,
+            reopens: false,
+        }
+    }
+
+    #[test]
+    fn parts_are_all_of_it_once() {
+        let plan = plan(10_007);
+        let parts: Vec<Plan> = (0..3).map(|part| plan.part(part, 3)).collect();
+        let numbers: Vec<usize> = parts.iter().flat_map(|part| part.streams.clone()).collect();
+        assert_eq!(numbers, (0..10_007).collect::<Vec<_>>());
+        assert!((parts.iter().filter_map(|part| part.ramp).sum::<f64>() - 1000.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn sources() {
+        let plan = plan(12_000);
+        assert_eq!(plan.sources, 3);
+        assert_eq!(plan.source(0), Some(Ipv4Addr::LOCALHOST));
+        assert_eq!(plan.source(5), Some(Ipv4Addr::new(127, 0, 0, 3)));
+        let elsewhere = SocketAddr::from(([192, 0, 2, 1], 80));
+        assert_eq!(Plan::sources(elsewhere, 12_000, None), 0);
+        assert_eq!(Plan { sources: 0, ..plan }.source(5), None);
+    }
+
+    #[test]
+    fn series() {
+        assert_eq!((Follow::One.series(57), Follow::One.count(100)), (0, 1));
+        assert_eq!((Follow::Groups(10).series(57), Follow::Groups(10).count(95)), (5, 10));
+        assert_eq!((Follow::Groups(1).series(57), Follow::Groups(1).count(95)), (57, 95));
+    }
+}

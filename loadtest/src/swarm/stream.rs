@@ -1,0 +1,194 @@
+//! One stream, from its connect to its end.
+
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use mio::net::TcpStream;
+use socket2::{Domain, Protocol, Socket, Type};
+
+use super::order::Order;
+use crate::http::{Body, Head};
+use crate::sse::{Block, EventScanner};
+
+/// What the load tester has for each of many thousand streams stays small beside what is measured.
+const _: () = assert!(size_of::<Stream>() <= 192);
+
+/// On Linux. `std::io::ErrorKind` has no stable name for it.
+const EINPROGRESS: i32 = 115;
+const REFUSED: &[u8] = b"\"status\":\"refused\"";
+
+pub(super) struct Stream {
+    pub(super) socket: TcpStream,
+    phase: Phase,
+    pub(super) trail: Trail,
+}
+
+/// What a stream keeps when it is opened again.
+pub(super) struct Trail {
+    pub(super) order: Order,
+    /// The last id, where it is wanted.
+    pub(super) id: Vec<u8>,
+    pub(super) heartbeats: u32,
+    /// It has got its first event.
+    pub(super) is_open: bool,
+}
+
+enum Phase {
+    Connecting,
+    /// The request is sent; the bytes of the answer's head so far.
+    Head(Vec<u8>),
+    Body(Body, EventScanner),
+    Ended,
+}
+
+impl Trail {
+    pub(super) fn new(order: Order) -> Self {
+        Self { order, id: Vec::new(), heartbeats: 0, is_open: false }
+    }
+}
+
+impl Stream {
+    /// Begins a connection from `source`, or from where the kernel chooses.
+    pub(super) fn connect(to: SocketAddr, source: Option<Ipv4Addr>, trail: Trail) -> Result<Self> {
+        let socket = Socket::new(Domain::for_address(to), Type::STREAM, Some(Protocol::TCP))?;
+        socket.set_nonblocking(true)?;
+        // Closed by a reset, a stream leaves no TIME_WAIT behind that holds its port for the next one.
+        socket.set_linger(Some(Duration::ZERO))?;
+        if let Some(source) = source {
+            socket.bind(&SocketAddr::from((source, 0)).into()).context("no port left on a source address")?;
+        }
+        match socket.connect(&to.into()) {
+            Err(error) if error.raw_os_error() != Some(EINPROGRESS) => return Err(error.into()),
+            _ => {}
+        }
+        Ok(Self { socket: TcpStream::from_std(socket.into()), phase: Phase::Connecting, trail })
+    }
+
+    /// Takes what the socket has, and hands each block on. An error ends the stream, and so does its end.
+    pub(super) fn ready(
+        &mut self,
+        request: impl FnOnce(&Trail) -> String,
+        buffer: &mut [u8],
+        sink: &mut impl FnMut(&mut Trail, &Block<'_>),
+    ) -> Result<()> {
+        if let Phase::Connecting = self.phase {
+            if let Some(error) = self.socket.take_error()? {
+                return Err(error).context("connect");
+            }
+            let request = request(&self.trail);
+            match self.socket.write(request.as_bytes()) {
+                Ok(length) => ensure!(length == request.len(), "the request did not go out whole"),
+                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::NotConnected) => {
+                    return Ok(());
+                }
+                Err(error) => return Err(error).context("cannot send the request"),
+            }
+            self.phase = Phase::Head(Vec::new());
+        }
+        loop {
+            let length = match self.socket.read(buffer) {
+                Ok(0) => bail!("the server ended the stream"),
+                Ok(length) => length,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error).context("cannot read"),
+            };
+            self.take(&buffer[..length], sink)?;
+            // Less than was asked for: the socket is drained, and the next byte makes a new edge.
+            if length < buffer.len() {
+                return Ok(());
+            }
+        }
+    }
+
+    fn take(&mut self, bytes: &[u8], sink: &mut impl FnMut(&mut Trail, &Block<'_>)) -> Result<()> {
+        match &mut self.phase {
+            Phase::Head(head) => {
+                head.extend_from_slice(bytes);
+                let Some(parsed) = Head::parse(head)? else { return Ok(()) };
+                ensure!(parsed.status == 200, "answered {}", parsed.status);
+                let rest = head.split_off(parsed.length);
+                self.phase = Phase::Body(Body::new(parsed.framing), EventScanner::default());
+                self.take(&rest, sink)
+            }
+            Phase::Body(body, scanner) => {
+                let trail = &mut self.trail;
+                let mut is_refused = false;
+                let mut take_block = |block: Block<'_>| {
+                    if block.event == b"connection" && block.data.is_some_and(|data| contains(data, REFUSED))
+                    {
+                        is_refused = true;
+                    } else {
+                        sink(trail, &block);
+                    }
+                };
+                let mut scanned = Ok(());
+                body.feed(bytes, |payload| {
+                    if scanned.is_ok() {
+                        scanned = scanner.feed(payload, &mut take_block);
+                    }
+                })?;
+                scanned?;
+                ensure!(!is_refused, "refused by a connection event");
+                if body.is_done() {
+                    self.phase = Phase::Ended;
+                    bail!("the server ended the stream");
+                }
+                Ok(())
+            }
+            Phase::Connecting | Phase::Ended => bail!("bytes before the request or after the end"),
+        }
+    }
+}
+
+fn contains(haystack: &[u8], needle: &[u8]) -> bool {
+    haystack.windows(needle.len()).any(|window| window == needle)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+
+    const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n\
+        2e\r\nevent: connection\ndata: {\"status\":\"connect\"}\n\n\r\n\
+        11\r\ndata: {\"n\":1}\n\nda\r\n4\r\nta: \r\n9\r\n{\"n\":2}\n\n\r\n";
+
+    fn stream() -> Stream {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut stream = Stream::connect(address, None, Trail::new(Order::new())).unwrap();
+        stream.phase = Phase::Head(Vec::new());
+        stream
+    }
+
+    fn taken(pieces: &[&[u8]]) -> Vec<String> {
+        let (mut stream, mut seen) = (stream(), Vec::new());
+        for piece in pieces {
+            let mut sink = |_: &mut Trail, block: &Block<'_>| {
+                seen.push(String::from_utf8(block.data.unwrap_or_default().to_vec()).unwrap());
+            };
+            stream.take(piece, &mut sink).unwrap();
+        }
+        seen
+    }
+
+    #[test]
+    fn every_cut_of_an_answer_gives_the_same() {
+        let expected = vec![r#"{"status":"connect"}"#, r#"{"n":1}"#, r#"{"n":2}"#];
+        for cut in 0..=ANSWER.len() {
+            assert_eq!(taken(&[&ANSWER[..cut], &ANSWER[cut..]]), expected, "cut at {cut}");
+        }
+        let bytes: Vec<&[u8]> = ANSWER.chunks(1).collect();
+        assert_eq!(taken(&bytes), expected);
+    }
+
+    #[test]
+    fn a_refusal_is_an_error() {
+        assert!(stream().take(b"HTTP/1.1 503 Full\r\n\r\n", &mut |_, _| ()).is_err());
+        let refused = b"HTTP/1.1 200 OK\r\n\r\nevent: connection\ndata: {\"status\":\"refused\"}\n\n";
+        assert!(stream().take(refused, &mut |_, _| panic!("an event")).is_err());
+    }
+}

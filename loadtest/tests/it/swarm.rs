@@ -1,0 +1,102 @@
+//! The commands by themselves: a swarm in one process or several, and a publisher.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Output, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::run::{Floor, loadtest, summary};
+
+fn publish(url: &str, args: &str) -> Output {
+    loadtest(&format!("publish --json --url {url}/events {args}")).output().unwrap()
+}
+
+/// A swarm of `streams` on a floor, with so many descriptors: publishes 30 events once all are open, then interrupts.
+fn swarm_and_publish(streams: u64, descriptors: u64, args: &str) -> (bool, serde_json::Value) {
+    let floor = Floor::start(1);
+    let (url, pid) = (&floor.url, floor.pid());
+    let program = env!("CARGO_BIN_EXE_loadtest");
+    let line = format!(
+        "ulimit -n {descriptors}; exec {program} swarm --json --url '{url}' --streams {streams} --payload 128 \
+         --pid {pid} --duration 60s {args}"
+    );
+    let swarm = Command::new("sh").args(["-c", &line]).stdout(Stdio::piped()).spawn().unwrap();
+    wait_for_streams(&floor, streams);
+    let published = publish(url, "--rate 500 --events 30");
+    assert!(published.status.success());
+    assert_eq!(summary(&published)["accepted"], 30);
+    // The floor has sent everything when it answers the next connect; the swarm reads within its next turn.
+    thread::sleep(Duration::from_millis(500));
+    assert!(Command::new("kill").args(["-INT", &swarm.id().to_string()]).status().unwrap().success());
+    let output = swarm.wait_with_output().unwrap();
+    (output.status.success(), summary(&output))
+}
+
+/// The floor has a descriptor for each stream, and some of its own.
+fn wait_for_streams(floor: &Floor, streams: u64) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let own = 6;
+    while (std::fs::read_dir(format!("/proc/{}/fd", floor.pid())).unwrap().count() as u64) < streams + own {
+        assert!(Instant::now() < deadline, "the streams do not open");
+        thread::sleep(Duration::from_millis(20));
+    }
+    thread::sleep(Duration::from_millis(200));
+}
+
+#[test]
+fn a_swarm_gets_what_a_publisher_sends() {
+    let (success, summary) = swarm_and_publish(300, 1000, "--threads 2 --sources 2");
+    assert!(success, "{summary}");
+    assert_eq!((&summary["opened"], &summary["received"]), (&300.into(), &(300 * 30).into()));
+    assert_eq!(summary["stopped"], "interrupted");
+    assert!(summary["p50_ms"].as_f64().unwrap() > 0.0);
+    assert!(summary["server_cpu_seconds"].as_f64().unwrap() > 0.0);
+}
+
+#[test]
+fn more_streams_than_a_process_has_descriptors() {
+    let (success, summary) = swarm_and_publish(250, 300, "");
+    assert!(success, "{summary}");
+    assert_eq!((&summary["opened"], &summary["received"]), (&250.into(), &(250 * 30).into()));
+}
+
+#[test]
+fn a_publisher_at_full_speed() {
+    let floor = Floor::start(1);
+    for args in
+        ["--events 500 --window 8", "--events 500 --connections 4 --series 8", "--duration 300ms --rate 100"]
+    {
+        let output = publish(&floor.url, args);
+        assert!(output.status.success(), "{args}");
+        let summary = summary(&output);
+        assert!(summary["accepted"].as_u64().unwrap() >= 20, "{args}: {summary}");
+    }
+}
+
+#[test]
+fn refused_options() {
+    for args in [
+        "swarm --url nonsense",
+        "swarm --streams 0",
+        "publish --payload 10 --events 1",
+        "publish --rate 0",
+        "publish --rate 1 --window 2",
+        "run nonsense",
+        "run broadcast --target nobody",
+        "run broadcast --peer /does/not/exist.toml",
+        "report /does/not/exist.jsonl",
+    ] {
+        let output = loadtest(args).output().unwrap();
+        assert!(!output.status.success() && !output.stderr.is_empty(), "{args}");
+    }
+}
+
+#[test]
+fn the_floor_tells_its_address() {
+    let mut child = loadtest("floor").stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(line.starts_with("floor listening on 127.0.0.1:"), "{line}");
+}
