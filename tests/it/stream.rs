@@ -1,23 +1,23 @@
 //! The head of a stream, its first event, and its framing.
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::TcpStream;
 use std::time::Duration;
 
 use serde_json::json;
 
 use crate::server::{Server, parts};
-use crate::support::clock::{PATIENCE, unix_ms};
+use crate::support::client::read;
+use crate::support::clock::{Deadline, unix_ms};
 use crate::support::stream::StreamReader;
 use crate::support::subscriber::Subscriber;
 
 /// What one read returns after a request: what left in one write, on loopback.
 fn first_read(server: &Server, request: &str) -> Vec<u8> {
     let mut socket = TcpStream::connect(server.address).expect("a connection");
-    socket.set_read_timeout(Some(PATIENCE)).expect("a timeout");
     socket.write_all(request.as_bytes()).expect("a request is taken");
     let mut input = vec![0; 16 * 1024];
-    let count = socket.read(&mut input).expect("an answer");
+    let count = read(&mut socket, &mut input, Deadline::new()).expect("an answer");
     input.truncate(count);
     input
 }

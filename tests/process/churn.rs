@@ -1,6 +1,6 @@
 //! Clients that come and go, in every way there is: afterwards nothing of them is left.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{ErrorKind, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 use socket2::SockRef;
 
 use crate::server::{Server, alone, stats};
-use crate::support::client::{Connection, request};
-use crate::support::clock::eventually;
+use crate::support::client::{self, Connection, request};
+use crate::support::clock::{Deadline, eventually};
 use crate::usage::{descriptors, memory, mib};
 
 const WAVES: usize = 10;
@@ -100,8 +100,7 @@ fn visit(server: &Server, random: &mut Rng) -> Option<TcpStream> {
 
 /// Reads what is there; false at the end.
 fn read(socket: &mut TcpStream) -> bool {
-    socket.set_read_timeout(Some(Duration::from_secs(10))).expect("a timeout");
-    match socket.read(&mut [0; 2048]) {
+    match client::read(socket, &mut [0; 2048], Deadline::new()) {
         Ok(count) => count > 0,
         Err(error) if error.kind() == ErrorKind::ConnectionReset => false,
         Err(error) => panic!("neither bytes nor the end: {error}"),

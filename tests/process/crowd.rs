@@ -129,6 +129,7 @@ impl Member {
                     self.take();
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => panic!("a stream breaks after event {}: {error}", self.seq),
             }
         }

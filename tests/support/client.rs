@@ -119,7 +119,13 @@ impl Connection {
     /// Waits until something has come, and leaves it unread.
     pub fn wait_for_bytes(&mut self) {
         self.socket.set_read_timeout(Some(PATIENCE)).expect("a timeout");
-        assert!(self.socket.peek(&mut [0]).is_ok_and(|count| count > 0), "nothing comes");
+        let peeked = loop {
+            match self.socket.peek(&mut [0]) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                peeked => break peeked,
+            }
+        };
+        assert!(peeked.is_ok_and(|count| count > 0), "nothing comes");
     }
 
     /// Panics unless the next answer is the beginning of an event stream.
