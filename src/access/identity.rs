@@ -87,9 +87,7 @@ impl Identity {
     /// May subscribe to the topics of this pattern.
     #[must_use]
     pub fn allow_subscribe(mut self, pattern: Pattern) -> Self {
-        let mut allowed = std::mem::take(&mut self.profile.topics).into_vec();
-        allowed.push(pattern);
-        self.profile.topics = allowed.into_boxed_slice();
+        self.profile.topics.push(pattern);
         self
     }
 

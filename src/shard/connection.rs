@@ -12,6 +12,7 @@
 
 use std::io::{self, Write};
 use std::net::IpAddr;
+use std::num::NonZero;
 use std::sync::Arc;
 
 use super::close::CloseReason;
@@ -42,6 +43,7 @@ pub(super) struct Connection<S> {
 
 /// With a socket of a descriptor's size.
 const _: () = assert!(size_of::<Connection<i32>>() <= 64, "the hot part of a connection fits a cache line");
+const _: () = assert!(size_of::<Origin>() <= 40, "there is one for each connection");
 
 /// Where a connection is in its life.
 #[derive(Debug)]
@@ -94,10 +96,10 @@ pub(super) enum Greeting {
 pub(super) struct Origin {
     pub(super) peer: IpAddr,
     pub(super) connected_unix_ms: u64,
-    /// Bytes that the client sent on its open stream.
-    pub(super) received: usize,
+    /// Bytes that the client sent on its open stream, as far as they matter.
+    pub(super) received: u16,
     /// When its permission ends, in ms since the start.
-    pub(super) expires_ms: Option<u64>,
+    pub(super) expires_ms: Option<NonZero<u64>>,
     /// What its response head says to the page that asked.
     pub(super) cross_origin: CrossOrigin,
 }

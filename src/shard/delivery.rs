@@ -121,7 +121,7 @@ impl<S: Write> Shard<S> {
 
     /// The slots of live streams that a selector may mean.
     fn find(&self, selector: &Selector, slots: &mut Vec<u32>) {
-        if self.index.candidates(selector, slots).is_none() {
+        if self.index.candidates(selector, |slot| self.profile(slot), slots).is_none() {
             slots.extend(self.connections.iter().map(|(slot, _)| slot as u32));
             return;
         }

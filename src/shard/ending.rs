@@ -3,6 +3,7 @@
 use super::close::CloseReason;
 use super::command::Effect;
 use super::connection::{Greeting, Phase};
+use super::names::Name;
 use super::outbox::Piece;
 use super::report::Report;
 use super::{Shard, cross_origin_of, tape_of};
@@ -67,7 +68,7 @@ impl<S> Shard<S> {
         self.standing.count_profile(profile, -1);
         self.admission.release(origin.peer, profile.user.as_ref());
         if let Some(at) = origin.expires_ms {
-            self.expiries.remove(&(at, slot));
+            self.expiries.remove(&(at.get(), slot));
         }
         self.totals.closed[reason.index()] += 1;
     }
@@ -81,7 +82,7 @@ impl<S> Shard<S> {
 
     pub(super) fn disconnect_user(&mut self, user: &str, now: Now) -> usize {
         let mut slots = Vec::new();
-        self.index.of_user(user, &mut slots);
+        self.index.of_name(Name::User(user), |slot| self.profile(slot), &mut slots);
         for &slot in &slots {
             self.end(slot, CloseReason::Disconnected, None, now);
         }

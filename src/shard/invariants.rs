@@ -1,5 +1,7 @@
 //! What always holds between two calls.
 
+use std::num::NonZero;
+
 use super::standing::Standing;
 use super::{Shard, tape_of};
 
@@ -23,7 +25,7 @@ impl<S> Shard<S> {
             if connection.is_stream() {
                 standing.count_profile(connection.profile.as_ref().unwrap_or(&self.anonymous), 1);
                 assert_eq!(
-                    self.expiries.contains(&(self.origins[slot].expires_ms.unwrap_or(0), slot as u32)),
+                    self.expiries.contains(&(self.origins[slot].expires_ms.map_or(0, NonZero::get), slot as u32)),
                     self.origins[slot].expires_ms.is_some(),
                     "slot {slot}: its permission ends by itself"
                 );

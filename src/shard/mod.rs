@@ -25,6 +25,7 @@ mod flush;
 mod index;
 mod invariants;
 mod join;
+mod names;
 mod opening;
 mod outbox;
 mod report;
@@ -190,6 +191,11 @@ impl<S> Shard<S> {
         Some(Client::new(self.client_id(slot, connection.serial), profile.clone()))
     }
 
+    /// What is known of the stream in a slot; of others than anonymous ones only.
+    fn profile(&self, slot: u32) -> Option<&Profile> {
+        profile_of(&self.connections, slot)
+    }
+
     fn event_id(&self, seq: u64) -> EventId {
         EventId { epoch: self.settings.epoch, seq }
     }
@@ -202,6 +208,10 @@ impl<S> Shard<S> {
 /// What the response head of the stream in `slot` says to the page that asked.
 fn cross_origin_of<'s>(settings: &'s Settings, origins: &[Origin], slot: u32) -> &'s [u8] {
     origins.get(slot as usize).map_or(b"", |origin| settings.cors.fields(origin.cross_origin))
+}
+
+fn profile_of<S>(connections: &Slab<Connection<S>>, slot: u32) -> Option<&Profile> {
+    connections.get(slot as usize)?.profile.as_deref()
 }
 
 fn tape_of(tapes: &[Tape; 2], framing: Framing) -> &Tape {

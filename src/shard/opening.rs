@@ -2,6 +2,7 @@
 
 use std::io::{self, Read};
 use std::net::IpAddr;
+use std::num::NonZero;
 use std::sync::Arc;
 
 use super::close::CloseReason;
@@ -9,7 +10,7 @@ use super::command::{Effect, HandOver, Resume, StreamToken};
 use super::connection::{Greeting, Partial, Phase};
 use super::outbox::Piece;
 use super::settings::MAX_RECEIVED;
-use super::{Shard, cross_origin_of, tape_of};
+use super::{Shard, cross_origin_of, profile_of, tape_of};
 use crate::wire::http::{BodyFraming, Head, HeadScanner, Method, Outline, Scan};
 use crate::wire::{
     Continuity, CrossOrigin, EventId, Framing, Gap, LastEventId, Now, Profile, Refusal, Subscription,
@@ -175,16 +176,17 @@ impl<S> Shard<S> {
 
     fn open(&mut self, slot: u32, arrival: Arrival, now: Now) {
         let Arrival { peer, framing, last_event_id, profile, expires_unix_ms, cross_origin } = arrival;
-        let Some(connection) = self.connections.get_mut(slot as usize) else { return };
-        connection.framing = framing;
         self.standing.count_profile(&profile, 1);
-        if !profile.is_anonymous() {
-            self.index.insert(slot, &profile);
-            connection.profile = Some(Arc::new(profile));
+        let profile = (!profile.is_anonymous()).then(|| Arc::new(profile));
+        if let Some(profile) = &profile {
+            self.index.insert(slot, profile, |slot| profile_of(&self.connections, slot));
         }
-        let expires_ms = expires_unix_ms.map(|at| now.elapsed_ms + at.saturating_sub(now.unix_ms));
+        let Some(connection) = self.connections.get_mut(slot as usize) else { return };
+        (connection.framing, connection.profile) = (framing, profile);
+        let expires_ms = expires_unix_ms
+            .and_then(|at| NonZero::new((now.elapsed_ms + at.saturating_sub(now.unix_ms)).max(1)));
         if let Some(at) = expires_ms {
-            self.expiries.insert((at, slot));
+            self.expiries.insert((at.get(), slot));
         }
         if let Some(origin) = self.origins.get_mut(slot as usize) {
             (origin.peer, origin.connected_unix_ms, origin.received) = (peer, now.unix_ms, 0);
@@ -242,7 +244,7 @@ impl<S> Shard<S> {
     /// What a client sends on its open stream is nothing to us, up to a point.
     pub fn discard(&mut self, slot: u32, count: usize) {
         let Some(origin) = self.origins.get_mut(slot as usize) else { return };
-        origin.received += count;
+        origin.received = origin.received.saturating_add(u16::try_from(count).unwrap_or(u16::MAX));
         if origin.received > MAX_RECEIVED {
             self.close(slot, CloseReason::Flooded);
         }

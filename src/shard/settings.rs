@@ -66,4 +66,4 @@ impl Settings {
 }
 
 /// Most bytes that a client may send on an open stream, in its life.
-pub(super) const MAX_RECEIVED: usize = 4 * 1024;
+pub(super) const MAX_RECEIVED: u16 = 4 * 1024;

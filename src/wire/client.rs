@@ -4,6 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use super::topic::Pattern;
 
 /// Names one stream for its lifetime. It prints as 28 hexadecimal digits, opaque to clients.
@@ -63,7 +65,7 @@ pub struct Profile {
     /// The session, in the application's terms.
     pub session: Option<Arc<str>>,
     /// What it subscribes to.
-    pub topics: Box<[Pattern]>,
+    pub topics: SmallVec<[Pattern; 1]>,
     /// Metadata, each key once, sorted by key.
     pub meta: Box<[(Arc<str>, Arc<str>)]>,
 }

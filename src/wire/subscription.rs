@@ -3,6 +3,8 @@
 use std::str::FromStr;
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use super::client::Profile;
 use super::frame::Framing;
 use super::http::{Head, Version, query_pairs};
@@ -76,7 +78,7 @@ impl LastEventId {
 struct Claims {
     user: Option<Arc<str>>,
     session: Option<Arc<str>>,
-    topics: Vec<Pattern>,
+    topics: SmallVec<[Pattern; 1]>,
     meta: Vec<(Arc<str>, Arc<str>)>,
     last_event_id: Option<LastEventId>,
 }
@@ -118,7 +120,7 @@ impl Claims {
         Profile {
             user: self.user,
             session: self.session,
-            topics: self.topics.into_boxed_slice(),
+            topics: self.topics,
             meta: self.meta.into_boxed_slice(),
         }
     }

@@ -1,0 +1,210 @@
+//! From a name to the streams that have it, in eight bytes a name.
+
+use std::collections::BTreeSet;
+
+use hashbrown::HashTable;
+use slab::Slab;
+
+use crate::wire::Profile;
+
+/// Something that a stream can be addressed by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Name<'n> {
+    User(&'n str),
+    Session(&'n str),
+    /// A pattern without wildcards.
+    Topic(&'n str),
+    Meta(&'n str, &'n str),
+}
+
+impl Name<'_> {
+    /// Whether a stream of that profile has it.
+    pub(super) fn is_of(self, profile: &Profile) -> bool {
+        match self {
+            Self::User(user) => profile.user.as_deref() == Some(user),
+            Self::Session(session) => profile.session.as_deref() == Some(session),
+            Self::Topic(topic) => profile.topics.iter().any(|pattern| pattern.as_str() == topic),
+            Self::Meta(key, value) => profile.meta(key) == Some(value),
+        }
+    }
+}
+
+/// The streams of one kind of name.
+///
+/// Nearly every name is that of one stream, where the name itself stands, so an entry has none: it is a hash, and the
+/// slot. Only what several streams share is kept here, once. Two names of one stream may have the same hash; their
+/// entries are then alike, and each does for the other.
+///
+/// `has` tells whether the stream in a slot has the name that is asked for.
+#[derive(Debug, Default)]
+pub(super) struct Names {
+    table: HashTable<Entry>,
+    crowds: Slab<Crowd>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    hash: u32,
+    place: Place,
+}
+
+/// A slot, or with [`CROWD`] the place of a crowd.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Place(u32);
+
+const CROWD: u32 = 1 << 31;
+
+/// The streams, in order, that share a name.
+#[derive(Debug)]
+struct Crowd {
+    /// The texts of the name, which is of the kind that all are here.
+    name: (Box<str>, Box<str>),
+    slots: BTreeSet<u32>,
+}
+
+impl Names {
+    /// Adds a stream. It must not have been added with that name.
+    pub(super) fn insert(&mut self, hash: u32, name: Name<'_>, slot: u32, has: impl Fn(u32) -> bool) {
+        // An entry of the same stream is that of another name of the same hash.
+        let found = self.find(hash, name, |other| other != slot && has(other));
+        match found.map(|place| (place, place.crowd())) {
+            Some((_, Some(at))) => drop(self.crowds[at].slots.insert(slot)),
+            Some((Place(first), None)) => {
+                let (text, more) = name.texts();
+                let crowd = Crowd { name: (text.into(), more.into()), slots: [first, slot].into() };
+                let place = Place(self.crowds.insert(crowd) as u32 | CROWD);
+                let is_first = |entry: &Entry| entry.hash == hash && entry.place == Place(first);
+                if let Some(entry) = self.table.find_mut(spread(hash), is_first) {
+                    entry.place = place;
+                }
+            }
+            None => {
+                let entry = Entry { hash, place: Place(slot) };
+                self.table.insert_unique(spread(hash), entry, |entry| spread(entry.hash));
+            }
+        }
+    }
+
+    /// Takes out a stream that was added with that name.
+    pub(super) fn remove(&mut self, hash: u32, name: Name<'_>, slot: u32) {
+        let Some(place) = self.find(hash, name, |other| other == slot) else { return };
+        if let Some(at) = place.crowd() {
+            self.crowds[at].slots.remove(&slot);
+            if !self.crowds[at].slots.is_empty() {
+                return;
+            }
+            self.crowds.remove(at);
+        }
+        let is_it = |entry: &Entry| entry.hash == hash && entry.place == place;
+        if let Ok(entry) = self.table.find_entry(spread(hash), is_it) {
+            entry.remove();
+        }
+    }
+
+    /// Appends the streams that have a name.
+    pub(super) fn collect(&self, hash: u32, name: Name<'_>, has: impl Fn(u32) -> bool, out: &mut Vec<u32>) {
+        match self.find(hash, name, has).map(|place| (place, place.crowd())) {
+            Some((_, Some(at))) => out.extend(&self.crowds[at].slots),
+            Some((Place(slot), None)) => out.push(slot),
+            None => {}
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.table.is_empty() && self.crowds.is_empty()
+    }
+
+    /// The crowd of a name or, where there is none, an entry of a stream that has it.
+    fn find(&self, hash: u32, name: Name<'_>, has: impl Fn(u32) -> bool) -> Option<Place> {
+        let mut single = None;
+        for entry in self.table.iter_hash(spread(hash)).filter(|entry| entry.hash == hash) {
+            match entry.place.crowd() {
+                Some(at) if self.crowds[at].is_of(name) => return Some(entry.place),
+                None if single.is_none() && has(entry.place.0) => single = Some(entry.place),
+                _ => {}
+            }
+        }
+        single
+    }
+}
+
+impl Place {
+    fn crowd(self) -> Option<usize> {
+        (self.0 & CROWD != 0).then_some((self.0 & !CROWD) as usize)
+    }
+}
+
+impl Crowd {
+    fn is_of(&self, name: Name<'_>) -> bool {
+        let (text, more) = name.texts();
+        *self.name.0 == *text && *self.name.1 == *more
+    }
+}
+
+impl<'n> Name<'n> {
+    fn texts(self) -> (&'n str, &'n str) {
+        match self {
+            Self::User(text) | Self::Session(text) | Self::Topic(text) => (text, ""),
+            Self::Meta(key, value) => (key, value),
+        }
+    }
+}
+
+/// The table looks at the highest and the lowest bits of a hash (its golden ratio: Knuth, TAOCP 6.4).
+fn spread(hash: u32) -> u64 {
+    u64::from(hash).wrapping_mul(0x9E37_79B9_7F4A_7C15)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::Pattern;
+
+    /// Streams with several topics each, of which very many have the same hash, against a plain list.
+    #[test]
+    fn agrees_with_asking_every_stream_whatever_the_hashes() {
+        let topics: Vec<String> = (0..12).map(|n| format!("t{n}")).collect();
+        let hash = |topic: &str| topic.len() as u32 + u32::from(topic.as_bytes()[1] % 3);
+        for seed in 0..50 {
+            let mut random = fastrand::Rng::with_seed(seed);
+            let mut names = Names::default();
+            let mut streams: Vec<Option<Profile>> = vec![None; 20];
+            for _ in 0..600 {
+                let slot = random.usize(..streams.len());
+                match streams[slot].clone() {
+                    Some(profile) => {
+                        for pattern in &profile.topics {
+                            names.remove(hash(pattern.as_str()), Name::Topic(pattern.as_str()), slot as u32);
+                        }
+                        streams[slot] = None;
+                    }
+                    None => {
+                        let chosen = topics.iter().filter(|_| random.u32(..3) == 0);
+                        let topics = chosen.map(|topic| Pattern::parse(topic).unwrap()).collect();
+                        let profile = Profile { topics, ..Profile::default() };
+                        for pattern in &profile.topics {
+                            let name = Name::Topic(pattern.as_str());
+                            let has = |slot: u32| streams[slot as usize].as_ref().is_some_and(|p| name.is_of(p));
+                            names.insert(hash(pattern.as_str()), name, slot as u32, has);
+                        }
+                        streams[slot] = Some(profile);
+                    }
+                }
+                let topic = &topics[random.usize(..topics.len())];
+                let name = Name::Topic(topic);
+                let has = |slot: u32| streams[slot as usize].as_ref().is_some_and(|p| name.is_of(p));
+                let mut found = Vec::new();
+                names.collect(hash(topic), name, has, &mut found);
+                found.sort_unstable();
+                let expected: Vec<u32> = (0..streams.len() as u32).filter(|slot| has(*slot)).collect();
+                assert_eq!(found, expected, "seed {seed}, {topic}");
+            }
+            for slot in 0..streams.len() {
+                for pattern in streams[slot].take().into_iter().flat_map(|profile| profile.topics) {
+                    names.remove(hash(pattern.as_str()), Name::Topic(pattern.as_str()), slot as u32);
+                }
+            }
+            assert!(names.is_empty(), "seed {seed}");
+        }
+    }
+}
