@@ -16,7 +16,7 @@ use fanfare::shard::{
 };
 use fanfare::wire::http::{Head, HeadScanner, RequestLimits, Scan, query_pairs};
 use fanfare::wire::{
-    Cors, CrossOrigin, Draft, Framing, LastEventId, Now, Profile, Record, Routes, TrustedProxies,
+    Cors, CrossOrigin, Draft, Drafts, Framing, LastEventId, Now, Profile, Record, Routes, TrustedProxies,
 };
 use fanfare::{Event, EventId, Publication, Target};
 
@@ -183,7 +183,7 @@ fn replay(c: &mut Criterion) {
     let journal = MemoryJournal::new(EPOCH, 1, limits, vec![outlet.clone()]);
     for n in 0..2_000_u64 {
         let target = if n % 2 == 0 { Target::user("ada") } else { Target::user("grace") };
-        journal.append(vec![Draft::from(publication(target))], NOW).expect("there is room");
+        journal.append(Drafts::from([Draft::from(publication(target))]), NOW).expect("there is room");
     }
     let profile = Some(Arc::new(Profile { user: Some("ada".into()), ..Profile::default() }));
     let token = StreamToken { shard: 0, slot: 0, serial: 1 };

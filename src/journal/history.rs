@@ -325,7 +325,8 @@ mod tests {
         let target = |n: u64| if n.is_multiple_of(5) { Target::user("a") } else { Target::topic(topic(n)) };
         (1..=5_000).for_each(|n| history.insert(record(n, target(n), None, 10), 0));
         let topics = ["*.x3", "t4.>"].map(|text| Pattern::parse(text).unwrap());
-        let reader = Profile { user: Some("a".into()), topics: topics.into_iter().collect(), ..Profile::default() };
+        let reader =
+            Profile { user: Some("a".into()), topics: topics.into_iter().collect(), ..Profile::default() };
         let viewer = Client::new(client(1), Arc::new(reader.clone()));
         let wanted: Vec<u64> = (1..=5_000).filter(|n| target(*n).matches(&viewer)).collect();
         let (mut after, mut seen, mut answers) = (0, Vec::new(), 0);

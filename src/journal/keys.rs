@@ -1,9 +1,11 @@
 //! History by what events are addressed to, so that a replay costs what it returns.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, HashMap, VecDeque};
-use std::hash::Hash;
+use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::hash::{Hash, RandomState};
 use std::ops::Bound;
+
+use hashbrown::HashMap;
 
 use crate::wire::{ClientId, Pattern, Profile, Selector, Topic};
 
@@ -11,11 +13,14 @@ use crate::wire::{ClientId, Pattern, Profile, Selector, Topic};
 #[derive(Debug, Default)]
 pub(super) struct Keys {
     anybody: VecDeque<u64>,
-    users: HashMap<Box<str>, VecDeque<u64>>,
-    sessions: HashMap<Box<str>, VecDeque<u64>>,
-    clients: HashMap<ClientId, VecDeque<u64>>,
+    users: Lists<Box<str>>,
+    sessions: Lists<Box<str>>,
+    clients: Lists<ClientId>,
     topics: BTreeMap<Topic, VecDeque<u64>>,
 }
+
+/// That of `hashbrown`, since it copies a name only where it is new. SipHash, since names come from outside.
+type Lists<K> = HashMap<K, VecDeque<u64>, RandomState>;
 
 /// Topics in history up to which a wildcard is held against each.
 const MANY_TOPICS: usize = 128;
@@ -26,8 +31,8 @@ impl Keys {
         if to.everyone {
             return push(&mut self.anybody, seq);
         }
-        to.users.iter().for_each(|key| push(self.users.entry(key.clone()).or_default(), seq));
-        to.sessions.iter().for_each(|key| push(self.sessions.entry(key.clone()).or_default(), seq));
+        to.users.iter().for_each(|key| push(self.users.entry_ref(key).or_default(), seq));
+        to.sessions.iter().for_each(|key| push(self.sessions.entry_ref(key).or_default(), seq));
         to.clients.iter().for_each(|key| push(self.clients.entry(*key).or_default(), seq));
         to.topics.iter().for_each(|key| push(self.topics.entry(key.clone()).or_default(), seq));
     }
@@ -101,12 +106,15 @@ fn push(list: &mut VecDeque<u64>, seq: u64) {
 
 /// The oldest goes first as a rule, so this is cheap but for events with a shorter life of their own.
 fn take(list: &mut VecDeque<u64>, seq: u64) {
-    if let Ok(at) = list.binary_search(&seq) {
+    // As a rule the oldest goes.
+    if list.front() == Some(&seq) {
+        list.pop_front();
+    } else if let Ok(at) = list.binary_search(&seq) {
         list.remove(at);
     }
 }
 
-fn remove<K: Hash + Eq>(map: &mut HashMap<K, VecDeque<u64>>, key: &K, seq: u64) {
+fn remove<K: Hash + Eq>(map: &mut Lists<K>, key: &K, seq: u64) {
     if let Some(list) = map.get_mut(key) {
         take(list, seq);
         if list.is_empty() {

@@ -2,10 +2,12 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use smallvec::SmallVec;
+
 use super::history::{Found, History, HistoryLimits};
 use super::{AppendError, Appended, Journal, JournalReport};
 use crate::shard::{Command, Join, Outlet, Resume};
-use crate::wire::{ClientId, Continuity, Draft, EventId, Gap, Now, Profile, Record};
+use crate::wire::{ClientId, Continuity, Draft, Drafts, EventId, Gap, Now, Profile, Record};
 
 /// A [`Journal`] in memory.
 pub struct MemoryJournal {
@@ -57,7 +59,7 @@ impl Journal for MemoryJournal {
         self.epoch
     }
 
-    fn append(&self, drafts: Vec<Draft>, now: Now) -> Result<Appended, AppendError> {
+    fn append(&self, drafts: Drafts, now: Now) -> Result<Appended, AppendError> {
         let count = drafts.len() as u64;
         let bytes = drafts.iter().map(Draft::size).sum();
         let mut state = self.lock();
@@ -67,14 +69,14 @@ impl Journal for MemoryJournal {
         let first = state.newest + 1;
         state.newest += count;
         let seal = |(seq, draft): (u64, Draft)| Arc::new(draft.seal(self.id(seq)));
-        let records: Vec<Arc<Record>> = (first..).zip(drafts).map(seal).collect();
+        let records: SmallVec<[Arc<Record>; 1]> = (first..).zip(drafts).map(seal).collect();
         for record in &records {
             state.history.insert(record.clone(), now.elapsed_ms);
         }
         match &*records {
             [record] => self.outlets.iter().for_each(|outlet| outlet.send(Command::Publish(record.clone()))),
             _ => {
-                let batch: Arc<[Arc<Record>]> = records.into();
+                let batch: Arc<[Arc<Record>]> = records.into_iter().collect();
                 self.outlets.iter().for_each(|outlet| outlet.send(Command::PublishBatch(batch.clone())));
             }
         }

@@ -13,7 +13,7 @@ pub use history::HistoryLimits;
 pub use memory::MemoryJournal;
 
 use crate::shard::Resume;
-use crate::wire::{Draft, EventId, Now};
+use crate::wire::{Drafts, EventId, Now};
 
 /// Why an event was not published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -53,7 +53,7 @@ pub trait Journal: Send + Sync {
 
     /// Gives the events the next ids, in order, and hands them to every shard: all, or none. `drafts` must not
     /// be empty.
-    fn append(&self, drafts: Vec<Draft>, now: Now) -> Result<Appended, AppendError>;
+    fn append(&self, drafts: Drafts, now: Now) -> Result<Appended, AppendError>;
 
     /// Answers with a [`Join`](crate::shard::Join) in the asking shard's inbox.
     fn resume(&self, resume: &Resume, now: Now);

@@ -11,7 +11,7 @@ use super::worker::LoopReport;
 use crate::journal::JournalReport;
 use crate::metrics::{Exposition, Format, Histogram};
 use crate::shard::{CloseReason, Report};
-use crate::wire::{Continuity, Refusal, Target, TargetKind};
+use crate::wire::{Continuity, Refusal, TargetKind};
 
 /// Counters and durations of an engine.
 #[derive(Debug)]
@@ -39,8 +39,10 @@ impl Meters {
         }
     }
 
-    pub(super) fn count_published(&self, kind: TargetKind) {
-        self.published[kind.index()].fetch_add(1, Ordering::Relaxed);
+    pub(super) fn count_published(&self, kinds: &KindCounts) {
+        for (counter, count) in self.published.iter().zip(kinds.0).filter(|(_, count)| *count > 0) {
+            counter.fetch_add(count, Ordering::Relaxed);
+        }
     }
 
     /// A publication was handed to every event loop, so long after it was asked for.
@@ -61,9 +63,14 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The kinds of targets of publications, kept while the publications themselves are given away.
-pub(super) fn kinds<'t>(targets: impl Iterator<Item = &'t Target>) -> Vec<TargetKind> {
-    targets.map(Target::kind).collect()
+/// How many publications are for whom, kept while the publications themselves are given away.
+#[derive(Default)]
+pub(super) struct KindCounts([u64; TargetKind::ALL.len()]);
+
+impl KindCounts {
+    pub(super) fn count(&mut self, kind: TargetKind) {
+        self.0[kind.index()] += 1;
+    }
 }
 
 /// Everything there is to tell, in the text that Prometheus reads.

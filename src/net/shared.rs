@@ -9,14 +9,14 @@ use super::control;
 use super::descriptors::Reserve;
 use super::gather::gather;
 use super::inbox::{Inbox, LoopInbox};
-use super::meters::{self, Meters};
+use super::meters::{self, KindCounts, Meters};
 use super::statistics::Statistics;
 use super::worker::{self, LoopReport};
 use crate::access::Access;
 use crate::journal::{AppendError, Appended, Journal};
 use crate::metrics::Format;
 use crate::shard::{Admission, Command, Settings, Who};
-use crate::wire::{Draft, Publication};
+use crate::wire::{Draft, Drafts, Publication};
 
 /// The engine, seen from any of its threads and from the application.
 pub(crate) struct Shared {
@@ -36,20 +36,27 @@ pub(crate) struct Shared {
 
 impl Shared {
     /// Publishes: all, or none. When this returns, the events are in history and handed to every event loop.
-    pub(crate) fn publish(&self, publications: Vec<Publication>) -> Result<Appended, AppendError> {
+    pub(crate) fn publish(
+        &self,
+        publications: impl IntoIterator<Item = Publication>,
+    ) -> Result<Appended, AppendError> {
         let appended = self.append(publications)?;
         self.wake_loops();
         Ok(appended)
     }
 
     /// The same, but the loops are not woken: the caller does that, once for many.
-    pub(super) fn append(&self, publications: Vec<Publication>) -> Result<Appended, AppendError> {
+    pub(super) fn append(
+        &self,
+        publications: impl IntoIterator<Item = Publication>,
+    ) -> Result<Appended, AppendError> {
         let began = self.clock.elapsed();
         let now = self.clock.now_at(began);
-        let kinds = meters::kinds(publications.iter().map(|publication| &publication.target));
-        let drafts = publications.into_iter().map(Draft::from).collect();
+        let drafts: Drafts = publications.into_iter().map(Draft::from).collect();
+        let mut kinds = KindCounts::default();
+        drafts.iter().for_each(|draft| kinds.count(draft.kind()));
         let appended = self.journal.append(drafts, now)?;
-        kinds.into_iter().for_each(|kind| self.meters.count_published(kind));
+        self.meters.count_published(&kinds);
         self.meters.observe_publish(self.clock.elapsed().saturating_sub(began));
         Ok(appended)
     }

@@ -150,7 +150,7 @@ impl<S: Write> Shard<S> {
     fn is_meant(&self, slot: u32, target: &Target) -> bool {
         let live =
             self.connections.get(slot as usize).is_some_and(|connection| connection.cursor().is_some());
-        live && self.client(slot).is_some_and(|client| target.matches_named(&client))
+        live && (target.is_plain() || self.client(slot).is_some_and(|client| target.matches_named(&client)))
     }
 
     /// What history never holds is not owed to a stream that is behind; it is counted.

@@ -81,12 +81,7 @@ impl Index {
         Some(())
     }
 
-    fn of_topic<'p>(
-        &self,
-        topic: &Topic,
-        profile: impl Fn(u32) -> Option<&'p Profile>,
-        out: &mut Vec<u32>,
-    ) {
+    fn of_topic<'p>(&self, topic: &Topic, profile: impl Fn(u32) -> Option<&'p Profile>, out: &mut Vec<u32>) {
         self.of_name(Name::Topic(topic.as_str()), profile, out);
         self.wildcards.visit(topic, |slot| out.push(slot));
     }

@@ -25,7 +25,8 @@ impl<S> Shard<S> {
             if connection.is_stream() {
                 standing.count_profile(connection.profile.as_ref().unwrap_or(&self.anonymous), 1);
                 assert_eq!(
-                    self.expiries.contains(&(self.origins[slot].expires_ms.map_or(0, NonZero::get), slot as u32)),
+                    self.expiries
+                        .contains(&(self.origins[slot].expires_ms.map_or(0, NonZero::get), slot as u32)),
                     self.origins[slot].expires_ms.is_some(),
                     "slot {slot}: its permission ends by itself"
                 );

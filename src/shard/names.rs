@@ -184,7 +184,8 @@ mod tests {
                         let profile = Profile { topics, ..Profile::default() };
                         for pattern in &profile.topics {
                             let name = Name::Topic(pattern.as_str());
-                            let has = |slot: u32| streams[slot as usize].as_ref().is_some_and(|p| name.is_of(p));
+                            let has =
+                                |slot: u32| streams[slot as usize].as_ref().is_some_and(|p| name.is_of(p));
                             names.insert(hash(pattern.as_str()), name, slot as u32, has);
                         }
                         streams[slot] = Some(profile);

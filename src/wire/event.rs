@@ -80,6 +80,13 @@ impl Event {
         self.retry
     }
 
+    /// How many bytes [`write_fields`](Self::write_fields) appends; a little less for text of several lines.
+    pub(crate) fn fields_size(&self) -> usize {
+        let (Data::Json(data) | Data::Text(data)) = &self.data;
+        let name = self.name.as_ref().map_or(0, |name| "event: \n".len() + name.len());
+        name + "data: \n".len() + data.len() + "\n".len()
+    }
+
     /// Appends the `event:` and `data:` lines and the empty line that ends the event.
     pub(crate) fn write_fields(&self, out: &mut Vec<u8>) {
         if let Some(name) = &self.name {
@@ -126,7 +133,8 @@ fn lines(text: &str) -> impl Iterator<Item = &str> {
 /// Valid JSON without the white space between its tokens.
 fn compact(json: &str) -> Cow<'_, str> {
     let is_space = |byte: u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
-    if !json.bytes().any(is_space) {
+    // Not `any`, which could not look at many bytes at once for stopping at the first.
+    if !json.bytes().fold(false, |found, byte| found | is_space(byte)) {
         return Cow::Borrowed(json);
     }
     let mut out = String::with_capacity(json.len());

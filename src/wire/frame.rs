@@ -1,6 +1,5 @@
 //! Encoded events: the bytes that go to sockets, made once for everybody.
 
-use std::io::Write as _;
 use std::ops::Range;
 
 /// How the body of a stream is delimited.
@@ -33,16 +32,22 @@ pub struct Frame {
 }
 
 impl Frame {
-    /// Encodes what `write` appends as one frame of at most 4 GiB. One allocation where `expected` holds.
+    /// Encodes what `write` appends as one frame of at most 4 GiB. One allocation if it is `expected` bytes.
     pub fn build(expected: usize, write: impl FnOnce(&mut Vec<u8>)) -> Self {
         let mut bytes = Vec::with_capacity(CHUNK_HEAD + expected + 2);
         bytes.resize(CHUNK_HEAD, 0);
         write(&mut bytes);
-        let body = bytes.len() - CHUNK_HEAD;
-        let digits = (usize::BITS - body.leading_zeros()).div_ceil(4).max(1) as usize;
-        let chunk_start = CHUNK_HEAD - 2 - digits;
-        // Writing to a slice of just the right length cannot fail.
-        let _ = write!(&mut bytes[chunk_start..CHUNK_HEAD], "{body:x}\r\n");
+        let mut length = bytes.len() - CHUNK_HEAD;
+        let mut chunk_start = CHUNK_HEAD - 2;
+        bytes[chunk_start..CHUNK_HEAD].copy_from_slice(b"\r\n");
+        loop {
+            chunk_start -= 1;
+            bytes[chunk_start] = b"0123456789abcdef"[length % 16];
+            length /= 16;
+            if length == 0 {
+                break;
+            }
+        }
         bytes.extend_from_slice(b"\r\n");
         Self { bytes: bytes.into_boxed_slice(), chunk_start: chunk_start as u8 }
     }

@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
+use smallvec::{SmallVec, smallvec};
 
 /// Why a text is not the value that was asked for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -63,9 +64,11 @@ impl<'j> Members<'j> {
     }
 
     /// Fails on what was not taken: a misspelt member must not be ignored, least of all in an address.
-    pub(super) fn finish(self, prefix: &str) -> Result<(), JsonError> {
+    /// `of` is the member whose value they are, empty for the whole.
+    pub(super) fn finish(self, of: &str) -> Result<(), JsonError> {
+        let point = if of.is_empty() { "" } else { "." };
         match self.0.into_iter().next() {
-            Some((name, _)) => Err(JsonError::invalid(format!("{prefix}{name}"), "is not a known member")),
+            Some((name, _)) => Err(JsonError::invalid(format!("{of}{point}{name}"), "is not a known member")),
             None => Ok(()),
         }
     }
@@ -88,7 +91,7 @@ impl<'de: 'j, 'j> Deserialize<'de> for Members<'j> {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let mut members: Self::Value = Vec::with_capacity(4);
-                while let Some((Key(name), value)) = map.next_entry::<Key<'de>, &'de RawValue>()? {
+                while let Some((Text(name), value)) = map.next_entry::<Text<'de>, &'de RawValue>()? {
                     if members.len() == MAX_MEMBERS {
                         return Err(serde::de::Error::custom("too many members"));
                     }
@@ -104,25 +107,25 @@ impl<'de: 'j, 'j> Deserialize<'de> for Members<'j> {
     }
 }
 
-/// A name as `Cow` would read it if it borrowed.
-struct Key<'j>(Name<'j>);
+/// A text as `Cow` would read it if it borrowed.
+struct Text<'j>(Cow<'j, str>);
 
-impl<'de: 'j, 'j> Deserialize<'de> for Key<'j> {
+impl<'de: 'j, 'j> Deserialize<'de> for Text<'j> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Borrow;
         impl<'de> Visitor<'de> for Borrow {
-            type Value = Key<'de>;
+            type Value = Text<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a name")
+                f.write_str("a string")
             }
 
             fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Self::Value, E> {
-                Ok(Key(Cow::Borrowed(name)))
+                Ok(Text(Cow::Borrowed(name)))
             }
 
             fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
-                Ok(Key(Cow::Owned(name.to_owned())))
+                Ok(Text(Cow::Owned(name.to_owned())))
             }
         }
         deserializer.deserialize_str(Borrow)
@@ -132,9 +135,10 @@ impl<'de: 'j, 'j> Deserialize<'de> for Key<'j> {
 /// Looking for duplicates is quadratic; no object of ours has more members than this.
 const MAX_MEMBERS: usize = 64;
 
-/// A string.
-pub(super) fn string(value: &RawValue, member: &str) -> Result<String, JsonError> {
+/// A string, where it stands unless it has escapes.
+pub(super) fn string<'j>(value: &'j RawValue, member: &str) -> Result<Cow<'j, str>, JsonError> {
     serde_json::from_str(value.get())
+        .map(|Text(text)| text)
         .map_err(|_| JsonError::invalid(member, "must be a string of Unicode text"))
 }
 
@@ -144,19 +148,18 @@ pub(super) fn whole_number(value: &RawValue, member: &str) -> Result<u64, JsonEr
 }
 
 /// A string, or an array of them.
-pub(super) fn strings(value: &RawValue, member: &str) -> Result<Vec<Box<str>>, JsonError> {
-    let one = || serde_json::from_str::<Box<str>>(value.get()).map(|one| vec![one]);
-    let many = || serde_json::from_str::<Vec<Box<str>>>(value.get());
-    one()
-        .or_else(|_| many())
-        .map_err(|_| JsonError::invalid(member, "must be a string or an array of strings"))
+pub(super) fn strings(value: &RawValue) -> Option<SmallVec<[Box<str>; 1]>> {
+    match value.get().starts_with('[') {
+        true => serde_json::from_str::<Vec<Box<str>>>(value.get()).ok().map(SmallVec::from_vec),
+        false => serde_json::from_str(value.get()).ok().map(|one: Box<str>| smallvec![one]),
+    }
 }
 
 /// A string, number or boolean, as text: metadata are texts.
 pub(super) fn scalar(value: &RawValue, member: &str) -> Result<String, JsonError> {
     let text = value.get();
     match text.as_bytes().first() {
-        Some(b'"') => string(value, member),
+        Some(b'"') => string(value, member).map(Cow::into_owned),
         Some(b'{' | b'[' | b'n') | None => {
             Err(JsonError::invalid(member, "must be a string, number or boolean"))
         }

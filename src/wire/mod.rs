@@ -40,7 +40,7 @@ pub use panel::PanelFile;
 pub use payload::{Announcement, Level, Notification, Progress};
 pub use problem::{PROBLEM_TYPE, PROBLEMS, Problem, ProblemKind};
 pub use proxy::TrustedProxies;
-pub use publication::{Draft, Publication, Record};
+pub use publication::{Draft, Drafts, Publication, Record};
 pub use response::{Manner, Response};
 pub use route::{Door, Route, Routes, Scope};
 pub use subscription::{LastEventId, MAX_ENTRIES, MAX_NAME, Subscription, framing_of};

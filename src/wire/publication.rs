@@ -1,15 +1,17 @@
 //! Publications: what a publisher posts, read from JSON, and the record it becomes.
 
 use std::borrow::Cow;
+use std::io::Write as _;
 use std::time::Duration;
 
 use serde_json::value::RawValue;
+use smallvec::SmallVec;
 
 use super::event::{Event, EventError};
 use super::frame::Frame;
 use super::id::EventId;
 use super::json::{self, JsonError, Members};
-use super::target::{Pair, Selector, Target};
+use super::target::{Few, Pair, Selector, Target, TargetKind};
 use super::topic::Topic;
 
 /// An event and whom it is for, before it has a place in history.
@@ -34,6 +36,7 @@ pub struct Record {
     pub target: Target,
     /// How long history keeps it at most, in ms; zero: it is not in history.
     pub ttl_ms: Option<u64>,
+    size: usize,
 }
 
 /// A publication with its event encoded as far as that goes without an id: what an append under the
@@ -43,36 +46,52 @@ pub struct Draft {
     fields: Vec<u8>,
     retry: Option<u64>,
     target: Target,
+    target_size: usize,
     ttl: Option<Duration>,
 }
 
+/// Several, in order; mostly it is one.
+pub type Drafts = SmallVec<[Draft; 1]>;
+
 impl From<Publication> for Draft {
     fn from(publication: Publication) -> Self {
-        let mut fields = Vec::new();
+        let mut fields = Vec::with_capacity(publication.event.fields_size());
         publication.event.write_fields(&mut fields);
         let retry = publication.event.retry_ms();
-        Self { fields, retry, target: publication.target.sorted(), ttl: publication.ttl }
+        let target = publication.target.sorted();
+        Self { fields, retry, target_size: target.size(), target, ttl: publication.ttl }
     }
 }
 
 impl Draft {
     /// About how many bytes the record will take, for limits.
     pub fn size(&self) -> usize {
-        self.fields.len() + ID_FIELD + size_of::<Record>() + self.target.size()
+        self.fields.len() + ID_FIELD + size_of::<Record>() + self.target_size
+    }
+
+    /// What its address names.
+    pub fn kind(&self) -> TargetKind {
+        self.target.kind()
     }
 
     /// Gives it its place.
     pub fn seal(self, id: EventId) -> Record {
-        let frame = Frame::build(self.fields.len() + ID_FIELD, |out| {
-            use std::io::Write as _;
-            if let Some(ms) = self.retry {
-                let _ = writeln!(out, "retry: {ms}");
-            }
-            let _ = writeln!(out, "id: {id}");
+        let mut lead = [0; LEAD];
+        let mut room = &mut lead[..];
+        // There is room for the longest numbers, so it cannot fail.
+        if let Some(ms) = self.retry {
+            let _ = writeln!(room, "retry: {ms}");
+        }
+        let _ = room.write_all(b"id: ").and_then(|()| id.write_to(&mut room));
+        let _ = room.write_all(b"\n");
+        let length = LEAD - room.len();
+        let frame = Frame::build(length + self.fields.len(), |out| {
+            out.extend_from_slice(&lead[..length]);
             out.extend_from_slice(&self.fields);
         });
         let ttl_ms = self.ttl.map(|ttl| u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX));
-        Record { seq: id.seq, frame, target: self.target, ttl_ms }
+        let size = frame.size() + size_of::<Record>() + self.target_size;
+        Record { seq: id.seq, frame, target: self.target, ttl_ms, size }
     }
 }
 
@@ -83,7 +102,9 @@ const MAX_CLIENTS: usize = 1_000;
 /// Most topics that one address names.
 const MAX_TOPICS: usize = 100;
 
-/// Room for an `id:` line, and a `retry:` line of common length.
+/// Room for the longest `retry:` and `id:` lines.
+const LEAD: usize = 80;
+/// About what those take, the latter nearly always alone, and what frames them.
 const ID_FIELD: usize = 48;
 
 impl Record {
@@ -94,7 +115,7 @@ impl Record {
 
     /// Bytes of memory behind this record, about.
     pub fn size(&self) -> usize {
-        self.frame.size() + size_of::<Self>() + self.target.size()
+        self.size
     }
 }
 
@@ -145,7 +166,7 @@ fn event(name: &str, data: Option<&RawValue>, text: Option<&RawValue>) -> Result
 
 fn selector(value: &RawValue, member: &str) -> Result<Selector, JsonError> {
     if value.get().starts_with('"') {
-        return match json::string(value, member)?.as_str() {
+        return match &*json::string(value, member)? {
             "all" => Ok(Selector { everyone: true, ..Selector::default() }),
             _ => Err(JsonError::invalid(member, "must be \"all\" or an object")),
         };
@@ -154,19 +175,20 @@ fn selector(value: &RawValue, member: &str) -> Result<Selector, JsonError> {
     let path = |name: &str| format!("{member}.{name}");
     let mut named = false;
     let mut names = |key: &str| match members.take(key) {
-        None => Ok(Vec::new()),
+        None => Ok(Few::new()),
         Some(value) => {
             named = true;
-            json::strings(value, &path(key))
+            let names = json::strings(value);
+            names.ok_or_else(|| JsonError::invalid(path(key), "must be a string or an array of strings"))
         }
     };
     let (users, sessions) = (names("user")?, names("session")?);
     // An id that is not one of ours is a stream that is not here, like one that has gone.
     let clients = names("client")?.iter().filter_map(|id| id.parse().ok()).collect();
-    let topics = names("topic")?.iter().map(|topic| Topic::parse(topic)).collect::<Result<Vec<_>, _>>();
+    let topics = names("topic")?.iter().map(|topic| Topic::parse(topic)).collect::<Result<Few<_>, _>>();
     let topics = topics.map_err(|error| JsonError::invalid(path("topic"), error.to_string()))?;
     let meta = members.take("where").map(|value| metadata(value, &path("where"))).transpose()?;
-    members.finish(&format!("{member}."))?;
+    members.finish(member)?;
     if !named && meta.is_none() {
         return Err(JsonError::invalid(
             member,

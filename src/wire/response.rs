@@ -1,10 +1,10 @@
 //! Answers to requests that are not streams.
 
 use std::borrow::Cow;
-use std::io::Write as _;
 
 use serde::Serialize;
 
+use super::id::EventId;
 use super::problem::title_of;
 
 /// An answer with a body of known length.
@@ -39,6 +39,22 @@ impl Response {
         // Our own plain structs always serialize.
         let body = serde_json::to_vec(value).unwrap_or_default();
         Self { status, content_type: "application/json", body, fields: Vec::new(), cache_control: NO_STORE }
+    }
+
+    /// The answer to a publication: that it was taken, and its id.
+    pub fn published(id: EventId) -> Self {
+        let mut body = Vec::with_capacity(64);
+        body.extend_from_slice(b"{\"id\":\"");
+        // Writing to memory cannot fail, and nothing in an id needs to be escaped.
+        let _ = id.write_to(&mut body);
+        body.extend_from_slice(b"\"}");
+        Self {
+            status: 202,
+            content_type: "application/json",
+            body,
+            fields: Vec::new(),
+            cache_control: NO_STORE,
+        }
     }
 
     /// An answer with a plain text body.
@@ -86,20 +102,25 @@ impl Response {
     /// Appends the answer.
     pub fn write(&self, out: &mut Vec<u8>, manner: Manner<'_>) {
         let Manner { head_only, close, date, cross_origin } = manner;
-        let _ = write!(out, "HTTP/1.1 {} {}\r\nDate: {date}\r\n", self.status, reason_phrase(self.status));
+        // Put together piece by piece: every publication is answered, and formatting is a large part of that.
+        let mut put = |pieces: &[&str]| pieces.iter().for_each(|text| out.extend_from_slice(text.as_bytes()));
+        let mut number = itoa::Buffer::new();
+        let (status, reason) = (number.format(self.status), reason_phrase(self.status));
+        put(&["HTTP/1.1 ", status, " ", reason, "\r\nDate: ", date, "\r\n"]);
         // Neither has a body, nor says how long it would be.
         if !matches!(self.status, 204 | 304) {
-            let length = self.body.len();
-            let _ = write!(out, "Content-Type: {}\r\nContent-Length: {length}\r\n", self.content_type);
+            let length = number.format(self.body.len());
+            put(&["Content-Type: ", self.content_type, "\r\nContent-Length: ", length, "\r\n"]);
         }
         for (name, value) in &self.fields {
-            let _ = write!(out, "{name}: {value}\r\n");
+            put(&[name, ": ", value, "\r\n"]);
         }
-        out.extend_from_slice(cross_origin);
         if close {
-            out.extend_from_slice(b"Connection: close\r\n");
+            put(&["Connection: close\r\n"]);
         }
-        let _ = write!(out, "Cache-Control: {}\r\n\r\n", self.cache_control);
+        put(&["Cache-Control: ", self.cache_control, "\r\n"]);
+        out.extend_from_slice(cross_origin);
+        out.extend_from_slice(b"\r\n");
         if !head_only {
             out.extend_from_slice(&self.body);
         }

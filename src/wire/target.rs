@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use smallvec::{SmallVec, smallvec};
+
 use super::client::{Client, ClientId, Profile};
 use super::topic::Topic;
 
@@ -82,17 +84,20 @@ pub(crate) type Filter = Arc<dyn Fn(&Client) -> bool + Send + Sync>;
 /// A key of the metadata and the value that it must have.
 pub(super) type Pair = (Box<str>, Box<str>);
 
+/// A list that nearly always has one element, which stands in it.
+pub(super) type Few<T> = SmallVec<[T; 1]>;
+
 /// Streams, by who they are: the union of the named ones, narrowed by metadata and a filter.
 #[derive(Clone, Default)]
 pub struct Selector {
     /// Everyone, whatever else is named.
     pub everyone: bool,
     /// All streams of these users.
-    pub users: Vec<Box<str>>,
+    pub users: Few<Box<str>>,
     /// All streams of these sessions.
-    pub sessions: Vec<Box<str>>,
+    pub sessions: Few<Box<str>>,
     /// The streams that subscribe to one of these topics.
-    pub topics: Vec<Topic>,
+    pub topics: Few<Topic>,
     /// These streams.
     pub clients: Vec<ClientId>,
     /// Of those, only the ones whose metadata has all of these.
@@ -111,17 +116,17 @@ impl Target {
 
     /// All streams of a user.
     pub fn user(user: impl Into<Box<str>>) -> Self {
-        Selector { users: vec![user.into()], ..Selector::default() }.into()
+        Selector { users: smallvec![user.into()], ..Selector::default() }.into()
     }
 
     /// All streams of a session.
     pub fn session(session: impl Into<Box<str>>) -> Self {
-        Selector { sessions: vec![session.into()], ..Selector::default() }.into()
+        Selector { sessions: smallvec![session.into()], ..Selector::default() }.into()
     }
 
     /// All streams that subscribe to a topic, by its name or by a pattern.
     pub fn topic(topic: Topic) -> Self {
-        Selector { topics: vec![topic], ..Selector::default() }.into()
+        Selector { topics: smallvec![topic], ..Selector::default() }.into()
     }
 
     /// One stream.
@@ -192,6 +197,11 @@ impl Target {
         self.to.sort();
         self.except = self.except.into_iter().map(Self::sorted).collect();
         self
+    }
+
+    /// Whether the names alone say who is meant.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.to.meta.is_empty() && self.to.filter.is_none() && self.except.is_empty()
     }
 
     /// Whether a client that the names are known to mean is one of those meant.

@@ -1,5 +1,7 @@
 //! Test events: the short form in which the development endpoint takes them.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -84,7 +86,9 @@ impl Fields<'_> {
     }
 
     fn text(&mut self, name: &str, default: &str) -> Result<String, JsonError> {
-        self.0.take(name).map_or_else(|| Ok(default.to_owned()), |value| json::string(value, name))
+        self.0
+            .take(name)
+            .map_or_else(|| Ok(default.to_owned()), |value| json::string(value, name).map(Cow::into_owned))
     }
 
     fn number(&mut self, name: &str, default: f64) -> Result<f64, JsonError> {

@@ -14,7 +14,7 @@ use fanfare::shard::{
 };
 use fanfare::wire::http::RequestLimits;
 use fanfare::wire::{
-    Cors, CrossOrigin, Draft, Framing, LastEventId, Now, Pattern, Profile, Routes, TrustedProxies,
+    Cors, CrossOrigin, Draft, Drafts, Framing, LastEventId, Now, Pattern, Profile, Routes, TrustedProxies,
 };
 use fastrand::Rng;
 
@@ -157,7 +157,7 @@ impl World {
             .take(count)
             .map(|seq| plan::published(&mut self.rng, seq, &ids, self.settings.max_backlog))
             .collect();
-        let drafts: Vec<Draft> = batch.iter().map(|event| Draft::from(event.publication())).collect();
+        let drafts: Drafts = batch.iter().map(|event| Draft::from(event.publication())).collect();
         let largest = drafts.iter().map(Draft::size).max().unwrap_or(0);
         let Ok(appended) = self.journal.append(drafts, self.now()) else { return };
         assert_eq!(appended.first, EventId { epoch: self.epoch, seq: first });

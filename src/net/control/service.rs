@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 use serde_json::json;
 
 use crate::access::{Licence, Permit, RateLimit};
@@ -14,9 +14,9 @@ use crate::net::shared::Shared;
 use crate::shard::{Arrival, Who};
 use crate::wire::http::{Head, Method, TargetForm, Version};
 use crate::wire::{
-    Cors, CrossOrigin, Door, EventId, Framing, JsonError, Now, Problem, Publication, Refusal, Response,
-    Route, Subscription, browser_client, framing_of, holds_browser_client, openapi, prefers_open_metrics,
-    refused, write_head,
+    Cors, CrossOrigin, Door, Framing, JsonError, Now, Problem, Publication, Refusal, Response, Route,
+    Subscription, browser_client, framing_of, holds_browser_client, openapi, prefers_open_metrics, refused,
+    write_head,
 };
 
 /// What a head asks for, judged before its body is read.
@@ -246,8 +246,8 @@ impl Service {
         let publication = publication.map_err(|error| problem(&error, None))?;
         licence.judge(&publication.target)?;
         self.take_rate(licence, 1, now)?;
-        let appended = self.append(vec![publication])?;
-        Ok(Outcome::Answer(Response::json(202, &Published { id: appended.first })))
+        let appended = self.append([publication])?;
+        Ok(Outcome::Answer(Response::published(appended.first)))
     }
 
     fn publish_batch(&self, text: &str, licence: &Licence, now: Now) -> Result<Outcome, Problem> {
@@ -264,7 +264,7 @@ impl Service {
     }
 
     /// Publishes; the event loops see it at the end of the turn at the latest.
-    fn append(&self, publications: Vec<Publication>) -> Result<Appended, Problem> {
+    fn append(&self, publications: impl IntoIterator<Item = Publication>) -> Result<Appended, Problem> {
         let appended = self.shared.append(publications).map_err(|error| overloaded(&error))?;
         self.unseen.set(self.unseen.get() + 1);
         if self.unseen.get() >= UNSEEN {
@@ -307,17 +307,6 @@ impl Service {
         out.extend_from_slice(refused(retry, reason).bytes(framing));
         out.extend_from_slice(framing.end());
     }
-}
-
-/// The answer to one event.
-#[derive(Serialize)]
-struct Published {
-    #[serde(serialize_with = "as_text")]
-    id: EventId,
-}
-
-fn as_text<S: Serializer>(id: &EventId, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(id)
 }
 
 /// The answer to a batch.

@@ -90,6 +90,26 @@ impl AuthorityScanner {
         next.is_some()
     }
 
+    /// Takes a whole name without escapes, and maybe a port. False, and nothing is taken, if `text`
+    /// is anything else.
+    pub(super) fn take_name(&mut self, text: &[u8]) -> bool {
+        let name = REG_NAME.run(text, 0);
+        let is_plain = match text.get(name..) {
+            Some([]) => true,
+            Some([b':', port @ ..]) => {
+                let value = |value: u32, digit: &u8| value * 10 + u32::from(digit.wrapping_sub(b'0'));
+                let is_port = port.len() <= 5 && port.iter().all(u8::is_ascii_digit);
+                is_port && port.iter().fold(0, value) <= u32::from(u16::MAX)
+            }
+            _ => false,
+        };
+        let taken = name > 0 && is_plain;
+        if taken {
+            self.state = State::Name;
+        }
+        taken
+    }
+
     /// Whether the bytes so far are an authority.
     pub(super) fn is_whole(&self) -> bool {
         matches!(self.state, State::Name | State::LiteralEnd | State::Port { .. })

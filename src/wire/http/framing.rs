@@ -56,7 +56,7 @@ impl FramingRules {
 
     /// Takes the bytes of a value from `from` to `to`.
     pub(super) fn value(&mut self, bytes: &[u8], from: usize, to: usize) -> Result<(), Rejection> {
-        if matches!(self.field, Field::Other) {
+        if matches!(self.field, Field::Other) || self.take_whole(bytes, from, to) {
             return Ok(());
         }
         (from..to).try_for_each(|at| self.step(bytes, at))
@@ -127,6 +127,30 @@ impl FramingRules {
         }
         self.chunked = true;
         Ok(Field::TransferEncoding(0))
+    }
+
+    /// Takes a common value in one go where it is all there, as it nearly always is. What it does not know is
+    /// left to be judged byte by byte, which finds the one at fault.
+    fn take_whole(&mut self, bytes: &[u8], from: usize, to: usize) -> bool {
+        let is_whole = self.progress == Progress::Empty && bytes.get(to) == Some(&b'\r');
+        let Some(value) = bytes.get(from..to).map(<[u8]>::trim_ascii).filter(|_| is_whole) else {
+            return false;
+        };
+        let is_known = match &mut self.field {
+            Field::Host(scanner) => scanner.take_name(value),
+            Field::ContentLength
+                if (1..=18).contains(&value.len()) && value.iter().all(u8::is_ascii_digit) =>
+            {
+                let digit = |length: u64, digit: &u8| length * 10 + u64::from(digit - b'0');
+                self.length = Some(value.iter().fold(0, digit));
+                true
+            }
+            _ => false,
+        };
+        if is_known {
+            self.progress = Progress::Ended;
+        }
+        is_known
     }
 
     fn step(&mut self, bytes: &[u8], at: usize) -> Result<(), Rejection> {

@@ -43,8 +43,8 @@ pub struct Head<'b> {
     pub expects_continue: bool,
     /// Whether it expects what nobody knows: 417.
     pub expects_unknown: bool,
-    fields: [Header<'b>; MAX_FIELDS],
-    field_count: usize,
+    /// Apart, or a head would be two kilobytes to move about.
+    fields: Box<[Header<'b>]>,
 }
 
 impl<'b> Head<'b> {
@@ -58,8 +58,8 @@ impl<'b> Head<'b> {
         let target = Target::parse(method, outline.line.target(bytes))?;
         let mut fields = [EMPTY_HEADER; MAX_FIELDS];
         let section = bytes.get(outline.fields..outline.length).unwrap_or_default();
-        let field_count = match httparse::parse_headers(section, &mut fields) {
-            Ok(Status::Complete((length, fields))) if length == section.len() => fields.len(),
+        let fields: Box<[_]> = match httparse::parse_headers(section, &mut fields) {
+            Ok(Status::Complete((length, fields))) if length == section.len() => (&*fields).into(),
             _ => return Err(Rejection::malformed("the fields can be read in more than one way")),
         };
         let mut head = Self {
@@ -74,7 +74,6 @@ impl<'b> Head<'b> {
             expects_continue: false,
             expects_unknown: false,
             fields,
-            field_count,
         };
         head.interpret();
         head.host = head.host.or(target.authority);
@@ -100,13 +99,13 @@ impl<'b> Head<'b> {
 
     /// Names and values of all fields, in their order.
     pub fn all_fields(&self) -> impl Iterator<Item = (&'b str, &'b [u8])> {
-        self.fields.iter().take(self.field_count).map(|field| (field.name, field.value))
+        self.fields.iter().map(|field| (field.name, field.value))
     }
 
     /// Reads the fields that concern the connection, in one pass.
     fn interpret(&mut self) {
         let (mut close, mut keep_alive) = (false, false);
-        for field in self.fields.iter().take(self.field_count) {
+        for field in &self.fields {
             match field.name.len() {
                 4 if field.name.eq_ignore_ascii_case("host") => {
                     self.host = std::str::from_utf8(field.value).ok()

@@ -31,10 +31,6 @@ enum Stage {
 
 /// What comes next on a connection.
 #[derive(Clone, Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "a head is looked at where it stands; a box would cost an allocation"
-)]
 pub enum Step<'r> {
     /// Nothing until more bytes are pushed.
     Incomplete,

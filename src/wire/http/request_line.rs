@@ -128,7 +128,11 @@ impl RequestLineScanner {
         self.target_end = at;
         self.state = State::Version(0);
         let line = self.line(Version::Http11);
-        Target::parse(line.method(bytes), line.target(bytes)).map(drop)
+        // What begins with a slash is sound for every method but one.
+        match line.is_path(bytes) && line.method_bytes(bytes) != b"CONNECT" {
+            true => Ok(()),
+            false => Target::parse(line.method(bytes), line.target(bytes)).map(drop),
+        }
     }
 
     /// `HTTP/`, a digit, a dot, a digit, and CR (RFC 9112, 2.3).
@@ -161,9 +165,9 @@ impl RequestLineScanner {
             (1, _) => self.line(Version::Http11),
             _ => return Err(Rejection::version()),
         };
-        match (line.method(bytes), line.target(bytes)) {
-            ("PRI", "*") => Err(Rejection::malformed("the target * is for OPTIONS only")),
-            _ => Ok(line),
+        match line.method_bytes(bytes) == b"PRI" && line.target(bytes) == "*" {
+            true => Err(Rejection::malformed("the target * is for OPTIONS only")),
+            false => Ok(line),
         }
     }
 
@@ -176,6 +180,15 @@ impl RequestLineScanner {
 impl RequestLine {
     pub(super) fn method<'b>(&self, bytes: &'b [u8]) -> &'b str {
         text(bytes, self.start, self.method_end)
+    }
+
+    fn method_bytes<'b>(&self, bytes: &'b [u8]) -> &'b [u8] {
+        bytes.get(self.start..self.method_end).unwrap_or_default()
+    }
+
+    /// Whether the target begins as a path does.
+    pub(super) fn is_path(&self, bytes: &[u8]) -> bool {
+        bytes.get(self.method_end + 1) == Some(&b'/')
     }
 
     pub(super) fn target<'b>(&self, bytes: &'b [u8]) -> &'b str {

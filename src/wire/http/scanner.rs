@@ -145,10 +145,13 @@ impl FieldSection {
 
     /// Compares Host with an absolute target, once its value is whole.
     fn check_host(&self, bytes: &[u8], end: usize) -> Result<(), Rejection> {
-        let target = self.line.target(bytes);
-        if !self.rules.is_host() || target.starts_with('/') {
+        if !self.rules.is_host() {
             return Ok(());
         }
+        if self.line.is_path(bytes) {
+            return Ok(());
+        }
+        let target = self.line.target(bytes);
         let host = text(bytes, self.value, end).trim_ascii();
         if Target::parse(self.line.method(bytes), target)?.contradicts(host) {
             return Err(Rejection::malformed("Host is not what the target says"));
