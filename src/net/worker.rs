@@ -50,8 +50,9 @@ const EVENTS: usize = 1024;
 const ACCEPTS: usize = 256;
 /// Letters taken in a turn before streams are written to.
 const LETTERS: usize = 4096;
-/// Streams written to in a turn before the loop looks at what else has happened.
-const WRITES: usize = 1024;
+/// Streams written to in a turn before the loop looks at what else has happened. Few enough that an event which
+/// comes in the middle of a pass is joined by nearly all that wait for it.
+const WRITES: usize = 128;
 /// How long a loop without descriptors waits before it tries again to accept.
 const RETRY_ACCEPT: Duration = Duration::from_millis(100);
 
