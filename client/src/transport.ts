@@ -27,7 +27,6 @@ export function openFetch(url: string, init: RequestInit, sink: StreamSink): Clo
     const reader = response.body!.getReader();
     for (;;) {
       const { done, value } = await reader.read();
-      if (abort.signal.aborted) return;
       if (done) throw new SSEError("the server ended the stream", response.status);
       sink.alive();
       parser.push(decoder.decode(value, { stream: true }));
@@ -78,14 +77,10 @@ export function openEventSource(
   source.onopen = () => sink.alive();
   source.onerror = () => {
     // After a stream that was one, the browser comes back by itself, with the server's `retry`, which nobody else sees.
-    if (answered && source.readyState === EventSource.CONNECTING) {
-      answered = false;
-      sink.alive();
-      sink.end(new SSEError("the stream ended"), true);
-      return;
-    }
-    source.close();
-    sink.end(new SSEError("the stream was lost, or never opened"));
+    const returns = answered && source.readyState === EventSource.CONNECTING;
+    answered = false;
+    if (returns) sink.alive();
+    sink.end(new SSEError("the stream was lost"), returns);
   };
   return { close: () => source.close(), listen };
 }
