@@ -127,7 +127,7 @@ export class FanfareClient<E = SSEEvents> {
   #set(changes: Partial<ClientState>): void {
     const before = this.#state;
     this.#state = { ...before, ...changes };
-    if (this.#tabs?.leads) this.#tabs.state(this.#state);
+    if (this.#tabs?.leads) this.#tabs.state();
     const [was, is] = [before.status === "open", this.#state.status === "open"];
     this.#emit("state");
     if (is && !was) this.#emit("open", this.#state);
@@ -140,20 +140,25 @@ export class FanfareClient<E = SSEEvents> {
       void this.#open();
       return;
     }
-    const { token, headers } = this.#options;
-    // The address has the rest of the identity.
-    const name = `fanfare:${streamUrl(this.#options)} ${JSON.stringify([typeof token, headers])}`;
+    const { token, headers, withCredentials } = this.#options;
+    // With the address, all that says who this is; of a function only that there is one.
+    const name = `fanfare:${streamUrl(this.#options)} ${JSON.stringify([token, typeof token, headers, withCredentials])}`;
     this.#set({ role: "follower" });
     this.#tabs = new Tabs(name, {
       lead: () => {
         this.#set({ role: "leader", status: "connecting", ...NOT_OPEN });
         void this.#open();
       },
-      position: () => this.#position.id,
-      current: () => this.#state,
-      state: (state) => {
-        if (!this.#position.id) this.#position.moveTo(state.lastEventId);
-        this.#set({ ...state, lastEventId: this.#position.id, role: "follower" });
+      has: (id) => !this.#position.isNew(id),
+      state: () => {
+        const { error, ...state } = this.#state;
+        return { ...state, error: error && [error.message, error.status, error.final, error.wait] };
+      },
+      follow: (told) => {
+        if (!this.#position.id) this.#position.moveTo(told.lastEventId);
+        const error = told.error && new SSEError(...told.error);
+        this.#set({ ...told, error, lastEventId: this.#position.id, role: "follower" });
+        if (told.status === "waiting") this.#emit("error", error);
       },
       reset: (reset) => this.#reset(reset),
       event: (parcel) => this.#take(parcel),
@@ -282,9 +287,10 @@ export class FanfareClient<E = SSEEvents> {
     this.#timer = later(() => this.#again(), Math.max(delay, error.wait));
   }
 
-  /** Tries again, unless there is no network: then `online` does. */
+  /** Tries again, unless there is no network: then `online` does. A follower's leader does it for all. */
   #again(): void {
-    if (this.#state.status === "waiting" && globalThis.navigator?.onLine !== false) void this.#open();
+    const { status, role } = this.#state;
+    if (status === "waiting" && role !== "follower" && globalThis.navigator?.onLine !== false) void this.#open();
   }
 
   /** Ends what is under way of one stream. */

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { FanfareClient, type SSEReset } from "../src/index.js";
+import { type ClientOptions, FanfareClient, SSEError, type SSEReset } from "../src/index.js";
 import { OPTIONS, Request, requests } from "./support/streams.js";
 
 /** Web Locks, as far as a leader needs them: one holder of a name, the others in a row. */
@@ -25,11 +25,13 @@ class Tab {
   readonly client: FanfareClient;
   readonly data: unknown[] = [];
   readonly resets: SSEReset[] = [];
+  readonly errors: SSEError[] = [];
 
-  constructor(options: { lastEventId?: string } = {}) {
+  constructor(options: ClientOptions = {}) {
     this.client = new FanfareClient({ ...OPTIONS, shareTabs: true, reconnectInterval: 1, ...options });
     this.client.onEvent(({ data }) => this.data.push(data));
     this.client.onReset((reset) => this.resets.push(reset));
+    this.client.onError((error) => this.errors.push(error));
     this.client.connect();
     tabs.push(this);
   }
@@ -100,11 +102,117 @@ test("a gap is a gap for all", async () => {
   await vi.waitFor(() => expect(asked).toHaveLength(1));
   last().open("1-0").event("1-1", 1);
   await vi.waitFor(() => expect(second.data).toEqual([1]));
-  last().send("retry: 1\n").break();
+  last().send("retry: 1\n").end();
   await vi.waitFor(() => expect(asked).toHaveLength(2), { timeout: 5000 });
   last().open("2-0", { reason: "epoch" }).event("2-1", 2);
   await vi.waitFor(() => expect(second.data).toEqual([1, 2]));
   expect([first.resets, second.resets]).toEqual([[{ reason: "epoch", lastEventId: "2-0" }], [{ reason: "epoch", lastEventId: "2-0" }]]);
+});
+
+test("who comes back from before a gap is told of it, though the others have heard of it long since", async () => {
+  const first = new Tab();
+  await vi.waitFor(() => expect(asked).toHaveLength(1));
+  last().open("1-0").event("1-1", 1);
+  await vi.waitFor(() => expect(first.data).toEqual([1]));
+  last().send("retry: 1\n").end();
+  await vi.waitFor(() => expect(asked).toHaveLength(2));
+  last().open("2-0", { reason: "epoch" }).event("2-1", 2);
+  await vi.waitFor(() => expect(first.data).toEqual([1, 2]));
+  const [before, after] = [new Tab({ lastEventId: "1-1" }), new Tab({ lastEventId: "2-0" })];
+  await vi.waitFor(() => expect([before.resets, after.data]).toEqual([[{ reason: "tab", lastEventId: "2-1" }], [2]]));
+  last().event("2-2", 3);
+  await vi.waitFor(() => expect([before.data, after.data]).toEqual([[3], [2, 3]]));
+  expect(after.resets).toEqual([]);
+  // Nor does one that takes over afterwards give out what was before.
+  first.client.close();
+  await vi.waitFor(() => expect(asked).toHaveLength(3));
+  last().open("2-2", { recovered: true });
+  const late = new Tab({ lastEventId: "1-1" });
+  await vi.waitFor(() => expect(late.resets).toEqual([{ reason: "tab", lastEventId: "2-2" }]));
+});
+
+test("who is behind a leader that is not connected yet is told once the leader is", async () => {
+  const first = new Tab({ lastEventId: "1-50" });
+  await vi.waitFor(() => expect(asked).toHaveLength(1));
+  const behind = new Tab({ lastEventId: "1-40" });
+  await vi.waitFor(() => expect(behind.role).toBe("follower"));
+  last().open("1-50", { recovered: true }).event("1-51", 51);
+  await vi.waitFor(() => expect(behind.resets).toMatchObject([{ reason: "tab" }]));
+  last().event("1-52", 52);
+  await vi.waitFor(() => expect([first.data.at(-1), behind.data.at(-1)]).toEqual([52, 52]));
+  expect(first.resets).toEqual([]);
+});
+
+test("who is ahead of a new leader has missed nothing", async () => {
+  const channels: BroadcastChannel[] = [];
+  vi.stubGlobal("BroadcastChannel", class extends BroadcastChannel {
+    constructor(name: string) {
+      super(name);
+      channels.push(this);
+    }
+  });
+  const [first, second, third] = [new Tab(), new Tab(), new Tab()];
+  await vi.waitFor(() => expect(asked).toHaveLength(1));
+  last().open("1-0").event("1-1", 1);
+  await vi.waitFor(() => expect([second.data, third.data]).toEqual([[1], [1]]));
+  // The next event reaches only one of them before its leader is gone.
+  const hear = channels[1]!.onmessage;
+  channels[1]!.onmessage = null;
+  last().event("1-2", 2);
+  await vi.waitFor(() => expect([first.data, third.data]).toEqual([[1, 2], [1, 2]]));
+  channels[1]!.onmessage = hear;
+  first.client.close();
+  await vi.waitFor(() => expect(asked).toHaveLength(2));
+  expect([second.role, last().lastEventId]).toEqual(["leader", "1-1"]);
+  last().open("1-1", { recovered: true });
+  await vi.waitFor(() => expect(third.client.getState().status).toBe("open"));
+  last().event("1-2", 2).event("1-3", 3);
+  await vi.waitFor(() => expect([second.data, third.data]).toEqual([[1, 2, 3], [1, 2, 3]]));
+  expect([second.resets, third.resets]).toEqual([[], []]);
+});
+
+test("who has a connection online again is who had one", async () => {
+  const page = new EventTarget();
+  vi.stubGlobal("addEventListener", page.addEventListener.bind(page));
+  vi.stubGlobal("removeEventListener", page.removeEventListener.bind(page));
+  const [first, second] = [new Tab({ reconnectInterval: 60_000 }), new Tab({ reconnectInterval: 60_000 })];
+  await vi.waitFor(() => expect(asked).toHaveLength(1));
+  last().refuse(502);
+  await vi.waitFor(() => expect([first, second].map(({ client }) => client.getState().status)).toEqual(["waiting", "waiting"]));
+  page.dispatchEvent(new Event("online"));
+  await vi.waitFor(() => expect(asked).toHaveLength(2));
+  last().open();
+  await vi.waitFor(() => expect(second.client.getState().status).toBe("open"));
+  expect([asked.length, second.role]).toEqual([2, "follower"]);
+});
+
+test("an error is told to all, as what it is", async () => {
+  const [first, second] = [new Tab({ reconnectInterval: 60_000 }), new Tab()];
+  await vi.waitFor(() => expect(asked).toHaveLength(1));
+  last().refuse(502);
+  await vi.waitFor(() => expect(second.errors).toHaveLength(1));
+  expect(second.errors[0]).toBeInstanceOf(SSEError);
+  expect(second.errors[0]).toMatchObject({ message: "the server answered 502", status: 502, final: false });
+  expect(second.client.getState().error).toBe(second.errors[0]);
+  expect(first.errors).toHaveLength(1);
+});
+
+test("tabs of different identities have nothing in common", async () => {
+  const [ada, bob] = [new Tab({ token: "ada's" }), new Tab({ token: "bob's" })];
+  await vi.waitFor(() => expect(asked).toHaveLength(2));
+  asked[0]!.open("1-0").event("1-1", "for Ada");
+  asked[1]!.open("1-0");
+  await vi.waitFor(() => expect(ada.data).toEqual(["for Ada"]));
+  expect([ada.role, bob.role, bob.data]).toEqual(["leader", "leader", []]);
+});
+
+test("where Web Locks are forbidden each has a connection of its own", async () => {
+  const request = () => Promise.reject(new DOMException("no", "SecurityError"));
+  vi.stubGlobal("navigator", { locks: { request }, onLine: true });
+  const [first, second] = [new Tab(), new Tab()];
+  await vi.waitFor(() => expect(asked).toHaveLength(2));
+  for (const request of asked) request.open().event("1-1", 1);
+  await vi.waitFor(() => expect([first.data, second.data]).toEqual([[1], [1]]));
 });
 
 test("without Web Locks each has a connection of its own", async () => {
