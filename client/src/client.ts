@@ -172,15 +172,6 @@ export class FanfareClient<E = SSEEvents> {
     this.#feed();
     this.#set({ status: "connecting" });
     const { token, headers, withCredentials = false } = this.#options;
-    let bearer: string | null | undefined;
-    try {
-      bearer = typeof token === "function" ? await token() : token;
-    } catch (error) {
-      if (run === this.#run) this.#lost(new SSEError(`no token: ${error}`));
-      return;
-    }
-    if (run !== this.#run) return;
-    const { id } = this.#position;
     const sink: StreamSink = {
       // A handler may end the stream in the midst of what came in one piece: the rest of that is none of it.
       alive: () => run === this.#run && this.#feed(),
@@ -190,18 +181,26 @@ export class FanfareClient<E = SSEEvents> {
       },
       end: (error, returns) => this.#lost(error, returns),
     };
-    if (this.#isNative()) {
-      this.#native = openEventSource(streamUrl(this.#options, id), withCredentials, sink);
-      for (const type of BUILT_IN) this.#native.listen(type);
-      for (const key of this.#handlers.keys()) if (key[0] === ":") this.#native.listen(key.slice(1));
-      this.#stream = this.#native.close;
-      return;
+    try {
+      const bearer = typeof token === "function" ? await token() : token;
+      if (run !== this.#run) return;
+      const { id } = this.#position;
+      if (this.#isNative()) {
+        this.#native = openEventSource(streamUrl(this.#options, id), withCredentials, sink);
+        for (const type of BUILT_IN) this.#native.listen(type);
+        for (const key of this.#handlers.keys()) if (key[0] === ":") this.#native.listen(key.slice(1));
+        this.#stream = this.#native.close;
+        return;
+      }
+      const fields = new Headers({ Accept: "text/event-stream", ...headers });
+      if (bearer) fields.set("Authorization", `Bearer ${bearer}`);
+      if (id) fields.set("Last-Event-ID", id);
+      const credentials = withCredentials ? "include" : "same-origin";
+      this.#stream = openFetch(streamUrl(this.#options), { headers: fields, credentials }, sink);
+    } catch (error) {
+      // No token, or an address or a field that is none.
+      if (run === this.#run) this.#lost(new SSEError(`not asked: ${error}`));
     }
-    const fields = new Headers({ Accept: "text/event-stream", ...headers });
-    if (bearer) fields.set("Authorization", `Bearer ${bearer}`);
-    if (id) fields.set("Last-Event-ID", id);
-    const credentials = withCredentials ? "include" : "same-origin";
-    this.#stream = openFetch(streamUrl(this.#options), { headers: fields, credentials }, sink);
   }
 
   #isNative(): boolean {

@@ -66,16 +66,20 @@ export function openEventSource(
   const listened = new Set<string>();
   let answered = false;
   const listen = (type: string): void => {
-    if (listened.has(type) || type === "error" || type === "open") return;
+    if (listened.has(type)) return;
     listened.add(type);
     source.addEventListener(type, (event: MessageEvent<string>) => {
+      // The browser's own `error` or `open`.
+      if (!("data" in event)) return;
       answered = true;
       sink.alive();
       sink.message(type, event.data, event.lastEventId);
     });
   };
   source.onopen = () => sink.alive();
-  source.onerror = () => {
+  source.onerror = (event) => {
+    // An event of the server with that name.
+    if ("data" in event) return;
     // After a stream that was one, the browser comes back by itself, with the server's `retry`, which nobody else sees.
     const returns = answered && source.readyState === EventSource.CONNECTING;
     answered = false;

@@ -311,7 +311,7 @@ describe("coming back", () => {
     const { client, told } = await begun({ reconnectInterval: 10, maxReconnectAttempts: 1, token: () => Promise.reject(new Error("no login")) });
     await after(10);
     expect(client.getState().status).toBe("failed");
-    expect(told.errors[0]).toBe("no token: Error: no login");
+    expect(told.errors[0]).toBe("not asked: Error: no login");
     expect(asked).toHaveLength(0);
   });
 
@@ -324,6 +324,15 @@ describe("coming back", () => {
     await after(2);
     expect(told.errors).toEqual(["the stream went silent"]);
     expect(last().headers.get("Authorization")).toBe("Bearer t");
+  });
+
+  test.each([
+    ["a token that no header can hold", { token: () => "…" }],
+    ["an address that is none", { url: "http://server test/" }],
+  ])("%s is an attempt that failed", async (_, options) => {
+    const { client, told } = await begun({ reconnectInterval: 10, maxReconnectAttempts: 1, ...options });
+    await after(10);
+    expect([client.getState().status, told.errors.length, asked.length]).toEqual(["failed", 2, 0]);
   });
 
   test("a stream that went silent is made anew; heartbeats and comments keep it", async () => {
@@ -466,11 +475,12 @@ describe("the browser's own EventSource", () => {
     static readonly CONNECTING = 0;
     static all: Source[] = [];
     readyState = 1;
-    onerror: (() => void) | null = null;
+    onerror: ((event: Event) => void) | null = null;
     onopen: (() => void) | null = null;
     readonly close = vi.fn();
     constructor(readonly url: string) {
       super();
+      this.addEventListener("error", (event) => this.onerror!(event));
       Source.all.push(this);
     }
     say(type: string, data: unknown, lastEventId: string): void {
@@ -478,7 +488,7 @@ describe("the browser's own EventSource", () => {
     }
     lose(readyState: number): void {
       this.readyState = readyState;
-      this.onerror!();
+      this.dispatchEvent(new Event("error"));
     }
   }
 
@@ -527,6 +537,23 @@ describe("the browser's own EventSource", () => {
     last().open("1-5", { recovered: true }).event("1-6", 6, "unheard of");
     await settle();
     expect(data).toEqual([6]);
+  });
+
+  test("is not lost where an event of the server has the name of its own errors", async () => {
+    const client = new FanfareClient<{ error: string; update: number }>({ url: OPTIONS.url! });
+    clients.push(client as unknown as FanfareClient);
+    const heard: unknown[] = [];
+    client.on("error", ({ data }) => heard.push(data));
+    client.on("update", ({ data }) => heard.push(data));
+    client.connect();
+    await settle();
+    Source.all[0]!.say("connection", connected, "1-5");
+    Source.all[0]!.say("error", "of the application", "1-6");
+    Source.all[0]!.say("update", 7, "1-7");
+    expect(heard).toEqual(["of the application", 7]);
+    expect([client.getState().status, Source.all[0]!.close.mock.calls.length]).toEqual(["open", 0]);
+    Source.all[0]!.lose(2);
+    expect([heard.length, client.getState().status]).toEqual([2, "waiting"]);
   });
 
   test("is made anew where the browser gives up, from the last event", async () => {
