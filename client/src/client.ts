@@ -54,10 +54,9 @@ export class FanfareClient<E = SSEEvents> {
 
   /** Opens the stream, and keeps it open. Nothing more if that is so already. */
   connect(): void {
-    if (!["idle", "closed", "failed"].includes(this.#state.status)) return;
-    this.#set({ status: "connecting", attempts: 0, error: null });
-    this.#watch(true);
+    if (!["idle", "closed", "failed", "paused"].includes(this.#state.status)) return;
     const run = ++this.#run;
+    this.#set({ status: "connecting", attempts: 0, error: null });
     // Handlers that are added in this turn miss nothing, and have a say in how the stream is opened.
     queueMicrotask(() => run === this.#run && this.#begin());
   }
@@ -136,19 +135,16 @@ export class FanfareClient<E = SSEEvents> {
 
   /** Alone, or as one of several tabs. */
   #begin(): void {
+    this.#watch(true);
     if (!this.#options.shareTabs || !canShare()) {
       void this.#open();
       return;
     }
-    const { token, headers, withCredentials } = this.#options;
+    const { shareTabs, token, headers, withCredentials } = this.#options;
     // With the address, all that says who this is; of a function only that there is one.
-    const name = `fanfare:${streamUrl(this.#options)} ${JSON.stringify([token, typeof token, headers, withCredentials])}`;
-    this.#set({ role: "follower" });
-    this.#tabs = new Tabs(name, {
-      lead: () => {
-        this.#set({ role: "leader", status: "connecting", ...NOT_OPEN });
-        void this.#open();
-      },
+    const identity = JSON.stringify([shareTabs, token, typeof token, headers, withCredentials]);
+    this.#tabs = new Tabs(`fanfare:${streamUrl(this.#options)} ${identity}`, {
+      lead: () => void this.#open({ role: "leader" }),
       has: (id) => !this.#position.isNew(id),
       state: () => {
         const { error, ...state } = this.#state;
@@ -163,14 +159,15 @@ export class FanfareClient<E = SSEEvents> {
       reset: (reset) => this.#reset(reset),
       event: (parcel) => this.#take(parcel),
     });
+    this.#set({ role: "follower" });
   }
 
-  async #open(): Promise<void> {
+  async #open(changes: Partial<ClientState> = {}): Promise<void> {
     this.#cut();
     const run = this.#run;
     // From here on, since a token may never come.
     this.#feed();
-    this.#set({ status: "connecting" });
+    this.#set({ status: "connecting", ...NOT_OPEN, ...changes });
     const { token, headers, withCredentials = false } = this.#options;
     const sink: StreamSink = {
       // A handler may end the stream in the midst of what came in one piece: the rest of that is none of it.
@@ -356,9 +353,7 @@ export class FanfareClient<E = SSEEvents> {
   }
 
   #resume(): void {
-    if (this.#state.status !== "paused") return;
-    this.#set({ status: "connecting", attempts: 0 });
-    this.#begin();
+    if (this.#state.status === "paused") this.connect();
   }
 }
 

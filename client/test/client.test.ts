@@ -149,6 +149,18 @@ describe("a stream", () => {
     expect([asked.length, last().lastEventId]).toEqual([2, "1-1"]);
   });
 
+  test("that is ended as soon as it is told of is none", async () => {
+    const client = new FanfareClient(OPTIONS);
+    clients.push(client);
+    const leave = client.subscribe(() => {
+      leave();
+      client.close();
+    });
+    client.connect();
+    await after(1_000_000);
+    expect([asked.length, client.getState().status]).toEqual([0, "closed"]);
+  });
+
   test("that is ended just as it is answered is never made anew", async () => {
     const { client } = await begun({ heartbeatTimeout: 1000 });
     last().open();
@@ -422,6 +434,19 @@ describe("the page", () => {
     expect([client.getState().status, last().ended]).toEqual(["paused", true]);
     await happens("pageshow");
     expect(last().lastEventId).toBe("1-4");
+  });
+
+  test("one that is ended as soon as it is seen again stays ended", async () => {
+    const { client } = await begun();
+    last().open();
+    await settle();
+    await happens("pagehide");
+    const leave = client.subscribe(() => {
+      leave();
+      client.close();
+    });
+    await happens("pageshow");
+    expect([asked.length, client.getState().status]).toEqual([1, "closed"]);
   });
 
   test("closed while it rests, it stays closed", async () => {

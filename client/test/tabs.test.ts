@@ -220,6 +220,27 @@ test("where Web Locks are forbidden each has a connection of its own", async () 
   await until(() => expect([first.data, second.data]).toEqual([[1], [1]]));
 });
 
+test("who leaves at the moment that it is to lead does not lead", async () => {
+  const [first, second, third] = [new Tab(), new Tab(), new Tab()];
+  await until(() => expect(asked).toHaveLength(1));
+  last().open("1-0");
+  await until(() => expect([second, third].map(({ client }) => client.getState().status)).toEqual(["open", "open"]));
+  // As it is told when another connection takes the place of the one that was open.
+  second.client.onClose(() => second.client.close());
+  first.client.close();
+  await until(() => expect(third.role).toBe("leader"));
+  await until(() => expect(asked).toHaveLength(2));
+  expect([second.client.getState().status, second.role]).toEqual(["closed", "single"]);
+  last().open("1-0", { recovered: true }).event("1-1", 1);
+  await until(() => expect([second.data, third.data]).toEqual([[], [1]]));
+});
+
+test("tabs that are told so are kept apart", async () => {
+  const [work, home] = [new Tab({ shareTabs: "work" }), new Tab({ shareTabs: "home" })];
+  await until(() => expect(asked).toHaveLength(2));
+  expect([work.role, home.role]).toEqual(["leader", "leader"]);
+});
+
 test("without Web Locks each has a connection of its own", async () => {
   vi.stubGlobal("navigator", { onLine: true });
   const [first, second] = [new Tab(), new Tab()];
