@@ -40,7 +40,7 @@ export class FanfareClient<E = SSEEvents> {
   #watchdog: Timer | undefined;
   #hidden: Timer | undefined;
   /** The server said that this stream ends: its `retry` was drawn for this client alone, and is kept to. */
-  #spread = false;
+  #drawn = false;
 
   constructor(options: ClientOptions = {}) {
     this.#options = options;
@@ -127,10 +127,11 @@ export class FanfareClient<E = SSEEvents> {
     const before = this.#state;
     this.#state = { ...before, ...changes };
     if (this.#tabs?.leads) this.#tabs.state();
-    const [was, is] = [before.status === "open", this.#state.status === "open"];
+    const { status } = this.#state;
     this.#emit("state");
-    if (is && !was) this.#emit("open", this.#state);
-    if (was && !is) this.#emit("close", this.#state);
+    if (status === before.status) return;
+    if (status === "open") this.#emit("open", this.#state);
+    if (before.status === "open") this.#emit("close", this.#state);
   }
 
   /** Alone, or as one of several tabs. */
@@ -220,10 +221,8 @@ export class FanfareClient<E = SSEEvents> {
 
   /** A word of the server about this stream. */
   #hear(word: Word, id: string): void {
-    if (word.status !== "connected") {
-      this.#spread = true;
-      return;
-    }
+    this.#drawn = word.status !== "connected";
+    if (this.#drawn) return;
     const isLost = this.#position.id !== "" && word.recovered === false;
     const reset = { reason: word.reason ?? "unknown", lastEventId: id };
     this.#position.moveTo(id);
@@ -262,8 +261,8 @@ export class FanfareClient<E = SSEEvents> {
   /** The stream is over, or was none. `returns`: the browser makes another by itself. */
   #lost(error: SSEError, returns = false): void {
     if (!returns) this.#cut();
-    const isDrawn = this.#spread;
-    this.#spread = false;
+    const drawn = this.#drawn;
+    this.#drawn = false;
     const { token, maxReconnectAttempts = Infinity, maxReconnectInterval = 30000 } = this.#options;
     const isTokens = [401, 403].includes(error.status) && typeof token === "function";
     const attempts = this.#state.attempts + 1;
@@ -279,7 +278,7 @@ export class FanfareClient<E = SSEEvents> {
     if (returns || run !== this.#run || this.#state.status !== "waiting") return;
     // Full jitter, so that those who lost their server together do not return together; a `retry` of 0 backs off, too.
     const step = Math.min(maxReconnectInterval, (this.#retry || 1) * 2 ** (attempts - 1));
-    const delay = isDrawn ? this.#retry : Math.random() * step;
+    const delay = drawn ? this.#retry : Math.random() * step;
     this.#timer = later(() => this.#again(), Math.max(delay, error.wait));
   }
 
