@@ -19,6 +19,7 @@ function hooks(major: "18" | "19", alias: Record<string, string>) {
       name: `react-${major}`,
       environment: "jsdom",
       include: ["test/react/**/*.test.{ts,tsx}"],
+      setupFiles: ["test/react/patience.ts"],
       server: { deps: { inline: ["@testing-library/react"] } },
     },
   };

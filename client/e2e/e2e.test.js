@@ -99,6 +99,17 @@ testBoth("a server that was killed is found again, and the gap is told", async (
   assert.equal(await second.streams(), 1);
 });
 
+testBoth("an event may have the name of one of the browser's own", async (t, transport) => {
+  const server = await Server.start(t, ["--retry", "100ms"]);
+  const tab = await site.tab(t);
+  await tab.show({ url: server.url, transport, ...QUICK });
+  await tab.stands("open");
+  await server.publish({ event: "error", data: "mine" }, { event: "open", data: "mine" }, ...numbered(1, 3), END);
+  assert.deepEqual((await tab.untilEnd()).filter((data) => data !== "mine"), range(1, 3));
+  const log = await tab.log();
+  assert.deepEqual([log.connects, log.errors], [1, []]);
+});
+
 test("attempts that lead nowhere end, until somebody asks again", async (t) => {
   const server = await Server.start(t, ["--retry", "20ms"]);
   const network = await Network.to(t, server.port);

@@ -10,7 +10,7 @@ type Timer = ReturnType<typeof setTimeout>;
 /** What the server says of a stream in a `connection` event. */
 interface Word {
   readonly status?: "connected" | "refused" | "draining";
-  readonly clientId?: string;
+  readonly clientId?: string | null;
   readonly userId?: string | null;
   readonly sessionId?: string | null;
   readonly recovered?: boolean;
@@ -39,9 +39,8 @@ export class FanfareClient<E = SSEEvents> {
   #timer: Timer | undefined;
   #watchdog: Timer | undefined;
   #hidden: Timer | undefined;
-  /** The server said that this stream ends soon: its `retry` is spread over its clients, and is kept to. */
-  #spread = false;
-  #watching = false;
+  /** The server said that this stream ends: its `retry` was drawn for this client alone, and is kept to. */
+  #drawn = false;
 
   constructor(options: ClientOptions = {}) {
     this.#options = options;
@@ -55,10 +54,9 @@ export class FanfareClient<E = SSEEvents> {
 
   /** Opens the stream, and keeps it open. Nothing more if that is so already. */
   connect(): void {
-    if (!["idle", "closed", "failed"].includes(this.#state.status)) return;
-    this.#set({ status: "connecting", attempts: 0, error: null });
-    this.#watch(true);
+    if (!["idle", "closed", "failed", "paused"].includes(this.#state.status)) return;
     const run = ++this.#run;
+    this.#set({ status: "connecting", attempts: 0, error: null });
     // Handlers that are added in this turn miss nothing, and have a say in how the stream is opened.
     queueMicrotask(() => run === this.#run && this.#begin());
   }
@@ -76,7 +74,10 @@ export class FanfareClient<E = SSEEvents> {
 
   /** Calls `handler` for every event of the application: not for `connection` and `ping`. */
   onEvent(handler: (event: SSEEvent<E>) => void): () => void {
-    return this.#add("event", handler);
+    const end = this.#add("event", handler);
+    // `EventSource` hears only names that it is told.
+    if (this.#native && !this.#isNative()) void this.#open();
+    return end;
   }
 
   /** Calls `handler` when events were missed: before those that follow. */
@@ -101,7 +102,7 @@ export class FanfareClient<E = SSEEvents> {
     return this.#state;
   }
 
-  /** Calls `listener` when `getState()` has changed. */
+  /** Calls `listener` when `getState()` has changed: not for each event, of which `lastEventId` tells. */
   subscribe(listener: () => void): () => void {
     return this.#add("state", listener);
   }
@@ -125,82 +126,79 @@ export class FanfareClient<E = SSEEvents> {
   #set(changes: Partial<ClientState>): void {
     const before = this.#state;
     this.#state = { ...before, ...changes };
-    if (this.#tabs?.leads) this.#tabs.state(this.#state);
-    const [was, is] = [before.status === "open", this.#state.status === "open"];
+    if (this.#tabs?.leads) this.#tabs.state();
+    const { status } = this.#state;
     this.#emit("state");
-    if (is && !was) this.#emit("open", this.#state);
-    if (was && !is) this.#emit("close", this.#state);
+    if (status === before.status) return;
+    if (status === "open") this.#emit("open", this.#state);
+    if (before.status === "open") this.#emit("close", this.#state);
   }
 
   /** Alone, or as one of several tabs. */
   #begin(): void {
+    this.#watch(true);
     if (!this.#options.shareTabs || !canShare()) {
       void this.#open();
       return;
     }
-    const { token, headers } = this.#options;
-    // The address has the rest of the identity.
-    const name = `fanfare:${streamUrl(this.#options)} ${JSON.stringify([typeof token, headers])}`;
-    this.#set({ role: "follower" });
-    this.#tabs = new Tabs(name, {
-      lead: () => {
-        this.#set({ role: "leader", status: "connecting", ...NOT_OPEN });
-        void this.#open();
+    const { shareTabs, token, headers, withCredentials } = this.#options;
+    // With the address, all that says who this is; of a function only that there is one.
+    const identity = JSON.stringify([shareTabs, token, typeof token, headers, withCredentials]);
+    this.#tabs = new Tabs(`fanfare:${streamUrl(this.#options)} ${identity}`, {
+      lead: () => void this.#open({ role: "leader" }),
+      has: (id) => !this.#position.isNew(id),
+      state: () => {
+        const { error, ...state } = this.#state;
+        return { ...state, error: error && [error.message, error.status, error.final, error.wait] };
       },
-      position: () => this.#position.id,
-      current: () => this.#state,
-      state: (state) => {
-        if (!this.#position.id) this.#position.moveTo(state.lastEventId);
-        this.#set({ ...state, lastEventId: this.#position.id, role: "follower" });
+      follow: (told) => {
+        if (!this.#position.id) this.#position.moveTo(told.lastEventId);
+        const error = told.error && new SSEError(...told.error);
+        this.#set({ ...told, error, lastEventId: this.#position.id, role: "follower" });
+        if (told.status === "waiting") this.#emit("error", error);
       },
       reset: (reset) => this.#reset(reset),
       event: (parcel) => this.#take(parcel),
     });
+    this.#set({ role: "follower" });
   }
 
-  async #open(): Promise<void> {
+  async #open(changes: Partial<ClientState> = {}): Promise<void> {
     this.#cut();
     const run = this.#run;
-    this.#set({ status: "connecting" });
+    // From here on, since a token may never come.
+    this.#feed();
+    this.#set({ status: "connecting", ...NOT_OPEN, ...changes });
     const { token, headers, withCredentials = false } = this.#options;
-    let bearer: string | null | undefined;
-    try {
-      bearer = typeof token === "function" ? await token() : token;
-    } catch (error) {
-      if (run === this.#run) this.#lost(new SSEError(`no token: ${error}`));
-      return;
-    }
-    if (run !== this.#run) return;
-    const { id } = this.#position;
-    let answered = false;
     const sink: StreamSink = {
-      alive: () => this.#feed(),
+      // A handler may end the stream in the midst of what came in one piece: the rest of that is none of it.
+      alive: () => run === this.#run && this.#feed(),
+      message: (...message) => run === this.#run && this.#message(...message),
       retry: (ms) => {
         this.#retry = ms;
       },
-      end: (error, returns) => {
-        this.#lost(error, answered, returns);
-        answered = false;
-      },
-      message: (type, data, last) => {
-        answered = true;
-        this.#message(type, data, last);
-      },
+      end: (error, returns) => this.#lost(error, returns),
     };
-    this.#spread = false;
-    this.#feed();
-    if (this.#isNative()) {
-      this.#native = openEventSource(streamUrl(this.#options, id), withCredentials, sink);
-      for (const type of BUILT_IN) this.#native.listen(type);
-      for (const key of this.#handlers.keys()) if (key[0] === ":") this.#native.listen(key.slice(1));
-      this.#stream = this.#native.close;
-      return;
+    try {
+      const bearer = typeof token === "function" ? await token() : token;
+      if (run !== this.#run) return;
+      const { id } = this.#position;
+      if (this.#isNative()) {
+        this.#native = openEventSource(streamUrl(this.#options, id), withCredentials, sink);
+        for (const type of BUILT_IN) this.#native.listen(type);
+        for (const key of this.#handlers.keys()) if (key[0] === ":") this.#native.listen(key.slice(1));
+        this.#stream = this.#native.close;
+        return;
+      }
+      const fields = new Headers({ Accept: "text/event-stream", ...headers });
+      if (bearer) fields.set("Authorization", `Bearer ${bearer}`);
+      if (id) fields.set("Last-Event-ID", id);
+      const credentials = withCredentials ? "include" : "same-origin";
+      this.#stream = openFetch(streamUrl(this.#options), { headers: fields, credentials }, sink);
+    } catch (error) {
+      // No token, or an address or a field that is none.
+      if (run === this.#run) this.#lost(new SSEError(`not asked: ${error}`));
     }
-    const fields = new Headers({ Accept: "text/event-stream", ...headers });
-    if (bearer) fields.set("Authorization", `Bearer ${bearer}`);
-    if (id) fields.set("Last-Event-ID", id);
-    const credentials = withCredentials ? "include" : "same-origin";
-    this.#stream = openFetch(streamUrl(this.#options), { headers: fields, credentials }, sink);
   }
 
   #isNative(): boolean {
@@ -223,10 +221,8 @@ export class FanfareClient<E = SSEEvents> {
 
   /** A word of the server about this stream. */
   #hear(word: Word, id: string): void {
-    if (word.status !== "connected") {
-      this.#spread = true;
-      return;
-    }
+    this.#drawn = word.status !== "connected";
+    if (this.#drawn) return;
     const isLost = this.#position.id !== "" && word.recovered === false;
     const reset = { reason: word.reason ?? "unknown", lastEventId: id };
     this.#position.moveTo(id);
@@ -239,9 +235,9 @@ export class FanfareClient<E = SSEEvents> {
     }
   }
 
-  #opened({ clientId = "", userId = null, sessionId = null }: Word): void {
+  #opened({ clientId = null, userId = null, sessionId = null }: Word): void {
     const lastEventId = this.#position.id;
-    this.#set({ status: "open", clientId: clientId || null, userId, sessionId, lastEventId, attempts: 0, error: null });
+    this.#set({ status: "open", clientId, userId, sessionId, lastEventId, attempts: 0, error: null });
   }
 
   #reset(reset: SSEReset): void {
@@ -262,9 +258,11 @@ export class FanfareClient<E = SSEEvents> {
     this.#state = { ...this.#state, lastEventId: this.#position.id };
   }
 
-  /** The stream is over, or was none. `answered`: it was one. `returns`: the browser makes another by itself. */
-  #lost(error: SSEError, answered = false, returns = false): void {
+  /** The stream is over, or was none. `returns`: the browser makes another by itself. */
+  #lost(error: SSEError, returns = false): void {
     if (!returns) this.#cut();
+    const drawn = this.#drawn;
+    this.#drawn = false;
     const { token, maxReconnectAttempts = Infinity, maxReconnectInterval = 30000 } = this.#options;
     const isTokens = [401, 403].includes(error.status) && typeof token === "function";
     const attempts = this.#state.attempts + 1;
@@ -278,15 +276,16 @@ export class FanfareClient<E = SSEEvents> {
     this.#set({ status: "waiting", error, attempts, ...NOT_OPEN });
     this.#emit("error", error);
     if (returns || run !== this.#run || this.#state.status !== "waiting") return;
-    // Full jitter, but what the server has drawn for this client is drawn already.
-    const step = Math.min(maxReconnectInterval, this.#retry * 2 ** (attempts - 1));
-    const delay = answered && (this.#spread || attempts === 1) ? this.#retry : Math.random() * step;
-    this.#timer = setTimeout(() => void this.#again(), Math.max(delay, error.wait));
+    // Full jitter, so that those who lost their server together do not return together; a `retry` of 0 backs off, too.
+    const step = Math.min(maxReconnectInterval, (this.#retry || 1) * 2 ** (attempts - 1));
+    const delay = drawn ? this.#retry : Math.random() * step;
+    this.#timer = later(() => this.#again(), Math.max(delay, error.wait));
   }
 
-  /** Tries again, unless there is no network: then `online` does. */
+  /** Tries again, unless there is no network: then `online` does. A follower's leader does it for all. */
   #again(): void {
-    if (this.#state.status === "waiting" && globalThis.navigator?.onLine !== false) void this.#open();
+    const { status, role } = this.#state;
+    if (status === "waiting" && role !== "follower" && globalThis.navigator?.onLine !== false) void this.#open();
   }
 
   /** Ends what is under way of one stream. */
@@ -299,8 +298,13 @@ export class FanfareClient<E = SSEEvents> {
   }
 
   #stop(changes: Partial<ClientState>): void {
-    this.#cut();
     this.#watch(false);
+    this.#leave(changes);
+  }
+
+  /** Ends the stream, and leaves the other tabs theirs. */
+  #leave(changes: Partial<ClientState>): void {
+    this.#cut();
     this.#position.save();
     const tabs = this.#tabs;
     this.#tabs = undefined;
@@ -313,48 +317,48 @@ export class FanfareClient<E = SSEEvents> {
     const { heartbeatTimeout = 75000 } = this.#options;
     clearTimeout(this.#watchdog);
     if (heartbeatTimeout > 0) {
-      this.#watchdog = setTimeout(() => this.#lost(new SSEError("the stream went silent")), heartbeatTimeout);
+      this.#watchdog = later(() => this.#lost(new SSEError("the stream went silent")), heartbeatTimeout);
     }
   }
 
   /** Follows what becomes of the page and of the network. */
   #watch(on: boolean): void {
-    if (this.#watching === on || !globalThis.addEventListener) return;
-    this.#watching = on;
     const change = on ? "addEventListener" : "removeEventListener";
     // `visibilitychange` bubbles from the document.
-    for (const name of ["online", "pagehide", "pageshow", "visibilitychange"]) globalThis[change](name, this.#notice);
-    if (!on) clearTimeout(this.#hidden);
+    for (const name of ["online", "pagehide", "pageshow", "visibilitychange"]) globalThis[change]?.(name, this.#notice);
+    clearTimeout(this.#hidden);
+    // It may be hidden from the start.
+    if (on) this.#look();
   }
 
-  readonly #notice = (event: Event): void => {
-    const { pauseWhenHidden = 0 } = this.#options;
-    if (event.type === "online") this.#again();
-    else if (event.type === "pagehide") this.#pause();
-    else if (event.type === "pageshow") this.#resume();
-    else {
-      clearTimeout(this.#hidden);
-      if (!document.hidden) this.#resume();
-      else if (pauseWhenHidden > 0) this.#hidden = setTimeout(() => this.#pause(), pauseWhenHidden);
-    }
+  readonly #notice = ({ type }: Event): void => {
+    if (type === "online") this.#again();
+    else if (type === "pagehide") this.#pause();
+    else if (type === "pageshow") this.#resume();
+    else this.#look();
   };
+
+  /** Looks whether anybody sees the page. */
+  #look(): void {
+    const { pauseWhenHidden = 0 } = this.#options;
+    clearTimeout(this.#hidden);
+    if (!globalThis.document?.hidden) this.#resume();
+    else if (pauseWhenHidden > 0) this.#hidden = later(() => this.#pause(), pauseWhenHidden);
+  }
 
   /** A page in the back-forward cache has no connection, and one that nobody sees need not have one. */
   #pause(): void {
-    this.#position.save();
-    if (this.#state.status === "paused") return;
-    this.#cut();
-    const tabs = this.#tabs;
-    this.#tabs = undefined;
-    this.#set({ status: "paused", ...NOT_OPEN });
-    tabs?.close();
+    if (this.#state.status !== "paused") this.#leave({ status: "paused" });
   }
 
   #resume(): void {
-    if (this.#state.status !== "paused") return;
-    this.#set({ status: "connecting", attempts: 0 });
-    this.#begin();
+    if (this.#state.status === "paused") this.connect();
   }
+}
+
+/** As `setTimeout`, for which a time longer than it knows, as `Infinity`, is none at all. */
+function later(action: () => void, ms: number): Timer {
+  return setTimeout(action, Math.min(ms, 2 ** 31 - 1));
 }
 
 function parse(data: string): unknown {

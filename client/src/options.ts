@@ -25,16 +25,22 @@ export interface ClientOptions {
   maxReconnectInterval?: number;
   /** Attempts in a row that do not open a stream, after which the client gives up. Default: none. */
   maxReconnectAttempts?: number;
-  /** Silence after which the stream counts as dead. Default 75000, two and a half heartbeats of the server; 0: never. */
+  /**
+   * Silence after which the stream counts as dead. Default 75000, two and a half heartbeats of the server; 0: never.
+   * `EventSource` does not hear heartbeats that are comments.
+   */
   heartbeatTimeout?: number;
   /** How long the page is hidden until the stream is closed; it is resumed when the page is seen again. Default 0: never. */
   pauseWhenHidden?: number;
   /** Go on after this event. */
   lastEventId?: string;
-  /** Keep the position in `sessionStorage`, so that a reload resumes; a text is the key to keep it under. */
+  /** Keep the position in `sessionStorage`, under the address or the key that a text is, so that a reload resumes. */
   persist?: boolean | string;
-  /** One connection for all tabs of this origin with the same address and identity. Default false. */
-  shareTabs?: boolean;
+  /**
+   * One connection for all tabs of this origin with the same address and identity. Default false. Tabs that have a function as
+   * `token` count as one user's; where they may be several users', a text that is another for each keeps them apart.
+   */
+  shareTabs?: boolean | string;
 }
 
 /** Where a client is in its life. `failed` is final until `connect()`; `error` says why. */

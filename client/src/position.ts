@@ -16,11 +16,13 @@ export class Position {
     this.#key = key;
     this.id = id;
     try {
-      if (key) this.#storage = sessionStorage;
+      if (key) {
+        this.#storage = sessionStorage;
+        this.id ||= this.#storage.getItem(key) ?? "";
+      }
     } catch {
       // Forbidden, or no browser: a reload begins anew.
     }
-    this.id ||= this.#storage?.getItem(key!) ?? "";
     if (this.id) this.#seen.add(this.id);
   }
 

@@ -1,4 +1,4 @@
-import type { ClientState, SSEReset } from "./index.js";
+import type { ClientState, SSEError, SSEReset } from "./index.js";
 
 /** Events that a leader keeps for tabs that are behind. */
 const RING = 1024;
@@ -6,26 +6,31 @@ const RING = 1024;
 /** An event as it goes from tab to tab; without a type, only a position. */
 export type Parcel = readonly [type: string, data: string, id: string];
 
+/** A state as it goes from tab to tab: a copy of an `SSEError` is but an `Error`, so what it is made of goes instead. */
+export type Told = Omit<ClientState, "error"> & { readonly error: ConstructorParameters<typeof SSEError> | null };
+
 /** What tabs say to each other. */
 type Note =
-  | { readonly kind: "lead" }
-  | { readonly kind: "hello"; readonly from: string; readonly id: string }
-  /** To one tab: where the leader is, and what that tab has missed; `null` where that is no longer known. */
-  | { readonly kind: "welcome"; readonly to: string; readonly state: ClientState; readonly missed: readonly Parcel[] | null }
-  | { readonly kind: "state"; readonly state: ClientState }
-  | { readonly kind: "reset"; readonly reset: SSEReset }
-  | { readonly kind: "event"; readonly parcel: Parcel };
+  | readonly [kind: "lead"]
+  | readonly [kind: "hello", from: number, lastEventId: string]
+  /** To one tab: where the leader is, and what came after that tab's position; `null` where the leader does not know that. */
+  | readonly [kind: "welcome", to: number, state: Told, missed: readonly Parcel[] | null]
+  | readonly [kind: "state", state: Told]
+  | readonly [kind: "reset", reset: SSEReset]
+  | readonly [kind: "event", parcel: Parcel];
 
 /** What a tab does with what it hears. */
 export interface TabSink {
   /** It has the connection from now on. */
   lead(): void;
-  /** The last event that it has. */
-  position(): string;
-  state(state: ClientState): void;
+  /** How it stands. */
+  state(): Told;
+  /** Whether it has that event. */
+  has(id: string): boolean;
+  /** It stands as its leader does. */
+  follow(state: Told): void;
   reset(reset: SSEReset): void;
   event(parcel: Parcel): void;
-  current(): ClientState;
 }
 
 /** Whether tabs of this browser can share a connection. */
@@ -38,11 +43,12 @@ export function canShare(): boolean {
  * a BroadcastChannel. When it is gone, the browser gives the lock to the next, which resumes where it is.
  */
 export class Tabs {
-  readonly #self = Math.random().toString(36).slice(2);
+  readonly #self = Math.random();
   readonly #channel: BroadcastChannel;
   readonly #sink: TabSink;
   readonly #leave = new AbortController();
-  readonly #ring: Parcel[] = [];
+  /** The newest events, without a gap among them. */
+  #ring: Parcel[] = [];
   #release: (() => void) | undefined;
   /** The leader has said where it is. */
   #follows = false;
@@ -53,8 +59,8 @@ export class Tabs {
     this.#channel.onmessage = (event: MessageEvent<Note>) => this.#hear(event.data);
     navigator.locks
       .request(name, { signal: this.#leave.signal }, () => this.#lead())
-      // Left before it led.
-      .catch(() => {});
+      // Left before it led; or locks are forbidden, and each tab leads itself alone.
+      .catch(() => this.#lead());
     this.#hello();
   }
 
@@ -65,15 +71,16 @@ export class Tabs {
   /** Hands on what the connection brought. */
   event(parcel: Parcel): void {
     this.#keep(parcel);
-    this.#post({ kind: "event", parcel });
+    this.#post(["event", parcel]);
   }
 
   reset(reset: SSEReset): void {
-    this.#post({ kind: "reset", reset });
+    this.#begin(reset);
+    this.#post(["reset", reset]);
   }
 
-  state(state: ClientState): void {
-    this.#post({ kind: "state", state });
+  state(): void {
+    this.#post(["state", this.#sink.state()]);
   }
 
   close(): void {
@@ -82,50 +89,65 @@ export class Tabs {
     this.#channel.close();
   }
 
-  #lead(): Promise<void> {
-    if (this.#leave.signal.aborted) return Promise.resolve();
-    const led = new Promise<void>((resolve) => {
+  #lead(): Promise<void> | undefined {
+    if (this.#leave.signal.aborted) return undefined;
+    return new Promise((resolve) => {
       this.#release = resolve;
+      this.#sink.lead();
+      this.#post(["lead"]);
     });
-    this.#sink.lead();
-    this.#post({ kind: "lead" });
-    return led;
   }
 
   #hear(note: Note): void {
     if (this.leads) {
-      if (note.kind === "hello") this.#welcome(note.from, note.id);
-    } else if (note.kind === "lead") {
+      if (note[0] === "hello") this.#welcome(note[1], note[2]);
+    } else if (note[0] === "lead") {
       this.#hello();
-    } else if (note.kind === "welcome") {
-      if (note.to === this.#self) this.#join(note.state, note.missed);
+    } else if (note[0] === "welcome") {
+      if (note[1] === this.#self) this.#join(note[2], note[3]);
     } else if (this.#follows) {
-      if (note.kind === "state") this.#sink.state(note.state);
-      else if (note.kind === "reset") this.#sink.reset(note.reset);
-      else if (note.kind === "event") this.#take(note.parcel);
+      if (note[0] === "state") this.#sink.follow(note[1]);
+      else if (note[0] === "reset") this.#reset(note[1]);
+      else if (note[0] === "event") this.#take(note[1]);
+    } else if (note[0] === "state" && note[1].status === "open") {
+      // Now the leader can say.
+      this.#hello();
     }
   }
 
   /** Brings a tab to where this one is. */
-  #welcome(to: string, id: string): void {
-    const state = this.#sink.current();
+  #welcome(to: number, id: string): void {
+    const state = this.#sink.state();
     const at = this.#ring.findIndex((parcel) => parcel[2] === id);
-    // While the stream is not open, this one may be behind itself: what it gets then goes to all.
-    const known = at >= 0 || !id || id === state.lastEventId || state.status !== "open";
-    this.#post({ kind: "welcome", to, state, missed: known ? (at < 0 ? [] : this.#ring.slice(at + 1)) : null });
+    const known = at >= 0 || !id || id === state.lastEventId;
+    // While this one is not connected nobody knows from where it goes on: that tab asks again when it is.
+    if (!known && state.status !== "open") return;
+    this.#post(["welcome", to, state, known ? this.#ring.slice(at < 0 ? RING : at + 1) : null]);
   }
 
-  #join(state: ClientState, missed: readonly Parcel[] | null): void {
+  #join(state: Told, missed: readonly Parcel[] | null): void {
+    const { lastEventId } = state;
     this.#follows = true;
-    this.#sink.state(state);
-    if (missed === null) this.#sink.reset({ reason: "tab", lastEventId: state.lastEventId });
+    this.#sink.follow(state);
+    // A tab that is ahead of its leader has missed nothing.
+    if (missed === null && !this.#sink.has(lastEventId)) this.#reset({ reason: "tab", lastEventId });
     for (const parcel of missed ?? []) this.#take(parcel);
+  }
+
+  #reset(reset: SSEReset): void {
+    this.#begin(reset);
+    this.#sink.reset(reset);
+  }
+
+  /** After a gap: whoever was before it must be told, and not given what came after. */
+  #begin({ lastEventId }: SSEReset): void {
+    this.#ring = [["", "", lastEventId]];
   }
 
   /** What is heard before the welcome is part of it. */
   #hello(): void {
     this.#follows = false;
-    this.#post({ kind: "hello", from: this.#self, id: this.#sink.position() });
+    this.#post(["hello", this.#self, this.#sink.state().lastEventId]);
   }
 
   #take(parcel: Parcel): void {

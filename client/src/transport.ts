@@ -27,7 +27,6 @@ export function openFetch(url: string, init: RequestInit, sink: StreamSink): Clo
     const reader = response.body!.getReader();
     for (;;) {
       const { done, value } = await reader.read();
-      if (abort.signal.aborted) return;
       if (done) throw new SSEError("the server ended the stream", response.status);
       sink.alive();
       parser.push(decoder.decode(value, { stream: true }));
@@ -67,25 +66,25 @@ export function openEventSource(
   const listened = new Set<string>();
   let answered = false;
   const listen = (type: string): void => {
-    if (listened.has(type) || type === "error" || type === "open") return;
+    if (listened.has(type)) return;
     listened.add(type);
     source.addEventListener(type, (event: MessageEvent<string>) => {
+      // The browser's own `error` or `open`.
+      if (!("data" in event)) return;
       answered = true;
       sink.alive();
       sink.message(type, event.data, event.lastEventId);
     });
   };
   source.onopen = () => sink.alive();
-  source.onerror = () => {
+  source.onerror = (event) => {
+    // An event of the server with that name.
+    if ("data" in event) return;
     // After a stream that was one, the browser comes back by itself, with the server's `retry`, which nobody else sees.
-    if (answered && source.readyState === EventSource.CONNECTING) {
-      answered = false;
-      sink.alive();
-      sink.end(new SSEError("the stream ended"), true);
-      return;
-    }
-    source.close();
-    sink.end(new SSEError("the stream was lost, or never opened"));
+    const returns = answered && source.readyState === EventSource.CONNECTING;
+    answered = false;
+    if (returns) sink.alive();
+    sink.end(new SSEError("the stream was lost"), returns);
   };
   return { close: () => source.close(), listen };
 }

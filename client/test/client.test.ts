@@ -136,6 +136,40 @@ describe("a stream", () => {
     expect(report).toHaveBeenCalledOnce();
   });
 
+  test("that a handler ends is over at once, whatever came in the same piece", async () => {
+    const { client, told } = await begun();
+    client.on("update", ({ data }) => data === 1 && client.close());
+    last().start().send(`${connection("1-0")}${[1, 2].map((n) => `id: 1-${n}\nevent: update\ndata: ${n}\n\n`).join("")}`);
+    await settle();
+    expect(told).toMatchObject({ data: [1], opens: 1, closes: 1 });
+    expect(client.getState()).toMatchObject({ status: "closed", lastEventId: "1-1" });
+    client.connect();
+    await settle();
+    // What was left comes again.
+    expect([asked.length, last().lastEventId]).toEqual([2, "1-1"]);
+  });
+
+  test("that is ended as soon as it is told of is none", async () => {
+    const client = new FanfareClient(OPTIONS);
+    clients.push(client);
+    const leave = client.subscribe(() => {
+      leave();
+      client.close();
+    });
+    client.connect();
+    await after(1_000_000);
+    expect([asked.length, client.getState().status]).toEqual([0, "closed"]);
+  });
+
+  test("that is ended just as it is answered is never made anew", async () => {
+    const { client } = await begun({ heartbeatTimeout: 1000 });
+    // Between the answer and whoever waits for it.
+    last().open();
+    client.close();
+    await after(1_000_000);
+    expect([asked.length, client.getState().status]).toEqual([1, "closed"]);
+  });
+
   test("a snapshot is the same until something changes", async () => {
     const { client } = await begun();
     const before = client.getState();
@@ -161,6 +195,54 @@ describe("coming back", () => {
       await after(1);
       expect(asked).toHaveLength(before + 1);
     }
+  });
+
+  test("takes the server's `retry` for the step, and clients that lost their server together do not return together", async () => {
+    const random = vi.spyOn(Math, "random").mockReturnValue(0.25);
+    await begun({ reconnectInterval: 1 });
+    last().open().send("retry: 8000\n").end();
+    await after(1999);
+    expect(asked).toHaveLength(1);
+    await after(1);
+    random.mockReturnValue(0.75);
+    last().open().send("retry: 8000\n").end();
+    await after(5999);
+    expect(asked).toHaveLength(2);
+    await after(1);
+    expect(asked).toHaveLength(3);
+  });
+
+  test("backs off also from a server that asks to be asked again at once", async () => {
+    vi.spyOn(Math, "random").mockReturnValue(0.999);
+    await begun();
+    last().open().send("retry: 0\n").end();
+    await settle();
+    await after(10);
+    for (let attempt = 0; attempt < 8; attempt++) {
+      last().refuse(503);
+      await after(1000);
+    }
+    const before = asked.length;
+    last().refuse(503);
+    await after(100);
+    expect(asked).toHaveLength(before);
+  });
+
+  test.each([
+    ["retry", (request: Request) => request.open().send("retry: 99999999999\nevent: connection\ndata: {\"status\":\"draining\"}\n\n").end()],
+    ["Retry-After", (request: Request) => request.refuse(503, { "Retry-After": "99999999" })],
+  ])("a %s longer than timers go is long", async (_, answer) => {
+    await begun();
+    answer(last());
+    await after(1_000_000);
+    expect(asked).toHaveLength(1);
+  });
+
+  test("a watchdog that waits for ever never barks", async () => {
+    const { told } = await begun({ heartbeatTimeout: Infinity });
+    last().open();
+    await after(1_000_000);
+    expect([asked.length, told.errors]).toEqual([1, []]);
   });
 
   test("keeps to the server's `retry` where the server ended the stream", async () => {
@@ -242,8 +324,28 @@ describe("coming back", () => {
     const { client, told } = await begun({ reconnectInterval: 10, maxReconnectAttempts: 1, token: () => Promise.reject(new Error("no login")) });
     await after(10);
     expect(client.getState().status).toBe("failed");
-    expect(told.errors[0]).toBe("no token: Error: no login");
+    expect(told.errors[0]).toBe("not asked: Error: no login");
     expect(asked).toHaveLength(0);
+  });
+
+  test("a token that never comes is silence", async () => {
+    let count = 0;
+    const token = () => (++count === 1 ? new Promise<string>(() => {}) : "t");
+    const { told } = await begun({ heartbeatTimeout: 1000, reconnectInterval: 1, token });
+    await after(999);
+    expect([count, told.errors]).toEqual([1, []]);
+    await after(2);
+    expect(told.errors).toEqual(["the stream went silent"]);
+    expect(last().headers.get("Authorization")).toBe("Bearer t");
+  });
+
+  test.each([
+    ["a token that no header can hold", { token: () => "…" }],
+    ["an address that is none", { url: "http://server test/" }],
+  ])("%s is an attempt that failed", async (_, options) => {
+    const { client, told } = await begun({ reconnectInterval: 10, maxReconnectAttempts: 1, ...options });
+    await after(10);
+    expect([client.getState().status, told.errors.length, asked.length]).toEqual(["failed", 2, 0]);
   });
 
   test("a stream that went silent is made anew; heartbeats and comments keep it", async () => {
@@ -314,6 +416,17 @@ describe("the page", () => {
     expect([asked.length, last().lastEventId]).toEqual([2, "1-3"]);
   });
 
+  test("never seen, as where it was opened behind another, it has no stream for long", async () => {
+    page.hidden = true;
+    const { client } = await begun({ pauseWhenHidden: 5000 });
+    last().open();
+    await after(5000);
+    expect([client.getState().status, last().ended]).toEqual(["paused", true]);
+    page.hidden = false;
+    await happens("visibilitychange");
+    expect(asked).toHaveLength(2);
+  });
+
   test("in the back-forward cache it has no stream, and goes on after", async () => {
     const { client } = await begun();
     last().open("1-3").event("1-4", 4);
@@ -322,6 +435,30 @@ describe("the page", () => {
     expect([client.getState().status, last().ended]).toEqual(["paused", true]);
     await happens("pageshow");
     expect(last().lastEventId).toBe("1-4");
+  });
+
+  test("one that is ended as soon as it is seen again stays ended", async () => {
+    const { client } = await begun();
+    last().open();
+    await settle();
+    await happens("pagehide");
+    const leave = client.subscribe(() => {
+      leave();
+      client.close();
+    });
+    await happens("pageshow");
+    expect([asked.length, client.getState().status]).toEqual([1, "closed"]);
+  });
+
+  test("closed while it rests, it stays closed", async () => {
+    const { client } = await begun();
+    last().open();
+    await settle();
+    await happens("pagehide");
+    client.close();
+    await happens("pageshow");
+    await happens("visibilitychange");
+    expect([asked.length, client.getState().status]).toEqual([1, "closed"]);
   });
 
   test("a client that is closed follows nothing", async () => {
@@ -348,16 +485,28 @@ describe("the page", () => {
   });
 });
 
+test("a position that cannot be kept harms nobody", async () => {
+  const forbidden = () => {
+    throw new DOMException("no", "SecurityError");
+  };
+  vi.stubGlobal("sessionStorage", { getItem: forbidden, setItem: forbidden });
+  const { told } = await begun({ persist: true });
+  last().open().event("1-1", 1);
+  await after(1000);
+  expect(told.data).toEqual([1]);
+});
+
 describe("the browser's own EventSource", () => {
   class Source extends EventTarget {
     static readonly CONNECTING = 0;
     static all: Source[] = [];
     readyState = 1;
-    onerror: (() => void) | null = null;
+    onerror: ((event: Event) => void) | null = null;
     onopen: (() => void) | null = null;
     readonly close = vi.fn();
     constructor(readonly url: string) {
       super();
+      this.addEventListener("error", (event) => this.onerror!(event));
       Source.all.push(this);
     }
     say(type: string, data: unknown, lastEventId: string): void {
@@ -365,7 +514,7 @@ describe("the browser's own EventSource", () => {
     }
     lose(readyState: number): void {
       this.readyState = readyState;
-      this.onerror!();
+      this.dispatchEvent(new Event("error"));
     }
   }
 
@@ -399,6 +548,38 @@ describe("the browser's own EventSource", () => {
     }
     await begun({ transport: "auto" });
     expect([asked.length, Source.all.length]).toEqual([3, 0]);
+  });
+
+  test("gives way to `fetch` once every event is wanted", async () => {
+    const client = new FanfareClient({ url: OPTIONS.url! });
+    clients.push(client);
+    client.connect();
+    await settle();
+    Source.all[0]!.say("connection", connected, "1-5");
+    const data: unknown[] = [];
+    client.onEvent((event) => data.push(event.data));
+    await settle();
+    expect([Source.all[0]!.close.mock.calls.length, last().lastEventId]).toEqual([1, "1-5"]);
+    last().open("1-5", { recovered: true }).event("1-6", 6, "unheard of");
+    await settle();
+    expect(data).toEqual([6]);
+  });
+
+  test("is not lost where an event of the server has the name of its own errors", async () => {
+    const client = new FanfareClient<{ error: string; update: number }>({ url: OPTIONS.url! });
+    clients.push(client as unknown as FanfareClient);
+    const heard: unknown[] = [];
+    client.on("error", ({ data }) => heard.push(data));
+    client.on("update", ({ data }) => heard.push(data));
+    client.connect();
+    await settle();
+    Source.all[0]!.say("connection", connected, "1-5");
+    Source.all[0]!.say("error", "of the application", "1-6");
+    Source.all[0]!.say("update", 7, "1-7");
+    expect(heard).toEqual(["of the application", 7]);
+    expect([client.getState().status, Source.all[0]!.close.mock.calls.length]).toEqual(["open", 0]);
+    Source.all[0]!.lose(2);
+    expect([heard.length, client.getState().status]).toEqual([2, "waiting"]);
   });
 
   test("is made anew where the browser gives up, from the last event", async () => {

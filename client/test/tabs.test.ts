@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { FanfareClient, type SSEReset } from "../src/index.js";
+import { type ClientOptions, FanfareClient, SSEError, type SSEReset } from "../src/index.js";
 import { OPTIONS, Request, requests } from "./support/streams.js";
 
 /** Web Locks, as far as a leader needs them: one holder of a name, the others in a row. */
@@ -25,11 +25,13 @@ class Tab {
   readonly client: FanfareClient;
   readonly data: unknown[] = [];
   readonly resets: SSEReset[] = [];
+  readonly errors: SSEError[] = [];
 
-  constructor(options: { lastEventId?: string } = {}) {
+  constructor(options: ClientOptions = {}) {
     this.client = new FanfareClient({ ...OPTIONS, shareTabs: true, reconnectInterval: 1, ...options });
     this.client.onEvent(({ data }) => this.data.push(data));
     this.client.onReset((reset) => this.resets.push(reset));
+    this.client.onError((error) => this.errors.push(error));
     this.client.connect();
     tabs.push(this);
   }
@@ -50,46 +52,51 @@ afterEach(() => {
   vi.unstubAllGlobals();
 });
 
+/** Waits until it holds: for long, since the machine may have more to do. */
+function until(check: () => void): Promise<void> {
+  return vi.waitFor(check, { timeout: 5000, interval: 10 });
+}
+
 function last(): Request {
   return asked.at(-1)!;
 }
 
 test("several have one connection, and each event once", async () => {
   const [first, second, third] = [new Tab(), new Tab(), new Tab()];
-  await vi.waitFor(() => expect(asked).toHaveLength(1));
+  await until(() => expect(asked).toHaveLength(1));
   last().open("1-0", { clientId: "c1" });
-  await vi.waitFor(() => expect(tabs.map(({ client }) => client.getState().status)).toEqual(["open", "open", "open"]));
+  await until(() => expect(tabs.map(({ client }) => client.getState().status)).toEqual(["open", "open", "open"]));
   expect(tabs.map(({ role }) => role)).toEqual(["leader", "follower", "follower"]);
   expect(second.client.getState().clientId).toBe("c1");
   last().event("1-1", 1).event("1-2", 2);
-  await vi.waitFor(() => expect([first.data, second.data, third.data]).toEqual([[1, 2], [1, 2], [1, 2]]));
+  await until(() => expect([first.data, second.data, third.data]).toEqual([[1, 2], [1, 2], [1, 2]]));
   expect(asked).toHaveLength(1);
 });
 
 test("when the leader goes another goes on, and nobody misses or repeats anything", async () => {
   const [first, second, third] = [new Tab(), new Tab(), new Tab()];
-  await vi.waitFor(() => expect(asked).toHaveLength(1));
+  await until(() => expect(asked).toHaveLength(1));
   last().open("1-0").event("1-1", 1);
-  await vi.waitFor(() => expect(third.data).toEqual([1]));
+  await until(() => expect(third.data).toEqual([1]));
   first.client.close();
-  await vi.waitFor(() => expect(asked).toHaveLength(2));
+  await until(() => expect(asked).toHaveLength(2));
   expect([asked[0]!.ended, last().lastEventId]).toEqual([true, "1-1"]);
   // What was published meanwhile, and once more what all have.
   last().open("1-1", { recovered: true }).event("1-1", 1).event("1-2", 2);
-  await vi.waitFor(() => expect([second.data, third.data]).toEqual([[1, 2], [1, 2]]));
+  await until(() => expect([second.data, third.data]).toEqual([[1, 2], [1, 2]]));
   expect([second.role, third.role, first.data]).toEqual(["leader", "follower", [1]]);
   expect(tabs.flatMap(({ resets }) => resets)).toEqual([]);
 });
 
 test("who joins late with an older position gets what it missed", async () => {
   const first = new Tab();
-  await vi.waitFor(() => expect(asked).toHaveLength(1));
+  await until(() => expect(asked).toHaveLength(1));
   last().open("1-0").event("1-1", 1).event("1-2", 2).event("1-3", 3);
-  await vi.waitFor(() => expect(first.data).toEqual([1, 2, 3]));
+  await until(() => expect(first.data).toEqual([1, 2, 3]));
   const [late, fresh, lost] = [new Tab({ lastEventId: "1-1" }), new Tab(), new Tab({ lastEventId: "0-77" })];
-  await vi.waitFor(() => expect(late.data).toEqual([2, 3]));
+  await until(() => expect(late.data).toEqual([2, 3]));
   last().event("1-4", 4);
-  await vi.waitFor(() => expect([late.data, fresh.data, lost.data]).toEqual([[2, 3, 4], [4], [4]]));
+  await until(() => expect([late.data, fresh.data, lost.data]).toEqual([[2, 3, 4], [4], [4]]));
   expect([late.resets, fresh.resets]).toEqual([[], []]);
   // It is told: nobody has what it missed.
   expect(lost.resets).toEqual([{ reason: "tab", lastEventId: "1-3" }]);
@@ -97,21 +104,148 @@ test("who joins late with an older position gets what it missed", async () => {
 
 test("a gap is a gap for all", async () => {
   const [first, second] = [new Tab(), new Tab()];
-  await vi.waitFor(() => expect(asked).toHaveLength(1));
+  await until(() => expect(asked).toHaveLength(1));
   last().open("1-0").event("1-1", 1);
-  await vi.waitFor(() => expect(second.data).toEqual([1]));
-  last().send("retry: 1\n").break();
-  await vi.waitFor(() => expect(asked).toHaveLength(2), { timeout: 5000 });
+  await until(() => expect(second.data).toEqual([1]));
+  last().send("retry: 1\n").end();
+  await until(() => expect(asked).toHaveLength(2));
   last().open("2-0", { reason: "epoch" }).event("2-1", 2);
-  await vi.waitFor(() => expect(second.data).toEqual([1, 2]));
+  await until(() => expect(second.data).toEqual([1, 2]));
   expect([first.resets, second.resets]).toEqual([[{ reason: "epoch", lastEventId: "2-0" }], [{ reason: "epoch", lastEventId: "2-0" }]]);
+});
+
+test("who comes back from before a gap is told of it, though the others have heard of it long since", async () => {
+  const first = new Tab();
+  await until(() => expect(asked).toHaveLength(1));
+  last().open("1-0").event("1-1", 1);
+  await until(() => expect(first.data).toEqual([1]));
+  last().send("retry: 1\n").end();
+  await until(() => expect(asked).toHaveLength(2));
+  last().open("2-0", { reason: "epoch" }).event("2-1", 2);
+  await until(() => expect(first.data).toEqual([1, 2]));
+  const [before, after] = [new Tab({ lastEventId: "1-1" }), new Tab({ lastEventId: "2-0" })];
+  await until(() => expect([before.resets, after.data]).toEqual([[{ reason: "tab", lastEventId: "2-1" }], [2]]));
+  last().event("2-2", 3);
+  await until(() => expect([before.data, after.data]).toEqual([[3], [2, 3]]));
+  expect(after.resets).toEqual([]);
+  // Nor does one that takes over afterwards give out what was before.
+  first.client.close();
+  await until(() => expect(asked).toHaveLength(3));
+  last().open("2-2", { recovered: true });
+  const late = new Tab({ lastEventId: "1-1" });
+  await until(() => expect(late.resets).toEqual([{ reason: "tab", lastEventId: "2-2" }]));
+});
+
+test("who is behind a leader that is not connected yet is told once the leader is", async () => {
+  const first = new Tab({ lastEventId: "1-50" });
+  await until(() => expect(asked).toHaveLength(1));
+  const behind = new Tab({ lastEventId: "1-40" });
+  await until(() => expect(behind.role).toBe("follower"));
+  last().open("1-50", { recovered: true }).event("1-51", 51);
+  await until(() => expect(behind.resets).toMatchObject([{ reason: "tab" }]));
+  last().event("1-52", 52);
+  await until(() => expect([first.data.at(-1), behind.data.at(-1)]).toEqual([52, 52]));
+  expect(first.resets).toEqual([]);
+});
+
+test("who is ahead of a new leader has missed nothing", async () => {
+  const channels: BroadcastChannel[] = [];
+  vi.stubGlobal("BroadcastChannel", class extends BroadcastChannel {
+    constructor(name: string) {
+      super(name);
+      channels.push(this);
+    }
+  });
+  const [first, second, third] = [new Tab(), new Tab(), new Tab()];
+  await until(() => expect(asked).toHaveLength(1));
+  last().open("1-0").event("1-1", 1);
+  await until(() => expect([second.data, third.data]).toEqual([[1], [1]]));
+  // The next event reaches only one of them before its leader is gone.
+  const hear = channels[1]!.onmessage;
+  channels[1]!.onmessage = null;
+  last().event("1-2", 2);
+  await until(() => expect([first.data, third.data]).toEqual([[1, 2], [1, 2]]));
+  channels[1]!.onmessage = hear;
+  first.client.close();
+  await until(() => expect(asked).toHaveLength(2));
+  expect([second.role, last().lastEventId]).toEqual(["leader", "1-1"]);
+  last().open("1-1", { recovered: true });
+  await until(() => expect(third.client.getState().status).toBe("open"));
+  last().event("1-2", 2).event("1-3", 3);
+  await until(() => expect([second.data, third.data]).toEqual([[1, 2, 3], [1, 2, 3]]));
+  expect([second.resets, third.resets]).toEqual([[], []]);
+});
+
+test("who has a connection online again is who had one", async () => {
+  const page = new EventTarget();
+  vi.stubGlobal("addEventListener", page.addEventListener.bind(page));
+  vi.stubGlobal("removeEventListener", page.removeEventListener.bind(page));
+  const [first, second] = [new Tab({ reconnectInterval: 60_000 }), new Tab({ reconnectInterval: 60_000 })];
+  await until(() => expect(asked).toHaveLength(1));
+  last().refuse(502);
+  await until(() => expect([first, second].map(({ client }) => client.getState().status)).toEqual(["waiting", "waiting"]));
+  page.dispatchEvent(new Event("online"));
+  await until(() => expect(asked).toHaveLength(2));
+  last().open();
+  await until(() => expect(second.client.getState().status).toBe("open"));
+  expect([asked.length, second.role]).toEqual([2, "follower"]);
+});
+
+test("an error is told to all, as what it is", async () => {
+  const [first, second] = [new Tab({ reconnectInterval: 60_000 }), new Tab()];
+  await until(() => expect(asked).toHaveLength(1));
+  last().refuse(502);
+  await until(() => expect(second.errors).toHaveLength(1));
+  expect(second.errors[0]).toBeInstanceOf(SSEError);
+  expect(second.errors[0]).toMatchObject({ message: "the server answered 502", status: 502, final: false });
+  expect(second.client.getState().error).toBe(second.errors[0]);
+  expect(first.errors).toHaveLength(1);
+});
+
+test("tabs of different identities have nothing in common", async () => {
+  const [ada, bob] = [new Tab({ token: "ada's" }), new Tab({ token: "bob's" })];
+  await until(() => expect(asked).toHaveLength(2));
+  asked[0]!.open("1-0").event("1-1", "for Ada");
+  asked[1]!.open("1-0");
+  await until(() => expect(ada.data).toEqual(["for Ada"]));
+  expect([ada.role, bob.role, bob.data]).toEqual(["leader", "leader", []]);
+});
+
+test("where Web Locks are forbidden each has a connection of its own", async () => {
+  const request = () => Promise.reject(new DOMException("no", "SecurityError"));
+  vi.stubGlobal("navigator", { locks: { request }, onLine: true });
+  const [first, second] = [new Tab(), new Tab()];
+  await until(() => expect(asked).toHaveLength(2));
+  for (const request of asked) request.open().event("1-1", 1);
+  await until(() => expect([first.data, second.data]).toEqual([[1], [1]]));
+});
+
+test("who leaves at the moment that it is to lead does not lead", async () => {
+  const [first, second, third] = [new Tab(), new Tab(), new Tab()];
+  await until(() => expect(asked).toHaveLength(1));
+  last().open("1-0");
+  await until(() => expect([second, third].map(({ client }) => client.getState().status)).toEqual(["open", "open"]));
+  // As it is told when another connection takes the place of the one that was open.
+  second.client.onClose(() => second.client.close());
+  first.client.close();
+  await until(() => expect(third.role).toBe("leader"));
+  await until(() => expect(asked).toHaveLength(2));
+  expect([second.client.getState().status, second.role]).toEqual(["closed", "single"]);
+  last().open("1-0", { recovered: true }).event("1-1", 1);
+  await until(() => expect([second.data, third.data]).toEqual([[], [1]]));
+});
+
+test("tabs that are told so are kept apart", async () => {
+  const [work, home] = [new Tab({ shareTabs: "work" }), new Tab({ shareTabs: "home" })];
+  await until(() => expect(asked).toHaveLength(2));
+  expect([work.role, home.role]).toEqual(["leader", "leader"]);
 });
 
 test("without Web Locks each has a connection of its own", async () => {
   vi.stubGlobal("navigator", { onLine: true });
   const [first, second] = [new Tab(), new Tab()];
-  await vi.waitFor(() => expect(asked).toHaveLength(2));
+  await until(() => expect(asked).toHaveLength(2));
   for (const request of asked) request.open().event("1-1", 1);
-  await vi.waitFor(() => expect([first.data, second.data]).toEqual([[1], [1]]));
+  await until(() => expect([first.data, second.data]).toEqual([[1], [1]]));
   expect([first.role, second.role]).toEqual(["single", "single"]);
 });

@@ -22,6 +22,6 @@ export declare class FanfareClient<E = SSEEvents> {
     /** Calls `handler` for each attempt that fails, and each stream that is lost. */
     onError(handler: (error: SSEError) => void): () => void;
     getState(): ClientState;
-    /** Calls `listener` when `getState()` has changed. */
+    /** Calls `listener` when `getState()` has changed: not for each event, of which `lastEventId` tells. */
     subscribe(listener: () => void): () => void;
 }

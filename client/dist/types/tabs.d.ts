@@ -1,16 +1,22 @@
-import type { ClientState, SSEReset } from "./index.js";
+import type { ClientState, SSEError, SSEReset } from "./index.js";
 /** An event as it goes from tab to tab; without a type, only a position. */
 export type Parcel = readonly [type: string, data: string, id: string];
+/** A state as it goes from tab to tab: a copy of an `SSEError` is but an `Error`, so what it is made of goes instead. */
+export type Told = Omit<ClientState, "error"> & {
+    readonly error: ConstructorParameters<typeof SSEError> | null;
+};
 /** What a tab does with what it hears. */
 export interface TabSink {
     /** It has the connection from now on. */
     lead(): void;
-    /** The last event that it has. */
-    position(): string;
-    state(state: ClientState): void;
+    /** How it stands. */
+    state(): Told;
+    /** Whether it has that event. */
+    has(id: string): boolean;
+    /** It stands as its leader does. */
+    follow(state: Told): void;
     reset(reset: SSEReset): void;
     event(parcel: Parcel): void;
-    current(): ClientState;
 }
 /** Whether tabs of this browser can share a connection. */
 export declare function canShare(): boolean;
@@ -25,6 +31,6 @@ export declare class Tabs {
     /** Hands on what the connection brought. */
     event(parcel: Parcel): void;
     reset(reset: SSEReset): void;
-    state(state: ClientState): void;
+    state(): void;
     close(): void;
 }

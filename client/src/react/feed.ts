@@ -70,6 +70,8 @@ export class Feed<E> {
       this.#hold = undefined;
       this.#listener = undefined;
       held.release();
+      // How it stood is over: whoever listens next must not see it before the connection says how it stands.
+      if (this.#snapshot.state !== IDLE) this.#snapshot = { ...this.#snapshot, state: IDLE };
       this.#tellClosed();
     };
   };

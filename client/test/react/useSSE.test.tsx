@@ -230,6 +230,26 @@ test("who disconnects lets go alone, and may come back", async () => {
   expect([server.open.length, other.result.current.status]).toEqual([1, "closed"]);
 });
 
+test("who comes back does not stand as it once stood", async () => {
+  const stood: string[] = [];
+  const hook = renderHook(
+    ({ enabled }: { enabled: boolean }) => {
+      const { status, isConnected, clientId } = useSSE({ ...FETCH, enabled });
+      stood.push(`${status} ${isConnected} ${clientId}`);
+      return status;
+    },
+    { initialProps: { enabled: true }, reactStrictMode: true },
+  );
+  await waitFor(() => expect(hook.result.current).toBe("open"));
+  hook.rerender({ enabled: false });
+  await waitFor(() => expect(server.open).toEqual([]));
+  stood.length = 0;
+  hook.rerender({ enabled: true });
+  await waitFor(() => expect(hook.result.current).toBe("open"));
+  // The connection that it had is gone: none of its renders may show that one.
+  expect(stood.filter((line) => line.includes("true") && !line.endsWith("c2"))).toEqual([]);
+});
+
 test("a lost stream is resumed, and a gap is told", async () => {
   const told: unknown[] = [];
   const hook = await opened(
