@@ -2,6 +2,7 @@
 
 mod value;
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -34,6 +35,9 @@ pub(crate) enum Command {
     /// A part of a swarm that needs more descriptors than one process has
     #[command(hide = true)]
     Crew,
+    /// Become a program that ends with the process that started it
+    #[command(hide = true)]
+    Leash(LeashOptions),
 }
 
 #[derive(Args)]
@@ -196,6 +200,13 @@ pub(crate) struct ReportOptions {
     /// Write a page with charts here; tables go to standard output all the same
     #[arg(long, value_name = "FILE")]
     pub(crate) html: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub(crate) struct LeashOptions {
+    pub(crate) parent: u32,
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(crate) command: Vec<OsString>,
 }
 
 /// What a name on the command line stands for.
