@@ -104,10 +104,10 @@ pub(crate) struct PublishOptions {
     /// Series of events, in turn, each numbered by itself: as many as there are users or topics
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = at_least_one)]
     pub(crate) series: usize,
-    /// Events a second, in an open loop: latency counts from when an event was due
+    /// Events a second, in an open loop: latency counts from when an event was due; a server that is busy ends the run
     #[arg(long, value_name = "R", group = "pace", value_parser = rate)]
     pub(crate) rate: Option<f64>,
-    /// Requests without an answer on one connection; with more than one, a server that is busy ends the run
+    /// Requests without an answer on one connection; with more than one, too, a server that is busy ends the run
     #[arg(long, value_name = "N", group = "pace", default_value_t = 1, value_parser = at_least_one)]
     pub(crate) window: usize,
     /// Connections; each series keeps to one
@@ -125,6 +125,9 @@ pub(crate) struct PublishOptions {
     /// Bytes of an event's data
     #[arg(long, value_name = "BYTES", default_value_t = 128)]
     pub(crate) payload: usize,
+    /// Give up when a request has had no answer for so long
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
+    pub(crate) patience: Duration,
     /// One line of JSON instead of text
     #[arg(long)]
     pub(crate) json: bool,

@@ -240,7 +240,8 @@ impl<'a> Stage<'a> {
             self.mark()?;
         }
         let (before, client_before) = (self.cpu()?, self.client_cpu()?);
-        let published = self.run_publisher(&work)?;
+        let mut published = self.run_publisher(&work)?;
+        published.trouble.take().map_or(Ok(()), Err)?;
         wait(self)?;
         let server_cpu = self.cpu_since(before)?;
         let client_cpu = self.client_cpu()?.since(&client_before);
@@ -266,21 +267,22 @@ impl<'a> Stage<'a> {
             body: route.body.clone(),
         };
         let payload = self.payload;
-        Ok(Work { door, pace, events: Some(events), payload, is_measured, connections, window: 1, batch })
+        let (events, patience) = (Some(events), self.options.patience);
+        Ok(Work { door, pace, events, payload, is_measured, connections, window: 1, batch, patience })
     }
 
     fn run_publisher(&mut self, work: &Work) -> Result<Published> {
         // Another number of connections, or ones that the server may have closed meanwhile.
         let mut publisher = Publisher::connect(self.server.address, work.connections)?;
         let Some(swarm) = &self.swarm else {
-            return publisher.run(work, &mut self.numbers, self.stop, || Ok(Some(u64::MAX / 2)));
+            return publisher.run(work, &mut self.numbers, self.stop, |_| Ok(Some(u64::MAX / 2)));
         };
         let board = swarm.board();
         board.set_waker(Some(publisher.waker()));
         let (mut pulse, mut since) = (board.view(), clock::now());
         let patience = self.options.patience;
         let (watched, reached) = (self.watched, &mut self.reached);
-        let published = publisher.run(work, &mut self.numbers, self.stop, || {
+        let published = publisher.run(work, &mut self.numbers, self.stop, |_| {
             board.check()?;
             let view = board.view();
             if view.settled >= watched {
