@@ -307,9 +307,9 @@ impl<'a> Stage<'a> {
         let all: u64 = plan.streams.clone().map(last).sum();
         // A stream that was refused is a loss of its own, not of all its events. Which ones were is known only to the
         // crews; where all get the same it does not matter.
-        let refused =
-            if plan.follow == Follow::One { swarm.board().view().refused * self.numbers.last(0) } else { 0 };
-        all - refused
+        let unopened = swarm.board().view().unopened(plan.streams.len());
+        let lost = if plan.follow == Follow::One { unopened * self.numbers.last(0) } else { 0 };
+        all - lost
     }
 
     /// Until every stream has everything, or nothing has come for long.
@@ -381,13 +381,19 @@ impl<'a> Stage<'a> {
         is_whole: bool,
     ) -> Result<(BTreeMap<String, f64>, Option<Buckets>, Losses)> {
         let expected = if is_whole { self.expected() } else { 0 };
+        let mut unopened = 0;
         if let Some(swarm) = self.swarm.take() {
+            unopened = swarm.board().view().unopened(swarm.plan().streams.len());
             self.tally.add(&swarm.finish()?)?;
         }
         let mut losses = self.tally.losses;
         losses.missing = expected.saturating_sub(self.tally.received);
         if !is_whole {
             losses.missing = losses.gaps;
+        }
+        // Whoever stops a run may do so before all are open.
+        if self.stop.reason().is_none() {
+            losses.add_unopened(unopened);
         }
         Ok((self.figures, self.latency, losses))
     }

@@ -46,27 +46,31 @@ pub(crate) fn command(options: &SwarmOptions) -> Result<bool> {
     let swarm = Swarm::start(plan(options))?;
     let bar = bar(options.streams as u64);
     let mut opened_after = None;
-    let all = options.streams as u64;
     while stop.reason().is_none() {
         swarm.board().wait(&stop, stop::CHECK_EVERY, |_| false)?;
         let view = swarm.board().view();
         bar.set_position(view.opened);
         bar.set_message(format!("{} events, {} refused", view.received, view.refused));
-        if view.opened + view.refused + view.ended >= all {
+        if view.unopened(options.streams) <= view.refused {
             opened_after.get_or_insert_with(|| clock::since(began));
         }
     }
     bar.finish_and_clear();
-    let opened = swarm.board().view().opened;
+    let view = swarm.board().view();
     let cpu = servers.as_deref().map(Cpu::of).transpose()?;
     let connect_seconds = opened_after.unwrap_or_else(|| clock::since(began)).as_secs_f64();
     let tally = swarm.finish()?;
+    let mut losses = Losses { missing: tally.losses.gaps, ..tally.losses.clone() };
+    // There was no time for the others only if somebody ended the run before its own.
+    if opened_after.is_none() && !stop.is_interrupted() {
+        losses.add_unopened(view.unopened(options.streams));
+    }
     let times = tally.latency.times()?;
     let summary = Summary {
         streams: options.streams,
-        opened,
+        opened: view.opened,
         connect_seconds,
-        connects_per_second: opened as f64 / connect_seconds.max(1e-9),
+        connects_per_second: view.opened as f64 / connect_seconds.max(1e-9),
         received: tally.received,
         foreign: tally.foreign,
         heartbeats: tally.heartbeats,
@@ -76,7 +80,7 @@ pub(crate) fn command(options: &SwarmOptions) -> Result<bool> {
         max_ms: times.max_millis(),
         server_cpu_seconds: cpu.zip(before).map(|(now, before)| now.since(&before).as_secs_f64()),
         server_bytes: servers.as_deref().map(usage::pss).transpose()?,
-        losses: Losses { missing: tally.losses.gaps, ..tally.losses.clone() },
+        losses,
         stopped: stop.reason().filter(|_| stop.is_interrupted()),
     };
     print(&summary, &tally, options.json)?;

@@ -82,8 +82,8 @@ impl Swarm {
 
     /// Waits until every stream has its first event, or never will.
     pub(crate) fn wait_open(&self, stop: &Stop, patience: Duration) -> Result<bool> {
-        let all = self.plan.streams.len() as u64;
-        self.board.wait(stop, patience, |view| view.opened + view.refused + view.ended >= all)
+        let streams = self.plan.streams.len();
+        self.board.wait(stop, patience, |view| view.unopened(streams) <= view.refused)
     }
 
     /// What came since the last mark.

@@ -22,6 +22,10 @@ pub(crate) enum Fault {
     Busy,
     /// Events go to nobody.
     Silent,
+    /// Every second stream is accepted and never answered.
+    Hang,
+    /// Publishes are accepted and never answered.
+    Mute,
 }
 
 pub(crate) struct Fake {
@@ -38,6 +42,8 @@ struct Shared {
 #[derive(Default)]
 struct Streams {
     open: Vec<TcpStream>,
+    /// Kept open, without a byte.
+    hung: Vec<TcpStream>,
     asked: usize,
     held: Vec<u8>,
     was_busy: bool,
@@ -93,6 +99,9 @@ impl Shared {
     fn open(&self, mut socket: TcpStream) {
         let mut streams = self.streams.lock().unwrap();
         streams.asked += 1;
+        if self.fault == Fault::Hang && streams.asked.is_multiple_of(2) {
+            return streams.hung.push(socket);
+        }
         let is_refused = self.fault == Fault::Refuse && streams.asked.is_multiple_of(2);
         let status = if is_refused { "refused" } else { "connected" };
         // In two writes, so that the load tester meets a first read with no event in it.
@@ -115,6 +124,9 @@ impl Shared {
         }
         streams.was_busy = false;
         let n = self.published.fetch_add(1, Ordering::Relaxed) + 1;
+        if self.fault == Fault::Mute {
+            return;
+        }
         publisher.write_all(b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n").unwrap();
         let data = body.strip_prefix(r#"{"event":"load","data":"#).unwrap().strip_suffix('}').unwrap();
         let whole = chunk(&format!("id: 1-{n}\nevent: load\ndata: {data}\n\n"));
