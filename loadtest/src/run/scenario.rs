@@ -265,15 +265,10 @@ fn heartbeats(stage: &mut Stage<'_>, streams: usize, time: Duration) -> Result<(
 fn churn(stage: &mut Stage<'_>, streams: usize, options: &RunOptions) -> Result<()> {
     stage.open(Audience::All, streams)?;
     stage.publish(Course::warm_up(WARM_UP))?;
-    let began = clock::nanos();
-    stage.command(Command::Churn { per_second: CHURN_PER_SECOND })?;
     let events = (options.rate * options.duration.as_secs_f64()).max(1.0) as u64;
-    let measured = stage.publish_changing(Course::measured(Pace::Rate(options.rate), events))?;
-    stage.command(Command::Churn { per_second: 0.0 })?;
-    let time = clock::seconds(clock::nanos() - began);
-    stage.set_delivery(&measured)?;
-    stage.set("reconnects_per_second", ratio(measured.tally.reopened as f64, time));
-    Ok(())
+    let course = Course::measured(Pace::Rate(options.rate), events);
+    let measured = stage.publish_changing(course, CHURN_PER_SECOND)?;
+    stage.set_delivery(&measured)
 }
 
 fn soak(stage: &mut Stage<'_>, streams: usize, time: Duration) -> Result<()> {

@@ -43,6 +43,8 @@ pub(super) struct Stage<'a> {
     route: Option<Route>,
     numbers: Numbers,
     tally: Tally,
+    /// Of events that no later one shows to be missing.
+    missing: u64,
     pub(super) figures: BTreeMap<String, f64>,
     pub(super) latency: Option<Buckets>,
     /// The event that all streams are waited for to have, and when they had.
@@ -104,6 +106,7 @@ impl<'a> Stage<'a> {
             route: Some(peer.all.clone()),
             numbers: Numbers::new(1),
             tally: Tally::default(),
+            missing: 0,
             figures: BTreeMap::new(),
             latency: None,
             watched: u64::MAX,
@@ -187,6 +190,7 @@ impl<'a> Stage<'a> {
             sources: Plan::sources(address, streams, None),
             connecting: self.options.connecting,
             ramp: None,
+            is_first: true,
             resumes: peer.resumes,
             reopens: false,
         })
@@ -212,7 +216,7 @@ impl<'a> Stage<'a> {
 
     /// Publishes, waits until every stream has everything, and says what it took.
     pub(super) fn publish(&mut self, course: Course) -> Result<Measured> {
-        self.measure(course, Self::wait_received)
+        self.measure(course, |stage| stage.wait_received())
     }
 
     /// The same while so many streams do not read.
@@ -221,12 +225,39 @@ impl<'a> Stage<'a> {
         self.measure(course, |stage| stage.wait_at_least(stage.expected().saturating_sub(unread)))
     }
 
-    /// The same while streams come and go, so that nobody knows how many deliveries there are to be.
-    pub(super) fn publish_changing(&mut self, course: Course) -> Result<Measured> {
-        self.measure(course, |stage| {
+    /// The same while so many streams a second close and open again, so that nobody knows how many deliveries there are
+    /// to be. They do so until it is over and all are open again.
+    pub(super) fn publish_changing(&mut self, course: Course, per_second: f64) -> Result<Measured> {
+        let began = clock::nanos();
+        let mut ended = began;
+        self.command(Command::Churn { per_second })?;
+        let measured = self.measure(course, |stage| {
+            stage.command(Command::Churn { per_second: 0.0 })?;
+            ended = clock::nanos();
+            // The crews say in order what they do: after this they have heard the command.
             stage.rest();
-            Ok(())
-        })
+            stage.wait_open()
+        })?;
+        let reopened = measured.tally.reopened as f64;
+        self.set("reconnects_per_second", ratio(reopened, clock::seconds(ended - began)));
+        self.check_last()?;
+        Ok(measured)
+    }
+
+    /// One more event, for every stream: it shows what a stream missed before it, and streams that get nothing any more.
+    fn check_last(&mut self) -> Result<()> {
+        let all = self.swarm.as_ref().map_or(0, |swarm| swarm.board().view().opened);
+        let so_far = self.swarm.as_ref().map_or(0, |swarm| swarm.board().view().received);
+        let last = Course { is_measured: false, ..Course::measured(Pace::Acknowledged, 1) };
+        let measured = self.measure(last, |stage| stage.wait_at_least(so_far + all))?;
+        self.missing += all.saturating_sub(measured.tally.received);
+        Ok(())
+    }
+
+    fn wait_open(&self) -> Result<()> {
+        let Some(swarm) = &self.swarm else { return Ok(()) };
+        swarm.wait_open(self.stop, self.options.patience)?;
+        Ok(())
     }
 
     /// Publishes while no stream is open.
@@ -234,7 +265,7 @@ impl<'a> Stage<'a> {
         self.measure(course, |_| Ok(()))
     }
 
-    fn measure(&mut self, course: Course, wait: impl FnOnce(&Self) -> Result<()>) -> Result<Measured> {
+    fn measure(&mut self, course: Course, wait: impl FnOnce(&mut Self) -> Result<()>) -> Result<Measured> {
         let work = self.work(course)?;
         if self.swarm.is_some() {
             self.mark()?;
@@ -389,7 +420,7 @@ impl<'a> Stage<'a> {
         let mut losses = self.tally.losses;
         losses.missing = expected.saturating_sub(self.tally.received);
         if !is_whole {
-            losses.missing = losses.gaps;
+            losses.missing = losses.gaps + self.missing;
         }
         // Whoever stops a run may do so before all are open.
         if self.stop.reason().is_none() {

@@ -102,6 +102,7 @@ fn plan(options: &SwarmOptions) -> Plan {
         sources: Plan::sources(address, options.streams, options.sources.map(usize::from)),
         connecting: options.connecting,
         ramp: options.ramp,
+        is_first: false,
         resumes: options.reconnect,
         reopens: options.reconnect,
     }

@@ -53,11 +53,27 @@ pub(super) struct Crew {
     is_done: bool,
 }
 
+/// A stream, whatever it is doing.
 #[derive(Default)]
-struct Slot {
-    stream: Option<Stream>,
-    /// Of a stream that is to be opened again.
-    trail: Option<Trail>,
+enum Slot {
+    #[default]
+    New,
+    Open(Stream),
+    /// It may be opened again.
+    Closed(Trail),
+}
+
+/// What the load tester has for each of many thousand streams stays small beside what is measured: a slot, and
+/// a place among those that wait.
+const _: () = assert!(size_of::<Slot>() + size_of::<(u64, usize)>() < 200);
+
+impl Slot {
+    fn stream(&mut self) -> Option<&mut Stream> {
+        match self {
+            Self::Open(stream) => Some(stream),
+            Self::New | Self::Closed(_) => None,
+        }
+    }
 }
 
 impl Crew {
@@ -138,18 +154,19 @@ impl Crew {
 
     fn open(&mut self, slot: usize) -> Result<()> {
         let number = self.plan.streams.start + slot;
-        let trail = match self.slots[slot].trail.take() {
-            Some(trail) => {
+        let trail = match std::mem::take(&mut self.slots[slot]) {
+            Slot::Closed(trail) => {
                 self.ledger.reopened();
                 trail
             }
-            None => Trail::new(Order::new()),
+            _ if self.plan.is_first => Trail::new(Order::new()),
+            _ => Trail::new(Order::from_now()),
         };
         match Stream::connect(self.plan.address, self.plan.source(number), trail) {
             Ok(mut stream) => {
                 let interest = Interest::READABLE | Interest::WRITABLE;
                 self.poll.registry().register(&mut stream.socket, Token(slot), interest)?;
-                self.slots[slot].stream = Some(stream);
+                self.slots[slot] = Slot::Open(stream);
                 self.connecting += 1;
             }
             Err(error) => {
@@ -164,18 +181,19 @@ impl Crew {
         if self.is_stalled(slot) {
             return Ok(());
         }
-        let Some(stream) = self.slots.get_mut(slot).and_then(|slot| slot.stream.as_mut()) else {
-            return Ok(());
-        };
+        let Some(stream) = self.slots.get_mut(slot).and_then(Slot::stream) else { return Ok(()) };
         let number = self.plan.streams.start + slot;
-        let was_open = stream.trail.is_open;
+        let was_open = stream.trail.is_open();
         let (ledger, template, resumes) = (&mut self.ledger, &self.request, self.plan.resumes);
         let outcome =
             stream.ready(|trail| request(template, number, trail, resumes), buffer, &mut |trail, block| {
-                trail.is_open = true;
-                ledger.record(number, trail, block, clock::nanos());
+                let now = clock::nanos();
+                if !trail.is_open() {
+                    trail.since = now;
+                }
+                ledger.record(number, trail, block, now);
             });
-        if !was_open && stream.trail.is_open {
+        if !was_open && stream.trail.is_open() {
             self.connecting -= 1;
             self.opened += 1;
         }
@@ -188,7 +206,7 @@ impl Crew {
     /// The server, or an error, has ended a stream.
     fn ended(&mut self, slot: usize, why: &str) -> Result<()> {
         let Some(stream) = self.close(slot)? else { return Ok(()) };
-        let was_open = stream.trail.is_open;
+        let was_open = stream.trail.is_open();
         if was_open {
             self.ledger.closed(why.to_owned());
         } else {
@@ -204,9 +222,12 @@ impl Crew {
     }
 
     fn close(&mut self, slot: usize) -> Result<Option<Stream>> {
-        let Some(mut stream) = self.slots[slot].stream.take() else { return Ok(None) };
+        if !matches!(self.slots[slot], Slot::Open(_)) {
+            return Ok(None);
+        }
+        let Slot::Open(mut stream) = std::mem::take(&mut self.slots[slot]) else { return Ok(None) };
         self.poll.registry().deregister(&mut stream.socket)?;
-        if stream.trail.is_open {
+        if stream.trail.is_open() {
             self.opened -= 1;
         } else {
             self.connecting -= 1;
@@ -221,11 +242,11 @@ impl Crew {
 
     /// For when the stream is opened again.
     fn keep(&mut self, slot: usize, mut trail: Trail) {
-        trail.is_open = false;
+        trail.since = 0;
         if !self.plan.resumes {
             trail.order = Order::from_now();
         }
-        self.slots[slot].trail = Some(trail);
+        self.slots[slot] = Slot::Closed(trail);
     }
 
     fn disconnect(&mut self) -> Result<()> {
@@ -244,7 +265,7 @@ impl Crew {
         while self.churn.take(now) {
             let slot = self.next_churned;
             self.next_churned = (slot + 1) % self.slots.len().max(1);
-            if self.slots[slot].stream.as_ref().is_some_and(|stream| stream.trail.is_open)
+            if self.slots[slot].stream().is_some_and(|stream| stream.trail.is_open())
                 && self.close(slot)?.is_some()
             {
                 self.wait_again(slot, Trail::new(Order::from_now()), 0);
@@ -266,7 +287,7 @@ impl Crew {
                 }
                 Ok(Command::Disconnect) => self.disconnect()?,
                 Ok(Command::Connect) => {
-                    let closed = |slot: &usize| self.slots[*slot].trail.is_some();
+                    let closed = |slot: &usize| matches!(self.slots[*slot], Slot::Closed(_));
                     self.waiting = (0..self.slots.len()).filter(closed).map(|slot| (0, slot)).collect();
                 }
                 Ok(Command::Stall { every }) => {
@@ -295,9 +316,9 @@ impl Crew {
     }
 
     fn mark(&mut self) -> Result<Box<super::tally::Tally>> {
-        let trails = self.slots.iter_mut().filter_map(|slot| Some(&mut slot.stream.as_mut()?.trail));
+        let trails = self.slots.iter_mut().filter_map(|slot| Some(&mut slot.stream()?.trail));
         let least =
-            trails.filter(|trail| trail.is_open).map(|trail| std::mem::take(&mut trail.heartbeats)).min();
+            trails.filter(|trail| trail.is_open()).map(|trail| std::mem::take(&mut trail.heartbeats)).min();
         Ok(Box::new(self.ledger.mark(least)?))
     }
 

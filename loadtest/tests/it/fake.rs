@@ -24,6 +24,10 @@ pub(crate) enum Fault {
     Silent,
     /// Every second stream is accepted and never answered.
     Hang,
+    /// Streams after the first ten get nothing but the first event.
+    Forget,
+    /// Streams after the first ten do not get the first event that is published to them.
+    SkipFirst,
     /// Publishes are accepted and never answered.
     Mute,
 }
@@ -42,6 +46,8 @@ struct Shared {
 #[derive(Default)]
 struct Streams {
     open: Vec<TcpStream>,
+    /// How many events each of them was sent.
+    sent: Vec<u64>,
     /// Kept open, without a byte.
     hung: Vec<TcpStream>,
     asked: usize,
@@ -113,6 +119,7 @@ impl Shared {
             socket.write_all(b"0\r\n\r\n").unwrap();
         } else {
             streams.open.push(socket);
+            streams.sent.push(0);
         }
     }
 
@@ -130,11 +137,14 @@ impl Shared {
         publisher.write_all(b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n").unwrap();
         let data = body.strip_prefix(r#"{"event":"load","data":"#).unwrap().strip_suffix('}').unwrap();
         let whole = chunk(&format!("id: 1-{n}\nevent: load\ndata: {data}\n\n"));
-        let Streams { open, held, .. } = &mut *streams;
+        let Streams { open, sent, held, .. } = &mut *streams;
         for (i, socket) in open.iter_mut().enumerate() {
             let is_first = i == 0;
+            sent[i] += 1;
             let bytes = match self.fault {
                 Fault::Silent => Vec::new(),
+                Fault::Forget if i >= 10 => Vec::new(),
+                Fault::SkipFirst if i >= 10 && sent[i] == 1 => Vec::new(),
                 Fault::Drop(at) if is_first && at == n => Vec::new(),
                 Fault::Repeat(at) if is_first && at == n => whole.repeat(2),
                 Fault::Swap(at) if is_first && at == n => {

@@ -68,6 +68,20 @@ fn each_fault_is_reported_exactly() {
 }
 
 #[test]
+fn streams_that_come_and_go_are_checked_too() {
+    for fault in [Fault::None, Fault::Forget, Fault::SkipFirst] {
+        let fake = Fake::start(fault);
+        // Two crews, which close and open 500 streams a second together.
+        let (success, lines) = play(&fake, "churn --rate 500 --duration 1s --threads 2");
+        let (line, losses) = (&lines[0], &lines[0]["losses"]);
+        assert_eq!(success, fault == Fault::None, "{fault:?} {losses}");
+        assert_eq!(losses["missing"] == 0, fault == Fault::None, "{fault:?} {losses}");
+        let reconnects = line["figures"]["reconnects_per_second"].as_f64().unwrap();
+        assert!((100.0..600.0).contains(&reconnects), "{reconnects}");
+    }
+}
+
+#[test]
 fn a_server_that_fails_is_a_result_and_the_next_scenario_is_played() {
     let fake = Fake::start(Fault::Mute);
     let peer = peer(&fake);
