@@ -129,7 +129,8 @@ impl Crew {
             }
             for event in &events {
                 if event.token() != WAKER {
-                    self.ready(event.token().0, &mut buffer)?;
+                    let is_end = event.is_read_closed() || event.is_error();
+                    self.ready(event.token().0, is_end, &mut buffer)?;
                 }
             }
             self.churn()?;
@@ -177,7 +178,7 @@ impl Crew {
         Ok(())
     }
 
-    fn ready(&mut self, slot: usize, buffer: &mut [u8]) -> Result<()> {
+    fn ready(&mut self, slot: usize, is_end: bool, buffer: &mut [u8]) -> Result<()> {
         if self.is_stalled(slot) {
             return Ok(());
         }
@@ -185,14 +186,18 @@ impl Crew {
         let number = self.plan.streams.start + slot;
         let was_open = stream.trail.is_open();
         let (ledger, template, resumes) = (&mut self.ledger, &self.request, self.plan.resumes);
-        let outcome =
-            stream.ready(|trail| request(template, number, trail, resumes), buffer, &mut |trail, block| {
+        let outcome = stream.ready(
+            is_end,
+            |trail| request(template, number, trail, resumes),
+            buffer,
+            &mut |trail, block| {
                 let now = clock::nanos();
                 if !trail.is_open() {
                     trail.since = now;
                 }
                 ledger.record(number, trail, block, now);
-            });
+            },
+        );
         if !was_open && stream.trail.is_open() {
             self.connecting -= 1;
             self.opened += 1;
@@ -296,7 +301,7 @@ impl Crew {
                     self.stall = every;
                     // Their edges have passed unread.
                     for slot in stalled {
-                        self.ready(slot, buffer)?;
+                        self.ready(slot, true, buffer)?;
                     }
                 }
                 Ok(Command::Churn { per_second }) => self.churn = Ramp::new(Some(per_second), clock::nanos()),

@@ -67,9 +67,11 @@ impl Stream {
         Ok(Self { socket: TcpStream::from_std(socket.into()), phase: Phase::Connecting, trail })
     }
 
-    /// Takes what the socket has, and hands each block on. An error ends the stream, and so does its end.
+    /// Takes what the socket has, and hands each block on. An error ends the stream, and so does its end, which makes no
+    /// edge of its own when it comes with the last bytes: `is_end` says that it may be there.
     pub(super) fn ready(
         &mut self,
+        is_end: bool,
         request: impl FnOnce(&Trail) -> String,
         buffer: &mut [u8],
         sink: &mut impl FnMut(&mut Trail, &Block<'_>),
@@ -98,7 +100,7 @@ impl Stream {
             };
             self.take(&buffer[..length], sink)?;
             // Less than was asked for: the socket is drained, and the next byte makes a new edge.
-            if length < buffer.len() {
+            if length < buffer.len() && !is_end {
                 return Ok(());
             }
         }
@@ -151,7 +153,7 @@ fn contains(haystack: &[u8], needle: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::net::TcpListener;
+    use std::net::{Shutdown, TcpListener};
 
     const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n\
         2e\r\nevent: connection\ndata: {\"status\":\"connect\"}\n\n\r\n\
@@ -184,6 +186,31 @@ mod tests {
         }
         let bytes: Vec<&[u8]> = ANSWER.chunks(1).collect();
         assert_eq!(taken(&bytes), expected);
+    }
+
+    #[test]
+    fn an_end_that_comes_with_the_last_bytes_is_seen() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut stream = Stream::connect(address, None, Trail::new(Order::new())).unwrap();
+        let (mut server, _) = listener.accept().unwrap();
+        server.write_all(b"HTTP/1.1 200 OK\r\n\r\ndata: 1\n\n").unwrap();
+        server.shutdown(Shutdown::Write).unwrap();
+        let (mut buffer, mut blocks) = (vec![0; 1024], 0);
+        let mut outcome = Ok(());
+        // The handshake may not be done at once.
+        for _ in 0..1000 {
+            outcome =
+                stream.ready(true, |_| "GET / HTTP/1.1\r\n\r\n".to_owned(), &mut buffer, &mut |_, _| {
+                    blocks += 1
+                });
+            if outcome.is_err() {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        assert!(outcome.is_err());
+        assert_eq!(blocks, 1);
     }
 
     #[test]

@@ -16,6 +16,8 @@ pub(crate) enum Fault {
     Swap(u64),
     Damage(u64),
     Close(u64),
+    /// It ends with the event, in the same moment.
+    End(u64),
     /// Every second stream is refused.
     Refuse,
     /// The first answer to each publish is 503.
@@ -153,6 +155,11 @@ impl Shared {
                 }
                 Fault::Swap(at) if is_first && at + 1 == n => [&whole[..], held].concat(),
                 Fault::Damage(at) if is_first && at == n => chunk("event: load\ndata: {\"s\":0,\"n\":1}\n\n"),
+                Fault::End(at) if is_first && at == n => {
+                    socket.write_all(&whole).unwrap();
+                    socket.shutdown(Shutdown::Write).unwrap();
+                    Vec::new()
+                }
                 Fault::Close(at) if is_first && at == n => {
                     socket.shutdown(Shutdown::Both).unwrap();
                     Vec::new()

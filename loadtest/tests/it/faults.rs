@@ -49,6 +49,7 @@ fn each_fault_is_reported_exactly() {
         (Fault::Swap(7), "burst", [0, 0, 0, 1, 0, 0, 0]),
         (Fault::Damage(7), "burst", [1, 1, 0, 0, 1, 0, 0]),
         (Fault::Close(7), "broadcast", [15, 0, 0, 0, 0, 1, 0]),
+        (Fault::End(21), "broadcast", [0, 0, 0, 0, 0, 1, 0]),
         (Fault::Refuse, "broadcast", [0, 0, 0, 0, 0, 0, 5]),
         (Fault::Hang, "connect", [0, 0, 0, 0, 0, 0, 5]),
         (Fault::Busy, "ingress16", [0, 0, 0, 0, 0, 0, 0]),
