@@ -186,6 +186,8 @@ impl<'a> Stage<'a> {
             streams: 0..streams,
             follow,
             payload: Some(self.payload),
+            greeting: peer.greeting.clone(),
+            ping: peer.ping.clone(),
             threads: self.options.threads,
             sources: Plan::sources(address, streams, None),
             connecting: self.options.connecting,

@@ -98,6 +98,8 @@ fn plan(options: &SwarmOptions) -> Plan {
         streams: options.first..options.first + options.streams,
         follow: options.group.map_or(Follow::One, Follow::Groups),
         payload: options.payload,
+        greeting: None,
+        ping: None,
         threads: options.threads,
         sources: Plan::sources(address, options.streams, options.sources.map(usize::from)),
         connecting: options.connecting,
