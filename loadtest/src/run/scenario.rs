@@ -213,11 +213,11 @@ fn slow(stage: &mut Stage<'_>, streams: usize, rate: f64, events: u64) -> Result
     let before = stage.publish(course)?;
     stage.set("p99_before_ms", before.tally.latency.times()?.millis(0.99));
     stage.rest();
-    let memory = stage.memory()?;
+    stage.begin_growth()?;
     stage.command(Command::Stall { every: STALLED })?;
     let measured = stage.publish_stalled(course, streams.div_ceil(STALLED) as u64)?;
     stage.set_delivery(&measured)?;
-    stage.set("memory_growth_bytes", stage.memory()? as f64 - memory as f64);
+    stage.set_growth()?;
     stage.command(Command::Stall { every: 0 })?;
     stage.wait_received()
 }
@@ -275,9 +275,9 @@ fn soak(stage: &mut Stage<'_>, streams: usize, time: Duration) -> Result<()> {
     stage.open(Audience::All, streams)?;
     stage.publish(Course::warm_up(WARM_UP))?;
     stage.rest();
-    let memory = stage.memory()?;
+    stage.begin_growth()?;
     let measured = stage.publish(Course::measured(Pace::Rate(1.0), time.as_secs().max(1)))?;
     stage.rest();
-    stage.set("memory_growth_bytes", stage.memory()? as f64 - memory as f64);
+    stage.set_growth()?;
     stage.set_delivery(&measured)
 }

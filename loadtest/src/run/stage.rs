@@ -53,6 +53,8 @@ pub(super) struct Stage<'a> {
     /// Of the server before the first stream, in bytes.
     memory_before: u64,
     kernel_before: u64,
+    /// Of the server and of the kernel when a step began, in bytes.
+    growth_from: (u64, u64),
 }
 
 /// How one step publishes.
@@ -113,6 +115,7 @@ impl<'a> Stage<'a> {
             reached: None,
             memory_before,
             kernel_before: usage::kernel_memory()?,
+            growth_from: (0, 0),
         })
     }
 
@@ -136,8 +139,20 @@ impl<'a> Stage<'a> {
         Cpu::of(&own.into_iter().filter(|pid| !servers.contains(pid)).collect::<Vec<_>>())
     }
 
-    pub(super) fn memory(&self) -> Result<u64> {
-        usage::pss(&self.server.pids())
+    /// The memory of the server and of the kernel from here on is growth.
+    pub(super) fn begin_growth(&mut self) -> Result<()> {
+        self.growth_from = (usage::pss(&self.server.pids())?, usage::kernel_memory()?);
+        Ok(())
+    }
+
+    pub(super) fn set_growth(&mut self) -> Result<()> {
+        let (server, kernel) = self.growth_from;
+        self.set("kernel_growth_bytes", usage::kernel_memory()? as f64 - kernel as f64);
+        let pids = self.server.pids();
+        if !pids.is_empty() {
+            self.set("memory_growth_bytes", usage::pss(&pids)? as f64 - server as f64);
+        }
+        Ok(())
     }
 
     /// Opens the streams and measures that.
@@ -211,7 +226,7 @@ impl<'a> Stage<'a> {
             return Ok(());
         }
         let opened = self.swarm.as_ref().map_or(0, |swarm| swarm.board().view().opened);
-        let growth = self.memory()? as f64 - self.memory_before as f64;
+        let growth = usage::pss(&self.server.pids())? as f64 - self.memory_before as f64;
         self.set(key, ratio(growth, opened as f64));
         Ok(())
     }
