@@ -51,8 +51,17 @@ pub(crate) fn command(options: &SwarmOptions) -> Result<bool> {
         let view = swarm.board().view();
         bar.set_position(view.opened);
         bar.set_message(format!("{} events, {} refused", view.received, view.refused));
-        if view.unopened(options.streams) <= view.refused {
-            opened_after.get_or_insert_with(|| clock::since(began));
+        if opened_after.is_none() && view.unopened(options.streams) <= view.refused {
+            let time = clock::since(began);
+            opened_after = Some(time);
+            if bar.is_hidden() {
+                eprintln!(
+                    "{} of {} streams open after {:.3} s",
+                    view.opened,
+                    options.streams,
+                    time.as_secs_f64()
+                );
+            }
         }
     }
     bar.finish_and_clear();
