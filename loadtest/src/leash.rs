@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::env;
-use std::ffi::OsString;
+use std::io::ErrorKind;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{self, Command};
@@ -28,5 +28,11 @@ pub(crate) fn tie(options: &LeashOptions) -> Result<Infallible> {
     ensure!(parent == Some(options.parent), "the parent is gone");
     let [program, arguments @ ..] = &*options.command else { unreachable!("an option that is required") };
     let error = Command::new(program).args(arguments).exec();
-    Err(Error::from(error)).with_context(|| format!("cannot run {}", OsString::from(program).display()))
+    let hint = match error.kind() {
+        ErrorKind::NotFound => {
+            ": those of this repository are made by `cargo build --release --workspace --examples`, others are to be on the path"
+        }
+        _ => "",
+    };
+    Err(Error::from(error)).with_context(|| format!("cannot run {}{hint}", program.display()))
 }

@@ -94,10 +94,9 @@ impl Peer {
     /// `floor` or `fanfare`.
     pub(crate) fn built_in(name: &str) -> Result<Self> {
         let peers: Vec<Self> = BUILT_IN.into_iter().map(str::parse).collect::<Result<_>>()?;
-        peers
-            .into_iter()
-            .find(|peer| peer.name == name)
-            .with_context(|| format!("no server called {name:?} here"))
+        peers.into_iter().find(|peer| peer.name == name).with_context(|| {
+            format!("no server called {name:?} is known: floor and fanfare are, and --peer reads files")
+        })
     }
 }
 

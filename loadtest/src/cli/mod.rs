@@ -10,8 +10,9 @@ use std::time::Duration;
 use clap::{ArgGroup, Args, Parser, Subcommand};
 
 use crate::endpoint::Endpoint;
+use crate::peer::Peer;
 use crate::run::{Scenario, TABLE};
-use value::{at_least_one, duration, header, rate};
+use value::{at_least_one, built_in, duration, header, payload, peer, rate};
 
 #[derive(Parser)]
 #[command(about, version)]
@@ -24,11 +25,13 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Open streams on a server, read them, and check what comes
     Swarm(SwarmOptions),
-    /// Publish to a server: as fast as acknowledged, or at a rate
+    /// Publish to a server: as fast as acknowledged, or at a rate. Events are numbered from 1, so that a swarm that has heard
+    /// one publisher takes the events of the next for repeats
     Publish(PublishOptions),
     /// Serve the bare limit: a fixed head, and one bare `send` for each event and stream
     Floor(FloorOptions),
     /// Play scenarios on the floor and on servers in turns, and print medians and ratios
+    #[command(after_help = scenarios_help())]
     Run(RunOptions),
     /// Tables and a page with charts from the results of runs
     Report(ReportOptions),
@@ -73,7 +76,7 @@ pub(crate) struct SwarmOptions {
     #[arg(long)]
     pub(crate) reconnect: bool,
     /// Bytes that the data of every event has; other events are damage [default: events of others are only counted]
-    #[arg(long, value_name = "BYTES")]
+    #[arg(long, value_name = "BYTES", value_parser = payload)]
     pub(crate) payload: Option<usize>,
     /// Stop after so long [default: on Ctrl-C]
     #[arg(long, value_name = "TIME", value_parser = duration)]
@@ -123,7 +126,7 @@ pub(crate) struct PublishOptions {
     #[arg(long, value_name = "TIME", group = "end", value_parser = duration)]
     pub(crate) duration: Option<Duration>,
     /// Bytes of an event's data
-    #[arg(long, value_name = "BYTES", default_value_t = 128)]
+    #[arg(long, value_name = "BYTES", default_value_t = 128, value_parser = payload)]
     pub(crate) payload: usize,
     /// Give up when a request has had no answer for so long
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
@@ -149,11 +152,11 @@ pub(crate) struct RunOptions {
     #[arg(value_name = "SCENARIO", required = true, value_parser = scenarios)]
     pub(crate) scenario: Vec<Scenarios>,
     /// A server that is known by name, floor or fanfare [default: both, unless there is a --peer]
-    #[arg(long, value_name = "NAME", value_delimiter = ',')]
-    pub(crate) target: Vec<String>,
+    #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = built_in)]
+    pub(crate) target: Vec<Peer>,
     /// A file that describes another server (again for more); those of known ones are in loadtest/peers
-    #[arg(long, value_name = "FILE")]
-    pub(crate) peer: Vec<PathBuf>,
+    #[arg(long, value_name = "FILE", value_parser = peer)]
+    pub(crate) peer: Vec<Peer>,
     /// More arguments for fanfare, separated by spaces
     #[arg(long, value_name = "ARGS", default_value = "", allow_hyphen_values = true)]
     pub(crate) server_args: String,
@@ -179,7 +182,7 @@ pub(crate) struct RunOptions {
     #[arg(long, value_name = "R", default_value_t = 10.0, value_parser = rate)]
     pub(crate) rate: f64,
     /// Bytes of an event's data
-    #[arg(long, value_name = "BYTES", default_value_t = 128)]
+    #[arg(long, value_name = "BYTES", default_value_t = 128, value_parser = payload)]
     pub(crate) payload: usize,
     /// How long the scenarios last that have no number of events
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
@@ -215,6 +218,29 @@ pub(crate) struct LeashOptions {
 /// What a name on the command line stands for.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Scenarios(Vec<Scenario>);
+
+fn scenarios_help() -> String {
+    use clap::ValueEnum as _;
+    let line = |value: clap::builder::PossibleValue| {
+        format!(
+            "  {:<11} {}\n",
+            value.get_name(),
+            value.get_help().map(ToString::to_string).unwrap_or_default()
+        )
+    };
+    let lines: String =
+        Scenario::value_variants().iter().filter_map(Scenario::to_possible_value).map(line).collect();
+    format!("Scenarios:\n{lines}\n{GOALS}")
+}
+
+/// One command for each goal that performance has.
+const GOALS: &str = "\
+Goals:
+  CPU of a delivery, to the floor's     loadtest run broadcast burst --server-args '--workers 1'
+  its growth with the streams           loadtest run broadcast user --streams 1000,5000,19000
+  what slow clients cost the others     loadtest run slow --rate 5 --target fanfare
+  how soon a herd is current again      loadtest run herd --target fanfare
+  the README's table, with a peer       loadtest run table --target floor,fanfare --peer loadtest/peers/axum.toml";
 
 fn scenarios(name: &str) -> Result<Scenarios, String> {
     use clap::ValueEnum as _;

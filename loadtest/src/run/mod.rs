@@ -144,13 +144,7 @@ fn play(options: &RunOptions, piece: &Piece, target: &Target, stop: &Stop) -> Re
 
 /// Those that are named, and those of files.
 fn targets(options: &RunOptions) -> Result<Vec<Target>> {
-    let mut peers = Vec::new();
-    for name in &options.target {
-        peers.push(Peer::built_in(name)?);
-    }
-    for path in &options.peer {
-        peers.push(Peer::read(path)?);
-    }
+    let mut peers = [&options.target[..], &options.peer].concat();
     if peers.is_empty() {
         peers = vec![Peer::built_in("floor")?, Peer::built_in("fanfare")?];
     }

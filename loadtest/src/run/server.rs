@@ -2,7 +2,7 @@
 
 use std::env;
 use std::io::Read as _;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs as _};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, ToSocketAddrs as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
@@ -10,6 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::clock;
 use crate::leash;
@@ -20,6 +21,7 @@ use crate::usage;
 /// Until a server accepts connections.
 const START_AT_MOST: Duration = Duration::from_secs(10);
 const ASK_AGAIN: Duration = Duration::from_millis(10);
+const PROBE_SOURCE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 251);
 /// Of what a server that fails says, so many bytes are told.
 const COMPLAINT_AT_MOST: u64 = 1000;
 /// Between a server's end and the end of what it said.
@@ -65,7 +67,7 @@ impl Server {
 
     fn wait_accepting(&mut self, stop: &Stop, complaint: Option<Receiver<String>>) -> Result<()> {
         let begin = clock::now();
-        while TcpStream::connect(self.address).is_err() {
+        while !is_accepting(self.address) {
             if let Some(child) = &mut self.child
                 && let Some(status) = child.try_wait()?
             {
@@ -93,6 +95,19 @@ impl Drop for Server {
             let _ = child.wait();
         }
     }
+}
+
+/// To this machine it connects from an address that no server has: to a free port from the same address, a connection
+/// can meet itself.
+fn is_accepting(address: SocketAddr) -> bool {
+    let connect = || -> std::io::Result<()> {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        if address.ip() == Ipv4Addr::LOCALHOST {
+            socket.bind(&SocketAddr::from((PROBE_SOURCE, 0)).into())?;
+        }
+        socket.connect(&address.into())
+    };
+    connect().is_ok()
 }
 
 /// How what a server writes on its standard error begins, told once it has ended. The rest is read, too, or a server
