@@ -210,14 +210,17 @@ fn slow(stage: &mut Stage<'_>, streams: usize, rate: f64, events: u64) -> Result
     stage.open(Audience::All, streams)?;
     stage.publish(Course::warm_up(WARM_UP))?;
     let course = Course::measured(Pace::Rate(rate), events);
+    stage.rest();
+    stage.begin_growth()?;
     let before = stage.publish(course)?;
     stage.set("p99_before_ms", before.tally.latency.times()?.millis(0.99));
     stage.rest();
+    stage.set_growth("memory_growth_before_bytes", "kernel_growth_before_bytes")?;
     stage.begin_growth()?;
     stage.command(Command::Stall { every: STALLED })?;
     let measured = stage.publish_stalled(course, streams.div_ceil(STALLED) as u64)?;
     stage.set_delivery(&measured)?;
-    stage.set_growth()?;
+    stage.set_growth("memory_growth_bytes", "kernel_growth_bytes")?;
     stage.command(Command::Stall { every: 0 })?;
     stage.wait_received()
 }
@@ -278,6 +281,6 @@ fn soak(stage: &mut Stage<'_>, streams: usize, time: Duration) -> Result<()> {
     stage.begin_growth()?;
     let measured = stage.publish(Course::measured(Pace::Rate(1.0), time.as_secs().max(1)))?;
     stage.rest();
-    stage.set_growth()?;
+    stage.set_growth("memory_growth_bytes", "kernel_growth_bytes")?;
     stage.set_delivery(&measured)
 }

@@ -145,12 +145,12 @@ impl<'a> Stage<'a> {
         Ok(())
     }
 
-    pub(super) fn set_growth(&mut self) -> Result<()> {
+    pub(super) fn set_growth(&mut self, of_server: &str, of_kernel: &str) -> Result<()> {
         let (server, kernel) = self.growth_from;
-        self.set("kernel_growth_bytes", usage::kernel_memory()? as f64 - kernel as f64);
+        self.set(of_kernel, usage::kernel_memory()? as f64 - kernel as f64);
         let pids = self.server.pids();
         if !pids.is_empty() {
-            self.set("memory_growth_bytes", usage::pss(&pids)? as f64 - server as f64);
+            self.set(of_server, usage::pss(&pids)? as f64 - server as f64);
         }
         Ok(())
     }
