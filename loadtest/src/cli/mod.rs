@@ -72,7 +72,7 @@ pub(crate) struct SwarmOptions {
     /// New connections a second [default: as fast as they open]
     #[arg(long, value_name = "R", value_parser = rate)]
     pub(crate) ramp: Option<f64>,
-    /// Open again, after a second and with the last id, what the server ends
+    /// Open again, after a second and with the last id, what the server ends, and try again what it refuses
     #[arg(long)]
     pub(crate) reconnect: bool,
     /// Bytes that the data of every event has; other events are damage [default: events of others are only counted]

@@ -156,24 +156,18 @@ impl Crew {
     fn open(&mut self, slot: usize) -> Result<()> {
         let number = self.plan.streams.start + slot;
         let trail = match std::mem::take(&mut self.slots[slot]) {
-            Slot::Closed(trail) => {
-                self.ledger.reopened();
-                trail
-            }
+            Slot::Closed(trail) => trail,
             _ if self.plan.is_first => Trail::new(Order::new()),
             _ => Trail::new(Order::from_now()),
         };
-        match Stream::connect(self.plan.address, self.plan.source(number), trail) {
-            Ok(mut stream) => {
+        match Stream::dial(self.plan.address, self.plan.source(number)) {
+            Ok(mut socket) => {
                 let interest = Interest::READABLE | Interest::WRITABLE;
-                self.poll.registry().register(&mut stream.socket, Token(slot), interest)?;
-                self.slots[slot] = Slot::Open(stream);
+                self.poll.registry().register(&mut socket, Token(slot), interest)?;
+                self.slots[slot] = Slot::Open(Stream::new(socket, trail));
                 self.connecting += 1;
             }
-            Err(error) => {
-                self.refused += 1;
-                self.ledger.refused(format!("{error:#}"));
-            }
+            Err(error) => self.lost(slot, trail, &format!("{error:#}")),
         }
         Ok(())
     }
@@ -201,6 +195,9 @@ impl Crew {
         if !was_open && stream.trail.is_open() {
             self.connecting -= 1;
             self.opened += 1;
+            if stream.trail.is_again {
+                self.ledger.reopened();
+            }
         }
         match outcome {
             Ok(()) => Ok(()),
@@ -210,20 +207,23 @@ impl Crew {
 
     /// The server, or an error, has ended a stream.
     fn ended(&mut self, slot: usize, why: &str) -> Result<()> {
-        let Some(stream) = self.close(slot)? else { return Ok(()) };
-        let was_open = stream.trail.is_open();
-        if was_open {
-            self.ledger.closed(why.to_owned());
-        } else {
-            self.refused += 1;
-            self.ledger.refused(why.to_owned());
-        }
-        if was_open && !self.plan.reopens {
-            self.ended += 1;
-        } else if was_open {
-            self.wait_again(slot, stream.trail, clock::nanos() + REOPEN_AFTER);
+        if let Some(stream) = self.close(slot)? {
+            self.lost(slot, stream.trail, why);
         }
         Ok(())
+    }
+
+    fn lost(&mut self, slot: usize, trail: Trail, why: &str) {
+        let was_open = trail.is_open();
+        match was_open {
+            true => self.ledger.closed(why.to_owned()),
+            false => self.ledger.refused(why.to_owned()),
+        }
+        match was_open {
+            _ if self.plan.reopens => self.wait_again(slot, trail, clock::nanos() + REOPEN_AFTER),
+            true => self.ended += 1,
+            false => self.refused += 1,
+        }
     }
 
     fn close(&mut self, slot: usize) -> Result<Option<Stream>> {
@@ -247,7 +247,7 @@ impl Crew {
 
     /// For when the stream is opened again.
     fn keep(&mut self, slot: usize, mut trail: Trail) {
-        trail.since = 0;
+        (trail.since, trail.is_again) = (0, true);
         if !self.plan.resumes {
             trail.order = Order::from_now();
         }

@@ -30,6 +30,8 @@ pub(super) struct Trail {
     /// When it got its first event, in nanoseconds; 0 until then.
     pub(super) since: u64,
     pub(super) heartbeats: u32,
+    /// It was closed before.
+    pub(super) is_again: bool,
 }
 
 enum Phase {
@@ -42,7 +44,7 @@ enum Phase {
 
 impl Trail {
     pub(super) fn new(order: Order) -> Self {
-        Self { order, id: Vec::new(), since: 0, heartbeats: 0 }
+        Self { order, id: Vec::new(), since: 0, heartbeats: 0, is_again: false }
     }
 
     pub(super) fn is_open(&self) -> bool {
@@ -51,8 +53,13 @@ impl Trail {
 }
 
 impl Stream {
+    /// One that waits for its connection.
+    pub(super) fn new(socket: TcpStream, trail: Trail) -> Self {
+        Self { socket, phase: Phase::Connecting, trail }
+    }
+
     /// Begins a connection from `source`, or from where the kernel chooses.
-    pub(super) fn connect(to: SocketAddr, source: Option<Ipv4Addr>, trail: Trail) -> Result<Self> {
+    pub(super) fn dial(to: SocketAddr, source: Option<Ipv4Addr>) -> Result<TcpStream> {
         let socket = Socket::new(Domain::for_address(to), Type::STREAM, Some(Protocol::TCP))?;
         socket.set_nonblocking(true)?;
         // Closed by a reset, a stream leaves no TIME_WAIT behind that holds its port for the next one.
@@ -64,7 +71,7 @@ impl Stream {
             Err(error) if error.raw_os_error() != Some(EINPROGRESS) => return Err(error.into()),
             _ => {}
         }
-        Ok(Self { socket: TcpStream::from_std(socket.into()), phase: Phase::Connecting, trail })
+        Ok(TcpStream::from_std(socket.into()))
     }
 
     /// Takes what the socket has, and hands each block on. An error ends the stream, and so does its end, which makes no
@@ -162,7 +169,7 @@ mod tests {
     fn stream() -> Stream {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let mut stream = Stream::connect(address, None, Trail::new(Order::new())).unwrap();
+        let mut stream = Stream::new(Stream::dial(address, None).unwrap(), Trail::new(Order::new()));
         stream.phase = Phase::Head(Vec::new());
         stream
     }
@@ -192,7 +199,7 @@ mod tests {
     fn an_end_that_comes_with_the_last_bytes_is_seen() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let mut stream = Stream::connect(address, None, Trail::new(Order::new())).unwrap();
+        let mut stream = Stream::new(Stream::dial(address, None).unwrap(), Trail::new(Order::new()));
         let (mut server, _) = listener.accept().unwrap();
         server.write_all(b"HTTP/1.1 200 OK\r\n\r\ndata: 1\n\n").unwrap();
         server.shutdown(Shutdown::Write).unwrap();

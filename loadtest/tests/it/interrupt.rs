@@ -80,6 +80,28 @@ fn a_server_ends_with_the_load_tester_however_that_ends() {
 }
 
 #[test]
+fn a_swarm_comes_back_to_a_server_that_was_away() {
+    let floor = Floor::start(1);
+    let address = floor.url.trim_start_matches("http://").trim_end_matches("/api/sse").to_owned();
+    let mut command =
+        loadtest(&format!("swarm --json --reconnect --streams 20 --duration 60s --url {}", floor.url));
+    let child = command.process_group(0).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let has_streams = |floor: &Floor| fs::read_dir(format!("/proc/{}/fd", floor.pid())).unwrap().count() > 25;
+    wait_until("20 streams", || has_streams(&floor));
+    drop(floor);
+    // The first attempt to open again, a second later, finds nobody.
+    thread::sleep(Duration::from_millis(1500));
+    let floor = Floor::listen(&address, 1);
+    wait_until("20 streams again", || has_streams(&floor));
+    // Accepted, but the last of them may not have been answered.
+    thread::sleep(Duration::from_millis(200));
+    interrupt(&child);
+    let summary = summary(&child.wait_with_output().unwrap());
+    assert_eq!((&summary["opened"], &summary["losses"]["closed"]), (&json!(20), &json!(20)), "{summary}");
+    assert!(summary["losses"]["refused"].as_u64() >= Some(20), "{summary}");
+}
+
+#[test]
 fn processes_of_a_swarm_give_what_they_have() {
     let floor = Floor::start(1);
     let line = format!(
