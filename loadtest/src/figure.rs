@@ -71,7 +71,7 @@ pub(crate) const FIGURES: &[Figure] = &[
         has_ratio: false,
     }),
     higher("reconnects_per_second", "reconnects/s", 0),
-    lower("reconnect_cpu_us", "server CPU per reconnect, µs", 1),
+    lower("reconnect_cpu_us", "server CPU per reconnect, with what it missed, µs", 1),
     alone(lower("busy", "publishes answered 429 or 503", 0)),
 ];
 

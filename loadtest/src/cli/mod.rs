@@ -113,7 +113,7 @@ pub(crate) struct PublishOptions {
     /// Requests without an answer on one connection; with more than one, too, a server that is busy ends the run
     #[arg(long, value_name = "N", group = "pace", default_value_t = 1, value_parser = at_least_one)]
     pub(crate) window: usize,
-    /// Connections; each series keeps to one
+    /// Connections; each series keeps to one, unless it is the only one: then its events may overtake each other
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = at_least_one)]
     pub(crate) connections: usize,
     /// Events in one request, a body each, as lines

@@ -1,6 +1,7 @@
 //! Scenarios, each played in turns on several servers over several rounds: only figures of one run on one machine are
 //! worth comparing.
 
+mod figures;
 mod scenario;
 mod server;
 mod stage;

@@ -5,7 +5,8 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use clap::ValueEnum;
 
-use super::stage::{Audience, Course, Stage, ratio};
+use super::figures::ratio;
+use super::stage::{Audience, Course, Stage};
 use crate::cli::RunOptions;
 use crate::clock;
 use crate::peer::Peer;
