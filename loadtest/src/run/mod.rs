@@ -76,7 +76,7 @@ fn play_all(
     let (run, machine) = (clock::unix_seconds(), Machine::this());
     for piece in pieces {
         for round in 1..=options.rounds {
-            for target in targets {
+            for target in in_turn(targets, round) {
                 let name = &target.peer.name;
                 if let Some(why) = piece.scenario.excludes(&target.peer) {
                     bar.suspend(|| eprintln!("{}: {name} takes no part: {why}", piece.name));
@@ -107,6 +107,15 @@ fn play_all(
         }
     }
     Ok(())
+}
+
+/// Every second round goes backwards, so that none has always the same before it.
+fn in_turn(targets: &[Target], round: usize) -> Vec<&Target> {
+    let mut all: Vec<&Target> = targets.iter().collect();
+    if round.is_multiple_of(2) {
+        all.reverse();
+    }
+    all
 }
 
 fn play(options: &RunOptions, piece: &Piece, target: &Target, stop: &Stop) -> Result<Outcome> {
