@@ -45,7 +45,7 @@ pub(crate) enum Command {
 
 #[derive(Args)]
 pub(crate) struct SwarmOptions {
-    /// The event stream; `{n}` is the number of the stream, also `{n/10}` and `{n%10}`
+    /// The event stream; an `n` in braces is the number of the stream, `{n/10}` and `{n%10}` are made from it
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:3000/api/sse")]
     pub(crate) url: Endpoint,
     /// A field of the request, with the same placeholders (again for more)
@@ -93,7 +93,7 @@ pub(crate) struct SwarmOptions {
 #[command(group = ArgGroup::new("pace").multiple(false))]
 #[command(group = ArgGroup::new("end").multiple(false))]
 pub(crate) struct PublishOptions {
-    /// Where one publishes; `{n}` is the number of the series, also `{n/10}` and `{n%10}`
+    /// Where one publishes; an `n` in braces is the number of the series, `{n/10}` and `{n%10}` are made from it
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:3000/api/sse/events")]
     pub(crate) url: Endpoint,
     #[arg(long, default_value = "POST")]
@@ -101,7 +101,7 @@ pub(crate) struct PublishOptions {
     /// A field of the request (again for more)
     #[arg(long, value_name = "NAME: VALUE", value_parser = header, default_value = "Content-Type: application/json")]
     pub(crate) header: Vec<String>,
-    /// The body; `{data}` is the event's data, `{data:form}` the same percent-encoded, `{n}` as in the URL
+    /// The body; `{data}` is the event's data, `{data:form}` the same percent-encoded, the number as in the URL
     #[arg(long, value_name = "TEXT", default_value = r#"{"event":"load","data":{data}}"#)]
     pub(crate) body: String,
     /// Series of events, in turn, each numbered by itself: as many as there are users or topics
@@ -282,6 +282,15 @@ mod tests {
     #[test]
     fn definition() {
         Cli::command().debug_assert();
+    }
+
+    /// In a help text `{n}` is a line break to clap.
+    #[test]
+    fn help_shows_its_placeholders() {
+        for command in Cli::command().get_subcommands_mut() {
+            let help = command.render_long_help().to_string();
+            assert!(help.lines().all(|line| !line.ends_with('`')), "{help}");
+        }
     }
 
     #[test]
