@@ -66,7 +66,8 @@ pub(crate) fn command(options: &SwarmOptions) -> Result<bool> {
     }
     bar.finish_and_clear();
     let view = swarm.board().view();
-    let cpu = servers.as_deref().map(Cpu::of).transpose()?;
+    // Of a server that has ended there is nothing to tell; of its streams there is.
+    let cpu = servers.as_deref().and_then(|pids| Cpu::of(pids).ok());
     let connect_seconds = opened_after.unwrap_or_else(|| clock::since(began)).as_secs_f64();
     let tally = swarm.finish()?;
     let mut losses = Losses { missing: tally.losses.gaps, ..tally.losses.clone() };
@@ -88,7 +89,7 @@ pub(crate) fn command(options: &SwarmOptions) -> Result<bool> {
         p99_ms: times.millis(0.99),
         max_ms: times.max_millis(),
         server_cpu_seconds: cpu.zip(before).map(|(now, before)| now.since(&before).as_secs_f64()),
-        server_bytes: servers.as_deref().map(usage::pss).transpose()?,
+        server_bytes: servers.as_deref().and_then(|pids| usage::pss(pids).ok()),
         losses,
         stopped: stop.reason().filter(|_| stop.is_interrupted()),
     };

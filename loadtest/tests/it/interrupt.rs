@@ -83,8 +83,10 @@ fn a_server_ends_with_the_load_tester_however_that_ends() {
 fn a_swarm_comes_back_to_a_server_that_was_away() {
     let floor = Floor::start(1);
     let address = floor.url.trim_start_matches("http://").trim_end_matches("/api/sse").to_owned();
-    let mut command =
-        loadtest(&format!("swarm --json --reconnect --streams 20 --duration 60s --url {}", floor.url));
+    // The process that it measures ends, too, which is no reason to keep its results.
+    let (url, pid) = (&floor.url, floor.pid());
+    let args = format!("swarm --json --reconnect --streams 20 --duration 60s --url {url} --pid {pid}");
+    let mut command = loadtest(&args);
     let child = command.process_group(0).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let has_streams = |floor: &Floor| fs::read_dir(format!("/proc/{}/fd", floor.pid())).unwrap().count() > 25;
     wait_until("20 streams", || has_streams(&floor));
