@@ -58,6 +58,9 @@ pub(crate) const FIGURES: &[Figure] = &[
     higher("events_per_second", "events/s", 0),
     lower("event_cpu_us", "server CPU per event, µs", 2),
     alone(lower("memory_growth_bytes", "growth of the server's memory, B (PSS)", 0)),
+    alone(lower("memory_growth_before_bytes", "the same before, with all reading, B", 0)),
+    alone(lower("kernel_growth_bytes", "growth of the kernel's memory, B", 0)),
+    alone(lower("kernel_growth_before_bytes", "the same before, with all reading, B", 0)),
     alone(lower("catch_up_seconds", "seconds until all streams were current again", 2)),
     lower("heartbeat_cpu_us", "server CPU per heartbeat, µs", 2),
     alone(Figure {
@@ -68,7 +71,7 @@ pub(crate) const FIGURES: &[Figure] = &[
         has_ratio: false,
     }),
     higher("reconnects_per_second", "reconnects/s", 0),
-    lower("reconnect_cpu_us", "server CPU per reconnect, µs", 1),
+    lower("reconnect_cpu_us", "server CPU per reconnect, with what it missed, µs", 1),
     alone(lower("busy", "publishes answered 429 or 503", 0)),
 ];
 

@@ -14,6 +14,7 @@
 //! - `result`, `figure`, `latency`: what a run writes down. `report`: tables and charts of it.
 //! - `payload`, `template`: what is in an event, and in a request.
 //! - `http`, `sse`: the client's side of the protocol, fed at any cut.
+//! - `leash`: processes that end with this one.
 //! - `usage`, `machine`: what `/proc` says about processes and about this machine.
 
 mod cli;
@@ -23,6 +24,7 @@ mod figure;
 mod floor;
 mod http;
 mod latency;
+mod leash;
 mod machine;
 mod payload;
 mod peer;
@@ -67,5 +69,6 @@ fn run(command: Command) -> Result<bool> {
         Command::Run(options) => run::command(&options),
         Command::Report(options) => report::command(&options),
         Command::Crew => swarm::serve_crews().map(|()| true),
+        Command::Leash(options) => leash::tie(&options).map(|never| match never {}),
     }
 }

@@ -34,6 +34,10 @@ pub(crate) struct Peer {
     /// Fields of every stream's request.
     #[serde(default)]
     pub(crate) stream_headers: Vec<String>,
+    /// How the data begins of an event with which it greets each stream, other than one called `connection`.
+    pub(crate) greeting: Option<String>,
+    /// The data of its heartbeats, where they are neither comments nor events called `ping`.
+    pub(crate) ping: Option<String>,
     /// It honours `Last-Event-ID`.
     #[serde(default)]
     pub(crate) resumes: bool,
@@ -90,10 +94,9 @@ impl Peer {
     /// `floor` or `fanfare`.
     pub(crate) fn built_in(name: &str) -> Result<Self> {
         let peers: Vec<Self> = BUILT_IN.into_iter().map(str::parse).collect::<Result<_>>()?;
-        peers
-            .into_iter()
-            .find(|peer| peer.name == name)
-            .with_context(|| format!("no server called {name:?} here"))
+        peers.into_iter().find(|peer| peer.name == name).with_context(|| {
+            format!("no server called {name:?} is known: floor and fanfare are, and --peer reads files")
+        })
     }
 }
 

@@ -64,6 +64,14 @@ impl Losses {
         }
     }
 
+    /// Counts streams as refused that were never told so either.
+    pub(crate) fn add_unopened(&mut self, unopened: u64) {
+        if unopened > self.refused {
+            self.refused = unopened;
+            self.trouble.get_or_insert_with(|| "a stream got no first event".to_owned());
+        }
+    }
+
     pub(crate) fn total(&self) -> u64 {
         // What a gap shows is missing, too.
         let Self { refused, closed, missing, repeats, reorders, damaged, .. } = self;

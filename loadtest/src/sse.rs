@@ -7,7 +7,8 @@ use anyhow::{Result, ensure};
 /// Limit of one event with all its fields, in bytes: 4 MiB. More is a stream that never ends its event.
 const MAX_EVENT: usize = 4 * 1024 * 1024;
 
-/// One block of a stream, up to its empty line: an event, or only a comment, or only a field such as `retry`.
+/// One block of a stream, up to its empty line: an event, or only a field such as `retry`; or a comment that stands
+/// before any field, which is a block by itself, since servers send it without an empty line.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Block<'a> {
     pub(crate) event: &'a [u8],
@@ -24,50 +25,49 @@ pub(crate) struct Block<'a> {
 pub(crate) struct EventScanner {
     /// The unfinished block. Empty, without memory of its own, nearly always.
     partial: Vec<u8>,
-    /// The last block ended with a CR: an LF right after it is the rest of that end.
-    after_cr: bool,
 }
 
 impl EventScanner {
-    pub(crate) fn feed(&mut self, mut bytes: &[u8], mut sink: impl FnMut(Block<'_>)) -> Result<()> {
-        if self.after_cr && !bytes.is_empty() {
-            self.after_cr = false;
-            bytes = bytes.strip_prefix(b"\n").unwrap_or(bytes);
-        }
+    pub(crate) fn feed(&mut self, bytes: &[u8], mut sink: impl FnMut(Block<'_>)) -> Result<()> {
         if self.partial.is_empty() {
-            let rest = self.take_blocks(bytes, &mut sink);
+            let rest = take_blocks(bytes, &mut sink);
             self.partial.extend_from_slice(rest);
         } else {
             let mut whole = std::mem::take(&mut self.partial);
             whole.extend_from_slice(bytes);
-            let rest = self.take_blocks(&whole, &mut sink).to_vec();
-            self.partial = rest;
+            self.partial = take_blocks(&whole, &mut sink).to_vec();
         }
         ensure!(self.partial.len() <= MAX_EVENT, "an event of over {MAX_EVENT} bytes");
         Ok(())
     }
+}
 
-    /// Hands on the whole blocks. The bytes of the unfinished one.
-    fn take_blocks<'a>(&mut self, bytes: &'a [u8], sink: &mut impl FnMut(Block<'_>)) -> &'a [u8] {
-        let (mut start, mut at, mut block) = (0, 0, Block::default());
-        while let Some(length) = line_end(&bytes[at..]) {
-            let line = &bytes[at..at + length];
-            let is_cr = bytes[at + length] == b'\r';
-            at += length + 1;
-            if is_cr && bytes.get(at) == Some(&b'\n') {
-                at += 1;
-            } else if is_cr && at == bytes.len() && line.is_empty() {
-                self.after_cr = true;
-            }
-            if line.is_empty() {
+/// Hands on the whole blocks. The bytes of the unfinished one.
+fn take_blocks<'a>(bytes: &'a [u8], sink: &mut impl FnMut(Block<'_>)) -> &'a [u8] {
+    let (mut start, mut at, mut block) = (0, 0, Block::default());
+    while let Some(length) = line_end(&bytes[at..]) {
+        let (at_start, line) = (at, &bytes[at..at + length]);
+        let is_cr = bytes[at + length] == b'\r';
+        at += length + 1;
+        if is_cr && bytes.get(at) == Some(&b'\n') {
+            at += 1;
+        }
+        let is_first = at_start == start;
+        match line.first() {
+            // The LF of a CRLF that came in two reads, or the empty line after a comment.
+            None if is_first => start = at,
+            None => {
                 sink(std::mem::take(&mut block));
                 start = at;
-            } else {
-                block.take_line(line);
             }
+            Some(b':') if is_first => {
+                sink(Block { has_comment: true, ..Block::default() });
+                start = at;
+            }
+            Some(_) => block.take_line(line),
         }
-        &bytes[start..]
     }
+    &bytes[start..]
 }
 
 impl<'a> Block<'a> {
@@ -152,6 +152,15 @@ mod tests {
             let pieces: Vec<&[u8]> = whole.chunks(size).collect();
             assert_eq!(blocks(&pieces), expected(), "pieces of {size}");
         }
+    }
+
+    #[test]
+    fn a_comment_needs_no_empty_line_and_an_empty_line_is_no_block() {
+        let comment = || (String::new(), None, false, None, true);
+        assert_eq!(blocks(&[b":\n"]), [comment()]);
+        assert_eq!(blocks(&[b"\r\n:\r", b"\n", b": x\n\n\n"]), [comment(), comment()]);
+        let seen = blocks(&[b":\ndata: 1\n:\n\n"]);
+        assert_eq!(seen, [comment(), (String::new(), Some("1".to_owned()), false, None, true)]);
     }
 
     #[test]

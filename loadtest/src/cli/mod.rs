@@ -2,6 +2,7 @@
 
 mod value;
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,8 +10,9 @@ use std::time::Duration;
 use clap::{ArgGroup, Args, Parser, Subcommand};
 
 use crate::endpoint::Endpoint;
+use crate::peer::Peer;
 use crate::run::{Scenario, TABLE};
-use value::{at_least_one, duration, header, rate};
+use value::{at_least_one, built_in, duration, header, payload, peer, rate};
 
 #[derive(Parser)]
 #[command(about, version)]
@@ -23,22 +25,27 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Open streams on a server, read them, and check what comes
     Swarm(SwarmOptions),
-    /// Publish to a server: as fast as acknowledged, or at a rate
+    /// Publish to a server: as fast as acknowledged, or at a rate. Events are numbered from 1, so that a swarm that has heard
+    /// one publisher takes the events of the next for repeats
     Publish(PublishOptions),
     /// Serve the bare limit: a fixed head, and one bare `send` for each event and stream
     Floor(FloorOptions),
     /// Play scenarios on the floor and on servers in turns, and print medians and ratios
+    #[command(after_help = scenarios_help())]
     Run(RunOptions),
     /// Tables and a page with charts from the results of runs
     Report(ReportOptions),
     /// A part of a swarm that needs more descriptors than one process has
     #[command(hide = true)]
     Crew,
+    /// Become a program that ends with the process that started it
+    #[command(hide = true)]
+    Leash(LeashOptions),
 }
 
 #[derive(Args)]
 pub(crate) struct SwarmOptions {
-    /// The event stream; `{n}` is the number of the stream, also `{n/10}` and `{n%10}`
+    /// The event stream; an `n` in braces is the number of the stream, `{n/10}` and `{n%10}` are made from it
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:3000/api/sse")]
     pub(crate) url: Endpoint,
     /// A field of the request, with the same placeholders (again for more)
@@ -65,11 +72,11 @@ pub(crate) struct SwarmOptions {
     /// New connections a second [default: as fast as they open]
     #[arg(long, value_name = "R", value_parser = rate)]
     pub(crate) ramp: Option<f64>,
-    /// Open again, after a second and with the last id, what the server ends
+    /// Open again, after a second and with the last id, what the server ends, and try again what it refuses
     #[arg(long)]
     pub(crate) reconnect: bool,
     /// Bytes that the data of every event has; other events are damage [default: events of others are only counted]
-    #[arg(long, value_name = "BYTES")]
+    #[arg(long, value_name = "BYTES", value_parser = payload)]
     pub(crate) payload: Option<usize>,
     /// Stop after so long [default: on Ctrl-C]
     #[arg(long, value_name = "TIME", value_parser = duration)]
@@ -86,7 +93,7 @@ pub(crate) struct SwarmOptions {
 #[command(group = ArgGroup::new("pace").multiple(false))]
 #[command(group = ArgGroup::new("end").multiple(false))]
 pub(crate) struct PublishOptions {
-    /// Where one publishes; `{n}` is the number of the series, also `{n/10}` and `{n%10}`
+    /// Where one publishes; an `n` in braces is the number of the series, `{n/10}` and `{n%10}` are made from it
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:3000/api/sse/events")]
     pub(crate) url: Endpoint,
     #[arg(long, default_value = "POST")]
@@ -94,19 +101,19 @@ pub(crate) struct PublishOptions {
     /// A field of the request (again for more)
     #[arg(long, value_name = "NAME: VALUE", value_parser = header, default_value = "Content-Type: application/json")]
     pub(crate) header: Vec<String>,
-    /// The body; `{data}` is the event's data, `{data:form}` the same percent-encoded, `{n}` as in the URL
+    /// The body; `{data}` is the event's data, `{data:form}` the same percent-encoded, the number as in the URL
     #[arg(long, value_name = "TEXT", default_value = r#"{"event":"load","data":{data}}"#)]
     pub(crate) body: String,
     /// Series of events, in turn, each numbered by itself: as many as there are users or topics
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = at_least_one)]
     pub(crate) series: usize,
-    /// Events a second, in an open loop: latency counts from when an event was due
+    /// Events a second, in an open loop: latency counts from when an event was due; a server that is busy ends the run
     #[arg(long, value_name = "R", group = "pace", value_parser = rate)]
     pub(crate) rate: Option<f64>,
-    /// Requests without an answer on one connection; with more than one, a server that is busy ends the run
+    /// Requests without an answer on one connection; with more than one, too, a server that is busy ends the run
     #[arg(long, value_name = "N", group = "pace", default_value_t = 1, value_parser = at_least_one)]
     pub(crate) window: usize,
-    /// Connections; each series keeps to one
+    /// Connections; each series keeps to one, unless it is the only one: then its events may overtake each other
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = at_least_one)]
     pub(crate) connections: usize,
     /// Events in one request, a body each, as lines
@@ -119,8 +126,11 @@ pub(crate) struct PublishOptions {
     #[arg(long, value_name = "TIME", group = "end", value_parser = duration)]
     pub(crate) duration: Option<Duration>,
     /// Bytes of an event's data
-    #[arg(long, value_name = "BYTES", default_value_t = 128)]
+    #[arg(long, value_name = "BYTES", default_value_t = 128, value_parser = payload)]
     pub(crate) payload: usize,
+    /// Give up when a request has had no answer for so long
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
+    pub(crate) patience: Duration,
     /// One line of JSON instead of text
     #[arg(long)]
     pub(crate) json: bool,
@@ -142,11 +152,11 @@ pub(crate) struct RunOptions {
     #[arg(value_name = "SCENARIO", required = true, value_parser = scenarios)]
     pub(crate) scenario: Vec<Scenarios>,
     /// A server that is known by name, floor or fanfare [default: both, unless there is a --peer]
-    #[arg(long, value_name = "NAME", value_delimiter = ',')]
-    pub(crate) target: Vec<String>,
+    #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = built_in)]
+    pub(crate) target: Vec<Peer>,
     /// A file that describes another server (again for more); those of known ones are in loadtest/peers
-    #[arg(long, value_name = "FILE")]
-    pub(crate) peer: Vec<PathBuf>,
+    #[arg(long, value_name = "FILE", value_parser = peer)]
+    pub(crate) peer: Vec<Peer>,
     /// More arguments for fanfare, separated by spaces
     #[arg(long, value_name = "ARGS", default_value = "", allow_hyphen_values = true)]
     pub(crate) server_args: String,
@@ -172,7 +182,7 @@ pub(crate) struct RunOptions {
     #[arg(long, value_name = "R", default_value_t = 10.0, value_parser = rate)]
     pub(crate) rate: f64,
     /// Bytes of an event's data
-    #[arg(long, value_name = "BYTES", default_value_t = 128)]
+    #[arg(long, value_name = "BYTES", default_value_t = 128, value_parser = payload)]
     pub(crate) payload: usize,
     /// How long the scenarios last that have no number of events
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
@@ -198,9 +208,39 @@ pub(crate) struct ReportOptions {
     pub(crate) html: Option<PathBuf>,
 }
 
+#[derive(Args)]
+pub(crate) struct LeashOptions {
+    pub(crate) parent: u32,
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(crate) command: Vec<OsString>,
+}
+
 /// What a name on the command line stands for.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Scenarios(Vec<Scenario>);
+
+fn scenarios_help() -> String {
+    use clap::ValueEnum as _;
+    let line = |value: clap::builder::PossibleValue| {
+        format!(
+            "  {:<11} {}\n",
+            value.get_name(),
+            value.get_help().map(ToString::to_string).unwrap_or_default()
+        )
+    };
+    let lines: String =
+        Scenario::value_variants().iter().filter_map(Scenario::to_possible_value).map(line).collect();
+    format!("Scenarios:\n{lines}\n{GOALS}")
+}
+
+/// One command for each goal that performance has.
+const GOALS: &str = "\
+Goals:
+  CPU of a delivery, to the floor's     loadtest run broadcast burst --server-args '--workers 1'
+  its growth with the streams           loadtest run broadcast user --streams 1000,5000,19000
+  what slow clients cost the others     loadtest run slow --rate 5 --target fanfare
+  how soon a herd is current again      loadtest run herd --target fanfare
+  the README's table, with a peer       loadtest run table --target floor,fanfare --peer loadtest/peers/axum.toml";
 
 fn scenarios(name: &str) -> Result<Scenarios, String> {
     use clap::ValueEnum as _;
@@ -242,6 +282,15 @@ mod tests {
     #[test]
     fn definition() {
         Cli::command().debug_assert();
+    }
+
+    /// In a help text `{n}` is a line break to clap.
+    #[test]
+    fn help_shows_its_placeholders() {
+        for command in Cli::command().get_subcommands_mut() {
+            let help = command.render_long_help().to_string();
+            assert!(help.lines().all(|line| !line.ends_with('`')), "{help}");
+        }
     }
 
     #[test]

@@ -1,9 +1,27 @@
 //! Values of options, checked.
 
+use std::path::Path;
 use std::time::Duration;
+
+use crate::payload::least_bytes;
+use crate::peer::Peer;
 
 pub(super) fn at_least_one(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|&n| n > 0).ok_or_else(|| "a whole number above zero".to_owned())
+}
+
+pub(super) fn payload(text: &str) -> Result<usize, String> {
+    let least = least_bytes(u32::MAX);
+    let bytes = text.parse().ok().filter(|&bytes| bytes >= least);
+    bytes.ok_or_else(|| format!("a number of bytes, at least the {least} that any event takes"))
+}
+
+pub(super) fn built_in(name: &str) -> Result<Peer, String> {
+    Peer::built_in(name).map_err(|error| format!("{error:#}"))
+}
+
+pub(super) fn peer(path: &str) -> Result<Peer, String> {
+    Peer::read(Path::new(path)).map_err(|error| format!("{error:#}"))
 }
 
 pub(super) fn rate(text: &str) -> Result<f64, String> {

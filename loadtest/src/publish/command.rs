@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use indicatif::ProgressBar;
+use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use super::{Door, Numbers, Pace, Published, Publisher, Work};
@@ -35,11 +35,13 @@ pub(crate) fn command(options: &PublishOptions) -> Result<bool> {
     let work = work(options);
     let mut numbers = Numbers::new(options.series);
     let mut publisher = Publisher::connect(options.url.address, options.connections)?;
-    let bar = options.events.map_or_else(ProgressBar::new_spinner, ProgressBar::new);
-    bar.set_message("publishing");
-    bar.enable_steady_tick(TICK);
-    let published = publisher.run(&work, &mut numbers, &stop, || Ok(Some(0)))?;
+    let bar = bar(options.events);
+    let mut published = publisher.run(&work, &mut numbers, &stop, |accepted| {
+        bar.set_position(accepted);
+        Ok(Some(0))
+    })?;
     bar.finish_and_clear();
+    let trouble = published.trouble.take();
     let summary = Summary::new(&published);
     if options.json {
         println!("{}", serde_json::to_string(&summary)?);
@@ -55,7 +57,22 @@ pub(crate) fn command(options: &PublishOptions) -> Result<bool> {
             summary.ack_max_ms
         );
     }
+    // What there is has been told.
+    trouble.map_or(Ok(()), Err)?;
     Ok(options.events.is_none_or(|events| published.accepted == events))
+}
+
+fn bar(events: Option<u64>) -> ProgressBar {
+    let (bar, template) = match events {
+        Some(events) => (ProgressBar::new(events), "{elapsed_precise} {bar:30} {pos}/{len} accepted"),
+        None => (ProgressBar::new_spinner(), "{elapsed_precise} {spinner} {pos} accepted"),
+    };
+    // The template is a constant; a bar without style is still a bar.
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
+    }
+    bar.enable_steady_tick(TICK);
+    bar
 }
 
 fn work(options: &PublishOptions) -> Work {
@@ -75,6 +92,7 @@ fn work(options: &PublishOptions) -> Work {
         connections: options.connections,
         window: if options.rate.is_some() { usize::MAX } else { options.window },
         batch: options.batch,
+        patience: options.patience,
     }
 }
 

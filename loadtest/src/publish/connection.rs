@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::SocketAddr;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use mio::net::TcpStream;
 
 use crate::http::{Body, Head};
@@ -67,18 +67,20 @@ impl Connection {
         Ok(())
     }
 
-    /// Takes what the socket has, and hands on each whole answer.
+    /// Takes what the socket has, and hands on each whole answer. `is_end` says that the server has closed it.
     pub(super) fn read(
         &mut self,
         buffer: &mut [u8],
+        is_end: bool,
         mut sink: impl FnMut(Answer) -> Result<()>,
     ) -> Result<()> {
         loop {
             match self.socket.read(buffer) {
-                Ok(0) => bail!("the server closed a publisher's connection"),
+                Ok(0) => break,
                 Ok(length) => {
                     self.unread.extend_from_slice(&buffer[..length]);
-                    if length < buffer.len() {
+                    // Less than was asked for: the socket is drained, and the next byte makes a new edge.
+                    if length < buffer.len() && !is_end {
                         break;
                     }
                 }
@@ -95,6 +97,8 @@ impl Connection {
             sink(Answer { request, status, body })?;
         }
         self.unread.drain(..start);
+        // Answers that came before the end count.
+        ensure!(!is_end, "the server closed a publisher's connection");
         Ok(())
     }
 }

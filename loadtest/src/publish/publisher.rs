@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Error, Result, bail, ensure};
 use mio::{Events, Interest, Poll, Token, Waker};
 
 use super::connection::{Answer, Connection, Request};
@@ -33,6 +33,8 @@ pub(crate) struct Published {
     pub(crate) ended: u64,
     /// From when a request was due to its acceptance.
     pub(crate) acknowledgement: Times,
+    /// Why it ended before it was done, other than that it was told to.
+    pub(crate) trouble: Option<Error>,
 }
 
 pub(crate) struct Publisher {
@@ -49,8 +51,8 @@ struct Turn<'a> {
     writer: RequestWriter,
     /// Events taken so far.
     taken: u64,
-    /// Requests to send again, each not before its time.
-    again: VecDeque<(u64, Request)>,
+    /// Requests to send again, each on its connection and not before its time.
+    again: VecDeque<(u64, usize, Request)>,
     published: Published,
 }
 
@@ -73,55 +75,73 @@ impl Publisher {
         self.waker.clone()
     }
 
-    /// Does the work, or as much of it as there is time for. `settled` says up to which event all streams have everything,
-    /// for a pace that waits for them: `None` ends the waiting.
+    /// Does the work, or as much of it as there is time for. `settled`, given how many events are accepted, says up to which
+    /// event all streams have everything, for a pace that waits for them: `None` ends the waiting.
     pub(crate) fn run(
         &mut self,
         work: &Work,
         numbers: &mut Numbers,
         stop: &Stop,
-        mut settled: impl FnMut() -> Result<Option<u64>>,
+        settled: impl FnMut(u64) -> Result<Option<u64>>,
     ) -> Result<Published> {
         ensure!(work.connections == self.connections.len(), "the publisher has other connections");
         work.check(numbers.series())?;
         let began = clock::nanos();
+        let acknowledgement = Times::new()?;
         let published =
-            Published { accepted: 0, busy: 0, began, ended: began, acknowledgement: Times::new()? };
+            Published { accepted: 0, busy: 0, began, ended: began, acknowledgement, trouble: None };
         let writer = RequestWriter::new(work);
         let mut turn = Turn { work, numbers, writer, taken: 0, again: VecDeque::new(), published };
+        let trouble = self.work(&mut turn, stop, settled).err();
+        Ok(Published { trouble, ..turn.published })
+    }
+
+    fn work(
+        &mut self,
+        turn: &mut Turn<'_>,
+        stop: &Stop,
+        mut settled: impl FnMut(u64) -> Result<Option<u64>>,
+    ) -> Result<()> {
         let mut events = Events::with_capacity(64);
+        let mut heard = clock::now();
         loop {
-            let Some(frontier) = settled()? else { break };
-            let wait = self.send_allowed(&mut turn, frontier)?;
-            let is_idle =
-                turn.again.is_empty() && self.connections.iter().all(|one| one.under_way.is_empty());
-            if stop.reason().is_some() || (turn.is_all_taken() && is_idle) {
-                break;
+            let Some(frontier) = settled(turn.published.accepted)? else { return Ok(()) };
+            let wait = self.send_allowed(turn, frontier)?;
+            let is_waiting = self.connections.iter().any(|one| !one.under_way.is_empty());
+            let is_done = turn.is_all_taken() && turn.again.is_empty() && !is_waiting;
+            if stop.reason().is_some() || is_done {
+                return Ok(());
             }
             match self.poll.poll(&mut events, Some(wait)) {
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
                 polled => polled?,
             }
+            if !is_waiting || events.iter().any(|event| event.token() != WAKER) {
+                heard = clock::now();
+            }
+            let patience = turn.work.patience;
+            ensure!(clock::since(heard) < patience, "no answer to a publish within {patience:?}");
             for event in &events {
-                let Some(connection) = self.connections.get_mut(event.token().0) else { continue };
+                let number = event.token().0;
+                let Some(connection) = self.connections.get_mut(number) else { continue };
                 connection.flush()?;
-                connection.read(&mut self.buffer, |answer| turn.take(answer))?;
+                let is_end = event.is_read_closed() || event.is_error();
+                connection.read(&mut self.buffer, is_end, |answer| turn.take(number, answer))?;
             }
         }
-        Ok(turn.published)
     }
 
     /// Sends what may go now. How long to wait for more.
     fn send_allowed(&mut self, turn: &mut Turn<'_>, frontier: u64) -> Result<Duration> {
         let mut now = clock::nanos();
-        while turn.again.front().is_some_and(|&(due, _)| due <= now) {
-            let Some((_, request)) = turn.again.pop_front() else { break };
-            // Only with the one connection does an event come again.
-            self.connections[0].send(request)?;
+        while turn.again.front().is_some_and(|&(due, ..)| due <= now) {
+            let Some((_, connection, request)) = turn.again.pop_front() else { break };
+            self.connections[connection].send(request)?;
         }
-        if !turn.again.is_empty() {
-            return Ok(Duration::from_nanos(RETRY_AFTER));
-        }
+        let at_most = match turn.again.is_empty() {
+            true => stop::CHECK_EVERY,
+            false => Duration::from_nanos(RETRY_AFTER),
+        };
         while !turn.is_all_taken() {
             let due = match turn.work.pace {
                 Pace::InFlight(events) if turn.numbers.last(0) >= frontier + events => break,
@@ -130,19 +150,22 @@ impl Publisher {
             };
             if due > now {
                 let wait = (due - now).saturating_sub(SPIN);
-                return Ok(Duration::from_nanos(wait).min(stop::CHECK_EVERY));
+                return Ok(Duration::from_nanos(wait).min(at_most));
             }
             let Some(connection) = self.connection(turn) else { break };
             let request = turn.next(due);
             self.connections[connection].send(request)?;
             now = clock::nanos();
         }
-        Ok(stop::CHECK_EVERY)
+        Ok(at_most)
     }
 
     /// The connection for the next event, if it has room. Each series has one of its own, so that its order is kept.
     fn connection(&self, turn: &Turn<'_>) -> Option<usize> {
-        let has_room = |&number: &usize| self.connections[number].under_way.len() < turn.work.window;
+        let has_room = |&number: &usize| {
+            self.connections[number].under_way.len() < turn.work.window
+                && turn.again.iter().all(|&(_, connection, _)| connection != number)
+        };
         match turn.numbers.series() {
             1 => (0..self.connections.len()).find(has_room),
             _ => Some(turn.numbers.peek() % self.connections.len()).filter(has_room),
@@ -163,7 +186,7 @@ impl Turn<'_> {
         Request { text, sent: due, events }
     }
 
-    fn take(&mut self, answer: Answer) -> Result<()> {
+    fn take(&mut self, connection: usize, answer: Answer) -> Result<()> {
         let Answer { request, status, body } = answer;
         match status {
             200..300 => {
@@ -172,13 +195,13 @@ impl Turn<'_> {
                 self.published.ended = now;
                 self.published.acknowledgement.record_nanos(now.saturating_sub(request.sent));
             }
-            429 | 503 if self.work.window == 1 && self.work.connections == 1 => {
+            429 | 503 if self.work.window == 1 => {
                 self.published.busy += 1;
-                self.again.push_back((clock::nanos() + RETRY_AFTER, request));
+                self.again.push_back((clock::nanos() + RETRY_AFTER, connection, request));
             }
             429 | 503 => bail!(
                 "a publish was answered {status} while others were under way, whose order an attempt more would break: \
-                 one connection with a window of 1 tries again"
+                 with a window of 1 it is tried again"
             ),
             _ => bail!("a publish was answered {status}: {body}"),
         }

@@ -54,6 +54,8 @@ impl RequestWriter {
 mod tests {
     use super::super::work::{Door, Pace};
     use super::*;
+    use std::time::Duration;
+
     use crate::template::Template;
 
     #[test]
@@ -74,6 +76,7 @@ mod tests {
             connections: 1,
             window: 1,
             batch: 1,
+            patience: Duration::from_secs(1),
         };
         let mut numbers = Numbers::new(1);
         let mut writer = RequestWriter::new(&work);

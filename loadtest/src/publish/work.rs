@@ -1,5 +1,7 @@
 //! What is to be published, and how fast.
 
+use std::time::Duration;
+
 use anyhow::Result;
 
 use crate::payload;
@@ -41,6 +43,8 @@ pub(crate) struct Work {
     pub(crate) window: usize,
     /// Events in one request, as lines.
     pub(crate) batch: usize,
+    /// A server that does not answer for so long never will.
+    pub(crate) patience: Duration,
 }
 
 impl Work {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::chart::{bars, percentiles};
 use super::markdown::{header, rows};
-use super::summary::{Summary, summaries};
+use super::summary::{Summary, Target, summaries};
 use crate::result::Outcome;
 
 const STYLE: &str = include_str!("page.css");
@@ -58,9 +58,8 @@ fn section(out: &mut String, number: usize, summary: &Summary<'_>) {
         out.push_str("</tr>");
     }
     out.push_str("</tbody></table></div>");
-    for target in summary.targets.iter().filter(|target| target.stopped > 0) {
-        let name = escape(target.name);
-        let _ = write!(out, "<p>{name}: {} rounds were stopped early and are left out.</p>", target.stopped);
+    for left_out in summary.targets.iter().filter_map(Target::left_out) {
+        let _ = write!(out, "<p>{}</p>", escape(&left_out));
     }
     out.push_str("<div class=\"charts\">");
     out.extend(percentiles(summary));

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::summary::{Spread, Summary, summaries};
+use super::summary::{Spread, Summary, Target, summaries};
 use crate::figure::Figure;
 use crate::result::{Losses, Outcome};
 
@@ -25,12 +25,9 @@ fn table(summary: &Summary<'_>) -> String {
     for row in rows(summary) {
         let _ = writeln!(out, "| {} |", row.join(" | "));
     }
-    for target in summary.targets.iter().filter(|target| target.stopped > 0) {
-        let _ = writeln!(
-            out,
-            "\n{}: {} rounds were stopped early and are left out.",
-            target.name, target.stopped
-        );
+    for left_out in summary.targets.iter().filter_map(Target::left_out) {
+        // A server may have said anything.
+        let _ = writeln!(out, "\n{}", left_out.replace(char::is_control, " "));
     }
     out
 }
@@ -137,7 +134,7 @@ mod tests {
         stopped.stopped = Some("deadline".to_owned());
         let text = markdown(&[outcome("fanfare", 1, &[("p50_ms", 1.0)]), stopped]);
         assert!(text.contains("| latency p50, ms | 1.00 | – |"), "{text}");
-        assert!(text.contains("axum: 1 rounds were stopped early"), "{text}");
+        assert!(text.contains("axum: 1 rounds ended early and are left out: deadline."), "{text}");
         assert_eq!(markdown(&[]), "");
     }
 }

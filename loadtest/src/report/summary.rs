@@ -26,7 +26,7 @@ pub(super) struct Target<'o> {
     /// Rounds that were played to the end.
     pub(super) rounds: usize,
     /// Rounds that were not.
-    pub(super) stopped: usize,
+    pub(super) stopped: Vec<&'o str>,
     pub(super) losses: Losses,
     spreads: BTreeMap<&'static str, Spread>,
     ratios: BTreeMap<&'static str, f64>,
@@ -49,6 +49,12 @@ impl Target<'_> {
     /// To the floor's: the median of the ratios of each round.
     pub(super) fn ratio(&self, figure: &Figure) -> Option<f64> {
         self.ratios.get(figure.key).copied()
+    }
+
+    /// That rounds were left out, and why the first of them was; `None` when all are whole.
+    pub(super) fn left_out(&self) -> Option<String> {
+        let (first, count) = (self.stopped.first()?, self.stopped.len());
+        Some(format!("{}: {count} rounds ended early and are left out: {first}.", self.name))
     }
 
     pub(super) fn is_floor(&self) -> bool {
@@ -137,7 +143,7 @@ fn target<'o>(name: &'o str, outcomes: &[&'o Outcome]) -> Target<'o> {
         name,
         version: &all[0].version,
         rounds: whole.len(),
-        stopped: all.len() - whole.len(),
+        stopped: all.iter().filter_map(|outcome| outcome.stopped.as_deref()).collect(),
         losses,
         spreads,
         ratios,
@@ -187,7 +193,7 @@ mod tests {
         let outcomes = [outcome("fanfare", 1, &[("p50_ms", 1.0)]), stopped];
         let summary = &summaries(&outcomes)[0];
         let target = &summary.targets[0];
-        assert_eq!((target.rounds, target.stopped, target.losses.total()), (1, 1, 3));
+        assert_eq!((target.rounds, &*target.stopped, target.losses.total()), (1, &["interrupted"][..], 3));
         assert_eq!(target.spread(figure("p50_ms")).map(|spread| spread.median), Some(1.0));
         assert_eq!(target.spread(figure("p99_ms")), None);
         assert_eq!(summary.figures, [figure("p50_ms")]);

@@ -1,6 +1,7 @@
 //! Scenarios, each played in turns on several servers over several rounds: only figures of one run on one machine are
 //! worth comparing.
 
+mod figures;
 mod scenario;
 mod server;
 mod stage;
@@ -46,11 +47,36 @@ pub(crate) fn command(options: &RunOptions) -> Result<bool> {
         None => None,
     };
     let bar = bar(pieces.len() * options.rounds * targets.len());
-    let (run, machine) = (clock::unix_seconds(), Machine::this());
     let mut outcomes = Vec::new();
-    'run: for piece in &pieces {
+    let played = play_all(options, &targets, &pieces, &stop, &bar, &mut |outcome| {
+        if let Some(file) = &mut file {
+            writeln!(file, "{}", serde_json::to_string(&outcome)?)?;
+        }
+        outcomes.push(outcome);
+        Ok(())
+    });
+    bar.finish_and_clear();
+    if !outcomes.is_empty() {
+        println!("{}", report::markdown(&outcomes));
+    }
+    // What there is has been told, also of a run that ends early.
+    played?;
+    Ok(!outcomes.is_empty() && outcomes.iter().all(Outcome::is_clean))
+}
+
+/// Ends early when the run is to stop, or when a server cannot be started: then it would fail in each round.
+fn play_all(
+    options: &RunOptions,
+    targets: &[Target],
+    pieces: &[Piece],
+    stop: &Stop,
+    bar: &ProgressBar,
+    sink: &mut impl FnMut(Outcome) -> Result<()>,
+) -> Result<()> {
+    let (run, machine) = (clock::unix_seconds(), Machine::this());
+    for piece in pieces {
         for round in 1..=options.rounds {
-            for target in &targets {
+            for target in in_turn(targets, round) {
                 let name = &target.peer.name;
                 if let Some(why) = piece.scenario.excludes(&target.peer) {
                     bar.suspend(|| eprintln!("{}: {name} takes no part: {why}", piece.name));
@@ -61,26 +87,35 @@ pub(crate) fn command(options: &RunOptions) -> Result<bool> {
                 if bar.is_hidden() {
                     eprintln!("{}, round {round} of {}: {name}", piece.name, options.rounds);
                 }
-                let mut outcome = play(options, piece, target, &stop)
-                    .with_context(|| format!("{}, round {round}, {name}", piece.name))?;
-                (outcome.run, outcome.round, outcome.machine) = (run, round, machine.clone());
-                if let Some(file) = &mut file {
-                    writeln!(file, "{}", serde_json::to_string(&outcome)?)?;
+                let played = play(options, piece, target, stop);
+                if stop.reason().is_some() && played.is_err() {
+                    return Ok(());
                 }
+                let played = played.with_context(|| format!("{}, round {round}, {name}", piece.name))?;
+                let outcome = Outcome { run, round, machine: machine.clone(), ..played };
                 if !outcome.is_clean() {
-                    bar.suspend(|| eprintln!("{}, {name}: NOT CLEAN: {:?}", piece.name, outcome.losses));
+                    let Outcome { losses, stopped, .. } = &outcome;
+                    let why = stopped.as_deref().unwrap_or("done");
+                    bar.suspend(|| eprintln!("{}, {name}: NOT CLEAN: {why}, {losses:?}", piece.name));
                 }
-                outcomes.push(outcome);
+                sink(outcome)?;
                 bar.inc(1);
                 if stop.reason().is_some() {
-                    break 'run;
+                    return Ok(());
                 }
             }
         }
     }
-    bar.finish_and_clear();
-    println!("{}", report::markdown(&outcomes));
-    Ok(!outcomes.is_empty() && outcomes.iter().all(Outcome::is_clean))
+    Ok(())
+}
+
+/// Every second round goes backwards, so that none has always the same before it.
+fn in_turn(targets: &[Target], round: usize) -> Vec<&Target> {
+    let mut all: Vec<&Target> = targets.iter().collect();
+    if round.is_multiple_of(2) {
+        all.reverse();
+    }
+    all
 }
 
 fn play(options: &RunOptions, piece: &Piece, target: &Target, stop: &Stop) -> Result<Outcome> {
@@ -95,10 +130,13 @@ fn play(options: &RunOptions, piece: &Piece, target: &Target, stop: &Stop) -> Re
     more.extend(own.split_ascii_whitespace().map(str::to_owned));
     let mut stage = Stage::new(peer, options, &more, scenario.payload(options), stop)?;
     let played = scenario.play(&mut stage, options, piece.streams);
-    if stop.reason().is_none() {
-        played?;
-    }
-    let (figures, latency, losses) = stage.finish(scenario.is_whole())?;
+    // A server that fails is a result, and no reason to keep from the next.
+    let stopped = match (stop.reason(), played) {
+        (Some(reason), _) => Some(reason.to_owned()),
+        (None, Err(error)) => Some(format!("failed: {error:#}")),
+        (None, Ok(())) => None,
+    };
+    let (figures, latency, losses) = stage.finish(scenario.is_whole() && stopped.is_none())?;
     Ok(Outcome {
         run: 0,
         scenario: piece.name.clone(),
@@ -110,19 +148,13 @@ fn play(options: &RunOptions, piece: &Piece, target: &Target, stop: &Stop) -> Re
         figures,
         latency,
         losses,
-        stopped: stop.reason().map(str::to_owned),
+        stopped,
     })
 }
 
 /// Those that are named, and those of files.
 fn targets(options: &RunOptions) -> Result<Vec<Target>> {
-    let mut peers = Vec::new();
-    for name in &options.target {
-        peers.push(Peer::built_in(name)?);
-    }
-    for path in &options.peer {
-        peers.push(Peer::read(path)?);
-    }
+    let mut peers = [&options.target[..], &options.peer].concat();
     if peers.is_empty() {
         peers = vec![Peer::built_in("floor")?, Peer::built_in("fanfare")?];
     }

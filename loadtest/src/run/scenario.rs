@@ -5,7 +5,8 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use clap::ValueEnum;
 
-use super::stage::{Audience, Course, Stage, ratio};
+use super::figures::ratio;
+use super::stage::{Audience, Course, Stage};
 use crate::cli::RunOptions;
 use crate::clock;
 use crate::peer::Peer;
@@ -210,14 +211,17 @@ fn slow(stage: &mut Stage<'_>, streams: usize, rate: f64, events: u64) -> Result
     stage.open(Audience::All, streams)?;
     stage.publish(Course::warm_up(WARM_UP))?;
     let course = Course::measured(Pace::Rate(rate), events);
+    stage.rest();
+    stage.begin_growth()?;
     let before = stage.publish(course)?;
     stage.set("p99_before_ms", before.tally.latency.times()?.millis(0.99));
     stage.rest();
-    let memory = stage.memory()?;
+    stage.set_growth("memory_growth_before_bytes", "kernel_growth_before_bytes")?;
+    stage.begin_growth()?;
     stage.command(Command::Stall { every: STALLED })?;
     let measured = stage.publish_stalled(course, streams.div_ceil(STALLED) as u64)?;
     stage.set_delivery(&measured)?;
-    stage.set("memory_growth_bytes", stage.memory()? as f64 - memory as f64);
+    stage.set_growth("memory_growth_bytes", "kernel_growth_bytes")?;
     stage.command(Command::Stall { every: 0 })?;
     stage.wait_received()
 }
@@ -265,24 +269,19 @@ fn heartbeats(stage: &mut Stage<'_>, streams: usize, time: Duration) -> Result<(
 fn churn(stage: &mut Stage<'_>, streams: usize, options: &RunOptions) -> Result<()> {
     stage.open(Audience::All, streams)?;
     stage.publish(Course::warm_up(WARM_UP))?;
-    let began = clock::nanos();
-    stage.command(Command::Churn { per_second: CHURN_PER_SECOND })?;
     let events = (options.rate * options.duration.as_secs_f64()).max(1.0) as u64;
-    let measured = stage.publish_changing(Course::measured(Pace::Rate(options.rate), events))?;
-    stage.command(Command::Churn { per_second: 0.0 })?;
-    let time = clock::seconds(clock::nanos() - began);
-    stage.set_delivery(&measured)?;
-    stage.set("reconnects_per_second", ratio(measured.tally.reopened as f64, time));
-    Ok(())
+    let course = Course::measured(Pace::Rate(options.rate), events);
+    let measured = stage.publish_changing(course, CHURN_PER_SECOND)?;
+    stage.set_delivery(&measured)
 }
 
 fn soak(stage: &mut Stage<'_>, streams: usize, time: Duration) -> Result<()> {
     stage.open(Audience::All, streams)?;
     stage.publish(Course::warm_up(WARM_UP))?;
     stage.rest();
-    let memory = stage.memory()?;
+    stage.begin_growth()?;
     let measured = stage.publish(Course::measured(Pace::Rate(1.0), time.as_secs().max(1)))?;
     stage.rest();
-    stage.set("memory_growth_bytes", stage.memory()? as f64 - memory as f64);
+    stage.set_growth("memory_growth_bytes", "kernel_growth_bytes")?;
     stage.set_delivery(&measured)
 }

@@ -1,15 +1,19 @@
 //! A server under load: a process of its own, killed when it is done with, or one that runs already.
 
 use std::env;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs as _};
+use std::io::Read as _;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, ToSocketAddrs as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStderr, Command, Stdio};
+use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::clock;
+use crate::leash;
 use crate::peer::Peer;
 use crate::stop::Stop;
 use crate::usage;
@@ -17,6 +21,11 @@ use crate::usage;
 /// Until a server accepts connections.
 const START_AT_MOST: Duration = Duration::from_secs(10);
 const ASK_AGAIN: Duration = Duration::from_millis(10);
+const PROBE_SOURCE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 251);
+/// Of what a server that fails says, so many bytes are told.
+const COMPLAINT_AT_MOST: u64 = 1000;
+/// Between a server's end and the end of what it said.
+const ENDS_WITHIN: Duration = Duration::from_secs(1);
 
 pub(super) struct Server {
     pub(super) address: SocketAddr,
@@ -40,12 +49,14 @@ impl Server {
             text.replace("{address}", &address.to_string()).replace("{port}", &address.port().to_string())
         };
         let arguments: Vec<String> = arguments.iter().chain(more).map(fill).collect();
-        let mut command = Command::new(find(program));
-        command.args(&arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let line = format!("{program} {}", arguments.join(" "));
-        let child = command.spawn().with_context(|| format!("cannot run {line}"))?;
+        let mut command = leash::command(&find(program))?;
+        command.args(&arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = command.spawn()?;
+        let complaint = child.stderr.take().map(beginning);
         let mut server = Self { address, pid: Some(child.id()), child: Some(child) };
-        server.wait_accepting(stop).with_context(|| format!("started as {line}"))?;
+        server
+            .wait_accepting(stop, complaint)
+            .with_context(|| format!("started as {program} {}", arguments.join(" ")))?;
         Ok(server)
     }
 
@@ -54,13 +65,15 @@ impl Server {
         self.pid.map(usage::family).unwrap_or_default()
     }
 
-    fn wait_accepting(&mut self, stop: &Stop) -> Result<()> {
+    fn wait_accepting(&mut self, stop: &Stop, complaint: Option<Receiver<String>>) -> Result<()> {
         let begin = clock::now();
-        while TcpStream::connect(self.address).is_err() {
+        while !is_accepting(self.address) {
             if let Some(child) = &mut self.child
                 && let Some(status) = child.try_wait()?
             {
-                bail!("the server ended before it listened: {status}");
+                // A process under it may hold the other end open.
+                let said = complaint.and_then(|said| said.recv_timeout(ENDS_WITHIN).ok()).unwrap_or_default();
+                bail!("the server ended before it listened: {status}: {}", said.trim());
             }
             if stop.is_interrupted() {
                 bail!("interrupted");
@@ -82,6 +95,33 @@ impl Drop for Server {
             let _ = child.wait();
         }
     }
+}
+
+/// To this machine it connects from an address that no server has: to a free port from the same address, a connection
+/// can meet itself.
+fn is_accepting(address: SocketAddr) -> bool {
+    let connect = || -> std::io::Result<()> {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        if address.ip() == Ipv4Addr::LOCALHOST {
+            socket.bind(&SocketAddr::from((PROBE_SOURCE, 0)).into())?;
+        }
+        socket.connect(&address.into())
+    };
+    connect().is_ok()
+}
+
+/// How what a server writes on its standard error begins, told once it has ended. The rest is read, too, or a server
+/// that writes much would block.
+fn beginning(mut stderr: ChildStderr) -> Receiver<String> {
+    let (tell, told) = mpsc::channel();
+    thread::spawn(move || {
+        let mut text = Vec::new();
+        let _ = stderr.by_ref().take(COMPLAINT_AT_MOST).read_to_end(&mut text);
+        let _ = std::io::copy(&mut stderr, &mut std::io::sink());
+        // Nobody may be left who wants to know.
+        let _ = tell.send(String::from_utf8_lossy(&text).into_owned());
+    });
+    told
 }
 
 /// The first line that the peer's version command prints; empty if there is none.

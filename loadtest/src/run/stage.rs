@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 
+use super::figures::ratio;
 use super::server::Server;
 use crate::cli::RunOptions;
 use crate::clock;
@@ -43,6 +44,8 @@ pub(super) struct Stage<'a> {
     route: Option<Route>,
     numbers: Numbers,
     tally: Tally,
+    /// Of events that no later one shows to be missing.
+    missing: u64,
     pub(super) figures: BTreeMap<String, f64>,
     pub(super) latency: Option<Buckets>,
     /// The event that all streams are waited for to have, and when they had.
@@ -51,6 +54,8 @@ pub(super) struct Stage<'a> {
     /// Of the server before the first stream, in bytes.
     memory_before: u64,
     kernel_before: u64,
+    /// Of the server and of the kernel when a step began, in bytes.
+    growth_from: (u64, u64),
 }
 
 /// How one step publishes.
@@ -104,12 +109,14 @@ impl<'a> Stage<'a> {
             route: Some(peer.all.clone()),
             numbers: Numbers::new(1),
             tally: Tally::default(),
+            missing: 0,
             figures: BTreeMap::new(),
             latency: None,
             watched: u64::MAX,
             reached: None,
             memory_before,
             kernel_before: usage::kernel_memory()?,
+            growth_from: (0, 0),
         })
     }
 
@@ -133,8 +140,20 @@ impl<'a> Stage<'a> {
         Cpu::of(&own.into_iter().filter(|pid| !servers.contains(pid)).collect::<Vec<_>>())
     }
 
-    pub(super) fn memory(&self) -> Result<u64> {
-        usage::pss(&self.server.pids())
+    /// The memory of the server and of the kernel from here on is growth.
+    pub(super) fn begin_growth(&mut self) -> Result<()> {
+        self.growth_from = (usage::pss(&self.server.pids())?, usage::kernel_memory()?);
+        Ok(())
+    }
+
+    pub(super) fn set_growth(&mut self, of_server: &str, of_kernel: &str) -> Result<()> {
+        let (server, kernel) = self.growth_from;
+        self.set(of_kernel, usage::kernel_memory()? as f64 - kernel as f64);
+        let pids = self.server.pids();
+        if !pids.is_empty() {
+            self.set(of_server, usage::pss(&pids)? as f64 - server as f64);
+        }
+        Ok(())
     }
 
     /// Opens the streams and measures that.
@@ -183,10 +202,13 @@ impl<'a> Stage<'a> {
             streams: 0..streams,
             follow,
             payload: Some(self.payload),
+            greeting: peer.greeting.clone(),
+            ping: peer.ping.clone(),
             threads: self.options.threads,
             sources: Plan::sources(address, streams, None),
             connecting: self.options.connecting,
             ramp: None,
+            is_first: true,
             resumes: peer.resumes,
             reopens: false,
         })
@@ -205,14 +227,14 @@ impl<'a> Stage<'a> {
             return Ok(());
         }
         let opened = self.swarm.as_ref().map_or(0, |swarm| swarm.board().view().opened);
-        let growth = self.memory()? as f64 - self.memory_before as f64;
+        let growth = usage::pss(&self.server.pids())? as f64 - self.memory_before as f64;
         self.set(key, ratio(growth, opened as f64));
         Ok(())
     }
 
     /// Publishes, waits until every stream has everything, and says what it took.
     pub(super) fn publish(&mut self, course: Course) -> Result<Measured> {
-        self.measure(course, Self::wait_received)
+        self.measure(course, |stage| stage.wait_received())
     }
 
     /// The same while so many streams do not read.
@@ -221,12 +243,39 @@ impl<'a> Stage<'a> {
         self.measure(course, |stage| stage.wait_at_least(stage.expected().saturating_sub(unread)))
     }
 
-    /// The same while streams come and go, so that nobody knows how many deliveries there are to be.
-    pub(super) fn publish_changing(&mut self, course: Course) -> Result<Measured> {
-        self.measure(course, |stage| {
+    /// The same while so many streams a second close and open again, so that nobody knows how many deliveries there are
+    /// to be. They do so until it is over and all are open again.
+    pub(super) fn publish_changing(&mut self, course: Course, per_second: f64) -> Result<Measured> {
+        let began = clock::nanos();
+        let mut ended = began;
+        self.command(Command::Churn { per_second })?;
+        let measured = self.measure(course, |stage| {
+            stage.command(Command::Churn { per_second: 0.0 })?;
+            ended = clock::nanos();
+            // The crews say in order what they do: after this they have heard the command.
             stage.rest();
-            Ok(())
-        })
+            stage.wait_open()
+        })?;
+        let reopened = measured.tally.reopened as f64;
+        self.set("reconnects_per_second", ratio(reopened, clock::seconds(ended - began)));
+        self.check_last()?;
+        Ok(measured)
+    }
+
+    /// One more event, for every stream: it shows what a stream missed before it, and streams that get nothing any more.
+    fn check_last(&mut self) -> Result<()> {
+        let all = self.swarm.as_ref().map_or(0, |swarm| swarm.board().view().opened);
+        let so_far = self.swarm.as_ref().map_or(0, |swarm| swarm.board().view().received);
+        let last = Course { is_measured: false, ..Course::measured(Pace::Acknowledged, 1) };
+        let measured = self.measure(last, |stage| stage.wait_at_least(so_far + all))?;
+        self.missing += all.saturating_sub(measured.tally.received);
+        Ok(())
+    }
+
+    fn wait_open(&self) -> Result<()> {
+        let Some(swarm) = &self.swarm else { return Ok(()) };
+        swarm.wait_open(self.stop, self.options.patience)?;
+        Ok(())
     }
 
     /// Publishes while no stream is open.
@@ -234,13 +283,14 @@ impl<'a> Stage<'a> {
         self.measure(course, |_| Ok(()))
     }
 
-    fn measure(&mut self, course: Course, wait: impl FnOnce(&Self) -> Result<()>) -> Result<Measured> {
+    fn measure(&mut self, course: Course, wait: impl FnOnce(&mut Self) -> Result<()>) -> Result<Measured> {
         let work = self.work(course)?;
         if self.swarm.is_some() {
             self.mark()?;
         }
         let (before, client_before) = (self.cpu()?, self.client_cpu()?);
-        let published = self.run_publisher(&work)?;
+        let mut published = self.run_publisher(&work)?;
+        published.trouble.take().map_or(Ok(()), Err)?;
         wait(self)?;
         let server_cpu = self.cpu_since(before)?;
         let client_cpu = self.client_cpu()?.since(&client_before);
@@ -266,21 +316,22 @@ impl<'a> Stage<'a> {
             body: route.body.clone(),
         };
         let payload = self.payload;
-        Ok(Work { door, pace, events: Some(events), payload, is_measured, connections, window: 1, batch })
+        let (events, patience) = (Some(events), self.options.patience);
+        Ok(Work { door, pace, events, payload, is_measured, connections, window: 1, batch, patience })
     }
 
     fn run_publisher(&mut self, work: &Work) -> Result<Published> {
         // Another number of connections, or ones that the server may have closed meanwhile.
         let mut publisher = Publisher::connect(self.server.address, work.connections)?;
         let Some(swarm) = &self.swarm else {
-            return publisher.run(work, &mut self.numbers, self.stop, || Ok(Some(u64::MAX / 2)));
+            return publisher.run(work, &mut self.numbers, self.stop, |_| Ok(Some(u64::MAX / 2)));
         };
         let board = swarm.board();
         board.set_waker(Some(publisher.waker()));
         let (mut pulse, mut since) = (board.view(), clock::now());
         let patience = self.options.patience;
         let (watched, reached) = (self.watched, &mut self.reached);
-        let published = publisher.run(work, &mut self.numbers, self.stop, || {
+        let published = publisher.run(work, &mut self.numbers, self.stop, |_| {
             board.check()?;
             let view = board.view();
             if view.settled >= watched {
@@ -305,9 +356,9 @@ impl<'a> Stage<'a> {
         let all: u64 = plan.streams.clone().map(last).sum();
         // A stream that was refused is a loss of its own, not of all its events. Which ones were is known only to the
         // crews; where all get the same it does not matter.
-        let refused =
-            if plan.follow == Follow::One { swarm.board().view().refused * self.numbers.last(0) } else { 0 };
-        all - refused
+        let unopened = swarm.board().view().unopened(plan.streams.len());
+        let lost = if plan.follow == Follow::One { unopened * self.numbers.last(0) } else { 0 };
+        all - lost
     }
 
     /// Until every stream has everything, or nothing has come for long.
@@ -379,56 +430,20 @@ impl<'a> Stage<'a> {
         is_whole: bool,
     ) -> Result<(BTreeMap<String, f64>, Option<Buckets>, Losses)> {
         let expected = if is_whole { self.expected() } else { 0 };
+        let mut unopened = 0;
         if let Some(swarm) = self.swarm.take() {
+            unopened = swarm.board().view().unopened(swarm.plan().streams.len());
             self.tally.add(&swarm.finish()?)?;
         }
         let mut losses = self.tally.losses;
         losses.missing = expected.saturating_sub(self.tally.received);
         if !is_whole {
-            losses.missing = losses.gaps;
+            losses.missing = losses.gaps + self.missing;
+        }
+        // Whoever stops a run may do so before all are open.
+        if self.stop.reason().is_none() {
+            losses.add_unopened(unopened);
         }
         Ok((self.figures, self.latency, losses))
     }
-
-    /// Microseconds of CPU for each of so many, where the server's processes are known.
-    pub(super) fn set_each(&mut self, key: &str, cpu: Option<Duration>, count: u64) {
-        if let Some(cpu) = cpu {
-            self.set(key, ratio(cpu.as_secs_f64() * 1e6, count as f64));
-        }
-    }
-
-    /// The figures of a step that was about deliveries.
-    pub(super) fn set_delivery(&mut self, measured: &Measured) -> Result<()> {
-        let deliveries = measured.tally.measured;
-        self.set_each("delivery_cpu_us", measured.server_cpu, deliveries);
-        self.set("deliveries_per_second", ratio(deliveries as f64, measured.seconds));
-        self.set_each("client_cpu_us", Some(measured.client_cpu), deliveries);
-        self.set("busy", measured.published.busy as f64);
-        self.set_latency(&measured.tally)
-    }
-
-    pub(super) fn set_latency(&mut self, tally: &Tally) -> Result<()> {
-        let times = tally.latency.times()?;
-        for (key, quantile) in [("p50_ms", 0.5), ("p90_ms", 0.9), ("p99_ms", 0.99), ("p999_ms", 0.999)] {
-            self.set(key, times.millis(quantile));
-        }
-        self.set("max_ms", times.max_millis());
-        self.latency = Some(tally.latency.clone());
-        Ok(())
-    }
-
-    /// The figures of a step that was about publishing.
-    pub(super) fn set_publishing(&mut self, measured: &Measured) {
-        let Published { accepted, began, ended, acknowledgement, .. } = &measured.published;
-        let seconds = clock::seconds(ended.saturating_sub(*began));
-        self.set("publishes_per_second", ratio(*accepted as f64, seconds));
-        self.set_each("publish_cpu_us", measured.server_cpu, *accepted);
-        self.set("ack_p50_ms", acknowledgement.millis(0.5));
-        self.set("ack_p99_ms", acknowledgement.millis(0.99));
-    }
-}
-
-/// 0 for nothing at all, which JSON can hold and a reader can tell.
-pub(super) fn ratio(of: f64, by: f64) -> f64 {
-    if by > 0.0 { of / by } else { 0.0 }
 }

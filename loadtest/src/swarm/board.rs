@@ -55,6 +55,13 @@ pub(crate) struct View {
     pub(crate) received: u64,
 }
 
+impl View {
+    /// Of so many streams, the ones that have not got a first event, whether or not they still may.
+    pub(crate) fn unopened(&self, streams: usize) -> u64 {
+        (streams as u64).saturating_sub(self.opened + self.ended)
+    }
+}
+
 impl Board {
     pub(super) fn new(crews: usize) -> Self {
         let state = State { crews: vec![Crew::default(); crews], ..State::default() };

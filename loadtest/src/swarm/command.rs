@@ -46,27 +46,41 @@ pub(crate) fn command(options: &SwarmOptions) -> Result<bool> {
     let swarm = Swarm::start(plan(options))?;
     let bar = bar(options.streams as u64);
     let mut opened_after = None;
-    let all = options.streams as u64;
     while stop.reason().is_none() {
         swarm.board().wait(&stop, stop::CHECK_EVERY, |_| false)?;
         let view = swarm.board().view();
         bar.set_position(view.opened);
         bar.set_message(format!("{} events, {} refused", view.received, view.refused));
-        if view.opened + view.refused + view.ended >= all {
-            opened_after.get_or_insert_with(|| clock::since(began));
+        if opened_after.is_none() && view.unopened(options.streams) <= view.refused {
+            let time = clock::since(began);
+            opened_after = Some(time);
+            if bar.is_hidden() {
+                eprintln!(
+                    "{} of {} streams open after {:.3} s",
+                    view.opened,
+                    options.streams,
+                    time.as_secs_f64()
+                );
+            }
         }
     }
     bar.finish_and_clear();
-    let opened = swarm.board().view().opened;
-    let cpu = servers.as_deref().map(Cpu::of).transpose()?;
+    let view = swarm.board().view();
+    // Of a server that has ended there is nothing to tell; of its streams there is.
+    let cpu = servers.as_deref().and_then(|pids| Cpu::of(pids).ok());
     let connect_seconds = opened_after.unwrap_or_else(|| clock::since(began)).as_secs_f64();
     let tally = swarm.finish()?;
+    let mut losses = Losses { missing: tally.losses.gaps, ..tally.losses.clone() };
+    // There was no time for the others only if somebody ended the run before its own.
+    if opened_after.is_none() && !stop.is_interrupted() {
+        losses.add_unopened(view.unopened(options.streams));
+    }
     let times = tally.latency.times()?;
     let summary = Summary {
         streams: options.streams,
-        opened,
+        opened: view.opened,
         connect_seconds,
-        connects_per_second: opened as f64 / connect_seconds.max(1e-9),
+        connects_per_second: view.opened as f64 / connect_seconds.max(1e-9),
         received: tally.received,
         foreign: tally.foreign,
         heartbeats: tally.heartbeats,
@@ -75,8 +89,8 @@ pub(crate) fn command(options: &SwarmOptions) -> Result<bool> {
         p99_ms: times.millis(0.99),
         max_ms: times.max_millis(),
         server_cpu_seconds: cpu.zip(before).map(|(now, before)| now.since(&before).as_secs_f64()),
-        server_bytes: servers.as_deref().map(usage::pss).transpose()?,
-        losses: Losses { missing: tally.losses.gaps, ..tally.losses.clone() },
+        server_bytes: servers.as_deref().and_then(|pids| usage::pss(pids).ok()),
+        losses,
         stopped: stop.reason().filter(|_| stop.is_interrupted()),
     };
     print(&summary, &tally, options.json)?;
@@ -94,10 +108,13 @@ fn plan(options: &SwarmOptions) -> Plan {
         streams: options.first..options.first + options.streams,
         follow: options.group.map_or(Follow::One, Follow::Groups),
         payload: options.payload,
+        greeting: None,
+        ping: None,
         threads: options.threads,
         sources: Plan::sources(address, options.streams, options.sources.map(usize::from)),
         connecting: options.connecting,
         ramp: options.ramp,
+        is_first: false,
         resumes: options.reconnect,
         reopens: options.reconnect,
     }

@@ -53,11 +53,27 @@ pub(super) struct Crew {
     is_done: bool,
 }
 
+/// A stream, whatever it is doing.
 #[derive(Default)]
-struct Slot {
-    stream: Option<Stream>,
-    /// Of a stream that is to be opened again.
-    trail: Option<Trail>,
+enum Slot {
+    #[default]
+    New,
+    Open(Stream),
+    /// It may be opened again.
+    Closed(Trail),
+}
+
+/// What the load tester has for each of many thousand streams stays small beside what is measured: a slot, and
+/// a place among those that wait.
+const _: () = assert!(size_of::<Slot>() + size_of::<(u64, usize)>() < 200);
+
+impl Slot {
+    fn stream(&mut self) -> Option<&mut Stream> {
+        match self {
+            Self::Open(stream) => Some(stream),
+            Self::New | Self::Closed(_) => None,
+        }
+    }
 }
 
 impl Crew {
@@ -113,7 +129,8 @@ impl Crew {
             }
             for event in &events {
                 if event.token() != WAKER {
-                    self.ready(event.token().0, &mut buffer)?;
+                    let is_end = event.is_read_closed() || event.is_error();
+                    self.ready(event.token().0, is_end, &mut buffer)?;
                 }
             }
             self.churn()?;
@@ -138,46 +155,49 @@ impl Crew {
 
     fn open(&mut self, slot: usize) -> Result<()> {
         let number = self.plan.streams.start + slot;
-        let trail = match self.slots[slot].trail.take() {
-            Some(trail) => {
-                self.ledger.reopened();
-                trail
-            }
-            None => Trail::new(Order::new()),
+        let trail = match std::mem::take(&mut self.slots[slot]) {
+            Slot::Closed(trail) => trail,
+            _ if self.plan.is_first => Trail::new(Order::new()),
+            _ => Trail::new(Order::from_now()),
         };
-        match Stream::connect(self.plan.address, self.plan.source(number), trail) {
-            Ok(mut stream) => {
+        match Stream::dial(self.plan.address, self.plan.source(number)) {
+            Ok(mut socket) => {
                 let interest = Interest::READABLE | Interest::WRITABLE;
-                self.poll.registry().register(&mut stream.socket, Token(slot), interest)?;
-                self.slots[slot].stream = Some(stream);
+                self.poll.registry().register(&mut socket, Token(slot), interest)?;
+                self.slots[slot] = Slot::Open(Stream::new(socket, trail));
                 self.connecting += 1;
             }
-            Err(error) => {
-                self.refused += 1;
-                self.ledger.refused(format!("{error:#}"));
-            }
+            Err(error) => self.lost(slot, trail, &format!("{error:#}")),
         }
         Ok(())
     }
 
-    fn ready(&mut self, slot: usize, buffer: &mut [u8]) -> Result<()> {
+    fn ready(&mut self, slot: usize, is_end: bool, buffer: &mut [u8]) -> Result<()> {
         if self.is_stalled(slot) {
             return Ok(());
         }
-        let Some(stream) = self.slots.get_mut(slot).and_then(|slot| slot.stream.as_mut()) else {
-            return Ok(());
-        };
+        let Some(stream) = self.slots.get_mut(slot).and_then(Slot::stream) else { return Ok(()) };
         let number = self.plan.streams.start + slot;
-        let was_open = stream.trail.is_open;
+        let was_open = stream.trail.is_open();
         let (ledger, template, resumes) = (&mut self.ledger, &self.request, self.plan.resumes);
-        let outcome =
-            stream.ready(|trail| request(template, number, trail, resumes), buffer, &mut |trail, block| {
-                trail.is_open = true;
-                ledger.record(number, trail, block, clock::nanos());
-            });
-        if !was_open && stream.trail.is_open {
+        let outcome = stream.ready(
+            is_end,
+            |trail| request(template, number, trail, resumes),
+            buffer,
+            &mut |trail, block| {
+                let now = clock::nanos();
+                if !trail.is_open() {
+                    trail.since = now;
+                }
+                ledger.record(number, trail, block, now);
+            },
+        );
+        if !was_open && stream.trail.is_open() {
             self.connecting -= 1;
             self.opened += 1;
+            if stream.trail.is_again {
+                self.ledger.reopened();
+            }
         }
         match outcome {
             Ok(()) => Ok(()),
@@ -187,26 +207,32 @@ impl Crew {
 
     /// The server, or an error, has ended a stream.
     fn ended(&mut self, slot: usize, why: &str) -> Result<()> {
-        let Some(stream) = self.close(slot)? else { return Ok(()) };
-        let was_open = stream.trail.is_open;
-        if was_open {
-            self.ledger.closed(why.to_owned());
-        } else {
-            self.refused += 1;
-            self.ledger.refused(why.to_owned());
-        }
-        if was_open && !self.plan.reopens {
-            self.ended += 1;
-        } else if was_open {
-            self.wait_again(slot, stream.trail, clock::nanos() + REOPEN_AFTER);
+        if let Some(stream) = self.close(slot)? {
+            self.lost(slot, stream.trail, why);
         }
         Ok(())
     }
 
+    fn lost(&mut self, slot: usize, trail: Trail, why: &str) {
+        let was_open = trail.is_open();
+        match was_open {
+            true => self.ledger.closed(why.to_owned()),
+            false => self.ledger.refused(why.to_owned()),
+        }
+        match was_open {
+            _ if self.plan.reopens => self.wait_again(slot, trail, clock::nanos() + REOPEN_AFTER),
+            true => self.ended += 1,
+            false => self.refused += 1,
+        }
+    }
+
     fn close(&mut self, slot: usize) -> Result<Option<Stream>> {
-        let Some(mut stream) = self.slots[slot].stream.take() else { return Ok(None) };
+        if !matches!(self.slots[slot], Slot::Open(_)) {
+            return Ok(None);
+        }
+        let Slot::Open(mut stream) = std::mem::take(&mut self.slots[slot]) else { return Ok(None) };
         self.poll.registry().deregister(&mut stream.socket)?;
-        if stream.trail.is_open {
+        if stream.trail.is_open() {
             self.opened -= 1;
         } else {
             self.connecting -= 1;
@@ -221,11 +247,11 @@ impl Crew {
 
     /// For when the stream is opened again.
     fn keep(&mut self, slot: usize, mut trail: Trail) {
-        trail.is_open = false;
+        (trail.since, trail.is_again) = (0, true);
         if !self.plan.resumes {
             trail.order = Order::from_now();
         }
-        self.slots[slot].trail = Some(trail);
+        self.slots[slot] = Slot::Closed(trail);
     }
 
     fn disconnect(&mut self) -> Result<()> {
@@ -244,7 +270,7 @@ impl Crew {
         while self.churn.take(now) {
             let slot = self.next_churned;
             self.next_churned = (slot + 1) % self.slots.len().max(1);
-            if self.slots[slot].stream.as_ref().is_some_and(|stream| stream.trail.is_open)
+            if self.slots[slot].stream().is_some_and(|stream| stream.trail.is_open())
                 && self.close(slot)?.is_some()
             {
                 self.wait_again(slot, Trail::new(Order::from_now()), 0);
@@ -266,7 +292,7 @@ impl Crew {
                 }
                 Ok(Command::Disconnect) => self.disconnect()?,
                 Ok(Command::Connect) => {
-                    let closed = |slot: &usize| self.slots[*slot].trail.is_some();
+                    let closed = |slot: &usize| matches!(self.slots[*slot], Slot::Closed(_));
                     self.waiting = (0..self.slots.len()).filter(closed).map(|slot| (0, slot)).collect();
                 }
                 Ok(Command::Stall { every }) => {
@@ -275,7 +301,7 @@ impl Crew {
                     self.stall = every;
                     // Their edges have passed unread.
                     for slot in stalled {
-                        self.ready(slot, buffer)?;
+                        self.ready(slot, true, buffer)?;
                     }
                 }
                 Ok(Command::Churn { per_second }) => self.churn = Ramp::new(Some(per_second), clock::nanos()),
@@ -295,9 +321,9 @@ impl Crew {
     }
 
     fn mark(&mut self) -> Result<Box<super::tally::Tally>> {
-        let trails = self.slots.iter_mut().filter_map(|slot| Some(&mut slot.stream.as_mut()?.trail));
+        let trails = self.slots.iter_mut().filter_map(|slot| Some(&mut slot.stream()?.trail));
         let least =
-            trails.filter(|trail| trail.is_open).map(|trail| std::mem::take(&mut trail.heartbeats)).min();
+            trails.filter(|trail| trail.is_open()).map(|trail| std::mem::take(&mut trail.heartbeats)).min();
         Ok(Box::new(self.ledger.mark(least)?))
     }
 

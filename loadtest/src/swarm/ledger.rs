@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use anyhow::Result;
 
+use super::dues::Dues;
 use super::order::Arrival;
 use super::plan::{Follow, Plan};
 use super::stream::Trail;
@@ -15,12 +16,15 @@ use crate::sse::Block;
 pub(super) struct Ledger {
     follow: Follow,
     payload: Option<usize>,
+    greeting: Option<String>,
+    ping: Option<String>,
     keeps_ids: bool,
     tally: Tally,
     latency: Times,
     /// Different events received from the beginning.
     pub(super) received: u64,
     pub(super) settled: Settled,
+    dues: Dues,
 }
 
 /// Up to which number every stream has the events of series 0.
@@ -65,11 +69,14 @@ impl Ledger {
         Ok(Self {
             follow: plan.follow,
             payload: plan.payload,
+            greeting: plan.greeting.clone(),
+            ping: plan.ping.clone(),
             keeps_ids: plan.resumes,
             tally: Tally::default(),
             latency: Times::new()?,
             received: 0,
             settled: Settled::default(),
+            dues: Dues::default(),
         })
     }
 
@@ -81,26 +88,48 @@ impl Ledger {
             trail.id.clear();
             trail.id.extend_from_slice(id);
         }
-        if block.event == b"ping" || (block.data.is_none() && block.has_comment) {
+        if self.is_heartbeat(block) {
             trail.heartbeats += 1;
             self.tally.heartbeats += 1;
         } else if let Some(data) = block.data
-            && block.event != b"connection"
+            && !self.is_greeting(block.event, data)
         {
-            self.take(stream, trail, data, now);
+            // An event of ours has one line.
+            let parsed = if block.has_more { None } else { Payload::parse(data) };
+            match parsed {
+                Some((payload, length)) => self.take(stream, trail, payload, length, now),
+                None => self.foreign(),
+            }
         }
     }
 
-    fn take(&mut self, stream: usize, trail: &mut Trail, data: &[u8], now: u64) {
-        let Some((payload, length)) = Payload::parse(data) else {
-            return self.foreign();
-        };
+    fn is_heartbeat(&self, block: &Block<'_>) -> bool {
+        match block.data {
+            None => block.has_comment || block.event == b"ping",
+            Some(data) => {
+                block.event == b"ping" || self.ping.as_ref().is_some_and(|ping| data == ping.as_bytes())
+            }
+        }
+    }
+
+    fn is_greeting(&self, event: &[u8], data: &[u8]) -> bool {
+        event == b"connection"
+            || self.greeting.as_ref().is_some_and(|greeting| data.starts_with(greeting.as_bytes()))
+    }
+
+    fn take(&mut self, stream: usize, trail: &mut Trail, payload: Payload, length: usize, now: u64) {
         let is_whole = self.payload.is_none_or(|bytes| bytes == length);
         if !is_whole || payload.series != self.follow.series(stream) {
             self.tally.losses.damaged += 1;
             return;
         }
         let losses = &mut self.tally.losses;
+        if self.follow == Follow::One {
+            if trail.order.is_unset() {
+                losses.gaps += self.dues.owed(trail.since, payload.n);
+            }
+            self.dues.note(payload.n, payload.due);
+        }
         match trail.order.arrive(payload.n) {
             Arrival::Next => {}
             Arrival::Ahead { skipped } => losses.gaps += skipped,
@@ -157,6 +186,37 @@ impl Ledger {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::swarm::order::Order;
+
+    /// Heartbeats, ours, damaged.
+    fn recorded(plan: &Plan, blocks: &[Block<'_>]) -> (u64, u64, u64) {
+        let (mut ledger, mut trail) = (Ledger::new(plan).unwrap(), Trail::new(Order::new()));
+        blocks.iter().for_each(|block| ledger.record(0, &mut trail, block, 1));
+        let tally = ledger.mark(None).unwrap();
+        (tally.heartbeats, tally.received, tally.losses.damaged)
+    }
+
+    #[test]
+    fn what_a_server_says_of_its_own_is_no_damage() {
+        let mut plan = Plan::sample(1);
+        plan.payload = Some(64);
+        let ours = Payload { series: 0, n: 1, due: 0 }.text(64);
+        let block = |data: &'static str| Block { data: Some(data.as_bytes()), ..Block::default() };
+        let own = [
+            Block { event: b"connection", ..block("{}") },
+            Block { event: b"ping", ..block("{}") },
+            Block { has_comment: true, ..Block::default() },
+        ];
+        assert_eq!(recorded(&plan, &own), (2, 0, 0));
+        let other = [block("{\"connect\":{}}"), block("{}"), block("other")];
+        assert_eq!(recorded(&plan, &other), (0, 0, 3));
+        (plan.greeting, plan.ping) = (Some("{\"connect\":".to_owned()), Some("{}".to_owned()));
+        assert_eq!(recorded(&plan, &other), (1, 0, 1));
+        let mine = Block { data: Some(ours.as_bytes()), ..Block::default() };
+        assert_eq!(recorded(&plan, &[mine]), (0, 1, 0));
+        // A line that was not published.
+        assert_eq!(recorded(&plan, &[Block { has_more: true, ..mine }]), (0, 0, 1));
+    }
 
     #[test]
     fn the_frontier_waits_for_the_last_stream() {

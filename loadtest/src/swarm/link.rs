@@ -2,6 +2,7 @@
 
 use std::env;
 use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::process::CommandExt as _;
 use std::process::{Child, ChildStdin, Command as Process, Stdio};
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -57,7 +58,8 @@ impl ProcessLink {
     /// Its crews are those from `first` on, one for each thread of the plan.
     pub(super) fn start(plan: &Plan, first: usize, board: Arc<Board>) -> Result<Self> {
         let mut process = Process::new(env::current_exe()?);
-        process.arg("crew").stdin(Stdio::piped()).stdout(Stdio::piped());
+        // A Ctrl-C in a terminal is not for it: it is asked for what it has, and ends with its input.
+        process.arg("crew").process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = process.spawn().context("cannot start a process of the swarm")?;
         let mut commands = child.stdin.take().context("no standard input")?;
         let reports = BufReader::new(child.stdout.take().context("no standard output")?);

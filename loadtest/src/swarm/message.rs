@@ -14,7 +14,7 @@ pub(crate) enum Command {
     Connect,
     /// From now on do not read every so-manyth stream; 0: read all again.
     Stall { every: usize },
-    /// Close so many streams a second, in turn, and open each again without an id; 0: no more.
+    /// Close so many streams a second, of all crews together, in turn, and open each again without an id; 0: no more.
     Churn { per_second: f64 },
     /// Give the last tally and end.
     Finish,

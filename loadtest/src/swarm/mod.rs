@@ -6,6 +6,7 @@
 mod board;
 mod command;
 mod crew;
+mod dues;
 mod ledger;
 mod link;
 mod message;
@@ -36,6 +37,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
 pub(crate) struct Swarm {
     plan: Plan,
+    crews: usize,
     links: Vec<Link>,
     board: Arc<Board>,
 }
@@ -65,7 +67,7 @@ impl Swarm {
                 links.push(Link::Process(ProcessLink::start(&part, process * plan.threads, board.clone())?));
             }
         }
-        Ok(Self { plan, links, board })
+        Ok(Self { plan, crews, links, board })
     }
 
     pub(crate) fn plan(&self) -> &Plan {
@@ -77,13 +79,18 @@ impl Swarm {
     }
 
     pub(crate) fn send(&mut self, command: Command) -> Result<()> {
+        let command = match command {
+            // Each crew does its part.
+            Command::Churn { per_second } => Command::Churn { per_second: per_second / self.crews as f64 },
+            command => command,
+        };
         self.links.iter_mut().try_for_each(|link| link.send(command))
     }
 
     /// Waits until every stream has its first event, or never will.
     pub(crate) fn wait_open(&self, stop: &Stop, patience: Duration) -> Result<bool> {
-        let all = self.plan.streams.len() as u64;
-        self.board.wait(stop, patience, |view| view.opened + view.refused + view.ended >= all)
+        let streams = self.plan.streams.len();
+        self.board.wait(stop, patience, |view| view.unopened(streams) <= view.refused)
     }
 
     /// What came since the last mark.

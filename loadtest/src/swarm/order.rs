@@ -34,6 +34,11 @@ impl Order {
         Self { next: 0, seen: 0 }
     }
 
+    /// Nothing has come yet, and anything may.
+    pub(super) fn is_unset(&self) -> bool {
+        self.next == 0
+    }
+
     pub(super) fn arrive(&mut self, n: u64) -> Arrival {
         if self.next == 0 {
             *self = Self { next: n + 1, seen: 1 };

@@ -22,6 +22,9 @@ pub(crate) struct Plan {
     pub(crate) follow: Follow,
     /// Bytes of an event's data; `None`: any, and events of others are no damage.
     pub(crate) payload: Option<usize>,
+    /// What the server's own events are like; see `Peer`.
+    pub(crate) greeting: Option<String>,
+    pub(crate) ping: Option<String>,
     pub(crate) threads: usize,
     /// Source addresses, 127.0.0.1 and on; 0 leaves the choice to the kernel.
     pub(crate) sources: usize,
@@ -29,9 +32,11 @@ pub(crate) struct Plan {
     pub(crate) connecting: usize,
     /// New connections a second, over all crews.
     pub(crate) ramp: Option<f64>,
+    /// Nothing is published before all are open: a stream that has not got event 1 misses it.
+    pub(crate) is_first: bool,
     /// Streams that come back bring their last id.
     pub(crate) resumes: bool,
-    /// A stream that the server ends is opened again, after a second.
+    /// A stream that the server ends or refuses is opened again, after a second.
     pub(crate) reopens: bool,
 }
 
@@ -88,12 +93,11 @@ impl Plan {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn plan(streams: usize) -> Plan {
+impl Plan {
+    /// Of so many streams, ten a series.
+    pub(super) fn sample(streams: usize) -> Self {
         let address = SocketAddr::from(([127, 0, 0, 1], 80));
-        Plan {
+        Self {
             address,
             host: "a".to_owned(),
             target: "/".to_owned(),
@@ -101,18 +105,26 @@ mod tests {
             streams: 0..streams,
             follow: Follow::Groups(10),
             payload: None,
+            greeting: None,
+            ping: None,
             threads: 1,
-            sources: Plan::sources(address, streams, None),
+            sources: Self::sources(address, streams, None),
             connecting: 64,
             ramp: Some(1000.0),
+            is_first: true,
             resumes: false,
             reopens: false,
         }
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
 
     #[test]
     fn parts_are_all_of_it_once() {
-        let plan = plan(10_007);
+        let plan = Plan::sample(10_007);
         let parts: Vec<Plan> = (0..3).map(|part| plan.part(part, 3)).collect();
         let numbers: Vec<usize> = parts.iter().flat_map(|part| part.streams.clone()).collect();
         assert_eq!(numbers, (0..10_007).collect::<Vec<_>>());
@@ -121,7 +133,7 @@ mod tests {
 
     #[test]
     fn sources() {
-        let plan = plan(12_000);
+        let plan = Plan::sample(12_000);
         assert_eq!(plan.sources, 3);
         assert_eq!(plan.source(0), Some(Ipv4Addr::LOCALHOST));
         assert_eq!(plan.source(5), Some(Ipv4Addr::new(127, 0, 0, 3)));

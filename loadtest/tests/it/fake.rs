@@ -16,12 +16,22 @@ pub(crate) enum Fault {
     Swap(u64),
     Damage(u64),
     Close(u64),
+    /// It ends with the event, in the same moment.
+    End(u64),
     /// Every second stream is refused.
     Refuse,
     /// The first answer to each publish is 503.
     Busy,
     /// Events go to nobody.
     Silent,
+    /// Every second stream is accepted and never answered.
+    Hang,
+    /// Streams after the first ten get nothing but the first event.
+    Forget,
+    /// Streams after the first ten do not get the first event that is published to them.
+    SkipFirst,
+    /// Publishes are accepted and never answered.
+    Mute,
 }
 
 pub(crate) struct Fake {
@@ -38,6 +48,10 @@ struct Shared {
 #[derive(Default)]
 struct Streams {
     open: Vec<TcpStream>,
+    /// How many events each of them was sent.
+    sent: Vec<u64>,
+    /// Kept open, without a byte.
+    hung: Vec<TcpStream>,
     asked: usize,
     held: Vec<u8>,
     was_busy: bool,
@@ -93,6 +107,9 @@ impl Shared {
     fn open(&self, mut socket: TcpStream) {
         let mut streams = self.streams.lock().unwrap();
         streams.asked += 1;
+        if self.fault == Fault::Hang && streams.asked.is_multiple_of(2) {
+            return streams.hung.push(socket);
+        }
         let is_refused = self.fault == Fault::Refuse && streams.asked.is_multiple_of(2);
         let status = if is_refused { "refused" } else { "connected" };
         // In two writes, so that the load tester meets a first read with no event in it.
@@ -104,6 +121,7 @@ impl Shared {
             socket.write_all(b"0\r\n\r\n").unwrap();
         } else {
             streams.open.push(socket);
+            streams.sent.push(0);
         }
     }
 
@@ -115,14 +133,20 @@ impl Shared {
         }
         streams.was_busy = false;
         let n = self.published.fetch_add(1, Ordering::Relaxed) + 1;
+        if self.fault == Fault::Mute {
+            return;
+        }
         publisher.write_all(b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n").unwrap();
         let data = body.strip_prefix(r#"{"event":"load","data":"#).unwrap().strip_suffix('}').unwrap();
         let whole = chunk(&format!("id: 1-{n}\nevent: load\ndata: {data}\n\n"));
-        let Streams { open, held, .. } = &mut *streams;
+        let Streams { open, sent, held, .. } = &mut *streams;
         for (i, socket) in open.iter_mut().enumerate() {
             let is_first = i == 0;
+            sent[i] += 1;
             let bytes = match self.fault {
                 Fault::Silent => Vec::new(),
+                Fault::Forget if i >= 10 => Vec::new(),
+                Fault::SkipFirst if i >= 10 && sent[i] == 1 => Vec::new(),
                 Fault::Drop(at) if is_first && at == n => Vec::new(),
                 Fault::Repeat(at) if is_first && at == n => whole.repeat(2),
                 Fault::Swap(at) if is_first && at == n => {
@@ -131,6 +155,11 @@ impl Shared {
                 }
                 Fault::Swap(at) if is_first && at + 1 == n => [&whole[..], held].concat(),
                 Fault::Damage(at) if is_first && at == n => chunk("event: load\ndata: {\"s\":0,\"n\":1}\n\n"),
+                Fault::End(at) if is_first && at == n => {
+                    socket.write_all(&whole).unwrap();
+                    socket.shutdown(Shutdown::Write).unwrap();
+                    Vec::new()
+                }
                 Fault::Close(at) if is_first && at == n => {
                     socket.shutdown(Shutdown::Both).unwrap();
                     Vec::new()

@@ -5,7 +5,7 @@ use std::thread;
 use serde_json::{Value, json};
 
 use crate::fake::{Fake, Fault};
-use crate::run::{loadtest, run, scratch};
+use crate::run::{loadtest, run, scratch, summary};
 
 /// A file that describes the fake server.
 fn peer(fake: &Fake) -> String {
@@ -49,7 +49,10 @@ fn each_fault_is_reported_exactly() {
         (Fault::Swap(7), "burst", [0, 0, 0, 1, 0, 0, 0]),
         (Fault::Damage(7), "burst", [1, 1, 0, 0, 1, 0, 0]),
         (Fault::Close(7), "broadcast", [15, 0, 0, 0, 0, 1, 0]),
+        (Fault::End(21), "broadcast", [0, 0, 0, 0, 0, 1, 0]),
         (Fault::Refuse, "broadcast", [0, 0, 0, 0, 0, 0, 5]),
+        (Fault::Hang, "connect", [0, 0, 0, 0, 0, 0, 5]),
+        (Fault::Busy, "ingress16", [0, 0, 0, 0, 0, 0, 0]),
         // The first of the events before the measured ones is waited for; when it does not come, the others are not sent.
         (Fault::Silent, "latency --rate 500", [190, 0, 0, 0, 0, 0, 0]),
     ];
@@ -63,6 +66,42 @@ fn each_fault_is_reported_exactly() {
         assert_eq!(success, expected == [0; 7], "{fault:?} {scenario}");
         assert_eq!(lines[0]["stopped"], json!(null), "{fault:?} {scenario}");
     }
+}
+
+#[test]
+fn streams_that_come_and_go_are_checked_too() {
+    for fault in [Fault::None, Fault::Forget, Fault::SkipFirst] {
+        let fake = Fake::start(fault);
+        // Two crews, which close and open 500 streams a second together.
+        let (success, lines) = play(&fake, "churn --rate 500 --duration 1s --threads 2");
+        let (line, losses) = (&lines[0], &lines[0]["losses"]);
+        assert_eq!(success, fault == Fault::None, "{fault:?} {losses}");
+        assert_eq!(losses["missing"] == 0, fault == Fault::None, "{fault:?} {losses}");
+        let reconnects = line["figures"]["reconnects_per_second"].as_f64().unwrap();
+        assert!((100.0..600.0).contains(&reconnects), "{reconnects}");
+    }
+}
+
+#[test]
+fn a_server_that_fails_is_a_result_and_the_next_scenario_is_played() {
+    let fake = Fake::start(Fault::Mute);
+    let peer = peer(&fake);
+    let (output, lines) =
+        run(&format!("ingress connect --rounds 1 --streams 10 --events 5 --patience 400ms --peer {peer}"));
+    assert!(!output.status.success());
+    let stopped = lines[0]["stopped"].as_str().unwrap();
+    assert!(stopped.starts_with("failed: no answer"), "{stopped}");
+    assert_eq!((lines.len(), &lines[1]["stopped"]), (2, &json!(null)));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("### connect"));
+}
+
+#[test]
+fn a_swarm_that_does_not_open_whole_says_so() {
+    let fake = Fake::start(Fault::Hang);
+    let url = format!("http://{}/", fake.address);
+    let output = loadtest(&format!("swarm --json --streams 10 --duration 1s --url {url}")).output().unwrap();
+    assert!(!output.status.success());
+    assert_eq!(summary(&output)["losses"]["refused"], 5);
 }
 
 #[test]

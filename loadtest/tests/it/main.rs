@@ -4,5 +4,6 @@ mod axum;
 mod fake;
 mod faults;
 mod floor;
+mod interrupt;
 mod run;
 mod swarm;

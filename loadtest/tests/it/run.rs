@@ -48,7 +48,11 @@ pub(crate) struct Floor {
 
 impl Floor {
     pub(crate) fn start(threads: usize) -> Self {
-        let mut command = loadtest(&format!("floor --listen 127.0.0.1:0 --threads {threads}"));
+        Self::listen("127.0.0.1:0", threads)
+    }
+
+    pub(crate) fn listen(address: &str, threads: usize) -> Self {
+        let mut command = loadtest(&format!("floor --listen {address} --threads {threads}"));
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();

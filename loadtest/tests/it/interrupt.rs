@@ -1,0 +1,122 @@
+//! What is left after a signal: results, and no process.
+
+use std::fs;
+use std::os::unix::process::CommandExt as _;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::run::{Floor, loadtest, scratch, summary};
+
+/// For 20 seconds at most.
+fn wait_until(what: &str, is_so: impl Fn() -> bool) {
+    for _ in 0..1000 {
+        if is_so() {
+            return;
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+    panic!("{what}");
+}
+
+fn signal(name: &str, target: &str) {
+    assert!(Command::new("kill").args([name, "--", target]).status().unwrap().success());
+}
+
+/// As a terminal does it at Ctrl-C: to all of the group.
+fn interrupt(child: &Child) {
+    signal("-INT", &format!("-{}", child.id()));
+}
+
+fn children(pid: u32) -> Vec<u32> {
+    let text = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    text.split_ascii_whitespace().map(|pid| pid.parse().unwrap()).collect()
+}
+
+/// It is gone, or has ended and nobody has asked for its status yet.
+fn has_ended(pid: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(')').is_none_or(|(_, rest)| rest.trim_start().starts_with('Z'))
+}
+
+fn is_listening(pid: u32) -> bool {
+    fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.trim() == "loadtest")
+        && fs::read_dir(format!("/proc/{pid}/fd")).is_ok_and(|fds| fds.count() > 30)
+}
+
+/// A run that goes on until it is told to stop, in a process group of its own; its server has streams.
+fn long_run(out: &std::path::Path) -> (Child, u32) {
+    let args = "run soak --target floor --streams 30 --duration 60s --deadline 60s --out";
+    let mut command = loadtest(args);
+    command.arg(out).process_group(0).stdout(Stdio::piped()).stderr(Stdio::null());
+    let child = command.spawn().unwrap();
+    wait_until("a server with streams", || {
+        children(child.id()).first().is_some_and(|&pid| is_listening(pid))
+    });
+    let server = children(child.id())[0];
+    (child, server)
+}
+
+#[test]
+fn an_interrupt_from_a_terminal_is_for_the_load_tester_alone() {
+    let out = scratch("terminal.jsonl");
+    let (child, server) = long_run(&out);
+    interrupt(&child);
+    let output = child.wait_with_output().unwrap();
+    assert!(!output.status.success() && !output.stdout.is_empty());
+    let line: Value = serde_json::from_str(&fs::read_to_string(&out).unwrap()).unwrap();
+    assert_eq!((&line["stopped"], &line["losses"]["closed"]), (&json!("interrupted"), &json!(0)), "{line}");
+    assert!(has_ended(server));
+}
+
+#[test]
+fn a_server_ends_with_the_load_tester_however_that_ends() {
+    let (mut child, server) = long_run(&scratch("killed.jsonl"));
+    signal("-KILL", &child.id().to_string());
+    child.wait().unwrap();
+    wait_until("the end of the server", || has_ended(server));
+}
+
+#[test]
+fn a_swarm_comes_back_to_a_server_that_was_away() {
+    let floor = Floor::start(1);
+    let address = floor.url.trim_start_matches("http://").trim_end_matches("/api/sse").to_owned();
+    // The process that it measures ends, too, which is no reason to keep its results.
+    let (url, pid) = (&floor.url, floor.pid());
+    let args = format!("swarm --json --reconnect --streams 20 --duration 60s --url {url} --pid {pid}");
+    let mut command = loadtest(&args);
+    let child = command.process_group(0).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let has_streams = |floor: &Floor| fs::read_dir(format!("/proc/{}/fd", floor.pid())).unwrap().count() > 25;
+    wait_until("20 streams", || has_streams(&floor));
+    drop(floor);
+    // The first attempt to open again, a second later, finds nobody.
+    thread::sleep(Duration::from_millis(1500));
+    let floor = Floor::listen(&address, 1);
+    wait_until("20 streams again", || has_streams(&floor));
+    // Accepted, but the last of them may not have been answered.
+    thread::sleep(Duration::from_millis(200));
+    interrupt(&child);
+    let summary = summary(&child.wait_with_output().unwrap());
+    assert_eq!((&summary["opened"], &summary["losses"]["closed"]), (&json!(20), &json!(20)), "{summary}");
+    assert!(summary["losses"]["refused"].as_u64() >= Some(20), "{summary}");
+}
+
+#[test]
+fn processes_of_a_swarm_give_what_they_have() {
+    let floor = Floor::start(1);
+    let line = format!(
+        "ulimit -n 300; exec {} swarm --json --url '{}' --streams 150 --duration 60s",
+        env!("CARGO_BIN_EXE_loadtest"),
+        floor.url
+    );
+    let mut command = Command::new("sh");
+    let child = command.args(["-c", &line]).process_group(0).stdout(Stdio::piped()).spawn().unwrap();
+    let is_open = || fs::read_dir(format!("/proc/{}/fd", floor.pid())).unwrap().count() > 150;
+    wait_until("150 streams", is_open);
+    interrupt(&child);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(summary(&output)["stopped"], "interrupted");
+    assert!(output.status.success());
+}
