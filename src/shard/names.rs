@@ -200,8 +200,8 @@ mod tests {
                 let expected: Vec<u32> = (0..streams.len() as u32).filter(|slot| has(*slot)).collect();
                 assert_eq!(found, expected, "seed {seed}, {topic}");
             }
-            for slot in 0..streams.len() {
-                for pattern in streams[slot].take().into_iter().flat_map(|profile| profile.topics) {
+            for (slot, profile) in streams.into_iter().enumerate() {
+                for pattern in profile.into_iter().flat_map(|profile| profile.topics) {
                     names.remove(hash(pattern.as_str()), Name::Topic(pattern.as_str()), slot as u32);
                 }
             }

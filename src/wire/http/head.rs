@@ -59,7 +59,7 @@ impl<'b> Head<'b> {
         let mut fields = [EMPTY_HEADER; MAX_FIELDS];
         let section = bytes.get(outline.fields..outline.length).unwrap_or_default();
         let fields: Box<[_]> = match httparse::parse_headers(section, &mut fields) {
-            Ok(Status::Complete((length, fields))) if length == section.len() => (&*fields).into(),
+            Ok(Status::Complete((length, fields))) if length == section.len() => Box::from(fields),
             _ => return Err(Rejection::malformed("the fields can be read in more than one way")),
         };
         let mut head = Self {
