@@ -35,7 +35,8 @@ export class FanfareClient<E = SSEEvents> {
   #stream: Close | undefined;
   #native: NativeStream | undefined;
   #tabs: Tabs | undefined;
-  #retry: number;
+  /** The server's `retry`. */
+  #retry = 0;
   #timer: Timer | undefined;
   #watchdog: Timer | undefined;
   #hidden: Timer | undefined;
@@ -47,7 +48,6 @@ export class FanfareClient<E = SSEEvents> {
     const { persist } = options;
     const key = persist === true ? `fanfare:${streamUrl(options)}` : persist || undefined;
     this.#position = new Position(options.lastEventId ?? "", key);
-    this.#retry = options.reconnectInterval ?? 3000;
     const lastEventId = this.#position.id;
     this.#state = { status: "idle", ...NOT_OPEN, lastEventId, attempts: 0, error: null, role: "single" };
   }
@@ -263,7 +263,7 @@ export class FanfareClient<E = SSEEvents> {
     if (!returns) this.#cut();
     const drawn = this.#drawn;
     this.#drawn = false;
-    const { token, maxReconnectAttempts = Infinity, maxReconnectInterval = 30000 } = this.#options;
+    const { token, maxReconnectAttempts = Infinity } = this.#options;
     const isTokens = [401, 403].includes(error.status) && typeof token === "function";
     const attempts = this.#state.attempts + 1;
     const isOver = error.status === 204 || (error.final && !isTokens) || attempts > maxReconnectAttempts;
@@ -276,10 +276,11 @@ export class FanfareClient<E = SSEEvents> {
     this.#set({ status: "waiting", error, attempts, ...NOT_OPEN });
     this.#emit("error", error);
     if (returns || run !== this.#run || this.#state.status !== "waiting") return;
-    // Full jitter, so that those who lost their server together do not return together; a `retry` of 0 backs off, too.
-    const step = Math.min(maxReconnectInterval, (this.#retry || 1) * 2 ** (attempts - 1));
-    const delay = drawn ? this.#retry : Math.random() * step;
-    this.#timer = later(() => this.#again(), Math.max(delay, error.wait));
+    const { reconnectInterval = 3000, maxReconnectInterval = 30000 } = this.#options;
+    // What the server asks for is waited out. On top of it full jitter, so that those who lost their server together do not
+    // return together.
+    const jitter = Math.random() * Math.min(maxReconnectInterval, reconnectInterval * 2 ** (attempts - 1));
+    this.#timer = later(() => this.#again(), Math.max(this.#retry + (drawn ? 0 : jitter), error.wait));
   }
 
   /** Tries again, unless there is no network: then `online` does. A follower's leader does it for all. */

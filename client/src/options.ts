@@ -19,7 +19,10 @@ export interface ClientOptions {
    * (`on`, not `onEvent`, and no shared tabs); else `fetch`.
    */
   transport?: "auto" | "eventsource" | "fetch";
-  /** First step of the backoff, each step being drawn between zero and twice the one before. Default 3000; a `retry` of the server takes its place. */
+  /**
+   * First step of the backoff: before an attempt the client waits as long as the server's `retry` says, and a random part of a step
+   * that doubles with each attempt. Default 3000.
+   */
   reconnectInterval?: number;
   /** Longest step of the backoff. Default 30000. */
   maxReconnectInterval?: number;
