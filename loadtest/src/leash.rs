@@ -30,7 +30,7 @@ pub(crate) fn tie(options: &LeashOptions) -> Result<Infallible> {
     let error = Command::new(program).args(arguments).exec();
     let hint = match error.kind() {
         ErrorKind::NotFound => {
-            ": those of this repository are made by `cargo build --release --workspace --examples`, others are to be on the path"
+            ": those of this repository are made by `cargo build --release --workspace --bins --examples`, others are to be on the path"
         }
         _ => "",
     };
