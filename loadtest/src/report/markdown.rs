@@ -83,7 +83,8 @@ fn cell(figure: &Figure, Spread { least, median, most }: Spread) -> String {
     format!("{median:.decimals$} [{least:.decimals$}–{most:.decimals$}]")
 }
 
-fn lost(losses: &Losses) -> String {
+/// What was lost, by kind.
+pub(super) fn lost(losses: &Losses) -> String {
     if losses.total() == 0 {
         return "0".to_owned();
     }

@@ -1,5 +1,6 @@
 //! Tables and charts of results.
 
+mod brief;
 mod chart;
 mod html;
 mod markdown;
@@ -13,14 +14,20 @@ use anyhow::{Context as _, Result, ensure};
 
 use crate::cli::ReportOptions;
 use crate::result::Outcome;
-pub(crate) use html::html;
-pub(crate) use markdown::markdown;
+use brief::brief;
+use html::html;
+use markdown::markdown;
+
+/// In Markdown: one for each scenario, or one for all.
+pub(crate) fn tables(outcomes: &[Outcome], is_brief: bool) -> String {
+    if is_brief { brief(outcomes) } else { markdown(outcomes) }
+}
 
 /// Prints tables, and writes a page where that is asked for. Whether every round was clean.
 pub(crate) fn command(options: &ReportOptions) -> Result<bool> {
     let outcomes = read(&options.files)?;
     ensure!(!outcomes.is_empty(), "there are no results");
-    println!("{}", markdown(&outcomes));
+    println!("{}", tables(&outcomes, options.brief));
     if let Some(path) = &options.html {
         fs::write(path, html(&outcomes)).with_context(|| format!("cannot write {}", path.display()))?;
     }

@@ -57,7 +57,7 @@ pub(crate) fn command(options: &RunOptions) -> Result<bool> {
     });
     bar.finish_and_clear();
     if !outcomes.is_empty() {
-        println!("{}", report::markdown(&outcomes));
+        println!("{}", report::tables(&outcomes, options.brief));
     }
     // What there is has been told, also of a run that ends early.
     played?;
