@@ -39,7 +39,7 @@ fn a_full_server_refuses_for_now_and_has_room_again() {
         assert_eq!(refused(&server, "?userId=bob"), "full");
     }
     assert!(!server.publisher.is_user_connected("bob"));
-    let stats = server.publisher.stats().expect("an answer");
+    let stats = server.stats();
     assert_eq!((stats.total_connections, stats.engine.connections_opened), (2, 2));
     streams.pop();
     eventually("there is room", || server.publisher.connections_count() == 1);
@@ -131,17 +131,13 @@ fn what_stands_behind_a_stream_request_counts_too() {
     let flood = [&b"GET /api/sse?userId=ada HTTP/1.1\r\nHost: localhost\r\n\r\n"[..], &[b'x'; 5000]].concat();
     let mut connection = server.connect();
     connection.send(&flood);
-    eventually("it is closed", || {
-        server.publisher.stats().expect("an answer").engine.connections_closed == 1
-    });
+    eventually("it is closed", || server.stats().engine.connections_closed == 1);
     let post = "POST /api/sse/events HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
         Content-Length: 10\r\n\r\n{\"data\":1}";
     let mut connection = server.connect();
     connection.send([post.as_bytes(), &flood].concat());
     assert_eq!(connection.response().status(), 202);
-    eventually("it is closed", || {
-        server.publisher.stats().expect("an answer").engine.connections_closed == 2
-    });
+    eventually("it is closed", || server.stats().engine.connections_closed == 2);
 }
 
 #[test]

@@ -222,5 +222,5 @@ fn a_body_may_be_as_large_as_the_limit_and_no_larger() {
     connection.send("\r\n1\r\n \r\n0\r\n\r\n");
     connection.response().problem(413);
     connection.expect_end();
-    assert_eq!(server.publisher.stats().expect("an answer").engine.events_published, 1);
+    assert_eq!(server.stats().engine.events_published, 1);
 }

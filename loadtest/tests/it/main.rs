@@ -5,5 +5,7 @@ mod fake;
 mod faults;
 mod floor;
 mod interrupt;
+#[path = "../../../tests/support/port.rs"]
+mod port;
 mod run;
 mod swarm;
