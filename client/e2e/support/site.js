@@ -69,7 +69,7 @@ export class Site {
   async tab(test, profile) {
     profile ??= await this.profile(test);
     const page = await profile.newPage();
-    page.setDefaultTimeout(20_000);
+    page.setDefaultTimeout(60_000);
     const tab = new Tab(page);
     page.on("pageerror", (error) => tab.troubles.push(String(error)));
     await page.goto(`http://127.0.0.1:${this.#listener.address().port}/`);
@@ -100,6 +100,11 @@ export class Tab {
       },
       status,
     );
+  }
+
+  /** Waits until a component says that it has lost its stream, or, for a moment, that it asks for another. */
+  async isAway() {
+    await this.page.waitForFunction(() => ["waiting", "connecting"].includes(document.querySelector("[data-part=status]").textContent));
   }
 
   /** What one component was called back with so far. */
