@@ -58,3 +58,25 @@ pub(super) fn prepare(listener: &TcpListener, options: SocketOptions) -> io::Res
     socket.set_tcp_keepalive(&keepalive)?;
     socket.set_tcp_user_timeout(Some(options.user_timeout))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpStream;
+
+    use super::*;
+
+    /// What finds a peer that is gone without a word is the kernel's, on a clock of its own.
+    #[test]
+    fn a_connection_has_the_timeout_of_its_listener() {
+        let listener = bind((Ipv4Addr::LOCALHOST, 0).into()).expect("a free port");
+        let user_timeout = Duration::from_secs(7);
+        prepare(&listener, SocketOptions { user_timeout, send_buffer: 16 * 1024 }).expect("options");
+        listener.set_nonblocking(false).expect("a mode");
+        let _peer = TcpStream::connect(listener.local_addr().expect("an address")).expect("a connection");
+        let (connection, _) = listener.accept().expect("a connection");
+        let socket = SockRef::from(&connection);
+        assert_eq!(socket.tcp_user_timeout().expect("an option"), Some(user_timeout));
+        assert!(socket.keepalive().expect("an option"));
+        assert_eq!(socket.tcp_keepalive_time().expect("an option"), user_timeout);
+    }
+}

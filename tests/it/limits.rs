@@ -166,3 +166,19 @@ fn sizes_are_judged_and_the_answer_arrives() {
         }
     }
 }
+
+#[test]
+fn a_client_that_takes_its_time_to_send_what_is_refused_gets_the_answer() {
+    let server = Server::start();
+    let mut connection = server.connect();
+    let head = "Host: localhost\r\nContent-Type: application/json\r\nContent-Length: 8388608\r\n\r\n";
+    connection.send(format!("POST /api/sse/events HTTP/1.1\r\n{head}"));
+    connection.wait_for_bytes();
+    // As over a slow line: it is answered already, and reads no answer before it has sent all.
+    for _ in 0..25 {
+        assert!(connection.try_send(vec![b'x'; 8 * 1024]), "the server stops taking");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    connection.response().problem(413);
+    connection.expect_end();
+}

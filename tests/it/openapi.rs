@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
 
 use fanfare::{Denial, Event, Identity, Publication, Target};
 use jsonschema::Validator;
@@ -13,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::server::Server;
 use crate::support::client::{Connection, Response};
-use crate::support::clock::{Deadline, eventually};
+use crate::support::clock::{Deadline, PATIENCE, eventually};
 use crate::support::subscriber::Subscriber;
 
 /// The description, and what of it has been seen.
@@ -258,9 +257,13 @@ fn see_drain(described: &mut Description, server: Server) {
     let mut connection: Connection = server.connect();
     assert_eq!(connection.get("/readyz").status(), 200);
     let streams = [server.subscribe(""), server.subscribe("")];
-    let drain = thread::spawn(move || server.engine.shutdown(Duration::from_secs(3)));
-    eventually("it is not ready", || connection.get("/readyz").status() == 503);
-    described.check("/readyz", "GET", &connection.get("/readyz"));
+    let drain = thread::spawn(move || server.engine.shutdown(PATIENCE));
+    let mut readiness = connection.get("/readyz");
+    eventually("it is not ready", || {
+        readiness = connection.get("/readyz");
+        readiness.status() == 503
+    });
+    described.check("/readyz", "GET", &readiness);
     drop(streams);
     drain.join().expect("it ends");
 }

@@ -206,7 +206,7 @@ mod tests {
         let (mut buffer, mut blocks) = (vec![0; 1024], 0);
         let mut outcome = Ok(());
         // The handshake may not be done at once.
-        for _ in 0..1000 {
+        for _ in 0..60_000 {
             outcome =
                 stream.ready(true, |_| "GET / HTTP/1.1\r\n\r\n".to_owned(), &mut buffer, &mut |_, _| {
                     blocks += 1

@@ -21,9 +21,10 @@ const READS: usize = 16;
 const BODY_GRACE_MS: u64 = 5_000;
 const BODY_RATE: u64 = 512;
 /// How long what a client still sends is read and discarded after the last answer, in ms, so that the answer is
-/// not lost to a reset; and how much of it: a body well over the limit, but not so much that one client keeps
-/// the thread from others.
-const LINGER_MS: u64 = 1_000;
+/// not lost to a reset: for as long as it sends, with pauses of so long at most. And how much of it: a body well
+/// over the limit, but not so much that one client keeps the thread from others.
+const LINGER_MS: u64 = 30_000;
+const LINGER_PAUSE_MS: u64 = 5_000;
 const LINGER_BYTES: usize = 16 * 1024 * 1024;
 
 pub(super) struct Exchange {
@@ -55,6 +56,8 @@ pub(super) struct Exchange {
     /// Requests wait until answers before them are written.
     held_back: bool,
     lingered: usize,
+    /// When the peer last sent something, in ms since the start.
+    heard_ms: u64,
 }
 
 enum Phase {
@@ -118,6 +121,7 @@ impl Exchange {
             ends: false,
             held_back: false,
             lingered: 0,
+            heard_ms: now.elapsed_ms,
         }
     }
 
@@ -191,6 +195,7 @@ impl Exchange {
     }
 
     fn take(&mut self, bytes: &[u8], now: Now) {
+        self.heard_ms = now.elapsed_ms;
         match self.phase {
             Phase::Closing { .. } => {
                 self.lingered += bytes.len();
@@ -393,13 +398,16 @@ impl Exchange {
     pub(super) fn check_time(&mut self, patience: &Patience, service: &Service, date: &str, now: Now) {
         let Patience { head_ms, idle_ms, stall_ms } = *patience;
         let waited = now.elapsed_ms.saturating_sub(self.since_ms);
+        let silent = now.elapsed_ms.saturating_sub(self.heard_ms);
         if self.waiting() > 0 && now.elapsed_ms.saturating_sub(self.progress_ms) > stall_ms {
             self.phase = Phase::Closed;
         }
         match self.phase {
             Phase::Idle { answered: false } if waited >= head_ms => self.phase = Phase::Closed,
             Phase::Idle { answered: true } if waited >= idle_ms => self.phase = Phase::Closed,
-            Phase::Closing { shut: true } if waited >= LINGER_MS => self.phase = Phase::Closed,
+            Phase::Closing { shut: true } if waited >= LINGER_MS || waited.min(silent) >= LINGER_PAUSE_MS => {
+                self.phase = Phase::Closed;
+            }
             // It was the server that did not read on.
             Phase::Head | Phase::Body if self.held_back => {}
             Phase::Head if waited >= head_ms => {
