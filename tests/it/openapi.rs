@@ -256,7 +256,12 @@ fn see_overload(described: &mut Description) {
 fn see_drain(described: &mut Description, server: Server) {
     let mut connection: Connection = server.connect();
     assert_eq!(connection.get("/readyz").status(), 200);
-    let streams = [server.subscribe(""), server.subscribe("")];
+    // One that does not read what it is sent: it lets the drain last.
+    let stuck = server.subscribe("");
+    let data = "x".repeat(50_000);
+    for _ in 0..100 {
+        server.publisher.send_update(&data, Target::all()).expect("room");
+    }
     let drain = thread::spawn(move || server.engine.shutdown(PATIENCE));
     let mut readiness = connection.get("/readyz");
     eventually("it is not ready", || {
@@ -264,6 +269,6 @@ fn see_drain(described: &mut Description, server: Server) {
         readiness.status() == 503
     });
     described.check("/readyz", "GET", &readiness);
-    drop(streams);
+    drop(stuck);
     drain.join().expect("it ends");
 }
