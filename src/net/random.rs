@@ -4,5 +4,5 @@ use std::io;
 
 /// Bits that the system has drawn. What is seeded by the time is the same in processes that start together.
 pub(crate) fn random() -> io::Result<u64> {
-    getrandom::u64().map_err(io::Error::from)
+    getrandom::u64().map_err(|error| io::Error::other(error.to_string()))
 }
