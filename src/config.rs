@@ -70,8 +70,9 @@ pub struct Config {
     pub max_backlog: usize,
     /// Most bytes of a request's body. Default: 1 MiB.
     pub max_body: usize,
-    /// Bytes the kernel queues for a stream that does not read; it doubles the figure. Default: 16 KiB.
-    pub send_buffer: usize,
+    /// Bytes that the kernel may hold unsent for a stream before it takes no more (`TCP_NOTSENT_LOWAT`), to within
+    /// the size of one segment, at most 64 KiB. 2 KiB to 1 GiB. Default: 16 KiB.
+    pub unsent_limit: usize,
     /// Most events in history. Default: 100,000.
     pub history_events: usize,
     /// Most bytes of history. Default: 64 MiB.
@@ -120,7 +121,7 @@ impl Default for Config {
             anonymous_topics: Vec::new(),
             max_backlog: 1024 * 1024,
             max_body: 1024 * 1024,
-            send_buffer: 16 * 1024,
+            unsent_limit: 16 * 1024,
             history_events: 100_000,
             history_bytes: 64 * 1024 * 1024,
             history_age: Duration::from_secs(5 * 60),
@@ -199,7 +200,7 @@ impl Config {
     fn check_sizes(&self) -> Result<(), ConfigError> {
         require(self.max_backlog >= 4096, "max-backlog", "must be at least 4KiB")?;
         require((1..=MAX_BODY).contains(&self.max_body), "max-body", "must be 1 byte to 1GiB")?;
-        require((2048..=MAX_BODY).contains(&self.send_buffer), "send-buffer", "must be 2KiB to 1GiB")
+        require((2048..=MAX_BODY).contains(&self.unsent_limit), "unsent-limit", "must be 2KiB to 1GiB")
     }
 
     fn check_access(&self) -> Result<(), ConfigError> {

@@ -14,8 +14,10 @@ const QUEUE: i32 = 65_535;
 pub(crate) struct SocketOptions {
     /// How long sent data may stay without an acknowledgement (`TCP_USER_TIMEOUT`).
     pub(crate) user_timeout: Duration,
-    /// Bytes the kernel queues for a client that does not read (`SO_SNDBUF`; it doubles the figure).
-    pub(crate) send_buffer: usize,
+    /// Bytes that the kernel may hold for a client and has not sent, beyond which it takes no more
+    /// (`TCP_NOTSENT_LOWAT`). The send buffer is left to the kernel: what is on its way to a client that reads does
+    /// not count, so such a client is never slowed.
+    pub(crate) unsent_limit: u32,
 }
 
 /// Listens on an address.
@@ -51,7 +53,7 @@ pub(super) fn prepare(listener: &TcpListener, options: SocketOptions) -> io::Res
     listener.set_nonblocking(true)?;
     let socket = SockRef::from(listener);
     socket.set_tcp_nodelay(true)?;
-    socket.set_send_buffer_size(options.send_buffer)?;
+    socket.set_tcp_notsent_lowat(options.unsent_limit)?;
     // Finds vanished peers also where heartbeats are off.
     let idle = options.user_timeout.max(Duration::from_secs(1));
     let keepalive = TcpKeepalive::new().with_time(idle).with_interval((idle / 4).max(Duration::from_secs(1)));

@@ -103,7 +103,8 @@ impl EngineBuilder {
             },
             sockets: SocketOptions {
                 user_timeout: config.connection_timeout,
-                send_buffer: config.send_buffer,
+                // Checked: at most 1 GiB.
+                unsent_limit: config.unsent_limit as u32,
             },
             access,
             hooks,
@@ -178,6 +179,7 @@ fn settings(config: &Config) -> Settings {
         connection_timeout: config.connection_timeout,
         head_timeout: config.head_timeout,
         max_backlog: config.max_backlog,
+        turn_bytes: Settings::TURN_BYTES,
         watch: false,
     }
 }
