@@ -66,7 +66,8 @@ pub struct Config {
     pub anonymous_subscribers: bool,
     /// The topics that anonymous subscribers may ask for. Default: none.
     pub anonymous_topics: Vec<Pattern>,
-    /// Bytes that a stream may be owed before it is caught up from history instead. Default: 1 MiB.
+    /// Bytes that a stream may be owed before it is caught up from history instead; four times as much for one whose
+    /// socket has taken something within the last second. At least 4 KiB. Default: 1 MiB.
     pub max_backlog: usize,
     /// Most bytes of a request's body. Default: 1 MiB.
     pub max_body: usize,

@@ -60,3 +60,27 @@ pub(super) fn prepare(listener: &TcpListener, options: SocketOptions) -> io::Res
     socket.set_tcp_keepalive(&keepalive)?;
     socket.set_tcp_user_timeout(Some(options.user_timeout))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpStream;
+
+    use super::*;
+
+    #[test]
+    fn accepted_connections_inherit_what_is_set() {
+        let user_timeout = Duration::from_secs(7);
+        let listener = bind((Ipv4Addr::LOCALHOST, 0).into()).expect("a listener");
+        let defaults = SockRef::from(&listener).send_buffer_size().expect("a size");
+        prepare(&listener, SocketOptions { user_timeout, unsent_limit: 12_345 }).expect("options");
+        let _client = TcpStream::connect(listener.local_addr().expect("an address")).expect("a connection");
+        listener.set_nonblocking(false).expect("a mode");
+        let (accepted, _) = listener.accept().expect("a connection");
+        let socket = SockRef::from(&accepted);
+        assert_eq!(socket.tcp_notsent_lowat().expect("a size"), 12_345);
+        assert_eq!(socket.tcp_user_timeout().expect("a time"), Some(user_timeout));
+        assert!(socket.tcp_nodelay().expect("no delay") && socket.keepalive().expect("keep-alive"));
+        // Left to the kernel, which lets it grow.
+        assert!(socket.send_buffer_size().expect("a size") >= defaults);
+    }
+}

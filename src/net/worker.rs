@@ -151,6 +151,8 @@ impl Worker {
                 Letter::Report(_) | Letter::Stop => {}
             }
         }
+        // What is published from now on concerns nobody here; what came just before goes with the channel.
+        self.shared.loops[self.number].close();
     }
 
     /// One turn: accept and read, apply, sweep, write, and pass on what concerns others.
