@@ -68,12 +68,14 @@ pub struct Config {
     pub anonymous_subscribers: bool,
     /// The topics that anonymous subscribers may ask for. Default: none.
     pub anonymous_topics: Vec<Pattern>,
-    /// Bytes that a stream may be owed before it is caught up from history instead. Default: 1 MiB.
+    /// Bytes that a stream may be owed before it is caught up from history instead; four times as much for one whose
+    /// socket has taken something within the last second. At least 4 KiB. Default: 1 MiB.
     pub max_backlog: usize,
     /// Most bytes of a request's body. Default: 1 MiB.
     pub max_body: usize,
-    /// Bytes the kernel queues for a stream that does not read; it doubles the figure. Default: 16 KiB.
-    pub send_buffer: usize,
+    /// Bytes that the kernel may hold unsent for a stream before it takes no more (`TCP_NOTSENT_LOWAT`), to within
+    /// the size of one segment, at most 64 KiB. 2 KiB to 1 GiB. Default: 16 KiB.
+    pub unsent_limit: usize,
     /// Most events in history. Default: 100,000.
     pub history_events: usize,
     /// Most bytes of history. Default: 64 MiB.
@@ -122,7 +124,7 @@ impl Default for Config {
             anonymous_topics: Vec::new(),
             max_backlog: 1024 * 1024,
             max_body: 1024 * 1024,
-            send_buffer: 16 * 1024,
+            unsent_limit: 16 * 1024,
             history_events: 100_000,
             history_bytes: 64 * 1024 * 1024,
             history_age: Duration::from_secs(5 * 60),
@@ -200,7 +202,7 @@ impl Config {
     fn check_sizes(&self) -> Result<(), ConfigError> {
         require(self.max_backlog >= 4096, "max-backlog", "must be at least 4KiB")?;
         require((1..=MAX_BODY).contains(&self.max_body), "max-body", "must be 1 byte to 1GiB")?;
-        require((2048..=MAX_BODY).contains(&self.send_buffer), "send-buffer", "must be 2KiB to 1GiB")
+        require((2048..=MAX_BODY).contains(&self.unsent_limit), "unsent-limit", "must be 2KiB to 1GiB")
     }
 
     fn check_access(&self) -> Result<(), ConfigError> {

@@ -118,9 +118,9 @@ pub(super) struct ServeOptions {
     /// Most bytes of a request's body [default: 1MiB]
     #[arg(long, value_name = "SIZE", env = "FANFARE_MAX_BODY", value_parser = size)]
     max_body: Option<usize>,
-    /// Bytes the kernel queues for a stream that does not read [default: 16KiB]
-    #[arg(long, value_name = "SIZE", env = "FANFARE_SEND_BUFFER", value_parser = size)]
-    send_buffer: Option<usize>,
+    /// Bytes the kernel may hold unsent for a stream before it takes no more, to within 64KiB [default: 16KiB]
+    #[arg(long, value_name = "SIZE", env = "FANFARE_UNSENT_LIMIT", value_parser = size)]
+    unsent_limit: Option<usize>,
     /// Most events in history [default: 100000]
     #[arg(long, value_name = "N", env = "FANFARE_HISTORY_EVENTS")]
     history_events: Option<usize>,
@@ -191,7 +191,7 @@ impl ServeOptions {
         set(&mut config.retry, self.retry);
         set(&mut config.max_backlog, self.max_backlog);
         set(&mut config.max_body, self.max_body);
-        set(&mut config.send_buffer, self.send_buffer);
+        set(&mut config.unsent_limit, self.unsent_limit);
         set(&mut config.history_events, self.history_events);
         set(&mut config.history_bytes, self.history_bytes);
         set(&mut config.history_age, self.history_age);

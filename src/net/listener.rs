@@ -14,8 +14,10 @@ const QUEUE: i32 = 65_535;
 pub(crate) struct SocketOptions {
     /// How long sent data may stay without an acknowledgement (`TCP_USER_TIMEOUT`).
     pub(crate) user_timeout: Duration,
-    /// Bytes the kernel queues for a client that does not read (`SO_SNDBUF`; it doubles the figure).
-    pub(crate) send_buffer: usize,
+    /// Bytes that the kernel may hold for a client and has not sent, beyond which it takes no more
+    /// (`TCP_NOTSENT_LOWAT`). The send buffer is left to the kernel: what is on its way to a client that reads does
+    /// not count, so such a client is never slowed.
+    pub(crate) unsent_limit: u32,
 }
 
 /// Which connections a listener takes.
@@ -92,7 +94,7 @@ pub(super) fn prepare(listener: &TcpListener, options: SocketOptions) -> io::Res
     listener.set_nonblocking(true)?;
     let socket = SockRef::from(listener);
     socket.set_tcp_nodelay(true)?;
-    socket.set_send_buffer_size(options.send_buffer)?;
+    socket.set_tcp_notsent_lowat(options.unsent_limit)?;
     // Finds vanished peers also where heartbeats are off.
     let idle = options.user_timeout.max(Duration::from_secs(1));
     let keepalive = TcpKeepalive::new().with_time(idle).with_interval((idle / 4).max(Duration::from_secs(1)));
@@ -105,21 +107,6 @@ mod tests {
     use std::net::TcpStream;
 
     use super::*;
-
-    /// What finds a peer that is gone without a word is the kernel's, on a clock of its own.
-    #[test]
-    fn a_connection_has_the_timeout_of_its_listener() {
-        let listener = bind((Ipv4Addr::LOCALHOST, 0).into()).expect("a free port");
-        let user_timeout = Duration::from_secs(7);
-        prepare(&listener, SocketOptions { user_timeout, send_buffer: 16 * 1024 }).expect("options");
-        listener.set_nonblocking(false).expect("a mode");
-        let _peer = TcpStream::connect(listener.local_addr().expect("an address")).expect("a connection");
-        let (connection, _) = listener.accept().expect("a connection");
-        let socket = SockRef::from(&connection);
-        assert_eq!(socket.tcp_user_timeout().expect("an option"), Some(user_timeout));
-        assert!(socket.keepalive().expect("an option"));
-        assert_eq!(socket.tcp_keepalive_time().expect("an option"), user_timeout);
-    }
 
     #[test]
     fn the_unspecified_ipv6_address_takes_what_no_other_does() {
@@ -148,5 +135,23 @@ mod tests {
         assert_eq!(error(97, "[::]:3000"), expected);
         assert!(error(98, "[::]:3000").contains("in use"));
         assert!(error(97, "0.0.0.0:3000").contains("os error 97"));
+    }
+
+    #[test]
+    fn accepted_connections_inherit_what_is_set() {
+        let user_timeout = Duration::from_secs(7);
+        let listener = bind((Ipv4Addr::LOCALHOST, 0).into(), IpVersions::Own).expect("a listener");
+        let defaults = SockRef::from(&listener).send_buffer_size().expect("a size");
+        prepare(&listener, SocketOptions { user_timeout, unsent_limit: 12_345 }).expect("options");
+        let _client = TcpStream::connect(listener.local_addr().expect("an address")).expect("a connection");
+        listener.set_nonblocking(false).expect("a mode");
+        let (accepted, _) = listener.accept().expect("a connection");
+        let socket = SockRef::from(&accepted);
+        assert_eq!(socket.tcp_notsent_lowat().expect("a size"), 12_345);
+        assert_eq!(socket.tcp_user_timeout().expect("a time"), Some(user_timeout));
+        assert!(socket.tcp_nodelay().expect("no delay") && socket.keepalive().expect("keep-alive"));
+        assert_eq!(socket.tcp_keepalive_time().expect("a time"), user_timeout);
+        // Left to the kernel, which lets it grow.
+        assert!(socket.send_buffer_size().expect("a size") >= defaults);
     }
 }

@@ -10,7 +10,8 @@
 //!
 //! Every loop has every listener in its poll and takes from it what it can; the control thread has those that are
 //! only for publishers and operators. A publication takes this way:
-//! `Shared::publish → Journal::append → LoopInbox::send → Shard::apply → Outbox::push → write`.
+//! `Shared::publish → Journal::append → LoopInbox::send → Shard::apply → Outbox::push → write`. A loop that has no
+//! stream is passed by: it is told where history stands when it opens one.
 
 mod clock;
 mod control;

@@ -71,6 +71,8 @@ pub(super) struct Worker {
     turns: Histogram,
     /// When the last turn ended: the waiting begins, and nobody need look at the clock again.
     turned_at: Duration,
+    /// Publications are put in its inbox; not while it has no stream.
+    open: bool,
     draining: bool,
     stopping: bool,
 }
@@ -113,6 +115,7 @@ impl Worker {
             waiting: false,
             turns: Histogram::default(),
             turned_at: Duration::ZERO,
+            open: true,
             draining: false,
             stopping: false,
         })
@@ -148,15 +151,17 @@ impl Worker {
                 Letter::Report(_) | Letter::Stop => {}
             }
         }
+        // What is published from now on concerns nobody here; what came just before goes with the channel.
+        self.shared.loops[self.number].close();
     }
 
     /// One turn: accept and read, apply, sweep, write, and pass on what concerns others.
     fn turn(&mut self, events: &Events) -> bool {
         let began = self.shared.clock.elapsed();
         let now = self.shared.clock.now_at(began);
-        if self.shared.loops[self.number].is_idle() {
-            // What did not wake it was published before anything of this turn.
-            self.apply(now);
+        if !std::mem::replace(&mut self.open, true) {
+            // Before anything becomes a stream, which goes on behind what was published so far.
+            self.shard.pass_over(self.shared.loops[self.number].open());
         }
         for event in events {
             match event.token() {
@@ -167,31 +172,22 @@ impl Worker {
                         self.shard.readable(slot as u32, event.is_read_closed() || event.is_error(), now);
                     }
                     if event.is_writable() {
-                        self.shard.writable(slot as u32, now);
+                        self.shard.writable(slot as u32);
                     }
                 }
             }
         }
         self.accept(now);
-        self.rise();
         self.apply(now);
         self.shard.sweep(now);
         let more = self.shard.flush(WRITES, now);
         self.perform_effects(now);
-        if !self.shard.has_streams() {
-            self.shared.loops[self.number].set_idle(true);
+        if !self.shard.has_streams() && !more {
+            self.open = !self.shared.loops[self.number].close();
         }
         self.turned_at = self.shared.clock.elapsed();
         self.turns.observe(self.turned_at.saturating_sub(began));
         more
-    }
-
-    /// From now on publications wake the loop, if it has a stream. To be called before its inbox is looked into.
-    fn rise(&self) {
-        let inbox = &self.shared.loops[self.number];
-        if inbox.is_idle() && self.shard.has_streams() {
-            inbox.set_idle(false);
-        }
     }
 
     fn wait(&mut self, events: &mut Events, more: bool) -> io::Result<()> {
@@ -217,7 +213,6 @@ impl Worker {
                 Some(Letter::Stop) => self.stopping = true,
                 Some(Letter::Adopt(socket, arrival, behind)) => {
                     self.adopt(socket, arrival, behind, now);
-                    self.rise();
                 }
                 Some(Letter::Report(reply)) => {
                     let (shard, turns) = (self.shard.report(now), self.turns.clone());

@@ -110,7 +110,8 @@ impl EngineBuilder {
             },
             sockets: SocketOptions {
                 user_timeout: config.connection_timeout,
-                send_buffer: config.send_buffer,
+                // Checked: at most 1 GiB.
+                unsent_limit: config.unsent_limit as u32,
             },
             access,
             hooks,
@@ -177,6 +178,7 @@ fn settings(config: &Config) -> Settings {
         connection_timeout: config.connection_timeout,
         head_timeout: config.head_timeout,
         max_backlog: config.max_backlog,
+        turn_bytes: Settings::TURN_BYTES,
         watch: false,
     }
 }

@@ -116,9 +116,9 @@ impl EngineBuilder {
         self
     }
 
-    /// See [`Config::send_buffer`].
-    pub fn send_buffer(mut self, bytes: usize) -> Self {
-        self.config.send_buffer = bytes;
+    /// See [`Config::unsent_limit`].
+    pub fn unsent_limit(mut self, bytes: usize) -> Self {
+        self.config.unsent_limit = bytes;
         self
     }
 

@@ -17,9 +17,10 @@ use std::sync::Arc;
 
 use super::close::CloseReason;
 use super::outbox::{JOIN, Outbox, Piece};
+use super::settings::SLOW_MS;
 use super::tape::Tape;
 use crate::wire::http::HeadScanner;
-use crate::wire::{CrossOrigin, Framing, Gap, Profile, Refusal};
+use crate::wire::{CrossOrigin, Framing, Gap, Now, Profile, Refusal};
 
 /// The hot part of a connection: what a pass over all of them touches, in one cache line.
 #[derive(Debug)]
@@ -109,6 +110,8 @@ pub(super) struct Origin {
 pub(super) enum Written {
     /// Everything is written.
     All,
+    /// Its turn is over; the socket may take more.
+    Spent,
     /// The socket takes no more for now.
     Blocked,
     /// The connection is broken.
@@ -170,6 +173,11 @@ impl<S> Connection<S> {
         }
     }
 
+    /// Whether its socket takes no more, and has taken nothing for a while: it does not read, or not enough.
+    pub(super) fn is_slow(&self, now: Now) -> bool {
+        self.blocked && (now.elapsed_ms as u32).wrapping_sub(self.progress_ms) > SLOW_MS
+    }
+
     fn advance(&mut self, written: usize) {
         let rest = match &mut self.outbox {
             None => written,
@@ -188,44 +196,32 @@ impl<S> Connection<S> {
 }
 
 impl<S: Write> Connection<S> {
-    /// Writes what is owed until all is written or the socket takes no more: one system call, unless it is
-    /// more than [`JOIN`] bytes. `written` counts the bytes.
+    /// Writes what is owed until all is written, the socket takes no more, or `turn` bytes are written: one system
+    /// call, unless it is more than [`JOIN`] bytes. `written` counts the bytes.
     pub(super) fn pump(
         &mut self,
         tape: &Tape,
         join: &mut Vec<u8>,
+        turn: usize,
         now_ms: u64,
         written: &mut u64,
     ) -> Written {
+        let mut left = turn;
         loop {
-            let bytes = match &self.outbox {
-                None => self.cursor().map_or(&[][..], |cursor| tape.slice(cursor)),
-                Some(outbox) => {
-                    let rest = self.cursor().filter(|cursor| *cursor < tape.end());
-                    match outbox.single(tape, self.framing).filter(|_| rest.is_none()) {
-                        Some(bytes) => bytes,
-                        None => {
-                            let join = &mut *join;
-                            join.clear();
-                            let all = outbox.gather(tape, self.framing, join);
-                            if let Some(cursor) = rest.filter(|_| all) {
-                                let bytes = tape.slice(cursor);
-                                join.extend_from_slice(&bytes[..bytes.len().min(JOIN)]);
-                            }
-                            join
-                        }
-                    }
-                }
-            };
+            let bytes = next_bytes(self.outbox.as_deref(), self.cursor(), self.framing, tape, join);
             if bytes.is_empty() {
                 // A stretch of the tape that is gone cannot be made up for but by the client's coming back.
                 return if self.outbox.is_none() { Written::All } else { Written::Lost };
             }
-            let length = bytes.len();
-            match self.socket.write(bytes) {
+            if left == 0 {
+                return Written::Spent;
+            }
+            let length = bytes.len().min(left);
+            match self.socket.write(&bytes[..length]) {
                 Ok(0) => return Written::Lost,
                 Ok(count) => {
                     *written += count as u64;
+                    left -= count;
                     self.sent_ms = now_ms as u32;
                     // One that is ending has the connection timeout for all that it is still owed.
                     if !matches!(self.phase, Phase::Ending(_)) {
@@ -247,4 +243,27 @@ impl<S: Write> Connection<S> {
             }
         }
     }
+}
+
+/// The next bytes of a stream, as many as lie together or are worth being joined; none where it is owed nothing.
+fn next_bytes<'b>(
+    outbox: Option<&'b Outbox>,
+    cursor: Option<u64>,
+    framing: Framing,
+    tape: &'b Tape,
+    join: &'b mut Vec<u8>,
+) -> &'b [u8] {
+    let Some(outbox) = outbox else { return cursor.map_or(&[], |cursor| tape.slice(cursor)) };
+    let rest = cursor.filter(|cursor| *cursor < tape.end());
+    if let Some(bytes) = outbox.first(tape, framing, rest.is_none()) {
+        return bytes;
+    }
+    join.clear();
+    if outbox.gather(tape, framing, join)
+        && let Some(cursor) = rest
+    {
+        let bytes = tape.slice(cursor);
+        join.extend_from_slice(&bytes[..bytes.len().min(JOIN - join.len())]);
+    }
+    join
 }

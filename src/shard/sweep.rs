@@ -121,6 +121,8 @@ impl<S: Write> Shard<S> {
         if connection.blocked {
             if since(connection.progress_ms) > self.settings.connection_timeout {
                 self.close(slot, CloseReason::Stalled);
+            } else if connection.is_slow(now) && self.is_over_limit(slot) {
+                self.lag(slot);
             }
             return;
         }

@@ -14,6 +14,7 @@ mod exchange;
 mod handover;
 mod heartbeat;
 mod hooks;
+mod large;
 mod limits;
 mod metrics;
 mod model;

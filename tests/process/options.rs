@@ -18,7 +18,7 @@ const BAD: [(&str, &str); 37] = [
     ("max-connections-per-user", "many"),
     ("max-backlog", "1KiB"),
     ("max-body", "0"),
-    ("send-buffer", "1"),
+    ("unsent-limit", "1"),
     ("history-events", "1.5"),
     ("history-bytes", "64 bits"),
     ("history-age", "5 fortnights"),

@@ -14,6 +14,7 @@ mod socket;
 mod sse;
 #[path = "../support/stream.rs"]
 mod stream;
+mod turns;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -29,6 +29,8 @@ pub(crate) struct Pipe {
     pub was_blocked: bool,
     /// Whole writes of the server: what it gave, whatever was taken of it.
     first_write: Option<Vec<u8>>,
+    /// Bytes taken from the server in its turn.
+    pub written_in_turn: usize,
     last_write_ms: u64,
     ends_within: bool,
 }
@@ -38,12 +40,22 @@ pub(crate) struct FakeSocket {
     pipe: Rc<RefCell<Pipe>>,
     now_ms: Rc<Cell<u64>>,
     heartbeat_ms: u64,
+    /// Most bytes that a stream is given in a turn of the server.
+    turn: usize,
 }
 
+/// More than a heartbeat, which may come beside what is given in a turn.
+const HEARTBEAT: usize = 100;
+
 impl FakeSocket {
-    pub(crate) fn new(pipe: Rc<RefCell<Pipe>>, now_ms: Rc<Cell<u64>>, heartbeat_ms: u64) -> Self {
+    pub(crate) fn new(
+        pipe: Rc<RefCell<Pipe>>,
+        now_ms: Rc<Cell<u64>>,
+        heartbeat_ms: u64,
+        turn: usize,
+    ) -> Self {
         pipe.borrow_mut().last_write_ms = now_ms.get();
-        Self { pipe, now_ms, heartbeat_ms }
+        Self { pipe, now_ms, heartbeat_ms, turn }
     }
 }
 
@@ -119,6 +131,8 @@ impl Write for FakeSocket {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         pipe.room -= count;
+        pipe.written_in_turn += count;
+        assert!(pipe.written_in_turn <= self.turn + HEARTBEAT, "a stream is given no more than its turn");
         pipe.ends_within = count < bytes.len();
         pipe.last_write_ms = self.now_ms.get();
         pipe.arrived.extend_from_slice(&bytes[..count]);

@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -33,6 +34,9 @@ const PEER: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 pub(crate) struct Inbox {
     commands: Mutex<VecDeque<Command>>,
     limit: usize,
+    /// Publications pass it by, and the newest that did: as an event loop's while it has no stream.
+    closed: AtomicBool,
+    passed: AtomicU64,
 }
 
 impl Outlet for Inbox {
@@ -41,6 +45,14 @@ impl Outlet for Inbox {
     }
 
     fn send(&self, command: Command) {
+        let newest = match &command {
+            Command::Publish(record) => Some(record.seq),
+            Command::PublishBatch(records) => records.last().map(|record| record.seq),
+            _ => None,
+        };
+        if let Some(newest) = newest.filter(|_| self.closed.load(Ordering::Relaxed)) {
+            return self.passed.store(newest, Ordering::Relaxed);
+        }
         self.commands.lock().unwrap().push_back(command);
     }
 }
@@ -85,6 +97,7 @@ impl World {
             connection_timeout: Duration::from_secs(10),
             head_timeout: Duration::from_secs(5),
             max_backlog,
+            turn_bytes: rng.usize(300..60_000),
             watch: false,
         });
         let history = HistoryLimits {
@@ -169,6 +182,8 @@ impl World {
     /// As an event loop's turn.
     fn turn(&mut self, n: usize) {
         let now = self.now();
+        self.open_inbox(n);
+        self.connections_of(n).for_each(|connection| connection.pipe.borrow_mut().written_in_turn = 0);
         self.tell_edges(n, now);
         let shard = &mut self.shards[n];
         while shard.has_appetite() {
@@ -186,6 +201,41 @@ impl World {
                 Effect::HandOver(HandOver { socket, .. }) => drop(socket),
                 Effect::Connected(_) | Effect::Disconnected(..) => panic!("nobody watches"),
             }
+        }
+        if !self.more[n] {
+            self.check_rest(n);
+            self.close_inbox(n);
+        }
+    }
+
+    fn connections_of(&self, n: usize) -> impl Iterator<Item = &Connection> {
+        let connections = self.clients.iter().filter_map(|client| client.connection.as_ref());
+        connections.filter(move |connection| connection.shard == n)
+    }
+
+    /// The loop would sleep now: whoever takes something has been given all that it is owed.
+    fn check_rest(&self, n: usize) {
+        let waits = |connection: &Connection| {
+            let pipe = connection.pipe.borrow();
+            pipe.no_space || pipe.writable
+        };
+        if !self.connections_of(n).any(waits) {
+            let owed = self.shards[n].report(self.now()).backlog_bytes;
+            assert_eq!(owed, 0, "nothing is written any more, though every socket takes it");
+        }
+    }
+
+    /// Publications of which a shard without streams need not know pass it by.
+    fn close_inbox(&self, n: usize) {
+        let is_waiting =
+            |command: &Command| matches!(command, Command::Publish(_) | Command::PublishBatch(_));
+        let waiting = self.inboxes[n].commands.lock().unwrap().iter().any(is_waiting);
+        self.inboxes[n].closed.store(!waiting && !self.shards[n].has_streams(), Ordering::Relaxed);
+    }
+
+    fn open_inbox(&mut self, n: usize) {
+        if self.inboxes[n].closed.swap(false, Ordering::Relaxed) {
+            self.shards[n].pass_over(self.inboxes[n].passed.load(Ordering::Relaxed));
         }
     }
 
@@ -206,7 +256,7 @@ impl World {
                 self.shards[n].readable(connection.slot, hung_up, now);
             }
             if writable && !connection.pipe.borrow().server_closed {
-                self.shards[n].writable(connection.slot, now);
+                self.shards[n].writable(connection.slot);
             }
             self.shards[n].check_invariants();
         }
@@ -246,7 +296,8 @@ impl World {
         let (head, asked) = client.request(self.epoch, odd);
         let pipe = Rc::new(RefCell::new(Pipe::default()));
         pipe.borrow_mut().room = [0, 100, 4_000, 1_000_000][self.rng.usize(..4)].max(600);
-        let socket = FakeSocket::new(pipe.clone(), self.now_ms.clone(), HEARTBEAT_MS);
+        let turn = self.settings.turn_bytes;
+        let socket = FakeSocket::new(pipe.clone(), self.now_ms.clone(), HEARTBEAT_MS, turn);
         let n = self.rng.usize(..self.shards.len());
         let mut connection = Connection::new(pipe, head, asked, newest);
         connection.shard = n;
@@ -255,6 +306,7 @@ impl World {
             let Some(arrival) = self.arrival(at, &connection) else { return };
             connection.head.clear();
             connection.expires = arrival.expires_unix_ms.is_some();
+            self.open_inbox(n);
             connection.slot = self.shards[n].adopt(socket, arrival, now);
         } else {
             connection.slot = self.shards[n].accept(socket, PEER, now);
@@ -347,8 +399,8 @@ impl World {
                 self.hang_up(at);
             }
         }
-        // A stream is owed its backlog limit of its own and of what goes to everyone, and one event beyond.
-        let most = 2 * self.settings.max_backlog + self.max_frame + 1_000;
+        // A stream is owed four times its backlog limit of its own and of what goes to everyone, and one event beyond.
+        let most = 9 * self.settings.max_backlog + self.max_frame + 1_000;
         for shard in &self.shards {
             let largest = shard.report(self.now()).largest_backlog_bytes as usize;
             assert!(largest <= most, "somebody is owed {largest} bytes, which is over {most}");

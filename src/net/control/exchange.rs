@@ -55,6 +55,8 @@ pub(super) struct Exchange {
     ends: bool,
     /// Requests wait until answers before them are written.
     held_back: bool,
+    /// Something was read that was not looked at.
+    unseen: bool,
     lingered: usize,
     /// When the peer last sent something, in ms since the start.
     heard_ms: u64,
@@ -120,6 +122,7 @@ impl Exchange {
             readable: true,
             ends: false,
             held_back: false,
+            unseen: true,
             lingered: 0,
             heard_ms: now.elapsed_ms,
         }
@@ -153,10 +156,12 @@ impl Exchange {
         later: impl Fn() -> L,
         now: Now,
     ) {
-        for _ in 0..READS {
+        for reads in 0.. {
             while self.is_taking() && self.step(service, date, &later, now) {}
             self.held_back = self.waiting() > MAX_WAITING;
-            if !self.readable || self.is_held_back() {
+            // What came with the last read is looked at as well: if it was all, nothing else would have it looked at.
+            self.unseen = false;
+            if !self.readable || self.is_held_back() || reads == READS {
                 return;
             }
             match self.socket.read(input) {
@@ -208,6 +213,7 @@ impl Exchange {
                     self.enter(Phase::Head, now);
                 }
                 self.reader.push(bytes);
+                self.unseen = true;
             }
         }
     }
@@ -434,7 +440,12 @@ impl Exchange {
     /// written, or more to be read than one turn takes.
     pub(super) fn can_go_on(&mut self) -> bool {
         let freed = self.waiting() == 0 && std::mem::take(&mut self.held_back);
-        freed || (self.readable && !self.is_held_back())
+        freed || self.is_able()
+    }
+
+    /// Whether it could do something without waiting for anything.
+    pub(super) fn is_able(&self) -> bool {
+        !self.is_held_back() && (self.readable || (self.unseen && self.is_taking()))
     }
 
     /// The server ends: nothing further is taken, and what is under way is finished. True if that is nothing.

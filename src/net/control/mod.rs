@@ -127,6 +127,11 @@ impl Control {
                     true => self.is_watching().then_some(TICK),
                     false => Some(Duration::ZERO),
                 };
+            debug_assert!(
+                timeout == Some(Duration::ZERO)
+                    || !self.exchanges.iter().any(|(_, exchange)| exchange.is_able()),
+                "it waits, though there is something to be done"
+            );
             if let Err(error) = self.poll.poll(&mut events, timeout)
                 && error.kind() != io::ErrorKind::Interrupted
             {
