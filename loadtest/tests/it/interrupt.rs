@@ -1,6 +1,7 @@
 //! What is left after a signal: results, and no process.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -90,9 +91,12 @@ fn swarm_while_away(away: Duration) -> Value {
     let (url, pid) = (&floor.url, floor.pid());
     let args = format!("swarm --json --reconnect --streams 20 --duration 600s --url {url} --pid {pid}");
     let mut command = loadtest(&args);
-    let child = command.process_group(0).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut child = command.process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut said = BufReader::new(child.stderr.take().unwrap());
+    let mut open = String::new();
+    said.read_line(&mut open).unwrap();
+    assert!(open.starts_with("20 of 20 streams open"), "{open}");
     let has_streams = |floor: &Floor| fs::read_dir(format!("/proc/{}/fd", floor.pid())).unwrap().count() > 25;
-    wait_until("20 streams", || has_streams(&floor));
     drop(floor);
     // The first attempt to open again, a second later, finds nobody.
     thread::sleep(away);
