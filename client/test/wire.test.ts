@@ -4,7 +4,8 @@
 import { once } from "node:events";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { type ClientOptions, FanfareClient } from "../src/index.js";
-import { openFetch } from "../src/transport.js";
+import { openFetch, type StreamSink } from "../src/transport.js";
+import { Blocks } from "./support/blocks.js";
 import { CASES, type Seen } from "./support/cases.js";
 import { Server, status, stream } from "./support/server.js";
 
@@ -37,16 +38,12 @@ function until(client: FanfareClient, ...statuses: string[]) {
 
 /** What one stream brings, until it ends. */
 async function read(url: string): Promise<Seen[]> {
-  const seen: Seen[] = [];
+  const blocks = new Blocks();
   await new Promise<void>((resolve) => {
-    openFetch(url, {}, {
-      alive: () => {},
-      message: (...message) => seen.push(message),
-      retry: (ms) => seen.push(ms),
-      end: () => resolve(),
-    });
+    const sink: StreamSink = Object.assign(blocks, { alive: () => {}, end: () => resolve() });
+    openFetch(url, {}, sink);
   });
-  return seen;
+  return blocks.seen;
 }
 
 for (const [name, [text, events]] of Object.entries(CASES)) {
