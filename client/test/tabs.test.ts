@@ -54,7 +54,7 @@ afterEach(() => {
 
 /** Waits until it holds: for long, since the machine may have more to do. */
 function until(check: () => void): Promise<void> {
-  return vi.waitFor(check, { timeout: 5000, interval: 10 });
+  return vi.waitFor(check, { timeout: 60_000, interval: 10 });
 }
 
 function last(): Request {
