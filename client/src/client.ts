@@ -158,8 +158,10 @@ export class FanfareClient<E = SSEEvents> {
       follow: (told) => {
         if (!this.#position.id) this.#position.moveTo(told.lastEventId);
         const error = told.error && new SSEError(...told.error);
+        // It may be told more than once.
+        const isNew = told.status === "waiting" && told.attempts !== this.#state.attempts;
         this.#set({ ...told, error, lastEventId: this.#position.id, role: "follower" });
-        if (told.status === "waiting") this.#emit("error", error);
+        if (isNew) this.#emit("error", error);
       },
       reset: (reset) => this.#reset(reset),
       event: (parcel) => this.#take(parcel),
