@@ -9,7 +9,7 @@ use crate::access::{Access, Authenticate, Keyring, RateLimit, TokenRules};
 use crate::config::{Config, ConfigError, DEFAULT_PORT};
 use crate::journal::HistoryLimits;
 use crate::net::{
-    self, Clock, Hooks, IpVersions, KeyFiles, LinesDropped, Setup, SocketOptions, TokenKeyFile,
+    self, Clock, Hooks, IpVersions, KeyFiles, LinesDropped, Listener, Setup, SocketOptions, TokenKeyFile,
 };
 use crate::shard::{Settings, StreamLimits};
 use crate::wire::http::RequestLimits;
@@ -69,13 +69,14 @@ impl EngineBuilder {
         let all: Vec<SocketAddr> = config.listen.iter().chain(&config.control_listen).copied().collect();
         let listeners = match (listen(&config.listen, &all, listeners)?, DEFAULT_PORT) {
             (given, port) if given.is_empty() => {
-                net::bind_loopback(port).map_err(failed(format!("localhost:{port}")))?
+                let bound = net::bind_loopback(port).map_err(failed(format!("localhost:{port}")))?;
+                bound.into_iter().map(own).collect()
             }
             (given, _) => given,
         };
         let control_listeners = listen(&config.control_listen, &all, control_listeners)?;
         if access.wants_loopback_host() {
-            let all = listeners.iter().chain(&control_listeners).map(TcpListener::local_addr);
+            let all = listeners.iter().chain(&control_listeners).map(|listener| listener.socket.local_addr());
             refuse_beyond_loopback(all.collect::<Result<Vec<_>, _>>()?)?;
         }
         warn_of_open_mode(&access, &listeners, &control_listeners);
@@ -122,7 +123,7 @@ impl EngineBuilder {
             idle_timeout: config.idle_timeout,
             log_lines_dropped,
         };
-        Ok(Engine::new(net::start(setup)?, keys))
+        Ok(Engine::new(net::start(setup)?, keys, config.drain_delay))
     }
 }
 
@@ -187,11 +188,13 @@ fn settings(config: &Config) -> Settings {
 fn listen(
     addresses: &[SocketAddr],
     all: &[SocketAddr],
-    mut listeners: Vec<TcpListener>,
-) -> Result<Vec<TcpListener>, StartError> {
+    handed_in: Vec<TcpListener>,
+) -> Result<Vec<Listener>, StartError> {
+    let handed_in = handed_in.into_iter().map(|socket| Listener { socket, is_handed_in: true });
+    let mut listeners: Vec<Listener> = handed_in.collect();
     for address in addresses {
         let versions = IpVersions::of(*address, all);
-        listeners.push(net::bind(*address, versions).map_err(failed(address.to_string()))?);
+        listeners.push(own(net::bind(*address, versions).map_err(failed(address.to_string()))?));
     }
     if listeners.len() > net::MAX_LISTENERS {
         return Err(ConfigError::new("listen", "at most 64 addresses").into());
@@ -200,8 +203,9 @@ fn listen(
 }
 
 /// Says that everybody who reaches a listener may do everything, where that is more than this machine.
-fn warn_of_open_mode(access: &Access, listeners: &[TcpListener], control_listeners: &[TcpListener]) {
-    let all = listeners.iter().chain(control_listeners).filter_map(|listener| listener.local_addr().ok());
+fn warn_of_open_mode(access: &Access, listeners: &[Listener], control_listeners: &[Listener]) {
+    let all =
+        listeners.iter().chain(control_listeners).filter_map(|listener| listener.socket.local_addr().ok());
     let beyond = all.filter(|address| !address.ip().to_canonical().is_loopback());
     if access.is_open() {
         for address in beyond {
@@ -223,6 +227,10 @@ fn warn_of_descriptors(limit: u64, wanted: Option<usize>) {
             "the descriptor limit allows no more streams (ulimit -n, LimitNOFILE)"
         );
     }
+}
+
+fn own(socket: TcpListener) -> Listener {
+    Listener { socket, is_handed_in: false }
 }
 
 fn failed(address: String) -> impl FnOnce(std::io::Error) -> StartError {
