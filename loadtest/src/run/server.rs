@@ -3,6 +3,7 @@
 use std::env;
 use std::io::Read as _;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, ToSocketAddrs as _};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
@@ -10,6 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+use rustix::process::{Pid, Signal, kill_process};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::clock;
@@ -26,38 +28,86 @@ const PROBE_SOURCE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 251);
 const COMPLAINT_AT_MOST: u64 = 1000;
 /// Between a server's end and the end of what it said.
 const ENDS_WITHIN: Duration = Duration::from_secs(1);
+/// Between a signal and the end of all its processes: longer than any server drains.
+const EXITS_WITHIN: Duration = Duration::from_secs(60);
+const ASK_FOR_EXIT: Duration = Duration::from_millis(1);
+/// Connections that wait for `accept` on a listener that servers take over; the kernel cuts it to `somaxconn`.
+const LISTEN_BACKLOG: i32 = 4096;
 
 pub(super) struct Server {
     pub(super) address: SocketAddr,
     child: Option<Child>,
     pid: Option<u32>,
+    /// Kept open here while one process after the other takes it over.
+    listener: Option<TcpListener>,
 }
 
 impl Server {
-    /// `more` goes after the arguments that the peer's file gives.
-    pub(super) fn start(peer: &Peer, more: &[String], stop: &Stop) -> Result<Self> {
-        let Some((program, arguments)) = peer.start.split_first() else {
+    /// `more` goes after the arguments that the peer's file gives. `hands_over`: the process gets its listening socket
+    /// from here, as do those that come after it.
+    pub(super) fn start(peer: &Peer, more: &[String], hands_over: bool, stop: &Stop) -> Result<Self> {
+        if peer.start.is_empty() {
             let address = peer.address.as_deref().unwrap_or_default();
             let address =
                 address.to_socket_addrs().with_context(|| format!("no address: {address:?}"))?.next();
             let address = address.context("the peer's address is none")?;
-            return Ok(Self { address, child: None, pid: peer.pid });
-        };
+            return Ok(Self { address, child: None, pid: peer.pid, listener: None });
+        }
+        let listener = listen()?;
+        let address = listener.local_addr()?;
         // Free a moment ago: the server itself fails in the rare case that it no longer is.
-        let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
+        let listener = Some(listener).filter(|_| hands_over);
+        let mut server = Self { address, child: None, pid: None, listener };
+        server.launch(peer, more, stop)?;
+        Ok(server)
+    }
+
+    /// Starts a process on the address, and waits until it accepts.
+    fn launch(&mut self, peer: &Peer, more: &[String], stop: &Stop) -> Result<()> {
+        let start = if self.listener.is_some() { &peer.activated } else { &peer.start };
+        let (program, arguments) =
+            start.split_first().context("the peer's file does not say how it starts")?;
+        let address = self.address;
         let fill = |text: &String| {
             text.replace("{address}", &address.to_string()).replace("{port}", &address.port().to_string())
         };
         let arguments: Vec<String> = arguments.iter().chain(more).map(fill).collect();
-        let mut command = leash::command(&find(program))?;
-        command.args(&arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let listener = self.listener.as_ref().map(TcpListener::try_clone).transpose()?;
+        let mut command = leash::command(&find(program), listener.map(OwnedFd::from))?;
+        command.args(&arguments).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn()?;
         let complaint = child.stderr.take().map(beginning);
-        let mut server = Self { address, pid: Some(child.id()), child: Some(child) };
-        server
-            .wait_accepting(stop, complaint)
-            .with_context(|| format!("started as {program} {}", arguments.join(" ")))?;
-        Ok(server)
+        (self.pid, self.child) = (Some(child.id()), Some(child));
+        self.wait_accepting(stop, complaint)
+            .with_context(|| format!("started as {program} {}", arguments.join(" ")))
+    }
+
+    /// Ends it by a signal, and starts the next process as soon as the last of it is gone.
+    pub(super) fn restart(
+        &mut self,
+        signal: Signal,
+        peer: &Peer,
+        more: &[String],
+        stop: &Stop,
+    ) -> Result<()> {
+        let mut child = self.child.take().context("a server that runs already is not restarted")?;
+        let family = self.pids();
+        let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).context("no process")?;
+        let begin = clock::now();
+        kill_process(pid, signal)?;
+        while child.try_wait()?.is_none() || family.iter().any(|&pid| usage::is_alive(pid)) {
+            if clock::since(begin) > EXITS_WITHIN || stop.is_interrupted() {
+                self.child = Some(child);
+                bail!("the server has not ended {:?} after {signal:?}", clock::since(begin));
+            }
+            thread::sleep(ASK_FOR_EXIT);
+        }
+        self.launch(peer, more, stop)
+    }
+
+    /// The next process has to open a listening socket of its own.
+    pub(super) fn keep_listener_no_longer(&mut self) {
+        self.listener = None;
     }
 
     /// Its processes; empty if they are not known.
@@ -95,6 +145,15 @@ impl Drop for Server {
             let _ = child.wait();
         }
     }
+}
+
+/// On a free port, and as long as many streams that come at once need it.
+fn listen() -> Result<TcpListener> {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into())?;
+    socket.listen(LISTEN_BACKLOG)?;
+    Ok(socket.into())
 }
 
 /// To this machine it connects from an address that no server has: to a free port from the same address, a connection

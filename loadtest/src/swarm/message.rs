@@ -16,6 +16,8 @@ pub(crate) enum Command {
     Stall { every: usize },
     /// Close so many streams a second, of all crews together, in turn, and open each again without an id; 0: no more.
     Churn { per_second: f64 },
+    /// From now on an event's data has so many bytes.
+    Payload { bytes: usize },
     /// Give the last tally and end.
     Finish,
 }
