@@ -1,7 +1,7 @@
 //! A server under load: a process of its own, killed when it is done with, or one that runs already.
 
 use std::env;
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, ToSocketAddrs as _};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -23,6 +23,8 @@ use crate::usage;
 /// Until a server accepts connections.
 const START_AT_MOST: Duration = Duration::from_secs(10);
 const ASK_AGAIN: Duration = Duration::from_millis(10);
+/// Before it is asked again, and looked at whether it has ended.
+const ANSWERS_WITHIN: Duration = Duration::from_millis(200);
 const PROBE_SOURCE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 251);
 /// Of what a server that fails says, so many bytes are told.
 const COMPLAINT_AT_MOST: u64 = 1000;
@@ -117,7 +119,9 @@ impl Server {
 
     fn wait_accepting(&mut self, stop: &Stop, complaint: Option<Receiver<String>>) -> Result<()> {
         let begin = clock::now();
-        while !is_accepting(self.address) {
+        // A listener from here accepts from the beginning: that it is served shows by an answer.
+        let is_there = if self.listener.is_some() { is_answering } else { is_accepting };
+        while !is_there(self.address) {
             if let Some(child) = &mut self.child
                 && let Some(status) = child.try_wait()?
             {
@@ -156,17 +160,32 @@ fn listen() -> Result<TcpListener> {
     Ok(socket.into())
 }
 
+fn is_accepting(address: SocketAddr) -> bool {
+    probe(address).is_ok()
+}
+
+/// Whether it answers a request, whatever it says.
+fn is_answering(address: SocketAddr) -> bool {
+    let ask = || -> std::io::Result<usize> {
+        let mut socket = probe(address)?;
+        socket.set_read_timeout(Some(ANSWERS_WITHIN))?;
+        socket.write_all(
+            format!("HEAD / HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").as_bytes(),
+        )?;
+        socket.read(&mut [0])
+    };
+    ask().is_ok_and(|length| length > 0)
+}
+
 /// To this machine it connects from an address that no server has: to a free port from the same address, a connection
 /// can meet itself.
-fn is_accepting(address: SocketAddr) -> bool {
-    let connect = || -> std::io::Result<()> {
-        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-        if address.ip() == Ipv4Addr::LOCALHOST {
-            socket.bind(&SocketAddr::from((PROBE_SOURCE, 0)).into())?;
-        }
-        socket.connect(&address.into())
-    };
-    connect().is_ok()
+fn probe(address: SocketAddr) -> std::io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if address.ip() == Ipv4Addr::LOCALHOST {
+        socket.bind(&SocketAddr::from((PROBE_SOURCE, 0)).into())?;
+    }
+    socket.connect(&address.into())?;
+    Ok(socket)
 }
 
 /// How what a server writes on its standard error begins, told once it has ended. The rest is read, too, or a server

@@ -7,7 +7,6 @@ use anyhow::{Context as _, Result, ensure};
 
 use super::figures::ratio;
 use super::server::Server;
-use crate::buffers;
 use crate::cli::RunOptions;
 use crate::clock;
 use crate::latency::Buckets;
@@ -237,15 +236,6 @@ impl<'a> Stage<'a> {
         swarm.send(Command::Payload { bytes })
     }
 
-    /// The most that the kernel holds at the server's end of a stream, beyond what the receiver's own buffer has. Nothing
-    /// where the kernel does not tell.
-    pub(super) fn set_unread(&mut self, key: &str) {
-        let senders = buffers::of_senders(self.server.address.port()).unwrap_or_default();
-        if let Some(&most) = senders.iter().max() {
-            self.set(key, most as f64);
-        }
-    }
-
     /// Waits until nothing moves, so that memory is at rest.
     pub(super) fn rest(&self) {
         if let Some(swarm) = &self.swarm {
@@ -431,12 +421,14 @@ impl<'a> Stage<'a> {
         Ok(())
     }
 
-    /// Until all streams are open again that come back by themselves.
+    /// Until all streams were closed so often as the scenario did it, and are back.
     pub(super) fn wait_returned(&self) -> Result<()> {
         let Some(swarm) = &self.swarm else { return Ok(()) };
         let (streams, patience) =
             (swarm.plan().streams.len() as u64, self.options.patience + BACKOFF_AT_MOST);
-        swarm.board().wait(self.stop, patience, |view| view.opened >= streams)?;
+        swarm
+            .board()
+            .wait(self.stop, patience, |view| view.closings >= self.closings && view.opened >= streams)?;
         Ok(())
     }
 

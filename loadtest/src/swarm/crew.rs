@@ -41,6 +41,8 @@ pub(super) struct Crew {
     opened: u64,
     refused: u64,
     ended: u64,
+    /// How often the server closed a stream that was open.
+    closings: u64,
     /// Every so-manyth stream is not read; 0: none.
     stall: usize,
     churn: Ramp,
@@ -48,7 +50,7 @@ pub(super) struct Crew {
     ledger: Ledger,
     reported: (u64, u64),
     /// What `Opened` said last.
-    told: (u64, u64, u64),
+    told: (u64, u64, u64, u64),
     is_done: bool,
 }
 
@@ -98,12 +100,13 @@ impl Crew {
             opened: 0,
             refused: 0,
             ended: 0,
+            closings: 0,
             stall: 0,
             churn: Ramp::new(Some(0.0), now),
             next_churned: 0,
             ledger: Ledger::new(&plan)?,
             reported: (0, 0),
-            told: (0, 0, 0),
+            told: (0, 0, 0, 0),
             is_done: false,
             plan,
         };
@@ -221,6 +224,7 @@ impl Crew {
 
     fn lost(&mut self, slot: usize, mut trail: Trail, why: &str) {
         let was_open = trail.is_open();
+        self.closings += u64::from(was_open);
         match was_open {
             true => self.ledger.closed(why.to_owned()),
             false => self.ledger.refused(why.to_owned(), trail.backoff.is_told()),
@@ -342,11 +346,11 @@ impl Crew {
         let now = clock::nanos();
         let is_due = now >= self.reported.0 + REPORT_EVERY;
         let is_opening = self.connecting > 0 || !self.waiting.is_empty();
-        let state = (self.opened, self.refused, self.ended);
+        let state = (self.opened, self.refused, self.ended, self.closings);
         if self.told != state && (is_due || !is_opening) {
             self.told = state;
-            let (opened, refused, ended) = state;
-            (self.sink)(Report::Opened { opened, refused, ended })?;
+            let (opened, refused, ended, closings) = state;
+            (self.sink)(Report::Opened { opened, refused, ended, closings })?;
         }
         // Until all are open, none can be waited for.
         if !is_opening && self.opened > 0 && self.ledger.settled.advance(self.opened) {

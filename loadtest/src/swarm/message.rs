@@ -24,8 +24,9 @@ pub(crate) enum Command {
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Report {
-    /// Streams that have got their first event, streams that never will, and streams that were open and have ended.
-    Opened { opened: u64, refused: u64, ended: u64 },
+    /// Streams that have got their first event, streams that never will, and streams that were open and have ended; and how
+    /// often one that was open was closed by the server.
+    Opened { opened: u64, refused: u64, ended: u64, closings: u64 },
     /// Each open stream has event `n` of series 0 and all before it.
     Settled(u64),
     /// Different events received so far, over all streams.

@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 
 use crate::run::{Floor, loadtest, scratch, summary};
 
-/// For 20 seconds at most.
+/// For a minute at most.
 fn wait_until(what: &str, is_so: impl Fn() -> bool) {
-    for _ in 0..1000 {
+    for _ in 0..3000 {
         if is_so() {
             return;
         }
@@ -82,25 +82,27 @@ fn a_server_ends_with_the_load_tester_however_that_ends() {
 #[test]
 fn a_swarm_comes_back_to_a_server_that_was_away() {
     let floor = Floor::start(1);
+    let descriptors = |floor: &Floor| fs::read_dir(format!("/proc/{}/fd", floor.pid())).unwrap().count();
+    let before = descriptors(&floor);
     let address = floor.url.trim_start_matches("http://").trim_end_matches("/api/sse").to_owned();
     // The process that it measures ends, too, which is no reason to keep its results.
     let (url, pid) = (&floor.url, floor.pid());
     let args = format!("swarm --json --reconnect --streams 20 --duration 60s --url {url} --pid {pid}");
     let mut command = loadtest(&args);
     let child = command.process_group(0).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-    let has_streams = |floor: &Floor| fs::read_dir(format!("/proc/{}/fd", floor.pid())).unwrap().count() > 25;
+    let has_streams = |floor: &Floor| descriptors(floor) >= before + 20;
     wait_until("20 streams", || has_streams(&floor));
     drop(floor);
-    // The first attempt to open again, a second later, finds nobody.
-    thread::sleep(Duration::from_millis(1500));
+    // The first attempts to open again, three to six seconds later, find nobody.
+    thread::sleep(Duration::from_millis(6500));
     let floor = Floor::listen(&address, 1);
     wait_until("20 streams again", || has_streams(&floor));
     // Accepted, but the last of them may not have been answered.
-    thread::sleep(Duration::from_millis(200));
+    thread::sleep(Duration::from_secs(2));
     interrupt(&child);
     let summary = summary(&child.wait_with_output().unwrap());
     assert_eq!((&summary["opened"], &summary["losses"]["closed"]), (&json!(20), &json!(20)), "{summary}");
-    assert!(summary["losses"]["refused"].as_u64() >= Some(20), "{summary}");
+    assert!(summary["losses"]["refused"].as_u64() >= Some(1), "{summary}");
 }
 
 #[test]

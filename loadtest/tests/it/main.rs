@@ -5,5 +5,6 @@ mod fake;
 mod faults;
 mod floor;
 mod interrupt;
+mod restart;
 mod run;
 mod swarm;
