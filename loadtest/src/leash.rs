@@ -3,12 +3,13 @@
 use std::convert::Infallible;
 use std::env;
 use std::io::ErrorKind;
-use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{self, Command, Stdio};
 
 use anyhow::{Context as _, Error, Result, ensure};
+use command_fds::{CommandFdExt as _, FdMapping};
 use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 
 use crate::cli::LeashOptions;
@@ -39,14 +40,13 @@ pub(crate) fn tie(options: &LeashOptions) -> Result<Infallible> {
     let [program, arguments @ ..] = &*options.command else { unreachable!("an option that is required") };
     let mut command = Command::new(program);
     command.args(arguments);
-    // The lowest descriptor that is free; unlike the others, it is passed on.
-    let listener = options.listener.then(|| rustix::io::dup(std::io::stdin())).transpose()?;
-    if let Some(listener) = &listener {
-        ensure!(listener.as_raw_fd() == FIRST_LISTENER, "descriptor {FIRST_LISTENER} is taken");
+    if options.listener {
+        // Whatever else this process was given under that number.
+        let listener = std::io::stdin().as_fd().try_clone_to_owned()?;
+        command.fd_mappings(vec![FdMapping { parent_fd: listener, child_fd: FIRST_LISTENER }])?;
         command.env("LISTEN_FDS", "1").env("LISTEN_PID", process::id().to_string()).stdin(Stdio::null());
     }
     let error = command.exec();
-    drop(listener);
     let hint = match error.kind() {
         ErrorKind::NotFound => {
             ": those of this repository are made by `cargo build --release --workspace --bins --examples`, others are to be on the path"

@@ -3,9 +3,9 @@
 use std::fs;
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
-use crate::run::{loadtest, run, scratch};
+use crate::run::{run, scratch};
 
 /// The floor, under another name: it keeps nothing, and says so or not.
 fn peer(resumes: bool) -> String {
@@ -58,9 +58,11 @@ fn what_a_restart_loses_is_seen() {
 #[test]
 fn a_listener_is_handed_over_as_service_managers_do() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let parent = std::process::id();
-    let mut command = loadtest(&format!("leash --listener {parent} sh -c"));
-    command.arg("echo $LISTEN_FDS $(($LISTEN_PID - $$)) $(readlink /proc/$$/fd/0 /proc/$$/fd/3)");
+    // Also where the number is taken already, by what the load tester itself was given.
+    let line = r#"exec 3</dev/zero; exec "$0" leash --listener $PPID sh -c "$1""#;
+    let program = r#"echo $LISTEN_FDS $(($LISTEN_PID - $$)) $(readlink /proc/$$/fd/0 /proc/$$/fd/3)"#;
+    let mut command = Command::new("sh");
+    command.args(["-c", line, env!("CARGO_BIN_EXE_loadtest"), program]);
     let output = command.stdin(Stdio::from(OwnedFd::from(listener))).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(text.starts_with("1 0 /dev/null socket:["), "{text}{}", String::from_utf8_lossy(&output.stderr));
