@@ -11,7 +11,7 @@ use crate::journal::HistoryLimits;
 use crate::net::{self, Clock, Hooks, KeyFiles, Setup, SocketOptions, TokenKeyFile};
 use crate::shard::{Settings, StreamLimits};
 use crate::wire::http::RequestLimits;
-use crate::wire::{Cors, Routes, TrustedProxies};
+use crate::wire::{Cors, Parameters, Routes, TrustedProxies};
 
 /// Sets an [`Engine`] up. Every option has the default that [`Config`] documents.
 ///
@@ -59,8 +59,9 @@ impl EngineBuilder {
         let keys = Reloadable::new(&config)?;
         let access = match (authenticate, &keys) {
             (Some(_), Some(_)) => return Err(ConfigError::new("authenticate", TWO_JUDGES).into()),
-            (Some(hook), None) => Access::Closed(hook),
-            (None, Some(keys)) => Access::Closed(keys.keyring.clone()),
+            // A program that says who asks may have parameters of its own for it.
+            (Some(judge), None) => Access::Closed { judge, parameters: Parameters::Asked },
+            (None, Some(keys)) => Access::Closed { judge: keys.keyring.clone(), parameters: Parameters::All },
             (None, None) => Access::Open { loopback_host: !config.insecure_open },
         };
         let listeners = match (listen(&config.listen, listeners)?, DEFAULT_PORT) {

@@ -26,8 +26,11 @@ pub enum TopicError {
     #[error("must not have white space or control characters")]
     Character,
     /// A wildcard where none may stand.
-    #[error("'*' and '>' are wildcards of subscriptions, whole tokens, '>' only the last")]
+    #[error("'*' and '>' are wildcards: each is a whole token, and '>' only the last")]
     Wildcard,
+    /// A wildcard in a topic that is published to.
+    #[error("must not have wildcards: '*' and '>' are for subscriptions")]
+    NotConcrete,
 }
 
 /// The name of something to publish on: tokens separated by `.`, as NATS subjects.
@@ -56,7 +59,7 @@ impl Topic {
     pub fn parse(text: &str) -> Result<Self, TopicError> {
         check(text)?;
         match text.contains(['*', '>']) {
-            true => Err(TopicError::Wildcard),
+            true => Err(TopicError::NotConcrete),
             false => Ok(Self(text.into())),
         }
     }

@@ -6,7 +6,7 @@ use fanfare::Target;
 use serde_json::json;
 
 use crate::server::{Server, id_of, parts};
-use crate::support::client::request;
+use crate::support::client::{Connection, request};
 use crate::support::clock::{eventually, now};
 
 const SHORT: Duration = Duration::from_millis(300);
@@ -47,6 +47,29 @@ fn drops_of_a_head_do_not_make_the_time_longer() {
     }
     assert!(began.elapsed() < 6 * SHORT, "{:?}", began.elapsed());
     connection.response().problem(408);
+}
+
+/// An empty line before a request begins its time, on both kinds of listener, and does not make it longer.
+#[test]
+fn an_empty_line_does_not_make_the_time_longer() {
+    let time = 4 * SHORT;
+    let server = Server::with(|builder| {
+        builder.head_timeout(time).control_listen("127.0.0.1:0".parse().expect("an address"))
+    });
+    for address in [server.address, server.engine.control_addrs()[0]] {
+        // Nothing but that: closed without a word.
+        let mut silent = Connection::open(address);
+        silent.send("\r\n");
+        let (began, mut slow) = (now(), Connection::open(address));
+        slow.send("\r\n");
+        std::thread::sleep(time - SHORT);
+        let second = now();
+        slow.send("GET /hea");
+        slow.response().problem(408);
+        assert!(began.elapsed() + COARSE >= time, "{:?}", began.elapsed());
+        assert!(second.elapsed() < time, "not from its second byte: {:?}", second.elapsed());
+        silent.expect_end();
+    }
 }
 
 #[test]
