@@ -82,7 +82,7 @@ fn a_ping_is_a_heartbeat_now_and_never_in_history() {
         let to_ada = server.connect().post(TEST, r#"{"type":"ping","userId":"ada"}"#);
         assert_eq!(to_ada.status(), 202);
         let after = server.publish(&json!({"data": 2}));
-        let mut expect = |stream: &mut Subscriber, pings: usize| {
+        let expect = |stream: &mut Subscriber, pings: usize| {
             assert_eq!(stream.next().id.as_ref(), Some(&before));
             for ping in stream.take(pings) {
                 assert_eq!((&*ping.event, &ping.id, ping.retry), ("ping", &None, None));

@@ -101,9 +101,11 @@ pub(super) enum Fate {
 impl Exchange {
     pub(super) fn new(visitor: Visitor, serial: u32, now: Now) -> Self {
         let Visitor { socket, peer, bytes, first_byte_ms, refusal, door } = visitor;
-        let (phase, since_ms) = match bytes.is_empty() {
-            true => (Phase::Idle { answered: false }, now.elapsed_ms),
-            false => (Phase::Head, first_byte_ms),
+        let (phase, since_ms) = match &*bytes {
+            b"" => (Phase::Idle { answered: false }, now.elapsed_ms),
+            // An empty line is not yet a request.
+            b"\r\n" => (Phase::Idle { answered: false }, first_byte_ms),
+            _ => (Phase::Head, first_byte_ms),
         };
         Self {
             socket: TcpStream::from_std(socket.into()),

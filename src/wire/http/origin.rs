@@ -68,6 +68,7 @@ impl OriginScanner {
     fn take(&mut self, head: &[u8], line: Range<usize>) {
         self.stage = match self.stage {
             Stage::Start if line.is_empty() => Stage::Line,
+            Stage::Line if line.is_empty() => Stage::Over,
             Stage::Start | Stage::Line => Stage::Fields,
             Stage::Fields | Stage::Over => return self.take_field(head, line),
         };
@@ -143,7 +144,7 @@ mod tests {
             ("GET / HTTP/1.1\nOrigin: https://a\r\n", true),
             ("GET / HTTP/1.1\r\nOrigin : https://a\r\n", true),
             ("GET / HTTP/1.1\r\n\r\nOrigin: https://a\r\n", true),
-            ("\r\n\r\nOrigin: https://a\r\n", false),
+            ("\r\n\r\nOrigin: https://a\r\n", true),
             ("GET / HTTP/1.1\r\nOrigin: https://a\r\nOrigin: https://a\r\n", true),
             ("GET / HTTP/1.1\r\nOrigin: https://a\r\n ", true),
             ("GET / HTTP/1.1\r\nX-Origin: https://a\r\n\r\n", true),

@@ -45,9 +45,9 @@ fn single() -> Vec<Case> {
         ),
         good("a broken escape", "GET /%zz%? HTTP/1.1\r\nHost: a\r\n\r\n", &[request("GET", "/%zz%?", "")]),
         good(
-            "a broken escape in the query of a stream, and another request",
-            "GET /api/sse/?a=%4 HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
-            &[request("GET", "/api/sse/?a=%4", ""), request("GET", "/", "")],
+            "a broken escape in the query, and another request",
+            "GET /?a=%4 HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
+            &[request("GET", "/?a=%4", ""), request("GET", "/", "")],
         ),
         good("an expectation that nobody knows", "GET / HTTP/1.1\r\nHost: a\r\nExpect: tea\r\n\r\n", root),
         good(
