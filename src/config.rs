@@ -45,8 +45,9 @@ pub struct Config {
     /// Proxies whose word on the client's address counts (`X-Forwarded-For`, `Forwarded`), for the limits by
     /// address. Default: none.
     pub trusted_proxies: Vec<IpNet>,
-    /// Pages of which other origins may read answers: origins as browsers send them, with credentials, or `*`,
-    /// without. Default: none.
+    /// Pages of which other origins may read answers, refusals too: origins as browsers send them, with credentials,
+    /// or `*`, without. They may send the header fields that their preflights ask for. With a list, a head that is
+    /// too large is answered once its `Origin` was read, at the latest after a second. Default: none.
     pub cors_origins: Vec<String>,
     /// A file with the secret that tokens are signed with (HS256), a final newline dropped. Default: none.
     pub jwt_secret_file: Option<PathBuf>,

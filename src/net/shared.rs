@@ -110,6 +110,13 @@ impl Shared {
         self.loops.get(number).map_or(0, |inbox| inbox.gauge.records())
     }
 
+    /// Sends a heartbeat now to the streams of a user, or to all.
+    pub(super) fn ping(&self, user: Option<&Arc<str>>) {
+        for inbox in &self.loops {
+            inbox.send(worker::Letter::Command(Command::Ping(user.cloned())));
+        }
+    }
+
     /// Ends streams everywhere. `done` is told how many, on the thread of the last loop to answer.
     pub(crate) fn disconnect(&self, who: &Who, done: impl FnOnce(usize) + Send + 'static) {
         let shares = gather(self.loops.len(), 0, done);

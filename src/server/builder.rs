@@ -13,7 +13,7 @@ use crate::net::{
 };
 use crate::shard::{Settings, StreamLimits};
 use crate::wire::http::RequestLimits;
-use crate::wire::{Cors, Routes, TrustedProxies};
+use crate::wire::{Cors, Parameters, Routes, TrustedProxies};
 
 /// Sets an [`Engine`] up. Every option has the default that [`Config`] documents.
 ///
@@ -62,8 +62,9 @@ impl EngineBuilder {
         let keys = Reloadable::new(&config)?;
         let access = match (authenticate, &keys) {
             (Some(_), Some(_)) => return Err(ConfigError::new("authenticate", TWO_JUDGES).into()),
-            (Some(hook), None) => Access::Closed(hook),
-            (None, Some(keys)) => Access::Closed(keys.keyring.clone()),
+            // A program that says who asks may have parameters of its own for it.
+            (Some(judge), None) => Access::Closed { judge, parameters: Parameters::Asked },
+            (None, Some(keys)) => Access::Closed { judge: keys.keyring.clone(), parameters: Parameters::All },
             (None, None) => Access::Open { loopback_host: !config.insecure_open },
         };
         let all: Vec<SocketAddr> = config.listen.iter().chain(&config.control_listen).copied().collect();

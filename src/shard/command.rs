@@ -16,6 +16,8 @@ pub enum Command {
     PublishBatch(Arc<[Arc<Record>]>),
     /// The answer to a [`Resume`].
     Join(Join),
+    /// Send a heartbeat now to the streams of a user, or to all.
+    Ping(Option<Arc<str>>),
     /// End streams; tells how many.
     Disconnect(Who, Reply<usize>),
     /// Tell how it stands.

@@ -28,6 +28,7 @@ mod join;
 mod names;
 mod opening;
 mod outbox;
+mod ping;
 mod report;
 mod settings;
 mod standing;

@@ -172,7 +172,9 @@ fn sizes_are_judged_and_the_answer_arrives() {
         let response = connection.response();
         assert_eq!(response.status(), status, "{:.40}", request);
         if !matches!(status, 200 | 404) {
-            response.problem(status);
+            let detail = response.problem(status);
+            let most = [": at most 1048576 bytes", "8192 bytes", "16384 bytes", "64 fields"];
+            assert!(most.iter().any(|most| detail.ends_with(most)), "{detail}");
             assert_eq!(response.field("connection"), Some("close"));
             connection.expect_end();
         }

@@ -8,6 +8,7 @@ mod support;
 
 mod access;
 mod batch;
+mod cors;
 mod crowd;
 mod encoding;
 mod exchange;

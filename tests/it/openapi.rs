@@ -103,10 +103,11 @@ const JSON: &str = "Content-Type: application/json\r\n";
 const NDJSON: &str = "Content-Type: application/x-ndjson\r\n";
 
 /// Requests to an open server, and what must come of them: path as described, method, target, fields, body, status.
-const OPEN: [(&str, &str, &str, &str, &str, u16); 31] = [
+const OPEN: [(&str, &str, &str, &str, &str, u16); 36] = [
     ("/api/sse", "HEAD", "/api/sse?topic=a.*", "", "", 200),
     ("/api/sse", "OPTIONS", "/api/sse", "", "", 204),
     ("/api/sse", "GET", "/api/sse?topic=a..b", "", "", 400),
+    ("/api/sse", "GET", "/api/sse?topics=a", "", "", 400),
     ("/api/sse", "GET", "/api/sse", "Accept: text/html\r\n", "", 406),
     (EVENTS, "POST", EVENTS, JSON, r#"{"data":1}"#, 202),
     (
@@ -128,6 +129,10 @@ const OPEN: [(&str, &str, &str, &str, &str, u16); 31] = [
     ("/api/sse/users/{userId}", "GET", "/api/sse/users/nobody%20here", "", "", 200),
     ("/api/sse/users/{userId}", "DELETE", "/api/sse/users/nobody", "", "", 200),
     ("/api/sse/clients/{clientId}", "DELETE", "/api/sse/clients/nobody", "", "", 200),
+    ("/api/sse/users/{userId}", "GET", "/api/sse/users/%zz", "", "", 400),
+    ("/api/sse/users/{userId}", "DELETE", "/api/sse/users/%", "", "", 400),
+    ("/api/sse/clients/{clientId}", "DELETE", "/api/sse/clients/%4", "", "", 400),
+    (TEST, "POST", TEST, JSON, r#"{"type":"ping"}"#, 202),
     (TEST, "POST", TEST, JSON, r#"{"type": "notification", "message": "Test message"}"#, 202),
     (
         TEST,

@@ -83,6 +83,36 @@ fn drops_of_a_head_do_not_make_the_time_longer() {
     });
 }
 
+/// An empty line before a request begins its time, on both kinds of listener, and does not make it longer.
+#[test]
+fn an_empty_line_does_not_make_the_time_longer() {
+    in_time(|timeout| {
+        let server = Server::with(|builder| {
+            builder.head_timeout(timeout).control_listen("127.0.0.1:0".parse().expect("an address"))
+        });
+        for address in [server.address, server.engine.control_addrs()[0]] {
+            // Nothing but that: closed without a word.
+            let mut silent = Connection::open(address);
+            silent.send("\r\n");
+            let (began, mut slow) = (now(), Connection::open(address));
+            slow.send("\r\n");
+            std::thread::sleep(timeout / 4);
+            let second = now();
+            let sent = slow.try_send("GET /hea");
+            is_prompt(began, timeout)?;
+            assert!(sent, "the server takes what is sent in time");
+            slow.response().problem(408);
+            assert!(began.elapsed() + COARSE >= timeout, "{:?}", began.elapsed());
+            silent.expect_end();
+            // It was not counted from its second byte.
+            if second.elapsed() >= timeout {
+                return None;
+            }
+        }
+        Some(())
+    });
+}
+
 #[test]
 fn a_second_head_has_its_own_time() {
     in_time(|timeout| {

@@ -107,6 +107,9 @@ fn what_cannot_be_asked_for_is_refused_in_one_line() {
         (&["--to", "{\"usr\":\"a\"}", "--data", "1"], "", "to.usr"),
         (&["--to", "\"all\"", "--user", "a", "--data", "1"], "", "--user"),
         (&["--ttl", "1500ms", "--data", "1"], "", "--ttl"),
+        (&["--retry", "1d 1ms", "--data", "1"], "", "--retry"),
+        (&["ping", "--data", "1"], "", "event: cannot be connection or ping"),
+        (&["connection", "--text", "x"], "", "event: "),
         (&["--url", "localhost:3000", "--data", "1"], "", "--url"),
         (&["--timeout", "0s", "--data", "1"], "", "--timeout"),
         (&["--token", "k_live", "--data", "1"], "", "--token"),
@@ -117,6 +120,8 @@ fn what_cannot_be_asked_for_is_refused_in_one_line() {
         let error = refusal(&[&["publish"], args].concat(), &[], input, 2);
         assert!(error.contains(name), "{args:?}: {error}");
     }
+    let lines = "\n{\"event\":\"ping\",\"data\":1}\n";
+    assert!(refusal(&["publish", "--ndjson"], &[], lines, 1).starts_with("line 2: event: "));
     assert!(refusal(&["publish"], &[], "not JSON", 1).starts_with("standard input: malformed JSON"));
 }
 

@@ -6,9 +6,10 @@ use std::net::IpAddr;
 use mio::net::TcpStream;
 
 use super::Visitor;
+use super::rejected::{Rejected, cross_origin_of};
 use super::service::{NO_ROUTE, Outcome, Plan, Service};
 use crate::shard::Arrival;
-use crate::wire::http::{RequestReader, Step};
+use crate::wire::http::{BodyFraming, Rejection, RequestReader, Step};
 use crate::wire::{
     CrossOrigin, Door, Framing, HttpDate, Manner, Now, Problem, Refusal, Response, write_head,
 };
@@ -26,6 +27,8 @@ const BODY_RATE: u64 = 512;
 const LINGER_MS: u64 = 30_000;
 const LINGER_PAUSE_MS: u64 = 5_000;
 const LINGER_BYTES: usize = 16 * 1024 * 1024;
+/// How long the rest of a head that is too large is waited for, in ms, where it may say which page asked.
+const ORIGIN_MS: u64 = 1_000;
 /// How long the end of the server waits for the first byte of a connection that has just come, in ms.
 const ARRIVAL_MS: u64 = 250;
 
@@ -41,6 +44,8 @@ pub(super) struct Exchange {
     phase: Phase,
     /// Since when it is in this phase or its request, in ms since the start.
     since_ms: u64,
+    /// Since when it was idle before the request that may be under way, in ms since the start.
+    idle_since_ms: u64,
     /// When the peer last took something or was owed nothing, in ms since the start.
     progress_ms: u64,
     refusal: Option<Refusal>,
@@ -69,6 +74,8 @@ enum Phase {
     Idle { answered: bool },
     /// A head is under way.
     Head,
+    /// A head is refused, and which page is to be told is not known yet.
+    Rejected(Box<Rejected>),
     /// A body is under way.
     Body,
     /// Event loops have a part in the answer.
@@ -101,9 +108,11 @@ pub(super) enum Fate {
 impl Exchange {
     pub(super) fn new(visitor: Visitor, serial: u32, now: Now) -> Self {
         let Visitor { socket, peer, bytes, first_byte_ms, refusal, door } = visitor;
-        let (phase, since_ms) = match bytes.is_empty() {
-            true => (Phase::Idle { answered: false }, now.elapsed_ms),
-            false => (Phase::Head, first_byte_ms),
+        let (phase, since_ms) = match &*bytes {
+            b"" => (Phase::Idle { answered: false }, now.elapsed_ms),
+            // An empty line is not yet a request.
+            b"\r\n" => (Phase::Idle { answered: false }, first_byte_ms),
+            _ => (Phase::Head, first_byte_ms),
         };
         Self {
             socket: TcpStream::from_std(socket.into()),
@@ -115,6 +124,7 @@ impl Exchange {
             written: 0,
             phase,
             since_ms,
+            idle_since_ms: since_ms,
             progress_ms: now.elapsed_ms,
             refusal,
             door,
@@ -170,8 +180,10 @@ impl Exchange {
                 Ok(0) => {
                     self.readable = false;
                     // Half-closed: answers to what came before are still owed.
-                    if !matches!(self.phase, Phase::Closing { .. }) {
-                        self.phase = Phase::Closing { shut: false };
+                    match self.phase {
+                        Phase::Closing { .. } => {}
+                        Phase::Rejected(_) => self.tell_rejected(service, date.at(now), now),
+                        _ => self.phase = Phase::Closing { shut: false },
                     }
                 }
                 Ok(count) => {
@@ -188,7 +200,8 @@ impl Exchange {
 
     /// Whether a next request may be looked at.
     fn is_taking(&self) -> bool {
-        matches!(self.phase, Phase::Idle { .. } | Phase::Head | Phase::Body) && self.waiting() <= MAX_WAITING
+        matches!(self.phase, Phase::Idle { .. } | Phase::Head | Phase::Rejected(_) | Phase::Body)
+            && self.waiting() <= MAX_WAITING
     }
 
     /// Whether what the client sends has to wait.
@@ -203,21 +216,25 @@ impl Exchange {
 
     fn take(&mut self, bytes: &[u8], now: Now) {
         self.heard_ms = now.elapsed_ms;
-        match self.phase {
+        match &mut self.phase {
             Phase::Closing { .. } => {
                 self.lingered += bytes.len();
                 if self.lingered > LINGER_BYTES {
                     self.phase = Phase::Closed;
                 }
+                return;
             }
-            _ => {
-                if matches!(self.phase, Phase::Idle { .. }) {
-                    self.enter(Phase::Head, now);
-                }
-                self.reader.push(bytes);
-                self.unseen = true;
+            Phase::Rejected(rejected) => return rejected.push(bytes),
+            // An empty line came first: the time for a first request goes on.
+            Phase::Idle { answered: false } if self.reader.buffered() > 0 => self.phase = Phase::Head,
+            Phase::Idle { answered } => {
+                self.idle_since_ms = if *answered { self.since_ms } else { now.elapsed_ms };
+                self.enter(Phase::Head, now);
             }
+            _ => {}
         }
+        self.reader.push(bytes);
+        self.unseen = true;
     }
 
     fn enter(&mut self, phase: Phase, now: Now) {
@@ -233,22 +250,32 @@ impl Exchange {
         later: &impl Fn() -> L,
         now: Now,
     ) -> bool {
+        if let Phase::Rejected(rejected) = &self.phase {
+            let is_known = !rejected.is_in_doubt(&service.shared().settings.cors);
+            if is_known {
+                self.tell_rejected(service, date.at(now), now);
+            }
+            return is_known;
+        }
         match self.reader.next(&service.shared().settings.requests) {
             Step::Incomplete => {
-                // An empty line after a body is not yet a request.
+                // An empty line after a body is not yet a request, nor is the connection busy for it.
                 if matches!(self.phase, Phase::Head) && self.reader.is_idle() {
                     self.phase = Phase::Idle { answered: self.answered };
+                    self.since_ms = self.idle_since_ms;
                 }
                 return false;
             }
+            Step::Rejected(rejection) if matches!(self.phase, Phase::Body) => {
+                self.tell(rejection, service, date.at(now), now);
+            }
             Step::Rejected(rejection) => {
-                let problem = Problem::new(rejection.status, rejection.detail);
-                (self.cross_origin, self.route) = (CrossOrigin::Silent, NO_ROUTE);
-                self.answer(&problem.into(), service, false, false, date.at(now), now);
+                self.enter(Phase::Rejected(Box::new(Rejected::new(rejection, self.reader.unread()))), now);
             }
             Step::Head(head) => {
                 let plan = service.plan(&head, self.peer, self.door, now);
-                let expects = head.expects_continue;
+                let has_body = head.body != BodyFraming::Empty;
+                let expects = head.expects_continue || (head.expects_unknown && has_body);
                 self.begin(plan, expects, service, date.at(now), now);
             }
             Step::Body(body) => {
@@ -260,18 +287,33 @@ impl Exchange {
         true
     }
 
-    /// A head is whole; its body is awaited.
-    fn begin(&mut self, plan: Plan, expects_continue: bool, service: &Service, date: &str, now: Now) {
+    /// Answers a head that is refused, now that it is known whom to tell, or too late for that.
+    fn tell_rejected(&mut self, service: &Service, date: &str, now: Now) {
+        if let Phase::Rejected(rejected) = &self.phase {
+            self.cross_origin = rejected.cross_origin(&service.shared().settings.cors);
+            self.tell(rejected.rejection, service, date, now);
+        }
+    }
+
+    fn tell(&mut self, rejection: Rejection, service: &Service, date: &str, now: Now) {
+        (self.plan, self.route) = (None, NO_ROUTE);
+        let problem = Problem::new(rejection.status, rejection.to_string());
+        self.answer(&problem.into(), service, false, false, date, now);
+    }
+
+    /// A head is whole; its body is awaited. If the client `expects` something it may wait for a word before it sends
+    /// the body.
+    fn begin(&mut self, plan: Plan, expects: bool, service: &Service, date: &str, now: Now) {
         (self.cross_origin, self.route) = (plan.cross_origin, plan.route);
         self.enter(Phase::Body, now);
         match plan.task {
-            // The client waits for a word before it sends the body. It gets the last word at once, and since it
-            // may send the body or not, the connection cannot go on (RFC 9110, 10.1.1).
-            Err(problem) if expects_continue => {
+            // It gets the last word at once, and since it may send the body or not, the connection cannot go on
+            // (RFC 9110, 10.1.1).
+            Err(problem) if expects => {
                 self.answer(&problem.into(), service, plan.head_only, false, date, now);
             }
             _ => {
-                if expects_continue {
+                if expects {
                     self.out.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
                 }
                 self.plan = Some(plan);
@@ -350,6 +392,7 @@ impl Exchange {
             true => Phase::Head,
         };
         self.enter(next, now);
+        self.idle_since_ms = now.elapsed_ms;
     }
 
     /// Writes what is to be written, once everything of a turn is done.
@@ -419,8 +462,10 @@ impl Exchange {
             }
             // It was the server that did not read on.
             Phase::Head | Phase::Body if self.held_back => {}
+            Phase::Rejected(_) if waited >= ORIGIN_MS => self.tell_rejected(service, date, now),
             Phase::Head if waited >= head_ms => {
-                (self.cross_origin, self.route) = (CrossOrigin::Silent, NO_ROUTE);
+                let cors = &service.shared().settings.cors;
+                (self.cross_origin, self.route) = (cross_origin_of(self.reader.unread(), cors), NO_ROUTE);
                 self.time_out("the head was not whole in time", service, date, now);
             }
             Phase::Body if self.is_body_slow(waited) => {

@@ -6,6 +6,7 @@
 
 mod entrance;
 mod exchange;
+mod rejected;
 mod service;
 
 use std::io;

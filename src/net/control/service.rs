@@ -13,11 +13,11 @@ use crate::journal::{AppendError, Appended};
 use crate::metrics::Format;
 use crate::net::shared::Shared;
 use crate::shard::{Arrival, Who};
-use crate::wire::http::{Head, Method, TargetForm, Version};
+use crate::wire::http::{Head, Method, TargetForm, Undecodable, Version, is_escaped};
 use crate::wire::{
-    Cors, CrossOrigin, Door, Framing, JsonError, Now, Problem, Publication, Refusal, Response, Route,
-    Subscription, browser_client, framing_of, holds_browser_client, openapi, prefers_open_metrics, refused,
-    write_head,
+    AskedFields, Cors, CrossOrigin, Door, Framing, JsonError, Now, Problem, Publication, Refusal, Response,
+    Route, Subscription, Target, TestEvent, browser_client, framing_of, holds_browser_client, openapi,
+    prefers_open_metrics, refused, write_head,
 };
 
 /// What a head asks for, judged before its body is read.
@@ -44,7 +44,7 @@ pub(super) enum Task {
     /// Publish an event made from a few words.
     Test(Box<Licence>),
     /// Say what may be asked from other origins.
-    Preflight(Route, CrossOrigin),
+    Preflight { allow: &'static str, cross_origin: CrossOrigin, asked: Box<AskedFields> },
     /// Tell everything that is counted.
     Metrics(Format),
     /// Give the browser client, unless it is held.
@@ -67,6 +67,7 @@ pub(super) enum Outcome {
     Refused(Refusal),
 }
 
+const JSON: &str = "application/json";
 /// What was asked for where that is not known.
 pub(super) const NO_ROUTE: &str = "none";
 
@@ -119,6 +120,11 @@ impl Service {
     }
 
     fn route(&self, head: &Head<'_>, door: Door) -> Result<Route, Problem> {
+        for (part, text) in [("path", head.path), ("query", head.query.unwrap_or_default())] {
+            if !is_escaped(text) {
+                return Err(Problem::new(400, format!("the {part}: {}", Undecodable::Escape)));
+            }
+        }
         match head.form {
             TargetForm::Asterisk => Ok(Route::Options("GET, HEAD, POST, DELETE, OPTIONS")),
             _ => self.shared.settings.routes.find(head.method, head.path, door),
@@ -139,7 +145,7 @@ impl Service {
         let identity = self.shared.access.judge(head, peer, route.scope(), now.unix_ms)?;
         match route {
             Route::Stream | Route::StreamHead => {
-                let subscription = Subscription::from_head(head)?;
+                let subscription = Subscription::from_head(head, self.shared.access.parameters())?;
                 let permit = self.shared.access.permit(identity, &subscription)?;
                 if route == Route::StreamHead {
                     return Ok(Task::Route(route));
@@ -156,13 +162,14 @@ impl Service {
             }
             Route::Test => match is_batch(head)? {
                 false => Ok(Task::Test(Box::new(Licence::new(identity, peer)))),
-                true => Err(unsupported("application/json")),
+                true => Err(unsupported(JSON, JSON)),
             },
             Route::BrowserClient => Ok(Task::BrowserClient { is_held: holds_browser_client(head) }),
             Route::Metrics if prefers_open_metrics(head) => Ok(Task::Metrics(Format::OpenMetrics)),
             Route::Metrics => Ok(Task::Metrics(Format::Text)),
-            Route::Options(_) if head.field("access-control-request-method").is_some() => {
-                Ok(Task::Preflight(route, cross_origin))
+            Route::Options(allow) if head.field("access-control-request-method").is_some() => {
+                let asked = Box::new(AskedFields::of(head));
+                Ok(Task::Preflight { allow, cross_origin, asked })
             }
             route => Ok(Task::Route(route)),
         }
@@ -182,13 +189,10 @@ impl Service {
                 self.publish_one(Publication::from_json(text(body)?), &licence, now)
             }
             Task::Publish { batch: true, licence } => self.publish_batch(text(body)?, &licence, now),
-            Task::Test(licence) => {
-                self.publish_one(Publication::from_test(text(body)?, now.unix_ms), &licence, now)
+            Task::Test(licence) => self.send_test(text(body)?, &licence, now),
+            Task::Preflight { allow, cross_origin, asked } => {
+                Ok(Outcome::Answer(Cors::preflight(cross_origin, &asked, options(allow))))
             }
-            Task::Preflight(route, cross_origin) => match self.answer(route, later)? {
-                Outcome::Answer(answer) => Ok(Outcome::Answer(Cors::preflight(cross_origin, answer))),
-                outcome => Ok(outcome),
-            },
             Task::Metrics(format) => {
                 let answer = move |text: String| Response::text(200, &text).of_type(format.content_type());
                 self.shared.metrics(format, move |text| later(answer(text)));
@@ -206,7 +210,7 @@ impl Service {
     ) -> Result<Outcome, Problem> {
         let admission = &self.shared.admission;
         Ok(Outcome::Answer(match route {
-            Route::Options(allow) => Response::empty().with_field("Allow", allow),
+            Route::Options(allow) => options(allow),
             Route::Users => Response::json(200, &json!({ "connectedUsers": admission.users() })),
             Route::User(user) => Response::json(200, &Presence::of(&user, admission.connections_of(&user))),
             Route::OpenApi => {
@@ -249,6 +253,18 @@ impl Service {
         self.take_rate(licence, 1, now)?;
         let appended = self.append([publication])?;
         Ok(Outcome::Answer(Response::published(appended.first)))
+    }
+
+    fn send_test(&self, text: &str, licence: &Licence, now: Now) -> Result<Outcome, Problem> {
+        match TestEvent::from_json(text).map_err(|error| problem(&error, None))? {
+            TestEvent::Publication(publication) => self.publish_one(Ok(publication), licence, now),
+            TestEvent::Ping { user } => {
+                licence.judge(&user.as_deref().map_or_else(Target::all, Target::user))?;
+                self.take_rate(licence, 1, now)?;
+                self.shared.ping(user.as_ref());
+                Ok(Outcome::Answer(Response::sent()))
+            }
+        }
     }
 
     fn publish_batch(&self, text: &str, licence: &Licence, now: Now) -> Result<Outcome, Problem> {
@@ -360,12 +376,17 @@ fn is_batch(head: &Head<'_>) -> Result<bool, Problem> {
     } else if media_type.eq_ignore_ascii_case(b"application/x-ndjson") {
         Ok(true)
     } else {
-        Err(unsupported("application/json, application/x-ndjson"))
+        Err(unsupported("application/json or application/x-ndjson", "application/json, application/x-ndjson"))
     }
 }
 
-fn unsupported(accepted: &'static str) -> Problem {
-    Problem::new(415, format!("the body must be {accepted}")).with_field("Accept", accepted)
+/// The body is not what it `must` be; `accepted` is the same as the value of an `Accept` field.
+fn unsupported(must: &str, accepted: &'static str) -> Problem {
+    Problem::new(415, format!("the body must be {must}")).with_field("Accept", accepted)
+}
+
+fn options(allow: &'static str) -> Response {
+    Response::empty().with_field("Allow", allow)
 }
 
 fn problem(error: &JsonError, line: Option<usize>) -> Problem {

@@ -74,11 +74,14 @@ impl RequestReader {
         let step = match &mut self.stage {
             Stage::Head(scanner) => match scanner.scan(bytes, limits) {
                 Scan::Incomplete => Step::Incomplete,
-                Scan::Complete(outline) => {
-                    self.taken += outline.length;
-                    self.stage = Stage::Body(BodyReader::new(outline.body));
-                    Head::parse(bytes, &outline).map_or_else(Step::Rejected, Step::Head)
-                }
+                Scan::Complete(outline) => match Head::parse(bytes, &outline) {
+                    Ok(head) => {
+                        self.taken += outline.length;
+                        self.stage = Stage::Body(BodyReader::new(outline.body));
+                        Step::Head(head)
+                    }
+                    Err(rejection) => Step::Rejected(rejection),
+                },
                 Scan::Rejected(rejection) => Step::Rejected(rejection),
             },
             Stage::Body(body) => {
@@ -125,6 +128,11 @@ impl RequestReader {
     /// Bytes that were pushed and not yet taken.
     pub fn buffered(&self) -> usize {
         self.buffer.len() - self.taken
+    }
+
+    /// What was pushed and not yet taken: of a head that is not whole, or was rejected, all of it.
+    pub fn unread(&self) -> &[u8] {
+        self.buffer.get(self.taken..).unwrap_or_default()
     }
 
     /// What was pushed and not yet taken. Payload of a body that is not whole was taken, and is lost.
