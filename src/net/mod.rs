@@ -77,6 +77,8 @@ pub(crate) struct Setup {
     pub(crate) control_listeners: Vec<TcpListener>,
     pub(crate) loops: usize,
     pub(crate) idle_timeout: Duration,
+    /// Bytes that bodies of requests under way may take together.
+    pub(crate) max_bodies: usize,
 }
 
 /// A started engine.
@@ -94,7 +96,7 @@ type LoopEnds = (Poll, Letters<worker::Letter>, Arc<Gauge>);
 /// Starts all threads.
 pub(crate) fn start(setup: Setup) -> io::Result<Running> {
     let Setup { clock, settings, streams, history, sockets, access, hooks, rates, .. } = setup;
-    let Setup { listeners, control_listeners, loops, idle_timeout, .. } = setup;
+    let Setup { listeners, control_listeners, loops, idle_timeout, max_bodies, .. } = setup;
     for listener in listeners.iter().chain(&control_listeners) {
         listener::prepare(listener, sockets)?;
     }
@@ -119,6 +121,7 @@ pub(crate) fn start(setup: Setup) -> io::Result<Running> {
         ended: AtomicBool::new(false),
         meters: Meters::new(clock.now().unix_ms),
         idle_timeout,
+        bodies: control::BodyTotal::new(max_bodies),
     });
     let (notices, hooks) = start_hooks(hooks)?;
     let mut running = Running {

@@ -8,6 +8,7 @@ mod support;
 
 mod access;
 mod batch;
+mod body;
 mod crowd;
 mod encoding;
 mod exchange;

@@ -6,7 +6,8 @@ use std::net::IpAddr;
 use mio::net::TcpStream;
 
 use super::Visitor;
-use super::service::{NO_ROUTE, Outcome, Plan, Service};
+use super::body_total::BodyShare;
+use super::service::{NO_ROUTE, Outcome, Plan, Service, Task, bodies_are_full};
 use crate::shard::Arrival;
 use crate::wire::http::{RequestReader, Step};
 use crate::wire::{
@@ -31,6 +32,10 @@ pub(super) struct Exchange {
     pub(super) serial: u32,
     peer: IpAddr,
     reader: RequestReader,
+    /// What the awaited body takes of the memory for bodies.
+    share: BodyShare,
+    /// When bytes of it came last, in ms since the start.
+    heard_ms: u64,
     /// The request whose body is awaited.
     plan: Option<Plan>,
     out: Vec<u8>,
@@ -78,6 +83,8 @@ enum Phase {
 pub(super) struct Patience {
     /// For a first byte, and for a whole head from its first byte.
     pub(super) head_ms: u64,
+    /// For more of a body.
+    pub(super) silence_ms: u64,
     /// For another request after an answer.
     pub(super) idle_ms: u64,
     /// For the peer to take something of what it is owed.
@@ -92,7 +99,7 @@ pub(super) enum Fate {
 }
 
 impl Exchange {
-    pub(super) fn new(visitor: Visitor, serial: u32, now: Now) -> Self {
+    pub(super) fn new(visitor: Visitor, serial: u32, share: BodyShare, now: Now) -> Self {
         let Visitor { socket, peer, bytes, first_byte_ms, refusal, door } = visitor;
         let (phase, since_ms) = match bytes.is_empty() {
             true => (Phase::Idle { answered: false }, now.elapsed_ms),
@@ -103,6 +110,8 @@ impl Exchange {
             serial,
             peer,
             reader: RequestReader::with_bytes(bytes),
+            share,
+            heard_ms: now.elapsed_ms,
             plan: None,
             out: Vec::new(),
             written: 0,
@@ -142,6 +151,25 @@ impl Exchange {
     /// Reads what there is and does what it asks, as far as answers can be told now. `input` is a buffer to
     /// read into; `later` makes the way for answers that event loops have a part in.
     pub(super) fn drive<L: FnOnce(Response) + Send + 'static>(
+        &mut self,
+        service: &Service,
+        input: &mut [u8],
+        date: &mut HttpDate,
+        later: impl Fn() -> L,
+        now: Now,
+    ) {
+        self.read_on(service, input, date, later, now);
+        self.reader.shrink();
+        // Only what is left waiting after a turn counts, so that small publications always go through.
+        if !self.share.resize(self.reader.body_held())
+            && let Some(plan) = &mut self.plan
+        {
+            plan.task = Err(bodies_are_full());
+            self.reader.discard_body();
+        }
+    }
+
+    fn read_on<L: FnOnce(Response) + Send + 'static>(
         &mut self,
         service: &Service,
         input: &mut [u8],
@@ -202,6 +230,7 @@ impl Exchange {
                 if matches!(self.phase, Phase::Idle { .. }) {
                     self.enter(Phase::Head, now);
                 }
+                self.heard_ms = now.elapsed_ms;
                 self.reader.push(bytes);
             }
         }
@@ -251,6 +280,11 @@ impl Exchange {
     fn begin(&mut self, plan: Plan, expects_continue: bool, service: &Service, date: &str, now: Now) {
         (self.cross_origin, self.route) = (plan.cross_origin, plan.route);
         self.enter(Phase::Body, now);
+        self.heard_ms = now.elapsed_ms;
+        if !plan.task.as_ref().is_ok_and(Task::takes_body) {
+            // Whoever is refused, or needs no body, must not make the server keep one.
+            self.reader.discard_body();
+        }
         match plan.task {
             // The client waits for a word before it sends the body. It gets the last word at once, and since it
             // may send the body or not, the connection cannot go on (RFC 9110, 10.1.1).
@@ -280,7 +314,7 @@ impl Exchange {
         // A connection that is only here to be refused does not stay.
         let keep_alive = keep_alive && self.refusal.is_none();
         let outcome = match (task, self.refusal) {
-            (Ok(super::service::Task::Stream(_)), Some(refusal)) => Ok(Outcome::Refused(refusal)),
+            (Ok(Task::Stream(_)), Some(refusal)) => Ok(Outcome::Refused(refusal)),
             (task, _) => task.and_then(|task| service.perform(task, body, later, now)),
         };
         match outcome {
@@ -356,7 +390,7 @@ impl Exchange {
         }
         self.progress_ms = now.elapsed_ms;
         if self.held_back {
-            self.since_ms = now.elapsed_ms;
+            (self.since_ms, self.heard_ms) = (now.elapsed_ms, now.elapsed_ms);
         }
         self.out.clear();
         self.written = 0;
@@ -391,7 +425,8 @@ impl Exchange {
 
     /// Acts on the time: 408, or closing without a word.
     pub(super) fn check_time(&mut self, patience: &Patience, service: &Service, date: &str, now: Now) {
-        let Patience { head_ms, idle_ms, stall_ms } = *patience;
+        let Patience { head_ms, silence_ms, idle_ms, stall_ms } = *patience;
+        let silent = now.elapsed_ms.saturating_sub(self.heard_ms);
         let waited = now.elapsed_ms.saturating_sub(self.since_ms);
         if self.waiting() > 0 && now.elapsed_ms.saturating_sub(self.progress_ms) > stall_ms {
             self.phase = Phase::Closed;
@@ -408,6 +443,9 @@ impl Exchange {
             }
             Phase::Body if self.is_body_slow(waited) => {
                 self.time_out("the body came too slowly", service, date, now);
+            }
+            Phase::Body if silent >= silence_ms => {
+                self.time_out("the rest of the body did not come in time", service, date, now);
             }
             _ => {}
         }
