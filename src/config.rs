@@ -74,6 +74,9 @@ pub struct Config {
     pub max_backlog: usize,
     /// Most bytes of a request's body. Default: 1 MiB.
     pub max_body: usize,
+    /// Bytes that the bodies of all requests may take together before they have arrived whole: 503 beyond it. A body
+    /// that arrives at once does not count. Never less than twice [`max_body`](Self::max_body). Default: 64 MiB.
+    pub max_bodies: usize,
     /// Bytes that the kernel may hold unsent for a stream before it takes no more (`TCP_NOTSENT_LOWAT`), to within
     /// the size of one segment, at most 64 KiB. 2 KiB to 1 GiB. Default: 16 KiB.
     pub unsent_limit: usize,
@@ -89,6 +92,9 @@ pub struct Config {
     pub insecure_open: bool,
     /// How long a connection may stay silent, and a request's head may take. Default: 10 s.
     pub head_timeout: Duration,
+    /// How long a request's body may be silent before it is whole; on average it must bring 512 bytes a second,
+    /// too. Default: 10 s.
+    pub body_timeout: Duration,
     /// How long a connection may be idle after an answer. Default: 60 s.
     pub idle_timeout: Duration,
     /// How long a shutdown says that the engine is not ready (`/readyz` answers 503) before it stops listening and ends
@@ -129,6 +135,7 @@ impl Default for Config {
             anonymous_topics: Vec::new(),
             max_backlog: 1024 * 1024,
             max_body: 1024 * 1024,
+            max_bodies: 64 * 1024 * 1024,
             unsent_limit: 16 * 1024,
             history_events: 100_000,
             history_bytes: 64 * 1024 * 1024,
@@ -136,6 +143,7 @@ impl Default for Config {
             dev_endpoints: None,
             insecure_open: false,
             head_timeout: Duration::from_secs(10),
+            body_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(60),
             drain_delay: Duration::ZERO,
         }
@@ -198,6 +206,7 @@ impl Config {
             // Clients that are told to come back at once do nothing else while a server is away.
             ("retry", self.retry),
             ("head-timeout", self.head_timeout),
+            ("body-timeout", self.body_timeout),
             ("idle-timeout", self.idle_timeout),
         ] {
             require(is_timeout(time), option, "must be 10ms to 1day")?;

@@ -118,6 +118,9 @@ pub(super) struct ServeOptions {
     /// Most bytes of a request's body [default: 1MiB]
     #[arg(long, value_name = "SIZE", env = "FANFARE_MAX_BODY", value_parser = size)]
     max_body: Option<usize>,
+    /// Bytes that the bodies of all requests may take together before they are whole [default: 64MiB]
+    #[arg(long, value_name = "SIZE", env = "FANFARE_MAX_BODIES", value_parser = size)]
+    max_bodies: Option<usize>,
     /// Bytes the kernel may hold unsent for a stream before it takes no more, to within 64KiB [default: 16KiB]
     #[arg(long, value_name = "SIZE", env = "FANFARE_UNSENT_LIMIT", value_parser = size)]
     unsent_limit: Option<usize>,
@@ -140,6 +143,9 @@ pub(super) struct ServeOptions {
     /// How long a connection may stay silent, and a request's head may take [default: 10s]
     #[arg(long, value_name = "TIME", env = "FANFARE_HEAD_TIMEOUT", value_parser = duration)]
     head_timeout: Option<Duration>,
+    /// How long a request's body may be silent before it is whole [default: 10s]
+    #[arg(long, value_name = "TIME", env = "FANFARE_BODY_TIMEOUT", value_parser = duration)]
+    body_timeout: Option<Duration>,
     /// How long a connection may be idle after an answer [default: 60s]
     #[arg(long, value_name = "TIME", env = "FANFARE_IDLE_TIMEOUT", value_parser = duration)]
     idle_timeout: Option<Duration>,
@@ -195,12 +201,14 @@ impl ServeOptions {
         set(&mut config.retry, self.retry);
         set(&mut config.max_backlog, self.max_backlog);
         set(&mut config.max_body, self.max_body);
+        set(&mut config.max_bodies, self.max_bodies);
         set(&mut config.unsent_limit, self.unsent_limit);
         set(&mut config.history_events, self.history_events);
         set(&mut config.history_bytes, self.history_bytes);
         set(&mut config.history_age, self.history_age);
         set(&mut config.insecure_open, self.insecure_open);
         set(&mut config.head_timeout, self.head_timeout);
+        set(&mut config.body_timeout, self.body_timeout);
         set(&mut config.idle_timeout, self.idle_timeout);
         set(&mut config.jwt_leeway, self.jwt_leeway);
         set(&mut config.drain_delay, self.drain_delay);

@@ -28,7 +28,7 @@ const fn histogram(name: &'static str, labels: &'static [&'static str], help: &'
 }
 
 /// Every metric, in the order in which they are exposed. `metrics.md` is the same list for readers.
-pub(super) const FAMILIES: [Family; 35] = [
+pub(super) const FAMILIES: [Family; 37] = [
     gauge("fanfare_build_info", &["version"], "1, with the version that runs"),
     gauge("fanfare_start_time_seconds", &[], "When the engine started, in seconds since the Unix epoch"),
     gauge("process_open_fds", &[], "File descriptors that the process has open"),
@@ -81,6 +81,12 @@ pub(super) const FAMILIES: [Family; 35] = [
         "fanfare_http_responses",
         &["route", "code"],
         "Answers to requests, by what was asked for and status; streams that were opened or refused for now are not among them",
+    ),
+    gauge("fanfare_request_body_bytes", &[], "Bytes of request bodies that have not arrived whole"),
+    gauge(
+        "fanfare_request_body_limit_bytes",
+        &[],
+        "Most bytes of request bodies that have not arrived whole",
     ),
     gauge("fanfare_history_events", &[], "Events in history"),
     gauge("fanfare_history_bytes", &[], "Bytes of memory that history takes"),

@@ -123,6 +123,8 @@ fn expose_engine(to: &mut Exposition, shared: &Shared, journal: &JournalReport) 
         to.counter("fanfare_http_responses", &[route, &status.to_string()], *count);
     }
     to.histogram("fanfare_publish_duration_seconds", &[], &lock(&meters.publish_duration));
+    to.gauge("fanfare_request_body_bytes", &[], shared.bodies.bytes() as f64);
+    to.gauge("fanfare_request_body_limit_bytes", &[], shared.bodies.limit() as f64);
     to.gauge("fanfare_history_events", &[], journal.events as f64);
     to.gauge("fanfare_history_bytes", &[], journal.bytes as f64);
     to.gauge("fanfare_history_age_seconds", &[], journal.age_ms as f64 / 1000.0);

@@ -83,6 +83,8 @@ pub(crate) struct Setup {
     pub(crate) loops: usize,
     pub(crate) idle_timeout: Duration,
     pub(crate) log_lines_dropped: Option<LinesDropped>,
+    /// Bytes that bodies of requests under way may take together.
+    pub(crate) max_bodies: usize,
 }
 
 /// A started engine.
@@ -100,7 +102,8 @@ type LoopEnds = (Poll, Letters<worker::Letter>, Arc<Gauge>);
 /// Starts all threads.
 pub(crate) fn start(setup: Setup) -> io::Result<Running> {
     let Setup { clock, settings, streams, history, sockets, access, hooks, rates, .. } = setup;
-    let Setup { listeners, control_listeners, loops, idle_timeout, log_lines_dropped, .. } = setup;
+    let Setup { listeners, control_listeners, loops, idle_timeout, max_bodies, log_lines_dropped, .. } =
+        setup;
     for listener in listeners.iter().chain(&control_listeners) {
         listener::prepare(&listener.socket, sockets)?;
     }
@@ -126,6 +129,7 @@ pub(crate) fn start(setup: Setup) -> io::Result<Running> {
         ended: AtomicBool::new(false),
         meters: Meters::new(clock.now().unix_ms, log_lines_dropped),
         idle_timeout,
+        bodies: control::BodyTotal::new(max_bodies),
     });
     let (notices, hooks) = start_hooks(hooks)?;
     let mut running = Running {

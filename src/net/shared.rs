@@ -30,6 +30,8 @@ pub(crate) struct Shared {
     pub(super) access: Access,
     pub(super) max_connections: usize,
     pub(super) idle_timeout: Duration,
+    /// The memory that bodies of requests take.
+    pub(super) bodies: Arc<control::BodyTotal>,
     /// When a shutdown began, in ms since the start.
     pub(super) shutdown_ms: OnceLock<u64>,
     pub(super) ended: AtomicBool,

@@ -122,6 +122,8 @@ impl EngineBuilder {
             control_listeners,
             loops: config.workers,
             idle_timeout: config.idle_timeout,
+            // A single body must find room, and the memory that it takes can grow ahead of it.
+            max_bodies: config.max_bodies.max(config.max_body.saturating_mul(2)),
             log_lines_dropped,
         };
         Ok(Engine::new(net::start(setup)?, keys, config.drain_delay))
@@ -179,6 +181,7 @@ fn settings(config: &Config) -> Settings {
         heartbeat_interval: config.heartbeat_interval,
         connection_timeout: config.connection_timeout,
         head_timeout: config.head_timeout,
+        body_timeout: config.body_timeout,
         max_backlog: config.max_backlog,
         turn_bytes: Settings::TURN_BYTES,
         watch: false,

@@ -75,6 +75,12 @@ impl EngineBuilder {
         self
     }
 
+    /// See [`Config::body_timeout`].
+    pub fn body_timeout(mut self, timeout: Duration) -> Self {
+        self.config.body_timeout = timeout;
+        self
+    }
+
     /// See [`Config::idle_timeout`].
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
         self.config.idle_timeout = timeout;
@@ -120,6 +126,12 @@ impl EngineBuilder {
     /// See [`Config::max_body`].
     pub fn max_body(mut self, bytes: usize) -> Self {
         self.config.max_body = bytes;
+        self
+    }
+
+    /// See [`Config::max_bodies`].
+    pub fn max_bodies(mut self, bytes: usize) -> Self {
+        self.config.max_bodies = bytes;
         self
     }
 

@@ -47,6 +47,8 @@ pub struct Settings {
     pub connection_timeout: Duration,
     /// How long a connection may stay silent, and a head may take from its first byte.
     pub head_timeout: Duration,
+    /// How long a request's body may be silent before it is whole.
+    pub body_timeout: Duration,
     /// Most bytes that a stream is owed before it is sent back to history. One that still takes what it is given is
     /// not behind because much was published at once: it may be owed four times as much.
     pub max_backlog: usize,

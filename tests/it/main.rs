@@ -8,6 +8,7 @@ mod support;
 
 mod access;
 mod batch;
+mod body;
 mod cors;
 mod crowd;
 mod encoding;

@@ -155,6 +155,7 @@ fn settings() -> Settings {
         heartbeat_interval: Duration::from_secs(30),
         connection_timeout: Duration::from_secs(60),
         head_timeout: Duration::from_secs(10),
+        body_timeout: Duration::from_secs(10),
         max_backlog: MIB,
         turn_bytes: TURN,
         watch: false,

@@ -48,6 +48,7 @@ pub(crate) fn settings() -> Settings {
         heartbeat_interval: Duration::from_millis(HEARTBEAT_MS),
         connection_timeout: Duration::from_millis(TIMEOUT_MS),
         head_timeout: Duration::from_secs(5),
+        body_timeout: Duration::from_secs(5),
         max_backlog: 16 * 1024,
         turn_bytes: Settings::TURN_BYTES,
         watch: false,

@@ -114,6 +114,7 @@ impl World {
             heartbeat_interval: Duration::from_millis(HEARTBEAT_MS),
             connection_timeout: Duration::from_secs(10),
             head_timeout: Duration::from_secs(5),
+            body_timeout: Duration::from_secs(5),
             max_backlog,
             turn_bytes: rng.usize(300..60_000),
             watch: false,

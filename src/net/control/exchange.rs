@@ -1,13 +1,18 @@
 //! One connection that is not a stream: requests in, answers out, in order.
 
+mod timeout;
+
 use std::io::{self, Read, Write};
 use std::net::IpAddr;
 
 use mio::net::TcpStream;
 
 use super::Visitor;
-use super::rejected::{Rejected, cross_origin_of};
-use super::service::{NO_ROUTE, Outcome, Plan, Service};
+use super::body_total::BodyShare;
+use super::rejected::Rejected;
+use super::service::{NO_ROUTE, Outcome, Plan, Service, Task, bodies_are_full};
+pub(super) use timeout::Patience;
+
 use crate::shard::Arrival;
 use crate::wire::http::{BodyFraming, Rejection, RequestReader, Step};
 use crate::wire::{
@@ -18,17 +23,9 @@ use crate::wire::{
 const MAX_WAITING: usize = 64 * 1024;
 /// Reads from one connection in a turn, so that one that sends without end does not keep others waiting.
 const READS: usize = 16;
-/// How long a body may be as slow as it likes, in ms, and how fast it must then have been, in bytes a second.
-const BODY_GRACE_MS: u64 = 5_000;
-const BODY_RATE: u64 = 512;
-/// How long what a client still sends is read and discarded after the last answer, in ms, so that the answer is
-/// not lost to a reset: for as long as it sends, with pauses of so long at most. And how much of it: a body well
-/// over the limit, but not so much that one client keeps the thread from others.
-const LINGER_MS: u64 = 30_000;
-const LINGER_PAUSE_MS: u64 = 5_000;
+/// Bytes that are read and discarded after the last answer: a body well over the limit, but not so much that one
+/// client keeps the thread from others.
 const LINGER_BYTES: usize = 16 * 1024 * 1024;
-/// How long the rest of a head that is too large is waited for, in ms, where it may say which page asked.
-const ORIGIN_MS: u64 = 1_000;
 /// How long the end of the server waits for the first byte of a connection that has just come, in ms.
 const ARRIVAL_MS: u64 = 250;
 
@@ -37,6 +34,8 @@ pub(super) struct Exchange {
     pub(super) serial: u32,
     peer: IpAddr,
     reader: RequestReader,
+    /// What the awaited body takes of the memory for bodies.
+    share: BodyShare,
     /// The request whose body is awaited.
     plan: Option<Plan>,
     out: Vec<u8>,
@@ -88,16 +87,6 @@ enum Phase {
     Closed,
 }
 
-/// How long is waited for what, in ms.
-pub(super) struct Patience {
-    /// For a first byte, and for a whole head from its first byte.
-    pub(super) head_ms: u64,
-    /// For another request after an answer.
-    pub(super) idle_ms: u64,
-    /// For the peer to take something of what it is owed.
-    pub(super) stall_ms: u64,
-}
-
 /// What is to become of a connection after a turn.
 pub(super) enum Fate {
     Stays,
@@ -106,7 +95,7 @@ pub(super) enum Fate {
 }
 
 impl Exchange {
-    pub(super) fn new(visitor: Visitor, serial: u32, now: Now) -> Self {
+    pub(super) fn new(visitor: Visitor, serial: u32, share: BodyShare, now: Now) -> Self {
         let Visitor { socket, peer, bytes, first_byte_ms, refusal, door } = visitor;
         let (phase, since_ms) = match &*bytes {
             b"" => (Phase::Idle { answered: false }, now.elapsed_ms),
@@ -119,6 +108,7 @@ impl Exchange {
             serial,
             peer,
             reader: RequestReader::with_bytes(bytes),
+            share,
             plan: None,
             out: Vec::new(),
             written: 0,
@@ -161,6 +151,25 @@ impl Exchange {
     /// Reads what there is and does what it asks, as far as answers can be told now. `input` is a buffer to
     /// read into; `later` makes the way for answers that event loops have a part in.
     pub(super) fn drive<L: FnOnce(Response) + Send + 'static>(
+        &mut self,
+        service: &Service,
+        input: &mut [u8],
+        date: &mut HttpDate,
+        later: impl Fn() -> L,
+        now: Now,
+    ) {
+        self.read_on(service, input, date, later, now);
+        self.reader.shrink();
+        // Only what is left waiting after a turn counts, so that small publications always go through.
+        if !self.share.resize(self.reader.body_held())
+            && let Some(plan) = &mut self.plan
+        {
+            plan.task = Err(bodies_are_full());
+            self.reader.discard_body();
+        }
+    }
+
+    fn read_on<L: FnOnce(Response) + Send + 'static>(
         &mut self,
         service: &Service,
         input: &mut [u8],
@@ -306,6 +315,11 @@ impl Exchange {
     fn begin(&mut self, plan: Plan, expects: bool, service: &Service, date: &str, now: Now) {
         (self.cross_origin, self.route) = (plan.cross_origin, plan.route);
         self.enter(Phase::Body, now);
+        self.heard_ms = now.elapsed_ms;
+        if !plan.task.as_ref().is_ok_and(Task::takes_body) {
+            // Whoever is refused, or needs no body, must not make the server keep one.
+            self.reader.discard_body();
+        }
         match plan.task {
             // It gets the last word at once, and since it may send the body or not, the connection cannot go on
             // (RFC 9110, 10.1.1).
@@ -336,7 +350,7 @@ impl Exchange {
         // request is for the next server.
         let keep_alive = keep_alive && self.refusal.is_none() && !service.shared().admission.is_draining();
         let outcome = match (task, self.refusal) {
-            (Ok(super::service::Task::Stream(_)), Some(refusal)) => Ok(Outcome::Refused(refusal)),
+            (Ok(Task::Stream(_)), Some(refusal)) => Ok(Outcome::Refused(refusal)),
             (task, _) => task.and_then(|task| service.perform(task, body, later, now)),
         };
         match outcome {
@@ -413,7 +427,7 @@ impl Exchange {
         }
         self.progress_ms = now.elapsed_ms;
         if self.held_back {
-            self.since_ms = now.elapsed_ms;
+            (self.since_ms, self.heard_ms) = (now.elapsed_ms, now.elapsed_ms);
         }
         self.out.clear();
         self.written = 0;
@@ -444,44 +458,6 @@ impl Exchange {
     fn peer_is_done(&self) -> bool {
         let mut byte = [0];
         matches!(self.socket.peek(&mut byte), Ok(0))
-    }
-
-    /// Acts on the time: 408, or closing without a word.
-    pub(super) fn check_time(&mut self, patience: &Patience, service: &Service, date: &str, now: Now) {
-        let Patience { head_ms, idle_ms, stall_ms } = *patience;
-        let waited = now.elapsed_ms.saturating_sub(self.since_ms);
-        let silent = now.elapsed_ms.saturating_sub(self.heard_ms);
-        if self.waiting() > 0 && now.elapsed_ms.saturating_sub(self.progress_ms) > stall_ms {
-            self.phase = Phase::Closed;
-        }
-        match self.phase {
-            Phase::Idle { answered: false } if waited >= head_ms => self.phase = Phase::Closed,
-            Phase::Idle { answered: true } if waited >= idle_ms => self.phase = Phase::Closed,
-            Phase::Closing { shut: true } if waited >= LINGER_MS || waited.min(silent) >= LINGER_PAUSE_MS => {
-                self.phase = Phase::Closed;
-            }
-            // It was the server that did not read on.
-            Phase::Head | Phase::Body if self.held_back => {}
-            Phase::Rejected(_) if waited >= ORIGIN_MS => self.tell_rejected(service, date, now),
-            Phase::Head if waited >= head_ms => {
-                let cors = &service.shared().settings.cors;
-                (self.cross_origin, self.route) = (cross_origin_of(self.reader.unread(), cors), NO_ROUTE);
-                self.time_out("the head was not whole in time", service, date, now);
-            }
-            Phase::Body if self.is_body_slow(waited) => {
-                self.time_out("the body came too slowly", service, date, now);
-            }
-            _ => {}
-        }
-    }
-
-    fn is_body_slow(&self, waited_ms: u64) -> bool {
-        waited_ms >= BODY_GRACE_MS && self.reader.body_received() * 1000 < BODY_RATE * waited_ms
-    }
-
-    fn time_out(&mut self, detail: &'static str, service: &Service, date: &str, now: Now) {
-        self.plan = None;
-        self.answer(&Problem::new(408, detail).into(), service, false, false, date, now);
     }
 
     /// Whether there is more to be done without another edge: requests that had to wait for answers to be

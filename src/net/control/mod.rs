@@ -4,6 +4,7 @@
 //! streams back. One turn: read all, append all, answer all, so that a journal that has to be committed would be
 //! committed once a turn.
 
+mod body_total;
 mod entrance;
 mod exchange;
 mod rejected;
@@ -27,6 +28,7 @@ use super::worker::{self, WAKER};
 use crate::access::RateLimit;
 use crate::shard::Arrival;
 use crate::wire::{Door, HttpDate, Now, Refusal, Response};
+pub(super) use body_total::BodyTotal;
 use entrance::Entrance;
 use exchange::{Exchange, Fate, Patience};
 use service::Service;
@@ -227,7 +229,7 @@ impl Control {
 
     fn welcome(&mut self, visitor: Visitor, now: Now) {
         self.serial = self.serial.wrapping_add(1);
-        let slot = self.exchanges.insert(Exchange::new(visitor, self.serial, now));
+        let slot = self.exchanges.insert(Exchange::new(visitor, self.serial, self.service.body_share(), now));
         let socket = &mut self.exchanges[slot].socket;
         let interest = Interest::READABLE | Interest::WRITABLE;
         match self.poll.registry().register(socket, Token(slot), interest) {
@@ -244,6 +246,7 @@ impl Control {
         let patience = Patience {
             head_ms: settings.head_timeout.as_millis() as u64,
             idle_ms: self.service.shared().idle_timeout.as_millis() as u64,
+            silence_ms: settings.body_timeout.as_millis() as u64,
             stall_ms: settings.connection_timeout.as_millis() as u64,
         };
         let date = self.date.at(now);

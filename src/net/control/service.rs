@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::json;
 
+use super::body_total::BodyShare;
 use crate::access::{Licence, Permit, RateLimit};
 use crate::journal::{AppendError, Appended};
 use crate::metrics::Format;
@@ -53,6 +54,13 @@ pub(super) enum Task {
     Route(Route),
 }
 
+impl Task {
+    /// Whether it is done with the body of its request.
+    pub(super) fn takes_body(&self) -> bool {
+        matches!(self, Self::Publish { .. } | Self::Test(_))
+    }
+}
+
 /// What comes of a task.
 pub(super) enum Outcome {
     /// This answer.
@@ -91,6 +99,11 @@ impl Service {
     /// The fields that an answer has for the page that asked.
     pub(super) fn cross_origin(&self, verdict: CrossOrigin) -> &[u8] {
         self.shared.settings.cors.fields(verdict)
+    }
+
+    /// A share of the memory that bodies may take, for one more connection.
+    pub(super) fn body_share(&self) -> BodyShare {
+        self.shared.bodies.share()
     }
 
     pub(super) fn shared(&self) -> &Arc<Shared> {
@@ -400,6 +413,11 @@ fn problem(error: &JsonError, line: Option<usize>) -> Problem {
 
 fn overloaded(error: &AppendError) -> Problem {
     unavailable(error.to_string())
+}
+
+/// The bodies of other requests take all the memory that there is for them.
+pub(super) fn bodies_are_full() -> Problem {
+    unavailable("the bodies of other requests that are under way take all the memory that there is for them")
 }
 
 fn unavailable(detail: impl Into<std::borrow::Cow<'static, str>>) -> Problem {
