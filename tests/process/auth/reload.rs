@@ -104,6 +104,7 @@ fn a_bad_file_keeps_the_old_keys_and_says_so() {
         ("jwt-public-key-file", public, b"-----BEGIN", &token),
         ("jwks-file", set.as_bytes(), b"{\"keys\":", &token),
         ("jwks-file", set.as_bytes(), b"{\"keys\":[]}", &token),
+        ("jwks-file", set.as_bytes(), br#"{"keys":[{"kty":"OKP","crv":"Ed25519","x":"AAAA"}]}"#, &token),
     ] {
         let mut server = Keyed::start(&[(option, good)], &[]);
         let mut connection = server.connect();
