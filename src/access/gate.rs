@@ -8,7 +8,7 @@ use super::denial::Denial;
 use super::identity::Identity;
 use super::request::RequestHead;
 use crate::wire::http::Head;
-use crate::wire::{Pattern, Problem, Profile, Scope, Subscription, Target, is_loopback_host};
+use crate::wire::{Pattern, Problem, Profile, Scope, Subscription, Target, client_network, is_loopback_host};
 
 /// How requests are judged.
 pub(crate) enum Access {
@@ -102,7 +102,11 @@ impl Licence {
     pub(crate) fn rate_key(&self) -> Arc<str> {
         let identity = &self.identity;
         let user = || identity.profile.user.as_ref().map(|user| format!("user {user}").into());
-        identity.rate_key.clone().or_else(user).unwrap_or_else(|| self.peer.to_string().into())
+        identity
+            .rate_key
+            .clone()
+            .or_else(user)
+            .unwrap_or_else(|| client_network(self.peer).to_string().into())
     }
 
     /// Judges where a publication goes to: 403.

@@ -1,6 +1,7 @@
 //! Bytes and values: everything that is read from or written to a wire, without any I/O, clock or thread.
 
 mod accept;
+mod address;
 mod browser_client;
 mod client;
 mod cors;
@@ -26,6 +27,7 @@ mod time;
 mod topic;
 
 pub use accept::prefers_open_metrics;
+pub use address::client_network;
 pub use browser_client::{browser_client, holds_browser_client};
 pub use client::{Client, ClientId, InvalidClientId, Profile};
 pub use cors::{Cors, CrossOrigin, InvalidOrigin};
