@@ -14,7 +14,9 @@ use crate::wire::{Cors, Pattern};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Config {
-    /// Where to listen. Default: port 3000 of both loopback addresses.
+    /// Where to listen. `[::]` is every address of the machine, of IPv4 too, unless an IPv4 address with the same port
+    /// is among these or in [`control_listen`](Self::control_listen): then that one has IPv4. Default: port 3000 of
+    /// both loopback addresses.
     pub listen: Vec<SocketAddr>,
     /// Where publishers and operators are served, on listeners of their own. Where there are such, the others have
     /// the stream and health checks only. Default: none.
@@ -29,16 +31,16 @@ pub struct Config {
     pub heartbeat: Heartbeat,
     /// How long a stream may go without write progress, or an acknowledgement of its peer. Default: 60 s.
     pub connection_timeout: Duration,
-    /// The reconnection time that clients are told. Default: 3 s.
+    /// The reconnection time that clients are told: 10 ms to 1 day. Default: 3 s.
     pub retry: Duration,
     /// Most streams. Default: what the descriptor limit allows, less a reserve.
     pub max_connections: Option<usize>,
-    /// Most streams from one address. Default: no limit.
+    /// Most streams from one address; of IPv6 addresses, from one network of 64 bits. Default: no limit.
     pub max_connections_per_ip: Option<usize>,
     /// Most streams of one user. Default: no limit.
     pub max_connections_per_user: Option<usize>,
     /// Most events a second that one publisher may publish over HTTP: by API key, by user, or in open mode by
-    /// address. A second's worth may come at once. Default: no limit.
+    /// address (of IPv6, by network of 64 bits). A second's worth may come at once. Default: no limit.
     pub publish_rate: Option<u32>,
     /// Proxies whose word on the client's address counts (`X-Forwarded-For`, `Forwarded`), for the limits by
     /// address. Default: none.
@@ -185,15 +187,14 @@ impl Config {
         for (option, time) in [
             ("heartbeat-interval", self.heartbeat_interval),
             ("connection-timeout", self.connection_timeout),
+            // Clients that are told to come back at once do nothing else while a server is away.
+            ("retry", self.retry),
             ("head-timeout", self.head_timeout),
             ("idle-timeout", self.idle_timeout),
         ] {
             require(is_timeout(time), option, "must be 10ms to 1day")?;
         }
-        for (option, time) in [("retry", self.retry), ("jwt-leeway", self.jwt_leeway)] {
-            require(time <= MAX_TIMEOUT, option, "must be at most 1day")?;
-        }
-        Ok(())
+        require(self.jwt_leeway <= MAX_TIMEOUT, "jwt-leeway", "must be at most 1day")
     }
 
     fn check_sizes(&self) -> Result<(), ConfigError> {

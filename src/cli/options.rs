@@ -37,11 +37,12 @@ pub(super) struct ServeOptions {
     /// A TOML file with any of these options; the command line and the environment count before it
     #[arg(long, value_name = "FILE", env = "FANFARE_CONFIG")]
     pub(super) config: Option<PathBuf>,
-    /// Where to listen; again for more [default: port 3000 of 127.0.0.1 and ::1]
-    #[arg(long, value_name = "ADDR:PORT", env = "FANFARE_LISTEN", value_delimiter = ',')]
+    /// Where to listen; again for more. [::]:3000 is every address of the machine, of IPv4 too, unless an IPv4 address
+    /// with the same port is given beside it [default: port 3000 of 127.0.0.1 and ::1]
+    #[arg(long, value_name = "ADDR:PORT", env = "FANFARE_LISTEN", value_delimiter = ',', value_parser = address)]
     listen: Vec<SocketAddr>,
     /// Where publishers and operators are served, and from then on only there; again for more
-    #[arg(long, value_name = "ADDR:PORT", env = "FANFARE_CONTROL_LISTEN", value_delimiter = ',')]
+    #[arg(long, value_name = "ADDR:PORT", env = "FANFARE_CONTROL_LISTEN", value_delimiter = ',', value_parser = address)]
     control_listen: Vec<SocketAddr>,
     /// Event loops [default: one a processor]
     #[arg(long, value_name = "N", env = "FANFARE_WORKERS")]
@@ -58,19 +59,20 @@ pub(super) struct ServeOptions {
     /// How long a stream may go without progress [default: 60s]
     #[arg(long, value_name = "TIME", env = "FANFARE_CONNECTION_TIMEOUT", value_parser = duration)]
     connection_timeout: Option<Duration>,
-    /// Reconnection time that clients are told [default: 3s]
+    /// Reconnection time that clients are told, 10ms to 1day [default: 3s]
     #[arg(long, value_name = "TIME", env = "FANFARE_RETRY", value_parser = duration)]
     retry: Option<Duration>,
     /// Most streams [default: what the descriptor limit allows]
     #[arg(long, value_name = "N", env = "FANFARE_MAX_CONNECTIONS")]
     max_connections: Option<usize>,
-    /// Most streams from one address [default: no limit]
+    /// Most streams from one address, or one IPv6 network (/64) [default: no limit]
     #[arg(long, value_name = "N", env = "FANFARE_MAX_CONNECTIONS_PER_IP")]
     max_connections_per_ip: Option<usize>,
     /// Most streams of one user [default: no limit]
     #[arg(long, value_name = "N", env = "FANFARE_MAX_CONNECTIONS_PER_USER")]
     max_connections_per_user: Option<usize>,
-    /// Most events a second of one publisher: by API key, by user, or in open mode by address [default: no limit]
+    /// Most events a second of one publisher: by API key, by user, or in open mode by address, of IPv6 by network (/64)
+    /// [default: no limit]
     #[arg(long, value_name = "N", env = "FANFARE_PUBLISH_RATE")]
     publish_rate: Option<u32>,
     /// Proxy whose X-Forwarded-For or Forwarded counts for the limits by address; again for more
@@ -244,6 +246,12 @@ pub(super) fn pair(text: &str) -> Result<(String, String), String> {
     }
 }
 
+/// An address with its port. Names are not looked up: they may change.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let wrong = |_| "an address is written as 127.0.0.1:3000, 0.0.0.0:3000 or [::]:3000".to_owned();
+    text.parse().map_err(wrong)
+}
+
 /// A network, or one address.
 fn network(text: &str) -> Result<IpNet, String> {
     let network = text.parse().or_else(|_| text.parse().map(|address: IpAddr| address.into()));
@@ -292,6 +300,9 @@ mod tests {
     fn what_cannot_be_is_refused() {
         let cases = [
             ["--retry", "fast"],
+            ["--retry", "0s"],
+            ["--retry", "9ms"],
+            ["--retry", "2days"],
             ["--max-backlog", "1KiB"],
             ["--workers", "0"],
             ["--workers", "-1"],

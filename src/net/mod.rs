@@ -21,6 +21,8 @@ mod inbox;
 mod key_files;
 mod listener;
 mod meters;
+mod process;
+mod random;
 mod shared;
 mod statistics;
 mod worker;
@@ -40,7 +42,9 @@ pub(crate) use descriptors::{raise_limit, streams_within};
 pub(crate) use hooks::Hooks;
 pub use key_files::KeyFileError;
 pub(crate) use key_files::{KeyFiles, TokenKeyFile};
-pub(crate) use listener::{SocketOptions, bind, bind_loopback};
+pub(crate) use listener::{IpVersions, SocketOptions, bind, bind_loopback};
+pub(crate) use meters::LinesDropped;
+pub(crate) use random::random;
 pub(crate) use shared::Shared;
 pub use statistics::{EngineStatistics, HistoryStatistics, LoopStatistics, Statistics};
 
@@ -77,6 +81,7 @@ pub(crate) struct Setup {
     pub(crate) control_listeners: Vec<TcpListener>,
     pub(crate) loops: usize,
     pub(crate) idle_timeout: Duration,
+    pub(crate) log_lines_dropped: Option<LinesDropped>,
 }
 
 /// A started engine.
@@ -94,7 +99,7 @@ type LoopEnds = (Poll, Letters<worker::Letter>, Arc<Gauge>);
 /// Starts all threads.
 pub(crate) fn start(setup: Setup) -> io::Result<Running> {
     let Setup { clock, settings, streams, history, sockets, access, hooks, rates, .. } = setup;
-    let Setup { listeners, control_listeners, loops, idle_timeout, .. } = setup;
+    let Setup { listeners, control_listeners, loops, idle_timeout, log_lines_dropped, .. } = setup;
     for listener in listeners.iter().chain(&control_listeners) {
         listener::prepare(listener, sockets)?;
     }
@@ -117,7 +122,7 @@ pub(crate) fn start(setup: Setup) -> io::Result<Running> {
         access,
         max_connections: streams.total,
         ended: AtomicBool::new(false),
-        meters: Meters::new(clock.now().unix_ms),
+        meters: Meters::new(clock.now().unix_ms, log_lines_dropped),
         idle_timeout,
     });
     let (notices, hooks) = start_hooks(hooks)?;
@@ -171,11 +176,23 @@ fn spawn(name: String, run: impl FnOnce() + Send + 'static) -> io::Result<JoinHa
     thread::Builder::new().name(name.clone()).spawn(move || {
         if catch_unwind(AssertUnwindSafe(run)).is_err() {
             tracing::error!(thread = %name, "a thread of the engine panicked; the process ends");
-            // Not with eprintln!, which panics where nobody reads.
-            let _ = writeln!(io::stderr(), "fanfare: thread {name} panicked; the process ends");
+            say(format!("fanfare: thread {name} panicked; the process ends"));
             std::process::exit(101);
         }
     })
+}
+
+/// Says something on standard error, and does not wait for long where nobody reads it.
+fn say(text: String) {
+    let (done, said) = crossbeam_channel::bounded(1);
+    let say = move || {
+        // Not with eprintln!, which panics where nobody reads.
+        let _ = writeln!(io::stderr(), "{text}");
+        let _ = done.send(());
+    };
+    if thread::Builder::new().spawn(say).is_ok() {
+        let _ = said.recv_timeout(LAST_WORDS);
+    }
 }
 
 impl Running {

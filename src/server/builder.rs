@@ -2,13 +2,15 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::epoch::next_epoch;
 use super::{Engine, StartError};
 use crate::access::{Access, Authenticate, Keyring, RateLimit, TokenRules};
 use crate::config::{Config, ConfigError, DEFAULT_PORT};
 use crate::journal::HistoryLimits;
-use crate::net::{self, Clock, Hooks, KeyFiles, Setup, SocketOptions, TokenKeyFile};
+use crate::net::{
+    self, Clock, Hooks, IpVersions, KeyFiles, LinesDropped, Setup, SocketOptions, TokenKeyFile,
+};
 use crate::shard::{Settings, StreamLimits};
 use crate::wire::http::RequestLimits;
 use crate::wire::{Cors, Routes, TrustedProxies};
@@ -34,6 +36,7 @@ pub struct EngineBuilder {
     pub(super) control_listeners: Vec<TcpListener>,
     pub(super) authenticate: Option<Arc<dyn Authenticate>>,
     pub(super) hooks: Hooks,
+    pub(super) log_lines_dropped: Option<LinesDropped>,
 }
 
 impl EngineBuilder {
@@ -54,7 +57,7 @@ impl EngineBuilder {
     /// Starts the engine. When this returns, it listens. It raises the soft limit of file descriptors of the
     /// process to the hard one.
     pub fn start(self) -> Result<Engine, StartError> {
-        let Self { config, listeners, control_listeners, authenticate, hooks } = self;
+        let Self { config, listeners, control_listeners, authenticate, hooks, log_lines_dropped } = self;
         config.check()?;
         let keys = Reloadable::new(&config)?;
         let access = match (authenticate, &keys) {
@@ -63,18 +66,21 @@ impl EngineBuilder {
             (None, Some(keys)) => Access::Closed(keys.keyring.clone()),
             (None, None) => Access::Open { loopback_host: !config.insecure_open },
         };
-        let listeners = match (listen(&config.listen, listeners)?, DEFAULT_PORT) {
+        let all: Vec<SocketAddr> = config.listen.iter().chain(&config.control_listen).copied().collect();
+        let listeners = match (listen(&config.listen, &all, listeners)?, DEFAULT_PORT) {
             (given, port) if given.is_empty() => {
                 net::bind_loopback(port).map_err(failed(format!("localhost:{port}")))?
             }
             (given, _) => given,
         };
-        let control_listeners = listen(&config.control_listen, control_listeners)?;
+        let control_listeners = listen(&config.control_listen, &all, control_listeners)?;
         if access.wants_loopback_host() {
             let all = listeners.iter().chain(&control_listeners).map(TcpListener::local_addr);
             refuse_beyond_loopback(all.collect::<Result<Vec<_>, _>>()?)?;
         }
+        warn_of_open_mode(&access, &listeners, &control_listeners);
         let limit = net::raise_limit()?;
+        warn_of_descriptors(limit, config.max_connections);
         let clock = Clock::start();
         let split = !control_listeners.is_empty();
         let setup = Setup {
@@ -88,7 +94,8 @@ impl EngineBuilder {
                 open: access.is_open(),
                 loopback_host: access.wants_loopback_host(),
                 watch: !hooks.is_empty(),
-                epoch: next_epoch(clock.now().unix_ms),
+                epoch: next_epoch(clock.now().unix_ms, net::random()?),
+                node: (net::random()? >> 32) as u32,
                 ..settings(&config)
             },
             streams: StreamLimits {
@@ -112,6 +119,7 @@ impl EngineBuilder {
             control_listeners,
             loops: config.workers,
             idle_timeout: config.idle_timeout,
+            log_lines_dropped,
         };
         Ok(Engine::new(net::start(setup)?, keys))
     }
@@ -152,18 +160,9 @@ impl Reloadable {
     }
 }
 
-/// When a history begins: now, or the next ms where another history of this process began just now, so that no
-/// two are taken for one.
-fn next_epoch(unix_ms: u64) -> u64 {
-    static LAST: AtomicU64 = AtomicU64::new(0);
-    let next = |last: u64| unix_ms.max(last + 1);
-    let last = LAST.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(next(last)));
-    last.map_or(unix_ms, next)
-}
-
 fn settings(config: &Config) -> Settings {
     Settings {
-        node: fastrand::u32(..),
+        node: 0,
         epoch: 0,
         routes: Routes::new(&config.base_path, false, false),
         requests: RequestLimits { body: config.max_body, ..RequestLimits::default() },
@@ -182,14 +181,46 @@ fn settings(config: &Config) -> Settings {
     }
 }
 
-fn listen(addresses: &[SocketAddr], mut listeners: Vec<TcpListener>) -> Result<Vec<TcpListener>, StartError> {
+/// Listens on these addresses, which are some of `all`.
+fn listen(
+    addresses: &[SocketAddr],
+    all: &[SocketAddr],
+    mut listeners: Vec<TcpListener>,
+) -> Result<Vec<TcpListener>, StartError> {
     for address in addresses {
-        listeners.push(net::bind(*address).map_err(failed(address.to_string()))?);
+        let versions = IpVersions::of(*address, all);
+        listeners.push(net::bind(*address, versions).map_err(failed(address.to_string()))?);
     }
     if listeners.len() > net::MAX_LISTENERS {
         return Err(ConfigError::new("listen", "at most 64 addresses").into());
     }
     Ok(listeners)
+}
+
+/// Says that everybody who reaches a listener may do everything, where that is more than this machine.
+fn warn_of_open_mode(access: &Access, listeners: &[TcpListener], control_listeners: &[TcpListener]) {
+    let all = listeners.iter().chain(control_listeners).filter_map(|listener| listener.local_addr().ok());
+    let beyond = all.filter(|address| !address.ip().to_canonical().is_loopback());
+    if access.is_open() {
+        for address in beyond {
+            tracing::warn!(%address, "insecure-open: whoever reaches this address may read, publish and disconnect");
+        }
+    }
+}
+
+/// With fewer descriptors, a server is probably not set up for what it is for.
+const FEW_STREAMS: usize = 10_000;
+
+/// Says that the descriptor limit of the process allows fewer streams than somebody may expect.
+fn warn_of_descriptors(limit: u64, wanted: Option<usize>) {
+    let streams = net::streams_within(limit);
+    if streams < wanted.unwrap_or(FEW_STREAMS) {
+        tracing::warn!(
+            limit,
+            streams,
+            "the descriptor limit allows no more streams (ulimit -n, LimitNOFILE)"
+        );
+    }
 }
 
 fn failed(address: String) -> impl FnOnce(std::io::Error) -> StartError {

@@ -31,6 +31,13 @@ impl EngineBuilder {
         self
     }
 
+    /// Where the metric `fanfare_log_lines_dropped_total` is read from: how many lines the log of the program has
+    /// dropped, since it does not wait for whoever reads it. Default: none.
+    pub fn log_lines_dropped(mut self, count: impl Fn() -> u64 + Send + Sync + 'static) -> Self {
+        self.log_lines_dropped = Some(Box::new(count));
+        self
+    }
+
     /// See [`Config::workers`].
     pub fn workers(mut self, workers: usize) -> Self {
         self.config.workers = workers;

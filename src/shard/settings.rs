@@ -22,7 +22,7 @@ pub enum Heartbeat {
 pub struct Settings {
     /// Drawn at random at each start; part of every client id.
     pub node: u32,
-    /// When this history began.
+    /// What the ids of this history begin with.
     pub epoch: u64,
     /// Where the stream is.
     pub routes: Routes,
