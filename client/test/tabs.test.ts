@@ -57,9 +57,9 @@ function until(check: () => void): Promise<void> {
   return vi.waitFor(check, { timeout: 50_000, interval: 10 });
 }
 
-/** Waits until each has heard from the leader where it is: who comes later than an event does not get it. */
+/** Waits until each has heard from the leader that it is open: who hears from it later than an event does not get that. */
 function joined(): Promise<void> {
-  return until(() => expect(tabs.map(({ client }) => client.getState().status)).not.toContain("idle"));
+  return until(() => expect(new Set(tabs.map(({ client }) => client.getState().status))).toEqual(new Set(["open"])));
 }
 
 function last(): Request {
@@ -81,8 +81,9 @@ test("several have one connection, and each event once", async () => {
 test("when the leader goes another goes on, and nobody misses or repeats anything", async () => {
   const [first, second, third] = [new Tab(), new Tab(), new Tab()];
   await until(() => expect(asked).toHaveLength(1));
+  last().open("1-0");
   await joined();
-  last().open("1-0").event("1-1", 1);
+  last().event("1-1", 1);
   await until(() => expect([second.data, third.data]).toEqual([[1], [1]]));
   first.client.close();
   await until(() => expect(asked).toHaveLength(2));
@@ -111,8 +112,9 @@ test("who joins late with an older position gets what it missed", async () => {
 test("a gap is a gap for all", async () => {
   const [first, second] = [new Tab(), new Tab()];
   await until(() => expect(asked).toHaveLength(1));
+  last().open("1-0");
   await joined();
-  last().open("1-0").event("1-1", 1);
+  last().event("1-1", 1);
   await until(() => expect(second.data).toEqual([1]));
   last().send("retry: 1\n").end();
   await until(() => expect(asked).toHaveLength(2));
@@ -165,8 +167,9 @@ test("who is ahead of a new leader has missed nothing", async () => {
   });
   const [first, second, third] = [new Tab(), new Tab(), new Tab()];
   await until(() => expect(asked).toHaveLength(1));
+  last().open("1-0");
   await joined();
-  last().open("1-0").event("1-1", 1);
+  last().event("1-1", 1);
   await until(() => expect([second.data, third.data]).toEqual([[1], [1]]));
   // The next event reaches only one of them before its leader is gone.
   const hear = channels[1]!.onmessage;
