@@ -72,6 +72,7 @@ fn settings() -> Settings {
         connection_timeout: Duration::from_secs(60),
         head_timeout: Duration::from_secs(10),
         max_backlog: 1024 * 1024,
+        turn_bytes: Settings::TURN_BYTES,
         watch: false,
     }
 }

@@ -1,12 +1,13 @@
 import { expect, test } from "vitest";
 import { Parser } from "../src/parser.js";
+import { Blocks } from "./support/blocks.js";
 import { CASES, type Seen } from "./support/cases.js";
 
 function parsed(...pieces: string[]): Seen[] {
-  const seen: Seen[] = [];
-  const parser = new Parser({ message: (...message) => seen.push(message), retry: (ms) => seen.push(ms) });
+  const blocks = new Blocks();
+  const parser = new Parser(blocks);
   for (const piece of pieces) parser.push(piece);
-  return seen;
+  return blocks.seen;
 }
 
 /** As a transport feeds it: bytes, cut anywhere, through one decoder. */

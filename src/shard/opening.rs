@@ -13,8 +13,8 @@ use super::settings::MAX_RECEIVED;
 use super::{Shard, cross_origin_of, profile_of, tape_of};
 use crate::wire::http::{BodyFraming, Head, HeadScanner, Method, Outline, Scan};
 use crate::wire::{
-    Continuity, CrossOrigin, EventId, Framing, Gap, LastEventId, Now, Profile, Refusal, Subscription,
-    connected, is_loopback_host, write_head,
+    Continuity, CrossOrigin, EventId, Framing, Gap, LastEventId, Now, Parameters, Profile, Refusal,
+    Subscription, connected, is_loopback_host, write_head,
 };
 
 /// A stream that was admitted elsewhere: who it is, and where it left off.
@@ -168,7 +168,8 @@ impl<S> Shard<S> {
         if !plain {
             return None;
         }
-        let Subscription { framing, last_event_id, claims } = Subscription::from_head(&head).ok()?;
+        let Subscription { framing, last_event_id, claims } =
+            Subscription::from_head(&head, Parameters::All).ok()?;
         let peer = settings.proxies.client(self.origins.get(slot as usize)?.peer, &head);
         let cross_origin = settings.cors.judge(head.only_field("origin"));
         Some(Arrival { peer, framing, last_event_id, profile: claims, expires_unix_ms: None, cross_origin })
@@ -197,7 +198,7 @@ impl<S> Shard<S> {
             LastEventId::None => self.go_live(slot, Gap::None, now),
             LastEventId::Invalid => self.go_live(slot, Gap::Invalid, now),
             LastEventId::Id(after) => {
-                self.enter(slot, Phase::Joining { after: after.seq, greeting: Greeting::Due, asked: true });
+                self.enter(slot, Phase::joining(after.seq, Greeting::Due, now));
                 self.ask(slot, after);
             }
         }

@@ -22,7 +22,7 @@ pub enum Heartbeat {
 pub struct Settings {
     /// Drawn at random at each start; part of every client id.
     pub node: u32,
-    /// When this history began.
+    /// What the ids of this history begin with.
     pub epoch: u64,
     /// Where the stream is.
     pub routes: Routes,
@@ -47,13 +47,32 @@ pub struct Settings {
     pub connection_timeout: Duration,
     /// How long a connection may stay silent, and a head may take from its first byte.
     pub head_timeout: Duration,
-    /// Most bytes that a stream is owed before it is sent back to history.
+    /// How long a request's body may be silent before it is whole.
+    pub body_timeout: Duration,
+    /// Most bytes that a stream is owed before it is sent back to history. One that still takes what it is given is
+    /// not behind because much was published at once: it may be owed four times as much.
     pub max_backlog: usize,
+    /// Most bytes that are written to one stream before others have their turn.
+    pub turn_bytes: usize,
     /// Whether to tell of every stream that is opened or ended.
     pub watch: bool,
 }
 
 impl Settings {
+    /// What [`turn_bytes`](Self::turn_bytes) is where nothing else is wanted: a hundred microseconds of copying.
+    pub const TURN_BYTES: usize = 256 * 1024;
+
+    /// Most bytes that a stream is owed, however eagerly it reads.
+    pub(super) fn most_backlog(&self) -> usize {
+        self.max_backlog.saturating_mul(4)
+    }
+
+    /// The reconnection time of a stream that is refused for now: spread, so that those who were refused together do
+    /// not come back together, and never less than a second.
+    pub(super) fn refusal_retry(&self) -> Duration {
+        self.retry.max(Duration::from_secs(1)).mul_f64(1.0 + 3.0 * fastrand::f64())
+    }
+
     /// Bytes of history that a stream takes at once while it is caught up.
     pub(super) fn replay_budget(&self) -> usize {
         self.max_backlog.min(256 * 1024)
@@ -64,6 +83,10 @@ impl Settings {
         self.max_backlog as u64 / 2
     }
 }
+
+/// A stream is slow if its socket takes no more and has taken nothing for so long, in ms: longer than a round trip,
+/// for over a long path what was sent is acknowledged, and more is taken, once a round trip.
+pub(super) const SLOW_MS: u32 = 1_000;
 
 /// Most bytes that a client may send on an open stream, in its life.
 pub(super) const MAX_RECEIVED: u16 = 4 * 1024;

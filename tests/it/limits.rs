@@ -93,6 +93,18 @@ fn a_refusal_is_spread_and_so_over_http_1_0() {
     assert_eq!((plain.greeting()["reason"].as_str(), plain.rest()), (Some("full"), vec![]));
 }
 
+/// However soon others may come back.
+#[test]
+fn whoever_is_refused_does_not_come_back_within_a_second() {
+    let server = Server::with(|builder| builder.max_connections(1).retry(Duration::from_millis(10)));
+    let first = server.subscribe("");
+    assert_eq!(first.connection().retry, Some(10));
+    for _ in 0..12 {
+        let retry = server.subscribe("").connection().retry.expect("a time");
+        assert!((1000..=4000).contains(&retry), "{retry}");
+    }
+}
+
 #[test]
 fn a_refused_client_resumes_where_it_was() {
     let server = Server::with(|builder| builder.max_connections(1));
@@ -160,7 +172,9 @@ fn sizes_are_judged_and_the_answer_arrives() {
         let response = connection.response();
         assert_eq!(response.status(), status, "{:.40}", request);
         if !matches!(status, 200 | 404) {
-            response.problem(status);
+            let detail = response.problem(status);
+            let most = [": at most 1048576 bytes", "8192 bytes", "16384 bytes", "64 fields"];
+            assert!(most.iter().any(|most| detail.ends_with(most)), "{detail}");
             assert_eq!(response.field("connection"), Some("close"));
             connection.expect_end();
         }

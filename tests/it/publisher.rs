@@ -80,6 +80,15 @@ fn what_cannot_be_an_event_is_an_error_and_sends_nothing() {
     let server = Server::start();
     let name = server.publisher.send_custom_event("a\u{85}b", &1, Target::all());
     assert!(matches!(name, Err(PublishError::Event(EventError::Name))), "{name:?}");
+    for name in ["connection", "ping"] {
+        let reserved = server.publisher.send_custom_event(name, &1, Target::all());
+        assert!(matches!(reserved, Err(PublishError::Event(EventError::Reserved))), "{reserved:?}");
+    }
+    let event = |ms| Publication::new(Event::text("x", "").expect("an event").retry(ms), Target::all());
+    let retry = server.publisher.publish(event(86_400_001));
+    assert!(matches!(retry, Err(PublishError::Event(EventError::Retry))), "{retry:?}");
+    let retry = server.publisher.publish_all(vec![event(86_400_000), event(u64::MAX)]);
+    assert!(matches!(retry, Err(PublishError::Event(EventError::Retry))), "{retry:?}");
     let keys = BTreeMap::from([(vec![1], 1)]);
     let data = server.publisher.send_update(&keys, Target::all());
     assert!(matches!(data, Err(PublishError::Event(EventError::Data(_)))), "{data:?}");

@@ -107,6 +107,9 @@ fn what_cannot_be_asked_for_is_refused_in_one_line() {
         (&["--to", "{\"usr\":\"a\"}", "--data", "1"], "", "to.usr"),
         (&["--to", "\"all\"", "--user", "a", "--data", "1"], "", "--user"),
         (&["--ttl", "1500ms", "--data", "1"], "", "--ttl"),
+        (&["--retry", "1d 1ms", "--data", "1"], "", "--retry"),
+        (&["ping", "--data", "1"], "", "event: cannot be connection or ping"),
+        (&["connection", "--text", "x"], "", "event: "),
         (&["--url", "localhost:3000", "--data", "1"], "", "--url"),
         (&["--timeout", "0s", "--data", "1"], "", "--timeout"),
         (&["--token", "k_live", "--data", "1"], "", "--token"),
@@ -117,6 +120,8 @@ fn what_cannot_be_asked_for_is_refused_in_one_line() {
         let error = refusal(&[&["publish"], args].concat(), &[], input, 2);
         assert!(error.contains(name), "{args:?}: {error}");
     }
+    let lines = "\n{\"event\":\"ping\",\"data\":1}\n";
+    assert!(refusal(&["publish", "--ndjson"], &[], lines, 1).starts_with("line 2: event: "));
     assert!(refusal(&["publish"], &[], "not JSON", 1).starts_with("standard input: malformed JSON"));
 }
 
@@ -200,4 +205,44 @@ fn a_pipe_that_is_too_fast_waits() {
     pipe.close_input();
     let status = pipe.status();
     assert_eq!((status, accepted(&answers)), (Some(0), answers.len() as u64));
+}
+
+/// A proxy would look for `localhost` on its own machine.
+#[test]
+fn a_server_on_this_machine_is_not_asked_for_by_a_proxy() {
+    let server = Server::start(&[]);
+    let port = server.address.port();
+    let proxies: Vec<(&str, &str)> = ["http_proxy", "HTTP_PROXY", "all_proxy", "https_proxy"]
+        .map(|name| (name, "http://127.0.0.1:1"))
+        .into();
+    for host in ["127.0.0.1", "localhost", "LOCALHOST"] {
+        let url = format!("http://{host}:{port}/api/sse");
+        let output = run(&["publish", "--data", "1", "--url", &url], &proxies, "");
+        assert_eq!(output.status.code(), Some(0), "{host}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+#[test]
+fn a_proxy_on_the_way_is_named_without_its_password() {
+    for command in [&["publish", "--data", "1"][..], &["tail", "--no-reconnect"]] {
+        let args = [command, &["--url", "http://server.example/api/sse"]].concat();
+        let error = refusal(&args, &[("http_proxy", "http://me:secret@127.0.0.1:1")], "", 1);
+        let expected = "no answer from http://server.example/api/sse by the proxy 127.0.0.1:1: ";
+        assert!(error.starts_with(expected) && !error.contains("secret"), "{error}");
+    }
+}
+
+#[test]
+fn an_empty_variable_is_an_absent_one() {
+    let server = Server::start(&[]);
+    let url = url(server.address);
+    let empty = ["FANFARE_TOKEN", "FANFARE_TOKEN_FILE", "http_proxy", "NO_PROXY"].map(|name| (name, ""));
+    let output = run(&["publish", "--data", "1", "--url", &url], &empty, "");
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    for command in [&["publish", "--data", "1"][..], &["tail", "--no-reconnect", "--count", "1"]] {
+        // Whoever may listen where a server listens by default.
+        let args = [command, &["--timeout", "100ms"]].concat();
+        let output = run(&args, &[("FANFARE_URL", "")], "");
+        assert_ne!(output.status.code(), Some(2), "{}", String::from_utf8_lossy(&output.stderr));
+    }
 }

@@ -1,14 +1,16 @@
 //! Starting: what is said, and where the server is found.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
+use std::sync::Barrier;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 
 use crate::server::{Server, command, run};
 use crate::support::client::Connection;
-use crate::support::clock::PATIENCE;
+use crate::support::clock::{PATIENCE, eventually, unix_ms};
 use crate::support::port::Port;
 use crate::support::subscriber::Subscriber;
 
@@ -145,4 +147,107 @@ fn help_and_version_are_told() {
             _ => assert!(printed.contains("Usage: fanfare"), "{printed}"),
         }
     }
+}
+
+/// A server on all addresses, and a port that is free in both families; `None` where there is no IPv6.
+fn everywhere(args: fn(u16) -> Vec<String>) -> Option<(Server, u16)> {
+    TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).ok()?;
+    // Somebody else may take it before the server does.
+    let start = |_| {
+        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+        let port = free.local_addr().expect("an address").port();
+        drop(free);
+        let args = args(port);
+        let mut command = command(&args.iter().map(String::as_str).collect::<Vec<_>>());
+        command.arg("--insecure-open").env("RUST_LOG", "debug");
+        Some((Server::try_launch(command).ok()?, port))
+    };
+    Some((0..10).find_map(start).expect("a port that is free in both families"))
+}
+
+#[test]
+fn the_unspecified_ipv6_address_is_all_addresses() {
+    let Some((server, port)) = everywhere(|port| vec!["--listen".to_owned(), format!("[::]:{port}")]) else {
+        return println!("skipped: there is no ::1");
+    };
+    for address in [SocketAddr::from((Ipv4Addr::LOCALHOST, port)), (Ipv6Addr::LOCALHOST, port).into()] {
+        let stream = Subscriber::open(address, "/api/sse", "");
+        assert_eq!(stream.greeting()["status"], "connected", "{address}");
+        assert_eq!(Connection::open(address).get("/nothing").status(), 404);
+    }
+    // Peers are told as what they are.
+    eventually("both are in the log", || {
+        server.log().contains("peer=127.0.0.1 ") && server.log().contains("peer=::1 ")
+    });
+    assert!(!server.log().contains("::ffff:"), "{}", server.log());
+}
+
+#[test]
+fn an_ipv4_address_beside_the_unspecified_ipv6_address_has_ipv4() {
+    for ipv4 in ["0.0.0.0", "127.0.0.1"] {
+        let args: fn(u16) -> Vec<String> = match ipv4 {
+            "0.0.0.0" => {
+                |port| ["--listen", &format!("0.0.0.0:{port},[::]:{port}")].map(str::to_owned).into()
+            }
+            _ => |port| {
+                let (control, listen) = (format!("127.0.0.1:{port}"), format!("[::]:{port}"));
+                ["--control-listen", &control, "--listen", &listen].map(str::to_owned).into()
+            },
+        };
+        let Some((_server, port)) = everywhere(args) else { return println!("skipped: there is no ::1") };
+        let status = |address: SocketAddr| Connection::open(address).get("/api/sse/stats").status();
+        let found = [status((Ipv4Addr::LOCALHOST, port).into()), status((Ipv6Addr::LOCALHOST, port).into())];
+        // What is on the control listener is not on the other.
+        assert_eq!(found, if ipv4 == "0.0.0.0" { [200, 200] } else { [200, 404] }, "{ipv4}");
+    }
+}
+
+#[test]
+fn a_specific_ipv6_address_is_no_other() {
+    let Ok(server) = Server::try_launch(command(&["--listen", "[::1]:0"])) else {
+        return println!("skipped: there is no ::1");
+    };
+    assert_eq!(Connection::open(server.address).get("/healthz").status(), 200);
+    assert!(TcpStream::connect((Ipv4Addr::LOCALHOST, server.address.port())).is_err());
+    let server = Server::launch(command(&["--listen", "[::ffff:127.0.0.1]:0"]));
+    assert_eq!(Connection::open(server.address).get("/healthz").status(), 200);
+}
+
+/// An id of one history must not count in another, whenever they began.
+#[test]
+fn servers_that_start_together_have_histories_of_their_own() {
+    const SERVERS: usize = 12;
+    let start = Barrier::new(SERVERS);
+    let servers: Vec<Server> = thread::scope(|scope| {
+        let start = || {
+            start.wait();
+            Server::start(&[])
+        };
+        let threads: Vec<_> = (0..SERVERS).map(|_| scope.spawn(start)).collect();
+        threads.into_iter().map(|thread| thread.join().expect("a server")).collect()
+    });
+    let epochs: BTreeSet<u64> = servers
+        .iter()
+        .map(|server| server.stats()["engine"]["history"]["epoch"].as_u64().expect("a number"))
+        .collect();
+    assert_eq!(epochs.len(), SERVERS, "{epochs:?}");
+    let now = unix_ms();
+    assert!(epochs.iter().all(|epoch| *epoch <= now && now - *epoch < 30 * 60 * 1000), "{epochs:?} at {now}");
+    // Nor has a client one id on two of them.
+    let clients: BTreeSet<String> =
+        servers.iter().map(|server| server.subscribe("").greeting()["clientId"].to_string()).collect();
+    assert_eq!(clients.len(), SERVERS, "{clients:?}");
+}
+
+#[test]
+fn what_may_surprise_an_operator_is_told_at_start() {
+    let server = Server::launch(command(&["--listen", "0.0.0.0:0", "--insecure-open"]));
+    eventually("it warns", || server.log().contains("WARN") && server.log().contains("insecure-open"));
+    let server = Server::start(&["--insecure-open"]);
+    drop(server.subscribe(""));
+    assert!(!server.log().contains("insecure-open"), "on loopback it is as open without: {}", server.log());
+    let server = Server::limited(256, &[]);
+    eventually("it warns", || server.log().contains("WARN") && server.log().contains("descriptor"));
+    let server = Server::limited(2000, &["--max-connections", "5000"]);
+    eventually("it warns", || server.log().contains("WARN") && server.log().contains("descriptor"));
 }

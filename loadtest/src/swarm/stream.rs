@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use mio::net::TcpStream;
 use socket2::{Domain, Protocol, Socket, Type};
 
+use super::backoff::Backoff;
 use super::order::Order;
 use crate::http::{Body, Head};
 use crate::sse::{Block, EventScanner};
@@ -15,6 +16,7 @@ use crate::sse::{Block, EventScanner};
 /// On Linux. `std::io::ErrorKind` has no stable name for it.
 const EINPROGRESS: i32 = 115;
 const REFUSED: &[u8] = b"\"status\":\"refused\"";
+const CONNECTED: &[u8] = b"\"status\":\"connected\"";
 
 pub(super) struct Stream {
     pub(super) socket: TcpStream,
@@ -32,6 +34,7 @@ pub(super) struct Trail {
     pub(super) heartbeats: u32,
     /// It was closed before.
     pub(super) is_again: bool,
+    pub(super) backoff: Backoff,
 }
 
 enum Phase {
@@ -44,11 +47,24 @@ enum Phase {
 
 impl Trail {
     pub(super) fn new(order: Order) -> Self {
-        Self { order, id: Vec::new(), since: 0, heartbeats: 0, is_again: false }
+        let backoff = Backoff::default();
+        Self { order, id: Vec::new(), since: 0, heartbeats: 0, is_again: false, backoff }
     }
 
     pub(super) fn is_open(&self) -> bool {
         self.since > 0
+    }
+
+    /// What the block says of when to come back. An event of a server that says no word of its own is as good as one.
+    fn hear(&mut self, block: &Block<'_>) {
+        if let Some(millis) = block.retry {
+            self.backoff.retry(millis);
+        }
+        let is_word = block.event == b"connection";
+        if is_word || !self.is_open() {
+            let data = block.data.unwrap_or_default();
+            self.backoff.hear(!is_word || contains(data, CONNECTED));
+        }
     }
 }
 
@@ -127,6 +143,7 @@ impl Stream {
                 let trail = &mut self.trail;
                 let mut is_refused = false;
                 let mut take_block = |block: Block<'_>| {
+                    trail.hear(&block);
                     if block.event == b"connection" && block.data.is_some_and(|data| contains(data, REFUSED))
                     {
                         is_refused = true;

@@ -73,6 +73,11 @@ fn each_fault_is_reported_exactly() {
         (Fault::End(21), "broadcast", [0, 0, 0, 0, 0, 1, 0]),
         (Fault::Refuse, "broadcast", [0, 0, 0, 0, 0, 0, 5]),
         (Fault::Hang, "connect", [0, 0, 0, 0, 0, 0, 5]),
+        (Fault::None, "large --rate 100", [0, 0, 0, 0, 0, 0, 0]),
+        // The next is published only once all have this one, which never is; the many streams are others.
+        (Fault::Drop(7), "large --rate 100", [1, 0, 0, 0, 0, 0, 0]),
+        (Fault::Damage(7), "large --rate 100", [1, 0, 0, 0, 1, 0, 0]),
+        (Fault::Repeat(30), "large --rate 100", [0, 0, 1, 0, 0, 0, 0]),
         (Fault::Busy, "ingress16", [0, 0, 0, 0, 0, 0, 0]),
         // The first of the events before the measured ones is waited for; when it does not come, the others are not sent.
         (Fault::Silent, "latency --rate 500", [190, 0, 0, 0, 0, 0, 0]),

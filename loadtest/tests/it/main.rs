@@ -7,5 +7,6 @@ mod floor;
 mod interrupt;
 #[path = "../../../tests/support/port.rs"]
 mod port;
+mod restart;
 mod run;
 mod swarm;

@@ -45,6 +45,12 @@ fn single() -> Vec<Case> {
         ),
         good("a broken escape", "GET /%zz%? HTTP/1.1\r\nHost: a\r\n\r\n", &[request("GET", "/%zz%?", "")]),
         good(
+            "a broken escape in the query, and another request",
+            "GET /?a=%4 HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
+            &[request("GET", "/?a=%4", ""), request("GET", "/", "")],
+        ),
+        good("an expectation that nobody knows", "GET / HTTP/1.1\r\nHost: a\r\nExpect: tea\r\n\r\n", root),
+        good(
             "the server as a whole",
             "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n",
             &[request("OPTIONS", "*", "")],
@@ -125,6 +131,16 @@ fn persistence() -> Vec<Case> {
             "an empty line after a body",
             [POST, "Content-Length: 1\r\n\r\na\r\n", GET, "\r\n"].concat(),
             &[request("POST", "/", "a"), request("GET", "/", "")],
+        ),
+        good(
+            "an empty line after a chunked body",
+            [CHUNKED, "1\r\nb\r\n0\r\n\r\n\r\n", GET, "\r\n"].concat(),
+            &[request("POST", "/", "b"), request("GET", "/", "")],
+        ),
+        good(
+            "an empty line after each request",
+            [GET, "\r\n\r\n", GET, "\r\n\r\n"].concat(),
+            &[request("GET", "/", ""), request("GET", "/", "")],
         ),
         good(
             "100 requests at once",
