@@ -61,7 +61,7 @@ fn the_kernel_holds_at_most_64_kib_for_one_that_does_not_read() {
             server.publisher.publish_all((0..20).map(|_| publication(bytes)).collect()).expect("room");
             server.settle();
         }
-        let blocked = || server.publisher.stats().expect("an answer").engine.backlog_bytes > 0;
+        let blocked = || server.stats().engine.backlog_bytes > 0;
         eventually("the socket takes no more", blocked);
         // What has reached the client's buffer is acknowledged, with some delay.
         let bound = || held(server.address, client) <= 64 * KIB;
@@ -110,7 +110,7 @@ fn a_replay_of_large_events_is_exact() {
     for &bytes in &sizes {
         assert_eq!(stream.next().data.len(), bytes);
     }
-    assert_eq!(server.publisher.stats().expect("an answer").engine.slow_clients_closed, 0);
+    assert_eq!(server.stats().engine.slow_clients_closed, 0);
 }
 
 /// Over the bytes that may wait for one loop, several times.
@@ -128,7 +128,7 @@ fn nothing_is_held_for_loops_without_streams() {
     for _ in 0..MANY {
         newest = post_large(&mut connection);
     }
-    let statistics = server.publisher.stats().expect("an answer");
+    let statistics = server.stats();
     assert!(statistics.engine.loops.iter().all(|event_loop| event_loop.inbox_events == 0), "{statistics:?}");
     // Every loop is at the newest event, whichever takes the connection.
     for _ in 0..20 {

@@ -28,7 +28,7 @@ fn stuck(server: &Server) -> Subscriber {
     let data = "x".repeat(50_000);
     let blocked = || {
         server.publisher.send_update(&data, Target::user("stuck")).expect("room");
-        server.publisher.stats().expect("an answer").engine.backlog_bytes > 100_000
+        server.stats().engine.backlog_bytes > 100_000
     };
     eventually("it is stuck", blocked);
     stuck

@@ -100,7 +100,7 @@ fn a_ping_is_a_heartbeat_now_and_never_in_history() {
         expect(&mut plain, 2);
         let mut resumed = server.resume("?userId=ada", &before);
         assert_eq!((resumed.reason(), resumed.next().id), (None, Some(after)), "no ping in between");
-        let engine = server.publisher.stats().expect("an answer").engine;
+        let engine = server.stats().engine;
         assert_eq!((engine.events_published, engine.heartbeats), (2, 6));
     }
 }

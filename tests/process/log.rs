@@ -9,6 +9,7 @@ use rustix::process::Signal;
 use crate::server::{Server, command};
 use crate::support::client::Connection;
 use crate::support::clock::{PATIENCE, eventually};
+use crate::support::port::Port;
 
 /// More than a pipe and the server hold, of lines of over 4 KB.
 const REQUESTS: usize = 600;
@@ -86,9 +87,8 @@ fn what_was_dropped_is_told_when_the_log_flows_again() {
 #[test]
 fn a_server_whose_output_nobody_reads_serves_and_ends() {
     let (_read, mut write) = std::io::pipe().expect("a pipe");
-    let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let address = free.local_addr().expect("an address");
-    drop(free);
+    let port = Port::reserve();
+    let address = port.address();
     let mut command = command(&["--listen", &address.to_string()]);
     command.stdout(write.try_clone().expect("a descriptor"));
     command.stderr(write.try_clone().expect("a descriptor"));

@@ -239,8 +239,9 @@ fn an_empty_variable_is_an_absent_one() {
     let empty = ["FANFARE_TOKEN", "FANFARE_TOKEN_FILE", "http_proxy", "NO_PROXY"].map(|name| (name, ""));
     let output = run(&["publish", "--data", "1", "--url", &url], &empty, "");
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
-    for command in [&["publish", "--data", "1"][..], &["tail", "--no-reconnect", "--count", "1"]] {
-        // Whoever may listen where a server listens by default.
+    let tail = ["tail", "--no-reconnect", "--count", "1", "--heartbeat-timeout", "100ms"];
+    for command in [&["publish", "--data", "1"][..], &tail] {
+        // Whoever may listen where a server listens by default, and say nothing.
         let args = [command, &["--timeout", "100ms"]].concat();
         let output = run(&args, &[("FANFARE_URL", "")], "");
         assert_ne!(output.status.code(), Some(2), "{}", String::from_utf8_lossy(&output.stderr));

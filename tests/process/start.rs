@@ -150,20 +150,14 @@ fn help_and_version_are_told() {
     }
 }
 
-/// A server on all addresses, and a port that is free in both families; `None` where there is no IPv6.
+/// A server on all addresses, and its port, which nobody else has in either family; `None` where there is no IPv6.
 fn everywhere(args: fn(u16) -> Vec<String>) -> Option<(Server, u16)> {
     TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).ok()?;
-    // Somebody else may take it before the server does.
-    let start = |_| {
-        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-        let port = free.local_addr().expect("an address").port();
-        drop(free);
-        let args = args(port);
-        let mut command = command(&args.iter().map(String::as_str).collect::<Vec<_>>());
-        command.arg("--insecure-open").env("RUST_LOG", "debug");
-        Some((Server::try_launch(command).ok()?, port))
-    };
-    Some((0..10).find_map(start).expect("a port that is free in both families"))
+    let port = Port::reserve_on(&[Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]);
+    let args = args(port.number());
+    let mut command = command(&args.iter().map(String::as_str).collect::<Vec<_>>());
+    command.arg("--insecure-open").env("RUST_LOG", "debug");
+    Some((Server::launch(command), port.number()))
 }
 
 #[test]

@@ -86,8 +86,7 @@ fn each_fault_is_reported_exactly() {
         let played = play_patiently(fault, scenario, |success, line| {
             let found = ["missing", "gaps", "repeats", "reorders", "damaged", "closed", "refused"]
                 .map(|name| line["losses"][name].as_u64().unwrap());
-            assert_eq!(line["stopped"], json!(null), "{fault:?} {scenario}");
-            found == expected && success == (expected == [0; 7])
+            line["stopped"].is_null() && found == expected && success == (expected == [0; 7])
         });
         assert_eq!(played, Ok(()), "expected {expected:?}");
     }
