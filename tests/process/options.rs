@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::server::{Server, command, run};
 
 /// Every option, with a value that it cannot have.
-const BAD: [(&str, &str); 38] = [
+const BAD: [(&str, &str); 40] = [
     ("listen", "localhost"),
     ("workers", "0"),
     ("base-path", "api"),
@@ -18,6 +18,7 @@ const BAD: [(&str, &str); 38] = [
     ("max-connections-per-user", "many"),
     ("max-backlog", "1KiB"),
     ("max-body", "0"),
+    ("max-bodies", "a lot"),
     ("unsent-limit", "1"),
     ("history-events", "1.5"),
     ("history-bytes", "64 bits"),
@@ -25,6 +26,7 @@ const BAD: [(&str, &str); 38] = [
     ("dev-endpoints", "perhaps"),
     ("insecure-open", "perhaps"),
     ("head-timeout", "1ns"),
+    ("body-timeout", "1ns"),
     ("idle-timeout", "-1s"),
     ("drain-delay", "2days"),
     ("drain-timeout", "soon"),

@@ -7,6 +7,7 @@
 
 mod client;
 mod drain;
+mod inbox;
 mod model;
 mod plan;
 #[path = "../support/response.rs"]

@@ -1,11 +1,9 @@
 //! Shards, a journal, publishers and clients, on a virtual clock, all out of one seed.
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use fanfare::EventId;
@@ -21,6 +19,7 @@ use fanfare::wire::{
 use fastrand::Rng;
 
 use crate::client::{Client, Connection};
+use crate::inbox::Inbox;
 use crate::model::Published;
 use crate::plan;
 use crate::socket::{FakeSocket, Pipe};
@@ -29,34 +28,6 @@ use crate::socket::{FakeSocket, Pipe};
 const EPOCH: u64 = 1_790_000_000_000;
 const HEARTBEAT_MS: u64 = 3_000;
 const PEER: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
-
-/// An inbox of a shard; publications that wait are limited.
-#[derive(Default)]
-pub(crate) struct Inbox {
-    pub commands: Mutex<VecDeque<Command>>,
-    limit: usize,
-    /// Publications pass it by, and the newest that did: as an event loop's while it has no stream.
-    closed: AtomicBool,
-    passed: AtomicU64,
-}
-
-impl Outlet for Inbox {
-    fn has_room(&self, records: usize, _: usize) -> bool {
-        self.commands.lock().unwrap().len() + records <= self.limit
-    }
-
-    fn send(&self, command: Command) {
-        let newest = match &command {
-            Command::Publish(record) => Some(record.seq),
-            Command::PublishBatch(records) => records.last().map(|record| record.seq),
-            _ => None,
-        };
-        if let Some(newest) = newest.filter(|_| self.closed.load(Ordering::Relaxed)) {
-            return self.passed.store(newest, Ordering::Relaxed);
-        }
-        self.commands.lock().unwrap().push_back(command);
-    }
-}
 
 pub(crate) fn shards(
     count: usize,
@@ -132,7 +103,7 @@ impl World {
         let admission = Arc::new(Admission::new(streams));
         let limit = rng.usize(4..200);
         let inboxes: Vec<Arc<Inbox>> =
-            (0..rng.usize(1..=3)).map(|_| Arc::new(Inbox { limit, ..Inbox::default() })).collect();
+            (0..rng.usize(1..=3)).map(|_| Arc::new(Inbox::with_limit(limit))).collect();
         let outlets = inboxes.iter().map(|inbox| inbox.clone() as Arc<dyn Outlet>).collect();
         let journal = MemoryJournal::new(epoch, seed as u32, history, outlets);
         let shards = shards(inboxes.len(), &settings, &admission, 0);
@@ -250,17 +221,13 @@ impl World {
         }
     }
 
-    /// Publications of which a shard without streams need not know pass it by.
     fn close_inbox(&self, n: usize) {
-        let is_waiting =
-            |command: &Command| matches!(command, Command::Publish(_) | Command::PublishBatch(_));
-        let waiting = self.inboxes[n].commands.lock().unwrap().iter().any(is_waiting);
-        self.inboxes[n].closed.store(!waiting && !self.shards[n].has_streams(), Ordering::Relaxed);
+        self.inboxes[n].close_unless(self.shards[n].has_streams());
     }
 
     fn open_inbox(&mut self, n: usize) {
-        if self.inboxes[n].closed.swap(false, Ordering::Relaxed) {
-            self.shards[n].pass_over(self.inboxes[n].passed.load(Ordering::Relaxed));
+        if let Some(newest) = self.inboxes[n].open() {
+            self.shards[n].pass_over(newest);
         }
     }
 
