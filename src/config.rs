@@ -86,6 +86,10 @@ pub struct Config {
     pub head_timeout: Duration,
     /// How long a connection may be idle after an answer. Default: 60 s.
     pub idle_timeout: Duration,
+    /// How long a shutdown says that the engine is not ready (`/readyz` answers 503) before it stops listening and ends
+    /// streams; until then everything goes on. For a load balancer, which needs as long to look away. Default: 0, at
+    /// most a day.
+    pub drain_delay: Duration,
 }
 
 /// The port where none is given.
@@ -128,6 +132,7 @@ impl Default for Config {
             insecure_open: false,
             head_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(60),
+            drain_delay: Duration::ZERO,
         }
     }
 }
@@ -190,7 +195,9 @@ impl Config {
         ] {
             require(is_timeout(time), option, "must be 10ms to 1day")?;
         }
-        for (option, time) in [("retry", self.retry), ("jwt-leeway", self.jwt_leeway)] {
+        for (option, time) in
+            [("retry", self.retry), ("jwt-leeway", self.jwt_leeway), ("drain-delay", self.drain_delay)]
+        {
             require(time <= MAX_TIMEOUT, option, "must be at most 1day")?;
         }
         Ok(())

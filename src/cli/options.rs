@@ -141,7 +141,11 @@ pub(super) struct ServeOptions {
     /// How long a connection may be idle after an answer [default: 60s]
     #[arg(long, value_name = "TIME", env = "FANFARE_IDLE_TIMEOUT", value_parser = duration)]
     idle_timeout: Option<Duration>,
-    /// How long streams have to leave on SIGTERM and SIGINT
+    /// How long SIGTERM and SIGINT only make /readyz say 503, for a load balancer to look away, before streams
+    /// are ended [default: 0s]
+    #[arg(long, value_name = "TIME", env = "FANFARE_DRAIN_DELAY", value_parser = duration)]
+    drain_delay: Option<Duration>,
+    /// How long streams then have to take what they are owed; also the most that their coming back is spread over
     #[arg(long, value_name = "TIME", env = "FANFARE_DRAIN_TIMEOUT", value_parser = duration, default_value = "10s")]
     pub(super) drain_timeout: Duration,
     /// How the log is written, to standard error; what of it, RUST_LOG says
@@ -197,6 +201,7 @@ impl ServeOptions {
         set(&mut config.head_timeout, self.head_timeout);
         set(&mut config.idle_timeout, self.idle_timeout);
         set(&mut config.jwt_leeway, self.jwt_leeway);
+        set(&mut config.drain_delay, self.drain_delay);
         set(&mut config.anonymous_subscribers, self.anonymous_subscribers);
         config.control_listen = self.control_listen;
         config.publish_rate = self.publish_rate;

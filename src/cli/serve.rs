@@ -3,7 +3,9 @@
 use std::io::{self, IsTerminal, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::process::ExitCode;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
+use std::time::Duration;
 
 use fanfare::{Engine, EngineBuilder, StartError};
 use listenfd::ListenFd;
@@ -19,7 +21,7 @@ pub(super) fn serve(options: ServeOptions) -> ExitCode {
     start_log(options.log_format);
     let drain_timeout = options.drain_timeout;
     let config = options.resolve();
-    let base_path = config.base_path.clone();
+    let (base_path, drain_delay) = (config.base_path.clone(), config.drain_delay);
     let has_keys = config.has_keys();
     let has_test = config.dev_endpoints.unwrap_or(!has_keys);
     // Before there is anything to lose by a signal.
@@ -40,9 +42,15 @@ pub(super) fn serve(options: ServeOptions) -> ExitCode {
     };
     greet(&engine, &base_path, has_keys, has_test);
     tell_service_manager(NotifyState::Ready);
-    wait(signals, &engine);
+    let signals = Requests::hear(signals);
+    signals.serve_until_asked_to_end(&engine);
     tell_service_manager(NotifyState::Stopping);
-    tracing::info!(?drain_timeout, "asked to end: streams are ended over the drain timeout");
+    tracing::info!(
+        ?drain_delay,
+        ?drain_timeout,
+        "asked to end: not ready; streams are ended after the drain delay"
+    );
+    signals.serve_for(drain_delay, &engine);
     engine.shutdown(drain_timeout);
     ExitCode::SUCCESS
 }
@@ -109,19 +117,60 @@ fn origins_of(addresses: &[SocketAddr]) -> Vec<String> {
     }
 }
 
-/// Until asked to end; keys are read anew whenever that is asked for. Asked to end again, the process ends at once.
-fn wait(mut signals: Signals, engine: &Engine) {
-    while signals.forever().next() == Some(SIGHUP) {
-        match engine.reload_keys() {
-            Ok(()) => tracing::info!("keys are read anew"),
-            Err(error) => tracing::error!(%error, "the keys stay as they were"),
+/// What the process is asked for by signals.
+struct Requests {
+    sender: Sender<Request>,
+    receiver: Receiver<Request>,
+}
+
+enum Request {
+    /// Read the keys anew.
+    Reload,
+    /// End: asked to by a signal, or the drain delay is over.
+    End,
+}
+
+impl Requests {
+    /// From now on. Asked to end again, the process ends at once, whatever it is doing.
+    fn hear(mut signals: Signals) -> Self {
+        let (sender, receiver) = channel();
+        let requests = Self { sender: sender.clone(), receiver };
+        thread::spawn(move || {
+            let mut is_ending = false;
+            for signal in signals.forever() {
+                let request = match signal {
+                    SIGHUP => Request::Reload,
+                    _ if is_ending => std::process::exit(128 + signal),
+                    _ => Request::End,
+                };
+                is_ending |= matches!(request, Request::End);
+                // Once streams are ended nobody asks any more.
+                let _ = sender.send(request);
+            }
+        });
+        requests
+    }
+
+    /// Keys are read anew whenever that is asked for.
+    fn serve_until_asked_to_end(&self, engine: &Engine) {
+        while let Ok(Request::Reload) = self.receiver.recv() {
+            match engine.reload_keys() {
+                Ok(()) => tracing::info!("keys are read anew"),
+                Err(error) => tracing::error!(%error, "the keys stay as they were"),
+            }
         }
     }
-    thread::spawn(move || {
-        if let Some(signal) = signals.forever().find(|signal| *signal != SIGHUP) {
-            std::process::exit(128 + signal);
-        }
-    });
+
+    /// The engine says that it is not ready, and all else goes on for that time.
+    fn serve_for(&self, delay: Duration, engine: &Engine) {
+        engine.begin_shutdown();
+        let over = self.sender.clone();
+        thread::spawn(move || {
+            thread::sleep(delay);
+            let _ = over.send(Request::End);
+        });
+        self.serve_until_asked_to_end(engine);
+    }
 }
 
 fn start_log(format: LogFormat) {

@@ -2,9 +2,10 @@
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::os::fd::AsFd;
 use std::time::Duration;
 
-use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+use socket2::{Domain, Protocol, SockFilter, SockRef, Socket, TcpKeepalive, Type};
 
 /// Connections that the kernel may hold for us; it cuts this to `net.core.somaxconn`.
 const QUEUE: i32 = 65_535;
@@ -16,6 +17,31 @@ pub(crate) struct SocketOptions {
     pub(crate) user_timeout: Duration,
     /// Bytes the kernel queues for a client that does not read (`SO_SNDBUF`; it doubles the figure).
     pub(crate) send_buffer: usize,
+}
+
+/// A listener, and whose it is.
+pub(crate) struct Listener {
+    pub(crate) socket: TcpListener,
+    /// Others may hold it too, as a service manager does: whoever waits in its queue when this process ends is theirs.
+    pub(crate) is_handed_in: bool,
+}
+
+impl Listener {
+    pub(crate) fn try_clone(&self) -> io::Result<Self> {
+        Ok(Self { socket: self.socket.try_clone()?, is_handed_in: self.is_handed_in })
+    }
+}
+
+/// Lets nobody more into the queue of a listener of our own that is about to be closed, so that whoever waits there can
+/// be accepted and told: closing resets those left. The kernel drops what knocks from now on; the client's tries again
+/// a second later.
+pub(super) fn lock(listener: &impl AsFd) {
+    // A socket filter (BPF) of one instruction: return, with no byte of any packet taken.
+    const TAKE_NOTHING: SockFilter = SockFilter::new(0x06, 0, 0, 0);
+    // Where the system has no such filters, a few may be reset.
+    if let Err(error) = SockRef::from(listener).attach_filter(&[TAKE_NOTHING]) {
+        tracing::debug!(%error, "cannot lock a listener before it is closed");
+    }
 }
 
 /// Listens on an address.

@@ -1,7 +1,7 @@
 //! An event loop: a [`Shard`] with a poll. One turn of it is visible in [`Worker::turn`].
 
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, Shutdown};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +14,7 @@ use super::control;
 use super::descriptors;
 use super::hooks::Notice;
 use super::inbox::{Gauge, Letters};
+use super::listener::{self, Listener};
 use super::shared::Shared;
 use crate::metrics::Histogram;
 use crate::shard::{Arrival, Command, Effect, HandOver, Reply, Report, Shard};
@@ -77,6 +78,7 @@ pub(super) struct Worker {
 
 struct Listening {
     listener: TcpListener,
+    is_handed_in: bool,
     /// Edge-triggered: true until accepting has found nothing more.
     ready: bool,
     /// Out of descriptors: not before this time, in ms since the start.
@@ -90,16 +92,17 @@ impl Worker {
         number: usize,
         poll: Poll,
         shard: Shard<TcpStream>,
-        listeners: Vec<std::net::TcpListener>,
+        listeners: Vec<Listener>,
         (letters, gauge): (Letters<Letter>, Arc<Gauge>),
         shared: Arc<Shared>,
         notices: Option<Sender<Notice>>,
     ) -> io::Result<Self> {
         let mut listening = Vec::new();
-        for (n, listener) in listeners.into_iter().enumerate() {
-            let mut listener = TcpListener::from_std(listener);
+        for (n, Listener { socket, is_handed_in }) in listeners.into_iter().enumerate() {
+            let mut listener = TcpListener::from_std(socket);
             poll.registry().register(&mut listener, Token(LISTENER + n), Interest::READABLE)?;
-            listening.push(Listening { listener, ready: true, paused_until_ms: None, warned: false });
+            let (ready, paused_until_ms, warned) = (true, None, false);
+            listening.push(Listening { listener, is_handed_in, ready, paused_until_ms, warned });
         }
         Ok(Self {
             number,
@@ -123,7 +126,7 @@ impl Worker {
         let mut events = Events::with_capacity(EVENTS);
         let mut more = false;
         self.turned_at = self.shared.clock.elapsed();
-        while !self.stopping && (!self.draining || self.shard.has_streams()) {
+        while !self.is_done() {
             if let Err(error) = self.wait(&mut events, more)
                 && error.kind() != io::ErrorKind::Interrupted
             {
@@ -135,19 +138,28 @@ impl Worker {
         self.leave_letters();
     }
 
-    /// What came too late: what waits here no longer counts against others, and streams on their way are
-    /// refused in good form.
+    /// Every stream is told before the loop ends, however little time there is.
+    fn is_done(&self) -> bool {
+        match self.stopping {
+            true => !self.shard.has_streams_to_dismiss(),
+            false => self.draining && !self.shard.has_streams(),
+        }
+    }
+
+    /// What came too late: what waits here no longer counts against others, and streams on their way are told like
+    /// all others.
     fn leave_letters(&mut self) {
+        let now = self.shared.clock.now();
         while let Some(letter) = self.letters.next() {
             match letter {
                 Letter::Command(command) => self.gauge.leave(&command),
-                Letter::Adopt(_, arrival, _) => {
-                    self.shared.admission.release(arrival.peer, arrival.profile.user.as_ref());
-                }
+                Letter::Adopt(socket, arrival, behind) => self.adopt(socket, arrival, behind, now),
                 // Who asks takes no answer for nothing.
                 Letter::Report(_) | Letter::Stop => {}
             }
         }
+        self.shard.flush(WRITES, now);
+        self.perform_effects(now);
     }
 
     /// One turn: accept and read, apply, sweep, write, and pass on what concerns others.
@@ -225,7 +237,7 @@ impl Worker {
                 }
                 Some(Letter::Command(command)) => {
                     if matches!(command, Command::Drain(_)) {
-                        self.listeners.clear();
+                        self.close_listeners(now);
                         self.draining = true;
                     }
                     self.gauge.leave(&command);
@@ -266,11 +278,29 @@ impl Worker {
             if resumed {
                 listening.ready |= self.shared.reserve.refill();
             }
-            if listening.ready && listening.paused_until_ms.is_none() {
+            // Whoever comes to a listener that others hold, now that streams are being ended, is theirs.
+            let is_theirs = listening.is_handed_in && self.shared.admission.is_draining();
+            if listening.ready && listening.paused_until_ms.is_none() && !is_theirs {
                 self.accept_from(listening, now);
             }
         }
         self.listeners = listeners;
+    }
+
+    /// Those who wait in the queue of a listener of our own are accepted first: closing would reset them.
+    fn close_listeners(&mut self, now: Now) {
+        for mut listening in std::mem::take(&mut self.listeners) {
+            // The poll would go on telling of a listener that others hold.
+            let _ = self.poll.registry().deregister(&mut listening.listener);
+            if listening.is_handed_in {
+                continue;
+            }
+            listener::lock(&listening.listener);
+            listening.ready = true;
+            while listening.ready && listening.paused_until_ms.is_none() {
+                self.accept_from(&mut listening, now);
+            }
+        }
     }
 
     fn accept_from(&mut self, listening: &mut Listening, now: Now) {
@@ -320,9 +350,19 @@ impl Worker {
             match effect {
                 Effect::HandOver(hand_over) => self.hand_over(hand_over),
                 Effect::Resume(resume) => self.shared.journal.resume(&resume, now),
+                Effect::Refused(reason) => self.shared.meters.count_refused(reason),
+                Effect::Finish(slot) => self.finish(slot),
                 Effect::Connected(client) => self.tell(Notice::Connected(client)),
                 Effect::Disconnected(client, reason) => self.tell(Notice::Disconnected(client, reason)),
             }
+        }
+    }
+
+    fn finish(&mut self, slot: u32) {
+        let Some(socket) = self.shard.socket_mut(slot) else { return };
+        // It fails where the peer has reset the connection.
+        if socket.shutdown(Shutdown::Write).is_err() {
+            self.shard.abandon(slot);
         }
     }
 

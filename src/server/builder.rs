@@ -8,7 +8,7 @@ use super::{Engine, StartError};
 use crate::access::{Access, Authenticate, Keyring, RateLimit, TokenRules};
 use crate::config::{Config, ConfigError, DEFAULT_PORT};
 use crate::journal::HistoryLimits;
-use crate::net::{self, Clock, Hooks, KeyFiles, Setup, SocketOptions, TokenKeyFile};
+use crate::net::{self, Clock, Hooks, KeyFiles, Listener, Setup, SocketOptions, TokenKeyFile};
 use crate::shard::{Settings, StreamLimits};
 use crate::wire::http::RequestLimits;
 use crate::wire::{Cors, Routes, TrustedProxies};
@@ -65,13 +65,14 @@ impl EngineBuilder {
         };
         let listeners = match (listen(&config.listen, listeners)?, DEFAULT_PORT) {
             (given, port) if given.is_empty() => {
-                net::bind_loopback(port).map_err(failed(format!("localhost:{port}")))?
+                let bound = net::bind_loopback(port).map_err(failed(format!("localhost:{port}")))?;
+                bound.into_iter().map(own).collect()
             }
             (given, _) => given,
         };
         let control_listeners = listen(&config.control_listen, control_listeners)?;
         if access.wants_loopback_host() {
-            let all = listeners.iter().chain(&control_listeners).map(TcpListener::local_addr);
+            let all = listeners.iter().chain(&control_listeners).map(|listener| listener.socket.local_addr());
             refuse_beyond_loopback(all.collect::<Result<Vec<_>, _>>()?)?;
         }
         let limit = net::raise_limit()?;
@@ -113,7 +114,7 @@ impl EngineBuilder {
             loops: config.workers,
             idle_timeout: config.idle_timeout,
         };
-        Ok(Engine::new(net::start(setup)?, keys))
+        Ok(Engine::new(net::start(setup)?, keys, config.drain_delay))
     }
 }
 
@@ -182,14 +183,20 @@ fn settings(config: &Config) -> Settings {
     }
 }
 
-fn listen(addresses: &[SocketAddr], mut listeners: Vec<TcpListener>) -> Result<Vec<TcpListener>, StartError> {
+fn listen(addresses: &[SocketAddr], handed_in: Vec<TcpListener>) -> Result<Vec<Listener>, StartError> {
+    let handed_in = handed_in.into_iter().map(|socket| Listener { socket, is_handed_in: true });
+    let mut listeners: Vec<Listener> = handed_in.collect();
     for address in addresses {
-        listeners.push(net::bind(*address).map_err(failed(address.to_string()))?);
+        listeners.push(own(net::bind(*address).map_err(failed(address.to_string()))?));
     }
     if listeners.len() > net::MAX_LISTENERS {
         return Err(ConfigError::new("listen", "at most 64 addresses").into());
     }
     Ok(listeners)
+}
+
+fn own(socket: TcpListener) -> Listener {
+    Listener { socket, is_handed_in: false }
 }
 
 fn failed(address: String) -> impl FnOnce(std::io::Error) -> StartError {

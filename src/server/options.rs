@@ -25,7 +25,8 @@ impl EngineBuilder {
         self
     }
 
-    /// Also accepts from a listener that is there already: inherited, or bound by a test.
+    /// Also accepts from a listener that is there already: inherited, or bound by a test. Others may hold it too: at a
+    /// shutdown, whoever waits in its queue is left to them.
     pub fn listener(mut self, listener: TcpListener) -> Self {
         self.listeners.push(listener);
         self
@@ -70,6 +71,12 @@ impl EngineBuilder {
     /// See [`Config::idle_timeout`].
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
         self.config.idle_timeout = timeout;
+        self
+    }
+
+    /// See [`Config::drain_delay`].
+    pub fn drain_delay(mut self, delay: Duration) -> Self {
+        self.config.drain_delay = delay;
         self
     }
 

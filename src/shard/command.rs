@@ -20,7 +20,8 @@ pub enum Command {
     Disconnect(Who, Reply<usize>),
     /// Tell how it stands.
     Report(Reply<Report>),
-    /// End all streams, spread over that time.
+    /// End all streams now. Their clients are told to come back after a second at the earliest, spread over that
+    /// time.
     Drain(Duration),
 }
 
@@ -89,6 +90,10 @@ pub enum Effect<S> {
     HandOver(HandOver<S>),
     /// A stream needs history.
     Resume(Resume),
+    /// A stream was refused for now, after it had been opened; for statistics.
+    Refused(Refusal),
+    /// Everything is written to the connection in that slot: say that nothing follows (a half-close).
+    Finish(u32),
     /// A stream was opened. Only with [`Settings::watch`](super::Settings::watch).
     Connected(Client),
     /// A stream was ended. Only with [`Settings::watch`](super::Settings::watch).

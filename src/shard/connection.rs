@@ -19,7 +19,7 @@ use super::close::CloseReason;
 use super::outbox::{JOIN, Outbox, Piece};
 use super::tape::Tape;
 use crate::wire::http::HeadScanner;
-use crate::wire::{CrossOrigin, Framing, Gap, Profile, Refusal};
+use crate::wire::{CrossOrigin, Framing, Gap, Now, Profile, Refusal};
 
 /// The hot part of a connection: what a pass over all of them touches, in one cache line.
 #[derive(Debug)]
@@ -50,20 +50,29 @@ const _: () = assert!(size_of::<Origin>() <= 40, "there is one for each connecti
 pub(super) enum Phase {
     /// Its request is not yet known.
     Head(Option<Box<Partial>>),
-    /// It waits for history, from that event on. `asked`: the answer is on its way; otherwise it asks once its
-    /// outbox is written.
-    Joining { after: u64, greeting: Greeting, asked: bool },
+    /// It waits for history, from that event on. `asked_ms`: when it asked for the answer that is on its way, in
+    /// ms since the start, wrapping; otherwise it asks once its outbox is written.
+    Joining { after: u64, greeting: Greeting, asked_ms: Option<NonZero<u32>> },
     /// It gets what is published; `cursor` is its place on the tape of its framing.
     Streaming { cursor: u64 },
     /// It is behind; once its outbox is written it joins again, after that event.
     Lagging { after: u64 },
-    /// Once its outbox is written it is closed.
+    /// Once its outbox is written its end is said.
     Ending(CloseReason),
+    /// Its end is said; it is closed once its peer has closed too.
+    Lingering,
     /// It is closed and waits to be removed.
     Closed,
 }
 
 impl Phase {
+    /// It asks history now for what follows an event.
+    pub(super) fn joining(after: u64, greeting: Greeting, now: Now) -> Self {
+        // One ms too early where the clock stands at 0, which it wraps to.
+        let asked_ms = NonZero::new(now.elapsed_ms as u32).or(NonZero::new(u32::MAX));
+        Self::Joining { after, greeting, asked_ms }
+    }
+
     /// Whether it is a stream that is being caught up.
     pub(super) fn is_behind(&self) -> bool {
         matches!(self, Self::Joining { .. } | Self::Lagging { .. })
@@ -148,6 +157,16 @@ impl<S> Connection<S> {
     pub(super) fn needs(&self) -> u64 {
         let stretch = self.outbox.as_ref().and_then(|outbox| outbox.needs());
         stretch.or(self.cursor()).unwrap_or(u64::MAX)
+    }
+
+    /// Whether it has everything that there is for it, and was told where it goes on.
+    pub(super) fn is_idle(&self, tape: &Tape) -> bool {
+        let waits = match self.phase {
+            Phase::Streaming { cursor } => cursor == tape.end(),
+            Phase::Joining { greeting: Greeting::Sent, asked_ms: Some(_), .. } => true,
+            _ => false,
+        };
+        waits && self.outbox.is_none()
     }
 
     /// Bytes owed.

@@ -22,7 +22,7 @@ impl<S: Write> Shard<S> {
             Command::Disconnect(Who::User(user), reply) => reply(self.disconnect_user(&user, now)),
             Command::Disconnect(Who::Client(client), reply) => reply(self.disconnect_client(client, now)),
             Command::Report(reply) => reply(self.report(now)),
-            Command::Drain(over) => self.drain(over, now),
+            Command::Drain(spread) => self.drain(spread),
         }
         self.debug_check();
     }

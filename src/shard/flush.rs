@@ -108,30 +108,31 @@ impl<S: Write> Shard<S> {
             Written::Blocked => self.set_blocked(slot, true),
             Written::All => {
                 self.set_blocked(slot, false);
-                self.written_out(slot);
+                self.written_out(slot, now);
             }
         }
         written
     }
 
     /// Everything owed is written: those that are on their way elsewhere go on.
-    fn written_out(&mut self, slot: u32) {
+    fn written_out(&mut self, slot: u32, now: Now) {
         let Some(connection) = self.connections.get_mut(slot as usize) else { return };
         match &mut connection.phase {
-            Phase::Ending(reason) => {
-                let reason = *reason;
-                self.close(slot, reason);
-            }
+            Phase::Ending(_) => self.linger(slot, now),
             Phase::Lagging { after } => {
                 let after = *after;
-                self.rejoin(slot, after);
+                self.rejoin(slot, after, now);
             }
-            Phase::Joining { after, asked: asked @ false, .. } => {
-                *asked = true;
+            Phase::Joining { after, greeting, asked_ms: None } => {
                 let after = *after;
+                connection.phase = Phase::joining(after, *greeting, now);
                 self.ask(slot, self.event_id(after));
             }
-            Phase::Joining { .. } | Phase::Streaming { .. } | Phase::Head(_) | Phase::Closed => {}
+            Phase::Joining { .. }
+            | Phase::Streaming { .. }
+            | Phase::Head(_)
+            | Phase::Lingering
+            | Phase::Closed => {}
         }
     }
 }

@@ -4,11 +4,11 @@ use std::io::Write;
 use std::sync::Arc;
 
 use super::close::CloseReason;
-use super::command::Join;
+use super::command::{Effect, Join};
 use super::connection::{Greeting, Phase};
 use super::outbox::Piece;
 use super::{Shard, tape_of};
-use crate::wire::{Continuity, Now, Record};
+use crate::wire::{Continuity, Now, Record, Refusal, refused};
 
 impl<S: Write> Shard<S> {
     /// The journal's answer to a stream that joins.
@@ -18,7 +18,7 @@ impl<S: Write> Shard<S> {
         let Join { token, records, position, last, continuity } = join;
         let slot = token.slot;
         let Some(connection) = self.connections.get(slot as usize) else { return };
-        let Phase::Joining { after, greeting, asked: true } = connection.phase else { return };
+        let Phase::Joining { after, greeting, asked_ms: Some(_) } = connection.phase else { return };
         if connection.serial != token.serial {
             return;
         }
@@ -37,7 +37,7 @@ impl<S: Write> Shard<S> {
         if last {
             self.subscribe(slot);
         } else {
-            self.enter(slot, Phase::Joining { after: position, greeting, asked: false });
+            self.enter(slot, Phase::Joining { after: position, greeting, asked_ms: None });
             self.queue(slot);
         }
     }
@@ -112,8 +112,18 @@ impl<S: Write> Shard<S> {
 
 impl<S> Shard<S> {
     /// A stream that fell behind asks for what it missed.
-    pub(super) fn rejoin(&mut self, slot: u32, after: u64) {
-        self.enter(slot, Phase::Joining { after, greeting: Greeting::Sent, asked: true });
+    pub(super) fn rejoin(&mut self, slot: u32, after: u64, now: Now) {
+        self.enter(slot, Phase::joining(after, Greeting::Sent, now));
         self.ask(slot, self.event_id(after));
+    }
+
+    /// History does not answer a stream. It must not wait for ever: its client comes back, and asks anew. One that
+    /// was not yet told where it goes on is refused for now, as it would have been had this been known at once.
+    pub(super) fn give_up_on_history(&mut self, slot: u32, greeting: Greeting, now: Now) {
+        let refusal = (greeting != Greeting::Sent).then(|| {
+            self.effects.push(Effect::Refused(Refusal::History));
+            refused(self.settings.refusal_retry(), Refusal::History)
+        });
+        self.end(slot, CloseReason::Unanswered, refusal.as_ref(), now);
     }
 }

@@ -82,6 +82,7 @@ pub struct Shard<S> {
     drainage: Option<Drainage>,
     silences: VecDeque<(u64, u32, u32)>,
     heads: VecDeque<(u64, u32, u32)>,
+    lingering: VecDeque<(u64, u32, u32)>,
     expiries: BTreeSet<(u64, u32)>,
     /// Streams that are joining or lagging.
     behind: BTreeSet<u32>,
@@ -119,6 +120,7 @@ impl<S> Shard<S> {
             drainage: None,
             silences: VecDeque::new(),
             heads: VecDeque::new(),
+            lingering: VecDeque::new(),
             expiries: BTreeSet::new(),
             behind: BTreeSet::new(),
             effects: Vec::new(),
@@ -170,7 +172,7 @@ impl<S> Shard<S> {
         self.connections.is_empty()
     }
 
-    /// Whether streams are open or being ended.
+    /// Whether streams are open or being ended: until their clients have closed, or had the time to.
     pub fn has_streams(&self) -> bool {
         self.standing.streams + self.standing.ending > 0
     }

@@ -197,7 +197,7 @@ impl<S> Shard<S> {
             LastEventId::None => self.go_live(slot, Gap::None, now),
             LastEventId::Invalid => self.go_live(slot, Gap::Invalid, now),
             LastEventId::Id(after) => {
-                self.enter(slot, Phase::Joining { after: after.seq, greeting: Greeting::Due, asked: true });
+                self.enter(slot, Phase::joining(after.seq, Greeting::Due, now));
                 self.ask(slot, after);
             }
         }

@@ -54,6 +54,12 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// The reconnection time of a stream that is refused for now: spread, so that those who were refused together do
+    /// not come back together, and never less than a second.
+    pub(super) fn refusal_retry(&self) -> Duration {
+        self.retry.max(Duration::from_secs(1)).mul_f64(1.0 + 3.0 * fastrand::f64())
+    }
+
     /// Bytes of history that a stream takes at once while it is caught up.
     pub(super) fn replay_budget(&self) -> usize {
         self.max_backlog.min(256 * 1024)

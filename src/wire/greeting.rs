@@ -85,11 +85,14 @@ pub enum Refusal {
     User,
     /// Out of file descriptors.
     Descriptors,
+    /// History did not answer in time.
+    History,
 }
 
 impl Refusal {
     /// All there are, in the order of their counters.
-    pub const ALL: [Self; 5] = [Self::Full, Self::Draining, Self::Address, Self::User, Self::Descriptors];
+    pub const ALL: [Self; 6] =
+        [Self::Full, Self::Draining, Self::Address, Self::User, Self::Descriptors, Self::History];
 
     /// Its place among all.
     pub fn index(self) -> usize {
@@ -104,6 +107,7 @@ impl Refusal {
             Self::Address => "address",
             Self::User => "user",
             Self::Descriptors => "descriptors",
+            Self::History => "history",
         }
     }
 }

@@ -20,6 +20,8 @@ pub(crate) struct Pipe {
     pub closed: bool,
     /// The client has reset the connection.
     pub reset: bool,
+    /// The server has said that nothing follows.
+    pub finished: bool,
     /// The server has closed its end.
     pub server_closed: bool,
     /// Edges that the server is still to be told of.
@@ -47,7 +49,20 @@ impl FakeSocket {
     }
 }
 
+impl FakeSocket {
+    /// A half-close.
+    pub(crate) fn finish(&self) {
+        let finished = std::mem::replace(&mut self.pipe.borrow_mut().finished, true);
+        assert!(!finished, "said twice that nothing follows");
+    }
+}
+
 impl Pipe {
+    /// The kernel takes so many bytes from the server.
+    pub(crate) fn with_room(room: usize) -> Rc<RefCell<Self>> {
+        Rc::new(RefCell::new(Self { room, ..Self::default() }))
+    }
+
     /// The client makes room for so many bytes.
     pub(crate) fn make_room(&mut self, bytes: usize) {
         self.room = self.room.saturating_add(bytes);
@@ -109,6 +124,7 @@ impl Write for FakeSocket {
         if pipe.reset {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
+        assert!(!pipe.finished, "something follows what nothing should follow");
         pipe.check_write(bytes, self.now_ms.get(), self.heartbeat_ms);
         let count = bytes.len().min(pipe.room);
         if count < bytes.len() {
@@ -132,6 +148,9 @@ impl Write for FakeSocket {
 
 impl Drop for FakeSocket {
     fn drop(&mut self) {
-        self.pipe.borrow_mut().server_closed = true;
+        let mut pipe = self.pipe.borrow_mut();
+        pipe.server_closed = true;
+        let unread = !pipe.to_server.is_empty();
+        assert!(!(pipe.finished && unread && !pipe.closed), "closed with something unread, which is a reset");
     }
 }

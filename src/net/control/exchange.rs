@@ -25,6 +25,8 @@ const BODY_RATE: u64 = 512;
 /// the thread from others.
 const LINGER_MS: u64 = 1_000;
 const LINGER_BYTES: usize = 16 * 1024 * 1024;
+/// How long the end of the server waits for the first byte of a connection that has just come, in ms.
+const ARRIVAL_MS: u64 = 250;
 
 pub(super) struct Exchange {
     pub(super) socket: TcpStream,
@@ -277,8 +279,9 @@ impl Exchange {
         now: Now,
     ) {
         let Plan { task, head_only, keep_alive, framing, cross_origin, .. } = plan;
-        // A connection that is only here to be refused does not stay.
-        let keep_alive = keep_alive && self.refusal.is_none();
+        // A connection that is only here to be refused does not stay, nor does one to a server that ends: its next
+        // request is for the next server.
+        let keep_alive = keep_alive && self.refusal.is_none() && !service.shared().admission.is_draining();
         let outcome = match (task, self.refusal) {
             (Ok(super::service::Task::Stream(_)), Some(refusal)) => Ok(Outcome::Refused(refusal)),
             (task, _) => task.and_then(|task| service.perform(task, body, later, now)),
@@ -429,9 +432,14 @@ impl Exchange {
         freed || (self.readable && !self.is_held_back())
     }
 
-    /// The server ends: nothing further is taken, and what is under way is finished. True if that is nothing.
-    pub(super) fn wind_up(&mut self) -> bool {
-        let idle = matches!(self.phase, Phase::Idle { .. } | Phase::Closing { shut: true } | Phase::Closed);
+    /// Whether nothing is under way that the end of the server would cut off.
+    pub(super) fn is_done(&self, now: Now) -> bool {
+        let idle = match self.phase {
+            // It came so late that its request may still be under way.
+            Phase::Idle { answered: false } => now.elapsed_ms.saturating_sub(self.since_ms) >= ARRIVAL_MS,
+            Phase::Idle { answered: true } | Phase::Closing { shut: true } | Phase::Closed => true,
+            _ => false,
+        };
         idle && self.waiting() == 0
     }
 }

@@ -20,6 +20,7 @@ use mio::{Events, Interest, Poll, Token};
 use slab::Slab;
 
 use super::inbox::Letters;
+use super::listener::Listener;
 use super::shared::Shared;
 use super::worker::{self, WAKER};
 use crate::access::RateLimit;
@@ -91,7 +92,7 @@ impl Control {
     pub(super) fn new(
         poll: Poll,
         letters: Letters<Letter>,
-        listeners: Vec<std::net::TcpListener>,
+        listeners: Vec<Listener>,
         rates: RateLimit,
         shared: Arc<Shared>,
     ) -> io::Result<Self> {
@@ -142,10 +143,10 @@ impl Control {
         !self.exchanges.is_empty() || self.stop_by_ms.is_some() || self.entrances.iter().any(waits)
     }
 
-    fn is_done(&mut self) -> bool {
+    fn is_done(&self) -> bool {
         let Some(stop_by_ms) = self.stop_by_ms else { return false };
-        let idle = self.exchanges.iter_mut().all(|(_, exchange)| exchange.wind_up());
-        idle || self.service.shared().clock.now().elapsed_ms >= stop_by_ms
+        let now = self.service.shared().clock.now();
+        now.elapsed_ms >= stop_by_ms || self.exchanges.iter().all(|(_, exchange)| exchange.is_done(now))
     }
 
     fn turn(&mut self, events: &Events) {
@@ -181,12 +182,23 @@ impl Control {
 
     fn let_in(&mut self, now: Now) {
         let mut entrances = std::mem::take(&mut self.entrances);
-        for (socket, peer) in entrances.iter_mut().flat_map(|entrance| entrance.accept(now)) {
+        entrances.iter_mut().for_each(|entrance| self.welcome_all(entrance.accept(now), now));
+        self.entrances = entrances;
+    }
+
+    fn close_entrances(&mut self, now: Now) {
+        for entrance in std::mem::take(&mut self.entrances) {
+            let waiting = entrance.close(&self.poll, now);
+            self.welcome_all(waiting, now);
+        }
+    }
+
+    fn welcome_all(&mut self, accepted: Vec<(OwnedFd, IpAddr)>, now: Now) {
+        for (socket, peer) in accepted {
             let (bytes, first_byte_ms) = (Vec::new(), now.elapsed_ms);
             let visitor = Visitor { socket, peer, bytes, first_byte_ms, refusal: None, door: Door::Control };
             self.welcome(visitor, now);
         }
-        self.entrances = entrances;
     }
 
     fn take_letters(&mut self, now: Now) {
@@ -201,7 +213,7 @@ impl Control {
                         self.active.push(slot);
                     }
                 }
-                Letter::Drain => self.entrances.clear(),
+                Letter::Drain => self.close_entrances(now),
                 Letter::Stop(within) => self.stop_by_ms = Some(now.elapsed_ms + within.as_millis() as u64),
             }
         }

@@ -212,7 +212,7 @@ impl Service {
                 Response::text(200, &openapi(self.shared.settings.routes.base())).of_type("application/json")
             }
             Route::Liveness => Response::text(200, "ok\n"),
-            Route::Readiness if admission.is_draining() => return Err(unavailable("draining")),
+            Route::Readiness if self.shared.is_shutting_down() => return Err(unavailable("draining")),
             Route::Readiness => Response::text(200, "ready\n"),
             Route::Panel(file) => file.response(self.shared.settings.routes.base()),
             Route::StreamHead => return Ok(Outcome::StreamHead),
