@@ -10,6 +10,9 @@ use socket2::{Domain, Protocol, SockFilter, SockRef, Socket, TcpKeepalive, Type}
 /// Connections that the kernel may hold for us; it cuts this to `net.core.somaxconn`.
 const QUEUE: i32 = 65_535;
 
+/// The kernel takes no more (`MAX_TCP_KEEPIDLE`).
+const LONGEST_KEEPALIVE: Duration = Duration::from_secs(32_767);
+
 /// What is set on a listener, and so on every connection that it accepts, at no cost for each.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SocketOptions {
@@ -79,7 +82,7 @@ pub(super) fn prepare(listener: &TcpListener, options: SocketOptions) -> io::Res
     socket.set_tcp_nodelay(true)?;
     socket.set_send_buffer_size(options.send_buffer)?;
     // Finds vanished peers also where heartbeats are off.
-    let idle = options.user_timeout.max(Duration::from_secs(1));
+    let idle = options.user_timeout.clamp(Duration::from_secs(1), LONGEST_KEEPALIVE);
     let keepalive = TcpKeepalive::new().with_time(idle).with_interval((idle / 4).max(Duration::from_secs(1)));
     socket.set_tcp_keepalive(&keepalive)?;
     socket.set_tcp_user_timeout(Some(options.user_timeout))

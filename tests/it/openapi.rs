@@ -5,15 +5,14 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
 
 use fanfare::{Denial, Event, Identity, Publication, Target};
 use jsonschema::Validator;
 use serde_json::{Value, json};
 
 use crate::server::Server;
-use crate::support::client::{Connection, Response};
-use crate::support::clock::{Deadline, eventually};
+use crate::support::client::Response;
+use crate::support::clock::Deadline;
 use crate::support::subscriber::Subscriber;
 
 /// The description, and what of it has been seen.
