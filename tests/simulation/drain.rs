@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fanfare::shard::{Admission, CloseReason, Command, Effect, Outlet};
+use fanfare::shard::{Admission, CloseReason, Command, Effect, Outlet, Totals};
 
 use crate::client::{Connection, Farewell};
 use crate::socket::{FakeSocket, Pipe};
@@ -49,10 +49,7 @@ impl World {
 
     fn drain(&mut self) {
         let spread_ms = self.fate.u64(..5_000);
-        let is_disconnect = |command: &Command| matches!(command, Command::Disconnect(..));
-        let disconnects =
-            self.inboxes.iter().any(|inbox| inbox.commands.lock().unwrap().iter().any(is_disconnect));
-        let lagged = self.lagged();
+        let ended = self.ended_otherwise();
         let ending = self.shards.iter().any(|shard| shard.report(self.now()).ending > 0);
         self.admission.drain();
         for inbox in &self.inboxes {
@@ -70,19 +67,24 @@ impl World {
             }
         }
         // Some were ended before that came to them.
-        let others = disconnects || ending || self.lagged() > lagged;
+        let others = ending || self.ended_otherwise() > ended;
         for at in 0..self.clients.len() {
             let client = &mut self.clients[at];
             let Some(connection) = &mut client.connection else { continue };
             connection.check(&client.who, self.epoch, &self.history);
             assert!(is_over(connection), "a stream that is read outlives the drain");
-            let others = others || connection.expires || connection.forsaken;
+            let finished = connection.pipe.borrow().finished;
             match connection.farewell {
                 Some(Farewell::Draining(retry)) => {
                     assert!((SOONEST_MS..=SOONEST_MS + spread_ms).contains(&retry), "{retry} of {spread_ms}");
+                    assert!(finished && connection.ended_cleanly(), "in good order");
                     self.farewells += u64::from(!others);
                 }
-                _ => assert!(others || !connection.pipe.borrow().finished, "told that the server ends"),
+                // Or it was not yet known to be a stream.
+                _ => assert!(
+                    others || (connection.greeting.is_none() && !finished),
+                    "told that the server ends"
+                ),
             }
             if self.fate.bool() {
                 connection.pipe.borrow_mut().close(false);
@@ -99,10 +101,12 @@ impl World {
         }
     }
 
-    /// Streams ended because history had lost their place.
-    fn lagged(&self) -> u64 {
-        let reports = self.shards.iter().map(|shard| shard.report(self.now()));
-        reports.map(|report| report.totals.closed_for(CloseReason::Lagged)).sum()
+    /// Streams ended for another reason than a drain.
+    fn ended_otherwise(&self) -> u64 {
+        let reports = self.shards.iter().map(|shard| shard.report(self.now()).totals);
+        let others =
+            |totals: Totals| totals.closed.iter().sum::<u64>() - totals.closed_for(CloseReason::Draining);
+        reports.map(others).sum()
     }
 
     fn check_empty(&self) {
