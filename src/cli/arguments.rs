@@ -5,7 +5,7 @@ use std::iter;
 use std::path::Path;
 
 use clap::builder::Resettable;
-use clap::error::{ContextKind, ContextValue};
+use clap::error::ErrorKind;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches};
 
 use super::file;
@@ -96,13 +96,17 @@ impl From<clap::Error> for Stop {
     }
 }
 
+/// Options that other servers have for where to listen.
+const NOT_LISTEN: [&str; 4] = ["'--port'", "'--host'", "'--bind'", "'-p'"];
+
 /// What else somebody may have meant.
 fn hint(error: &clap::Error) -> &'static str {
-    match error.get(ContextKind::InvalidArg) {
-        Some(ContextValue::String(arg)) if matches!(&**arg, "--port" | "-p" | "--host" | "--bind") => {
-            "; where to listen is said by --listen 127.0.0.1:3000"
-        }
-        _ => "",
+    let text = error.to_string();
+    let first = text.lines().next().unwrap_or_default();
+    match error.kind() == ErrorKind::UnknownArgument && NOT_LISTEN.iter().any(|option| first.contains(option))
+    {
+        true => "; where to listen is said by --listen 127.0.0.1:3000",
+        false => "",
     }
 }
 
