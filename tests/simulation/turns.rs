@@ -15,7 +15,8 @@ use fanfare::wire::{
 use fanfare::{Event, EventId, Publication, Target};
 
 const MIB: usize = 1024 * 1024;
-const TURN: usize = Settings::TURN_BYTES;
+/// Less than a large event.
+const TURN: usize = 256 * 1024;
 
 /// What the kernel holds of one connection.
 #[derive(Default)]

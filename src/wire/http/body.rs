@@ -15,6 +15,9 @@ pub enum BodyFraming {
     Chunked,
 }
 
+/// Room that is made for a body whose length is known, before any of it has come: no more than is commonly allowed.
+const EXPECTED: u64 = 1024 * 1024;
+
 /// Takes a body's payload out of the bytes that follow a head.
 #[derive(Clone, Debug)]
 pub struct BodyReader {
@@ -53,11 +56,10 @@ impl BodyReader {
     /// Takes what belongs to the body from the front of `bytes`, and says how many bytes these were.
     pub fn advance(&mut self, bytes: &[u8], limits: &RequestLimits) -> (usize, BodyProgress) {
         match &mut self.rest {
-            Rest::Length(left) => {
-                let taken = usize::try_from(*left).map_or(bytes.len(), |left| left.min(bytes.len()));
-                self.payload.extend_from_slice(bytes.get(..taken).unwrap_or_default());
-                *left -= taken as u64;
-                (taken, if *left == 0 { BodyProgress::Complete } else { BodyProgress::Incomplete })
+            Rest::Length(_) => {
+                let taken = self.take_length(bytes);
+                let is_whole = matches!(self.rest, Rest::Length(0));
+                (taken, if is_whole { BodyProgress::Complete } else { BodyProgress::Incomplete })
             }
             Rest::Chunked(chunks) => {
                 let mut at = 0;
@@ -74,6 +76,18 @@ impl BodyReader {
                 (at, progress)
             }
         }
+    }
+
+    /// Takes what belongs to a body whose length is known, and says how many bytes these were; none of another.
+    pub(super) fn take_length(&mut self, bytes: &[u8]) -> usize {
+        let Rest::Length(left) = &mut self.rest else { return 0 };
+        if self.payload.is_empty() && !bytes.is_empty() {
+            self.payload.reserve_exact(EXPECTED.min(*left) as usize);
+        }
+        let taken = usize::try_from(*left).map_or(bytes.len(), |left| left.min(bytes.len()));
+        self.payload.extend_from_slice(bytes.get(..taken).unwrap_or_default());
+        *left -= taken as u64;
+        taken
     }
 
     /// Bytes of payload so far.
