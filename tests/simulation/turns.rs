@@ -210,7 +210,7 @@ fn an_eager_stream_does_not_lag_however_large_the_events() {
                 owed += stage.publish(target.clone(), MIB);
             }
             while stage.taken(0) < owed {
-                stage.make_room(0, 16 * 1024 << (round % 3));
+                stage.make_room(0, (16 * 1024) << (round % 3));
                 stage.make_room(1, 64 * 1024);
                 stage.turn();
                 stage.now_ms += 1;
