@@ -15,9 +15,6 @@ pub enum BodyFraming {
     Chunked,
 }
 
-/// Room that is made for a body whose length is known, before any of it has come: no more than is commonly allowed.
-const EXPECTED: u64 = 1024 * 1024;
-
 /// Takes a body's payload out of the bytes that follow a head.
 #[derive(Clone, Debug)]
 pub struct BodyReader {
@@ -81,9 +78,6 @@ impl BodyReader {
     /// Takes what belongs to a body whose length is known, and says how many bytes these were; none of another.
     pub(super) fn take_length(&mut self, bytes: &[u8]) -> usize {
         let Rest::Length(left) = &mut self.rest else { return 0 };
-        if self.payload.is_empty() && !bytes.is_empty() {
-            self.payload.reserve_exact(EXPECTED.min(*left) as usize);
-        }
         let taken = usize::try_from(*left).map_or(bytes.len(), |left| left.min(bytes.len()));
         self.payload.extend_from_slice(bytes.get(..taken).unwrap_or_default());
         *left -= taken as u64;
