@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use smallvec::SmallVec;
 
 use super::event::{Event, EventError, MAX_RETRY_MS};
-use super::frame::Frame;
+use super::frame::{CHUNK_END, CHUNK_HEAD, Frame};
 use super::id::EventId;
 use super::json::{self, JsonError, Members};
 use super::target::{Few, Pair, Selector, Target, TargetKind};
@@ -43,7 +43,10 @@ pub struct Record {
 /// journal's lock takes.
 #[derive(Clone, Debug)]
 pub struct Draft {
+    /// Behind `room` bytes.
     fields: Vec<u8>,
+    /// What goes before them fits in here where they are large, so that they need not be copied under that lock.
+    room: u8,
     retry: Option<u64>,
     target: Target,
     target_size: usize,
@@ -55,11 +58,15 @@ pub type Drafts = SmallVec<[Draft; 1]>;
 
 impl From<Publication> for Draft {
     fn from(publication: Publication) -> Self {
-        let mut fields = Vec::with_capacity(publication.event.fields_size());
+        let size = publication.event.fields_size();
+        let room = if size < LARGE { 0 } else { ROOM };
+        let end = if size < LARGE { 0 } else { CHUNK_END };
+        let mut fields = Vec::with_capacity(room + size + end);
+        fields.resize(room, 0);
         publication.event.write_fields(&mut fields);
         let retry = publication.event.retry_ms();
         let target = publication.target.sorted();
-        Self { fields, retry, target_size: target.size(), target, ttl: publication.ttl }
+        Self { fields, room: room as u8, retry, target_size: target.size(), target, ttl: publication.ttl }
     }
 }
 
@@ -85,10 +92,17 @@ impl Draft {
         let _ = room.write_all(b"id: ").and_then(|()| id.write_to(&mut room));
         let _ = room.write_all(b"\n");
         let length = LEAD - room.len();
-        let frame = Frame::build(length + self.fields.len(), |out| {
-            out.extend_from_slice(&lead[..length]);
-            out.extend_from_slice(&self.fields);
-        });
+        let frame = match usize::from(self.room).checked_sub(length) {
+            Some(start) => {
+                let mut bytes = self.fields;
+                bytes[start..start + length].copy_from_slice(&lead[..length]);
+                Frame::around(bytes, start as u8)
+            }
+            None => Frame::build(length + self.fields.len(), |out| {
+                out.extend_from_slice(&lead[..length]);
+                out.extend_from_slice(&self.fields);
+            }),
+        };
         let ttl_ms = self.ttl.map(|ttl| u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX));
         let size = frame.size() + size_of::<Record>() + self.target_size;
         Record { seq: id.seq, frame, target: self.target, ttl_ms, size }
@@ -104,6 +118,10 @@ const MAX_TOPICS: usize = 100;
 
 /// Room for the longest `retry:` and `id:` lines.
 const LEAD: usize = 80;
+/// Room for those and the head of the chunk.
+const ROOM: usize = CHUNK_HEAD + LEAD;
+/// From so many bytes on an event has that room before it.
+const LARGE: usize = 4 * 1024;
 /// About what those take, the latter nearly always alone, and what frames them.
 const ID_FIELD: usize = 48;
 
@@ -375,5 +393,29 @@ mod tests {
         assert_eq!(batch.len(), 2);
         let (line, _) = Publication::from_ndjson("{\"data\":1}\n\n{\"data\"\n{}").unwrap_err();
         assert_eq!(line, 3);
+    }
+
+    #[test]
+    fn large_events_are_framed_as_small_ones_are() {
+        for bytes in [10, LARGE - 20, LARGE, 100_000] {
+            for retry in [None, Some(86_400_000)] {
+                for text in ["x".repeat(bytes), "x\n".repeat(bytes / 2)] {
+                    let mut event = Event::text("e", &text).unwrap();
+                    let mut body = String::new();
+                    if let Some(ms) = retry {
+                        event = event.retry(ms);
+                        body = format!("retry: {ms}\n");
+                    }
+                    body += "id: 1790000000000-7\nevent: e\n";
+                    text.split('\n').for_each(|line| body += &format!("data: {line}\n"));
+                    body.push('\n');
+                    let id = EventId { epoch: 1_790_000_000_000, seq: 7 };
+                    let record = Draft::from(Publication::new(event, Target::all())).seal(id);
+                    assert!(record.frame.bytes(Framing::Plain) == body.as_bytes(), "{bytes} {retry:?}");
+                    let chunked = format!("{:x}\r\n{body}\r\n", body.len());
+                    assert!(record.frame.bytes(Framing::Chunked) == chunked.as_bytes(), "{bytes} {retry:?}");
+                }
+            }
+        }
     }
 }

@@ -57,7 +57,7 @@ impl RequestReader {
     }
 
     /// Takes bytes that were read. They are dropped if a request was rejected.
-    pub fn push(&mut self, bytes: &[u8]) {
+    pub fn push(&mut self, mut bytes: &[u8]) {
         if let Stage::Rejected(_) = self.stage {
             self.buffer = Vec::new();
             self.taken = 0;
@@ -67,6 +67,12 @@ impl RequestReader {
         if self.taken >= self.buffer.len().div_ceil(2) {
             self.buffer.drain(..self.taken);
             self.taken = 0;
+        }
+        // What is known to be payload need not be held twice.
+        if let Stage::Body(body) = &mut self.stage
+            && self.taken == self.buffer.len()
+        {
+            bytes = bytes.get(body.take_length(bytes)..).unwrap_or_default();
         }
         self.buffer.extend_from_slice(bytes);
     }
