@@ -33,8 +33,8 @@ export interface ClientOptions {
   maxReconnectAttempts?: number;
   /**
    * Silence after which the stream counts as dead. Default 75000, two and a half heartbeats of the server (`--heartbeat-interval`);
-   * 0: never. Half of it is enough, more than one heartbeat, where the machine may have slept: when the page is seen or focused
-   * again, or the network is back. `EventSource` does not hear heartbeats that are comments.
+   * 0: never. Half of it is enough, more than one heartbeat, where the machine may have slept: when the page is seen, shown from
+   * the cache or focused again, or the network is back. `EventSource` does not hear heartbeats that are comments.
    */
   heartbeatTimeout?: number;
   /** How long the page is hidden until the stream is closed; it is resumed when the page is seen again. Default 0: never. */

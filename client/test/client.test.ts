@@ -237,6 +237,16 @@ describe("coming back", () => {
     expect(asked).toHaveLength(1);
   });
 
+  test("a `retry` longer than timers go is ignored: the one before stands", async () => {
+    vi.spyOn(Math, "random").mockReturnValue(0);
+    await begun();
+    last().open().send("retry: 5000\nretry: 99999999999\n").end();
+    await after(4999);
+    expect(asked).toHaveLength(1);
+    await after(1);
+    expect(asked).toHaveLength(2);
+  });
+
   test("a refusal that asks to be asked again at once is backed off from", async () => {
     vi.spyOn(Math, "random").mockReturnValue(0.999);
     await begun();

@@ -48,3 +48,9 @@ test("a long line that drips in costs no more than its length", () => {
   parser.push("\n\n");
   expect(seen.map((data) => data.length)).toEqual([1_000_000]);
 });
+
+test("a `retry` longer than timers go is ignored, at every length", () => {
+  const told = (value: string) => parsed(`retry: ${value}\n`);
+  expect(told("2147483647")).toEqual([2147483647]);
+  for (const value of ["2147483648", "4294967296", "18446744073709551616", "9".repeat(400)]) expect(told(value), value).toEqual([]);
+});

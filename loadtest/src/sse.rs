@@ -31,11 +31,42 @@ pub(crate) struct EventScanner {
     line: usize,
 }
 
+/// Memory of blocks that were unfinished, for the next ones: large events would be mostly the kernel's work of giving it
+/// out again.
+#[derive(Debug, Default)]
+pub(crate) struct Spare(Vec<Vec<u8>>);
+
+impl Spare {
+    /// So many streams are in the midst of a large event at once.
+    const AT_MOST: usize = 128;
+
+    fn take(&mut self, rest: &[u8]) -> Vec<u8> {
+        if rest.is_empty() {
+            return Vec::new();
+        }
+        let mut bytes = self.0.pop().unwrap_or_default();
+        bytes.extend_from_slice(rest);
+        bytes
+    }
+
+    fn give(&mut self, mut bytes: Vec<u8>) {
+        if self.0.len() < Self::AT_MOST {
+            bytes.clear();
+            self.0.push(bytes);
+        }
+    }
+}
+
 impl EventScanner {
-    pub(crate) fn feed(&mut self, bytes: &[u8], mut sink: impl FnMut(Block<'_>)) -> Result<()> {
+    pub(crate) fn feed(
+        &mut self,
+        bytes: &[u8],
+        spare: &mut Spare,
+        mut sink: impl FnMut(Block<'_>),
+    ) -> Result<()> {
         if self.partial.is_empty() {
             let (rest, line) = take_blocks(bytes, (0, 0), &mut sink);
-            self.partial.extend_from_slice(rest);
+            self.partial = spare.take(rest);
             self.line = line;
         } else {
             let searched = self.partial.len();
@@ -44,8 +75,9 @@ impl EventScanner {
             if line_end(bytes).is_some() {
                 let whole = std::mem::take(&mut self.partial);
                 let (rest, line) = take_blocks(&whole, (self.line, searched), &mut sink);
-                self.partial = rest.to_vec();
+                self.partial = spare.take(rest);
                 self.line = line;
+                spare.give(whole);
             }
         }
         ensure!(self.partial.len() <= MAX_EVENT, "an event of over {MAX_EVENT} bytes");
@@ -131,10 +163,10 @@ mod tests {
 
     fn blocks(pieces: &[&[u8]]) -> Vec<Seen> {
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-        let (mut scanner, mut out) = (EventScanner::default(), Vec::new());
+        let (mut scanner, mut spare, mut out) = (EventScanner::default(), Spare::default(), Vec::new());
         for piece in pieces {
             scanner
-                .feed(piece, |block| {
+                .feed(piece, &mut spare, |block| {
                     let Block { event, data, has_more, id, has_comment, .. } = block;
                     out.push((text(event), data.map(text), has_more, id.map(text), has_comment));
                 })
@@ -210,17 +242,17 @@ mod tests {
         let mut seen = Vec::new();
         let text =
             b"retry: 3000\n\nretry:0\nretry: x\n\nretry: -1\n\nretry: 1 \n\nretry: 4294967296\n\nretry\n\n";
-        EventScanner::default().feed(text, |block| seen.push(block.retry)).unwrap();
+        EventScanner::default().feed(text, &mut Spare::default(), |block| seen.push(block.retry)).unwrap();
         assert_eq!(seen, [Some(3000), Some(0), None, None, None, None]);
     }
 
     #[test]
     fn an_event_without_end_is_refused() {
-        let mut scanner = EventScanner::default();
+        let (mut scanner, mut spare) = (EventScanner::default(), Spare::default());
         let piece = vec![b'x'; MAX_EVENT / 2];
-        assert!(scanner.feed(&piece, |_| ()).is_ok());
-        assert!(scanner.feed(&piece, |_| ()).is_ok());
-        assert!(scanner.feed(b"x", |_| ()).is_err());
+        assert!(scanner.feed(&piece, &mut spare, |_| ()).is_ok());
+        assert!(scanner.feed(&piece, &mut spare, |_| ()).is_ok());
+        assert!(scanner.feed(b"x", &mut spare, |_| ()).is_err());
     }
 
     #[test]

@@ -81,7 +81,7 @@ pub(super) struct ServeOptions {
     /// Origin whose pages may read answers, or * for all without credentials; again for more
     #[arg(long, value_name = "ORIGIN", env = "FANFARE_CORS_ORIGIN", value_delimiter = ',')]
     cors_origin: Vec<String>,
-    /// Secret that tokens are signed with (HS256)
+    /// Secret that tokens are signed with (HS256): the bytes of the file, less one newline at its end
     #[arg(long, value_name = "FILE", env = "FANFARE_JWT_SECRET_FILE")]
     jwt_secret_file: Option<PathBuf>,
     /// Public key in PEM that tokens are verified with (RS256, ES256, EdDSA)

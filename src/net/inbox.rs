@@ -133,8 +133,8 @@ fn weight(command: &Command) -> (usize, usize) {
 }
 
 /// Bytes of publications that may wait for a loop before it is woken, though whoever publishes has more to put in
-/// and would wake it once for all.
-const EARLY: usize = 1024 * 1024;
+/// and would wake it once for all: to hand these out takes longer than to be woken.
+const EARLY: usize = 64 * 1024;
 
 /// The way into one event loop.
 pub(super) struct LoopInbox {

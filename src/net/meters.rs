@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::descriptors;
+use super::process;
 use super::shared::Shared;
 use super::worker::LoopReport;
 use crate::journal::JournalReport;
@@ -103,6 +104,12 @@ fn expose_engine(to: &mut Exposition, shared: &Shared, journal: &JournalReport) 
     }
     if let Some(limit) = descriptors::limit() {
         to.gauge("process_max_fds", &[], limit as f64);
+    }
+    if let Some(bytes) = process::resident_memory() {
+        to.gauge("process_resident_memory_bytes", &[], bytes as f64);
+    }
+    if let Some(seconds) = process::processor_time() {
+        to.seconds("process_cpu_seconds", &[], seconds);
     }
     to.counter(
         "fanfare_log_lines_dropped",

@@ -22,6 +22,7 @@ mod inbox;
 mod key_files;
 mod listener;
 mod meters;
+mod process;
 mod random;
 mod shared;
 mod statistics;

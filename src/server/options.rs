@@ -193,7 +193,8 @@ impl EngineBuilder {
     /// Decides who each request is from, and what that one may do; ends open mode.
     ///
     /// It is called for everything but health checks, on the one control thread: it must not block, or all
-    /// requests wait. A hook that panics costs the request's connection.
+    /// requests wait. A hook that panics costs the request's connection. It may have query parameters of its own for
+    /// who asks; `topic` and `lastEventId` are the stream's, and what is nearly one of these is refused.
     ///
     /// ```
     /// use fanfare::{Denial, Engine, Identity, Pattern};

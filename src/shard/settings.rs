@@ -59,8 +59,9 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// What [`turn_bytes`](Self::turn_bytes) is where nothing else is wanted: a hundred microseconds of copying.
-    pub const TURN_BYTES: usize = 256 * 1024;
+    /// What [`turn_bytes`](Self::turn_bytes) is where nothing else is wanted. An event of the largest body that is
+    /// taken by default goes in one turn: in slices, one event to all would reach everybody as late as the last one.
+    pub const TURN_BYTES: usize = 1024 * 1024 + 4096;
 
     /// Most bytes that a stream is owed, however eagerly it reads.
     pub(super) fn most_backlog(&self) -> usize {

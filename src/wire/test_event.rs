@@ -16,7 +16,7 @@ use super::target::Target;
 #[derive(Clone, Debug)]
 pub enum TestEvent {
     /// An event like any other.
-    Publication(Publication),
+    Publication(Box<Publication>),
     /// A heartbeat at once, to those who are meant; it has no place in history.
     Ping {
         /// Whose streams; everyone's if there is none.
@@ -39,7 +39,8 @@ impl TestEvent {
             return Ok(Self::Ping { user });
         }
         let event = fields.event(&kind)?;
-        Ok(Self::Publication(Publication::new(event, user.as_deref().map_or_else(Target::all, Target::user))))
+        let target = user.as_deref().map_or_else(Target::all, Target::user);
+        Ok(Self::Publication(Box::new(Publication::new(event, target))))
     }
 }
 

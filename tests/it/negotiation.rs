@@ -139,7 +139,8 @@ fn what_is_nearly_a_parameter_is_refused_and_named() {
             !detail.contains("grace") && !detail.contains("1-1"),
             "values are nobody's business: {detail}"
         );
-        connection.request("HEAD", &format!("/api/sse?{query}"), "", "");
+        let head = connection.request("HEAD", &format!("/api/sse?{query}"), "", "");
+        assert_eq!(head.status(), 400, "{query}");
     }
     assert!(connection.is_open());
     assert_eq!(server.publisher.connections_count(), 0);

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::server::{Server, command, run};
 
 /// Every option, with a value that it cannot have.
-const BAD: [(&str, &str); 37] = [
+const BAD: [(&str, &str); 38] = [
     ("listen", "localhost"),
     ("workers", "0"),
     ("base-path", "api"),
@@ -26,6 +26,7 @@ const BAD: [(&str, &str); 37] = [
     ("insecure-open", "perhaps"),
     ("head-timeout", "1ns"),
     ("idle-timeout", "-1s"),
+    ("drain-delay", "2days"),
     ("drain-timeout", "soon"),
     ("log-format", "xml"),
     ("config", "/nonexistent/fanfare.toml"),

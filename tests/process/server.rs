@@ -228,7 +228,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// The address in the first line that is printed.
-fn address_in(line: &str) -> SocketAddr {
+pub(crate) fn address_in(line: &str) -> SocketAddr {
     let url = line.split("http://").nth(1).unwrap_or_else(|| panic!("an address in {line:?}"));
     let authority = url.split('/').next().expect("the beginning");
     let authority = authority.replace("localhost", "127.0.0.1").replace("0.0.0.0", "127.0.0.1");

@@ -65,6 +65,14 @@ export class Site {
     return profile;
   }
 
+  /** A page of another address, until the tests are over. */
+  async blank(url) {
+    const page = await this.#browser.newPage();
+    page.setDefaultTimeout(60_000);
+    await page.goto(url);
+    return page;
+  }
+
   /** The application in a tab: of that profile, or of one of its own. */
   async tab(test, profile) {
     profile ??= await this.profile(test);

@@ -42,6 +42,7 @@ pub(super) fn large(stage: &mut Stage<'_>, streams: usize, rate: f64, events: u6
     let measured = stage.publish(Course::measured(Pace::Rate(rate), events))?;
     set_whole(stage, READERS_FIGURES, &measured.tally)?;
     stage.set_each("delivery_cpu_us", measured.server_cpu, measured.tally.measured);
+    stage.set_each("client_cpu_us", Some(measured.client_cpu), measured.tally.measured);
     stage.latency = Some(measured.tally.latency);
     Ok(())
 }

@@ -15,6 +15,7 @@ use super::pace::Ramp;
 use super::plan::Plan;
 use super::stream::{Stream, Trail};
 use crate::clock;
+use crate::sse::Spare;
 use crate::template::Template;
 
 const WAKER: Token = Token(usize::MAX);
@@ -48,6 +49,7 @@ pub(super) struct Crew {
     churn: Ramp,
     next_churned: usize,
     ledger: Ledger,
+    spare: Spare,
     reported: (u64, u64),
     /// What `Opened` said last.
     told: (u64, u64, u64, u64),
@@ -105,6 +107,7 @@ impl Crew {
             churn: Ramp::new(Some(0.0), now),
             next_churned: 0,
             ledger: Ledger::new(&plan)?,
+            spare: Spare::default(),
             reported: (0, 0),
             told: (0, 0, 0, 0),
             is_done: false,
@@ -192,7 +195,7 @@ impl Crew {
         let outcome = stream.ready(
             is_end,
             |trail| request(template, number, trail, resumes),
-            buffer,
+            (buffer, &mut self.spare),
             &mut |trail, block| {
                 let now = clock::nanos();
                 if !trail.is_open() {

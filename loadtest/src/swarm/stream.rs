@@ -11,7 +11,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use super::backoff::Backoff;
 use super::order::Order;
 use crate::http::{Body, Head};
-use crate::sse::{Block, EventScanner};
+use crate::sse::{Block, EventScanner, Spare};
 
 /// On Linux. `std::io::ErrorKind` has no stable name for it.
 const EINPROGRESS: i32 = 115;
@@ -96,7 +96,7 @@ impl Stream {
         &mut self,
         is_end: bool,
         request: impl FnOnce(&Trail) -> String,
-        buffer: &mut [u8],
+        (buffer, spare): (&mut [u8], &mut Spare),
         sink: &mut impl FnMut(&mut Trail, &Block<'_>),
     ) -> Result<()> {
         if let Phase::Connecting = self.phase {
@@ -121,7 +121,7 @@ impl Stream {
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(error) => return Err(error).context("cannot read"),
             };
-            self.take(&buffer[..length], sink)?;
+            self.take(&buffer[..length], spare, sink)?;
             // Less than was asked for: the socket is drained, and the next byte makes a new edge.
             if length < buffer.len() && !is_end {
                 return Ok(());
@@ -129,7 +129,12 @@ impl Stream {
         }
     }
 
-    fn take(&mut self, bytes: &[u8], sink: &mut impl FnMut(&mut Trail, &Block<'_>)) -> Result<()> {
+    fn take(
+        &mut self,
+        bytes: &[u8],
+        spare: &mut Spare,
+        sink: &mut impl FnMut(&mut Trail, &Block<'_>),
+    ) -> Result<()> {
         match &mut self.phase {
             Phase::Head(head) => {
                 head.extend_from_slice(bytes);
@@ -137,7 +142,7 @@ impl Stream {
                 ensure!(parsed.status == 200, "answered {}", parsed.status);
                 let rest = head.split_off(parsed.length);
                 self.phase = Phase::Body(Body::new(parsed.framing), EventScanner::default());
-                self.take(&rest, sink)
+                self.take(&rest, spare, sink)
             }
             Phase::Body(body, scanner) => {
                 let trail = &mut self.trail;
@@ -154,7 +159,7 @@ impl Stream {
                 let mut scanned = Ok(());
                 body.feed(bytes, |payload| {
                     if scanned.is_ok() {
-                        scanned = scanner.feed(payload, &mut take_block);
+                        scanned = scanner.feed(payload, spare, &mut take_block);
                     }
                 })?;
                 scanned?;
@@ -197,7 +202,7 @@ mod tests {
             let mut sink = |_: &mut Trail, block: &Block<'_>| {
                 seen.push(String::from_utf8(block.data.unwrap_or_default().to_vec()).unwrap());
             };
-            stream.take(piece, &mut sink).unwrap();
+            stream.take(piece, &mut Spare::default(), &mut sink).unwrap();
         }
         seen
     }
@@ -224,10 +229,12 @@ mod tests {
         let mut outcome = Ok(());
         // The handshake may not be done at once.
         for _ in 0..60_000 {
-            outcome =
-                stream.ready(true, |_| "GET / HTTP/1.1\r\n\r\n".to_owned(), &mut buffer, &mut |_, _| {
-                    blocks += 1
-                });
+            outcome = stream.ready(
+                true,
+                |_| "GET / HTTP/1.1\r\n\r\n".to_owned(),
+                (&mut buffer, &mut Spare::default()),
+                &mut |_, _| blocks += 1,
+            );
             if outcome.is_err() {
                 break;
             }
@@ -239,8 +246,8 @@ mod tests {
 
     #[test]
     fn a_refusal_is_an_error() {
-        assert!(stream().take(b"HTTP/1.1 503 Full\r\n\r\n", &mut |_, _| ()).is_err());
+        assert!(stream().take(b"HTTP/1.1 503 Full\r\n\r\n", &mut Spare::default(), &mut |_, _| ()).is_err());
         let refused = b"HTTP/1.1 200 OK\r\n\r\nevent: connection\ndata: {\"status\":\"refused\"}\n\n";
-        assert!(stream().take(refused, &mut |_, _| panic!("an event")).is_err());
+        assert!(stream().take(refused, &mut Spare::default(), &mut |_, _| panic!("an event")).is_err());
     }
 }

@@ -270,7 +270,7 @@ impl Service {
 
     fn send_test(&self, text: &str, licence: &Licence, now: Now) -> Result<Outcome, Problem> {
         match TestEvent::from_json(text).map_err(|error| problem(&error, None))? {
-            TestEvent::Publication(publication) => self.publish_one(Ok(publication), licence, now),
+            TestEvent::Publication(publication) => self.publish_one(Ok(*publication), licence, now),
             TestEvent::Ping { user } => {
                 licence.judge(&user.as_deref().map_or_else(Target::all, Target::user))?;
                 self.take_rate(licence, 1, now)?;

@@ -4,6 +4,7 @@ use super::{CHUNKED, Case, GET, POST, good, last, request};
 
 pub(super) fn cases() -> Vec<Case> {
     let mut cases = single();
+    cases.extend(bodies());
     cases.extend(persistence());
     cases.extend(unfinished());
     cases
@@ -60,6 +61,11 @@ fn single() -> Vec<Case> {
         good("version 1.2", "GET / HTTP/1.2\r\nHost: a\r\n\r\n", root),
         good("version 1.9", "GET / HTTP/1.9\r\nHost: a\r\n\r\n", root),
         good("version 1.0", "GET / HTTP/1.0\r\n\r\n", &[last("GET", "/", "")]),
+    ]
+}
+
+fn bodies() -> Vec<Case> {
+    vec![
         good("a body", [POST, "Content-Length: 5\r\n\r\nhello"].concat(), &[request("POST", "/", "hello")]),
         good("a body of nothing", [POST, "Content-Length: 0\r\n\r\n"].concat(), &[request("POST", "/", "")]),
         good("no body", [POST, "\r\n"].concat(), &[request("POST", "/", "")]),
