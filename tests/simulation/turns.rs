@@ -168,7 +168,6 @@ fn one_that_takes_megabytes_keeps_nobody_waiting() {
     let mut stage = Stage::new(20);
     (0..20).for_each(|n| stage.make_room(n, usize::MAX / 2));
     let large = stage.publish(Target::user("u0"), 900 * 1024);
-    eprintln!("{:?} {:?}", stage.shard.report(stage.now()), stage.taken(0));
     let small = stage.publish(Target::user("u1"), 10);
     assert!(stage.turn(), "more is to be written");
     assert_eq!((stage.taken(0), stage.taken(1)), (TURN, small), "each has its turn");
