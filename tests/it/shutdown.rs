@@ -14,6 +14,9 @@ use crate::support::client::{Connection, request};
 use crate::support::clock::{Deadline, eventually, now};
 use crate::support::subscriber::Subscriber;
 
+/// The engine counts in milliseconds, and its clocks are looked at every so often.
+const COARSE: Duration = Duration::from_millis(20);
+
 /// More than any test takes.
 const LONG: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -194,7 +197,7 @@ fn streams_are_ended_after_the_delay_and_not_before() {
     let began = now();
     let drain = drain(server.engine, LONG);
     assert_eq!(subscriber.rest().len(), 1);
-    assert!(began.elapsed() >= delay, "{:?}", began.elapsed());
+    assert!(began.elapsed() + COARSE >= delay, "{:?}", began.elapsed());
     ends(drain);
 }
 
@@ -260,7 +263,7 @@ fn a_client_that_does_not_read_is_not_waited_for_longer_than_the_deadline() {
     let _stuck = stuck(&server);
     let (began, timeout) = (now(), Duration::from_millis(500));
     ends(drain(server.engine, timeout));
-    assert!(began.elapsed() >= timeout, "{:?}", began.elapsed());
+    assert!(began.elapsed() + COARSE >= timeout, "{:?}", began.elapsed());
 }
 
 #[test]

@@ -11,6 +11,9 @@ use crate::server::{Server, command, publish, stats};
 use crate::support::clock::{PATIENCE, eventually, now};
 use crate::support::subscriber::Subscriber;
 
+/// The engine counts in milliseconds, and its clocks are looked at every so often.
+const COARSE: Duration = Duration::from_millis(20);
+
 /// A drain that waits this long has not ended by itself.
 const NEVER: [&str; 4] = ["--drain-timeout", "1day", "--connection-timeout", "1day"];
 
@@ -115,7 +118,7 @@ fn after_the_delay_streams_are_ended() {
     let began = now();
     server.signal(Signal::TERM);
     assert_eq!(subscriber.rest().len(), 1);
-    assert!(began.elapsed() >= Duration::from_millis(300), "{:?}", began.elapsed());
+    assert!(began.elapsed() + COARSE >= Duration::from_millis(300), "{:?}", began.elapsed());
     assert!(server.exit_within(PATIENCE).success());
 }
 
@@ -145,7 +148,7 @@ fn a_client_that_does_not_read_holds_it_no_longer_than_the_drain_timeout() {
     let began = now();
     server.signal(Signal::TERM);
     assert!(server.exit_within(PATIENCE).success());
-    assert!(began.elapsed() >= Duration::from_secs(1), "{:?}", began.elapsed());
+    assert!(began.elapsed() + COARSE >= Duration::from_secs(1), "{:?}", began.elapsed());
 }
 
 #[test]

@@ -73,7 +73,7 @@ impl BodyReader {
                 let progress = loop {
                     match chunks.advance(bytes, &mut at, limits) {
                         Ok(ChunkEvent::Data(length)) => {
-                            self.payload.push(bytes.get(at - length..at).unwrap_or_default());
+                            self.payload.push(bytes.get(at - length..at).unwrap_or_default(), usize::MAX);
                         }
                         Ok(ChunkEvent::More) => break BodyProgress::Incomplete,
                         Ok(ChunkEvent::End) => break BodyProgress::Complete,
@@ -89,7 +89,9 @@ impl BodyReader {
     pub(super) fn take_length(&mut self, bytes: &[u8]) -> usize {
         let Rest::Length(left) = &mut self.rest else { return 0 };
         let taken = usize::try_from(*left).map_or(bytes.len(), |left| left.min(bytes.len()));
-        self.payload.push(bytes.get(..taken).unwrap_or_default());
+        let whole =
+            usize::try_from(*left).map_or(usize::MAX, |left| self.payload.bytes.len().saturating_add(left));
+        self.payload.push(bytes.get(..taken).unwrap_or_default(), whole);
         *left -= taken as u64;
         taken
     }
@@ -118,10 +120,18 @@ impl BodyReader {
 }
 
 impl Payload {
-    fn push(&mut self, bytes: &[u8]) {
+    /// Takes what came of a body that is `whole` bytes in all, or that many at most. What a client announces is not
+    /// allocated before it comes, and what has come takes no more than was announced.
+    fn push(&mut self, bytes: &[u8], whole: usize) {
         self.received += bytes.len() as u64;
-        if !self.discards {
-            self.bytes.extend_from_slice(bytes);
+        if self.discards {
+            return;
         }
+        let needed = self.bytes.len() + bytes.len();
+        if needed > self.bytes.capacity() {
+            let doubled = self.bytes.capacity().saturating_mul(2).min(whole).max(needed);
+            self.bytes.reserve_exact(doubled - self.bytes.len());
+        }
+        self.bytes.extend_from_slice(bytes);
     }
 }
