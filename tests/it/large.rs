@@ -139,7 +139,8 @@ fn nothing_is_held_for_loops_without_streams() {
 
 #[test]
 fn one_client_and_loops_without_streams_take_everything() {
-    let server = Server::with(|builder| builder.workers(2));
+    // Room for all of it, however much slower the client is than the publisher.
+    let server = Server::with(|builder| builder.workers(2).history(1000, 256 * KIB * KIB, LONG));
     let mut stream = server.subscribe("");
     let mut connection = server.connect();
     let publisher = std::thread::spawn(move || (0..MANY).map(|_| post_large(&mut connection)).collect());
