@@ -183,7 +183,7 @@ fn is_kept_while_it_reads_slowly(seconds: u32) -> bool {
     let began = now();
     for n in 1..=1000 {
         while slow.ready() == 0 {
-            if !slow.read_for(TIME) {
+            if !slow.goes_on(TIME) {
                 return false;
             }
         }
