@@ -71,7 +71,6 @@ fn settings() -> Settings {
         heartbeat_interval: Duration::from_secs(30),
         connection_timeout: Duration::from_secs(60),
         head_timeout: Duration::from_secs(10),
-        body_timeout: Duration::from_secs(10),
         max_backlog: 1024 * 1024,
         turn_bytes: Settings::TURN_BYTES,
         watch: false,

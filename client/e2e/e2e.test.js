@@ -3,9 +3,10 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, test as run } from "node:test";
+import { lastingPort } from "../../tests/support/port.mjs";
 import { eventually } from "./support/deadline.js";
 import { Network } from "./support/network.js";
-import { Issuer, lastingPort, Server } from "./support/server.js";
+import { Issuer, Server } from "./support/server.js";
 import { numbered, range, Site } from "./support/site.js";
 
 /** Quick ones, so that what is lost is back soon. */

@@ -82,6 +82,7 @@ pub(crate) struct Setup {
     /// For publishers and operators.
     pub(crate) control_listeners: Vec<Listener>,
     pub(crate) loops: usize,
+    pub(crate) body_timeout: Duration,
     pub(crate) idle_timeout: Duration,
     pub(crate) log_lines_dropped: Option<LinesDropped>,
     /// Bytes that bodies of requests under way may take together.
@@ -103,8 +104,8 @@ type LoopEnds = (Poll, Letters<worker::Letter>, Arc<Gauge>);
 /// Starts all threads.
 pub(crate) fn start(setup: Setup) -> io::Result<Running> {
     let Setup { clock, settings, streams, history, sockets, access, hooks, rates, .. } = setup;
-    let Setup { listeners, control_listeners, loops, idle_timeout, max_bodies, log_lines_dropped, .. } =
-        setup;
+    let Setup { listeners, control_listeners, loops, max_bodies, log_lines_dropped, .. } = setup;
+    let Setup { body_timeout, idle_timeout, .. } = setup;
     for listener in listeners.iter().chain(&control_listeners) {
         listener::prepare(&listener.socket, sockets)?;
     }
@@ -129,6 +130,7 @@ pub(crate) fn start(setup: Setup) -> io::Result<Running> {
         shutdown_ms: OnceLock::new(),
         ended: AtomicBool::new(false),
         meters: Meters::new(clock.now().unix_ms, log_lines_dropped),
+        body_timeout,
         idle_timeout,
         bodies: control::BodyTotal::new(max_bodies),
     });

@@ -29,6 +29,7 @@ pub(crate) struct Shared {
     pub(super) reserve: Reserve,
     pub(super) access: Access,
     pub(super) max_connections: usize,
+    pub(super) body_timeout: Duration,
     pub(super) idle_timeout: Duration,
     /// The memory that bodies of requests take.
     pub(super) bodies: Arc<control::BodyTotal>,

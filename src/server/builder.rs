@@ -121,6 +121,7 @@ impl EngineBuilder {
             listeners,
             control_listeners,
             loops: config.workers,
+            body_timeout: config.body_timeout,
             idle_timeout: config.idle_timeout,
             // A single body must find room, and the memory that it takes can grow ahead of it.
             max_bodies: config.max_bodies.max(config.max_body.saturating_mul(2)),
@@ -181,7 +182,6 @@ fn settings(config: &Config) -> Settings {
         heartbeat_interval: config.heartbeat_interval,
         connection_timeout: config.connection_timeout,
         head_timeout: config.head_timeout,
-        body_timeout: config.body_timeout,
         max_backlog: config.max_backlog,
         turn_bytes: Settings::TURN_BYTES,
         watch: false,

@@ -122,7 +122,7 @@ impl<S> Shard<S> {
     pub(super) fn give_up_on_history(&mut self, slot: u32, greeting: Greeting, now: Now) {
         let refusal = (greeting != Greeting::Sent).then(|| {
             self.effects.push(Effect::Refused(Refusal::History));
-            refused(self.settings.refusal_retry(), Refusal::History)
+            refused(self.settings.refusal_retry(fastrand::f64()), Refusal::History)
         });
         self.end(slot, CloseReason::Unanswered, refusal.as_ref(), now);
     }

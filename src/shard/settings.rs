@@ -47,8 +47,6 @@ pub struct Settings {
     pub connection_timeout: Duration,
     /// How long a connection may stay silent, and a head may take from its first byte.
     pub head_timeout: Duration,
-    /// How long a request's body may be silent before it is whole.
-    pub body_timeout: Duration,
     /// Most bytes that a stream is owed before it is sent back to history. One that still takes what it is given is
     /// not behind because much was published at once: it may be owed four times as much.
     pub max_backlog: usize,
@@ -68,10 +66,11 @@ impl Settings {
         self.max_backlog.saturating_mul(4)
     }
 
-    /// The reconnection time of a stream that is refused for now: spread, so that those who were refused together do
-    /// not come back together, and never less than a second.
-    pub(super) fn refusal_retry(&self) -> Duration {
-        self.retry.max(Duration::from_secs(1)).mul_f64(1.0 + 3.0 * fastrand::f64())
+    /// When a client that is refused for now is to come back: after one to four times the reconnection time, drawn by
+    /// `chance` (from 0 to 1), so that those who were refused together do not come back together; and not at once,
+    /// however short that is, since it will hardly be let in then.
+    pub fn refusal_retry(&self, chance: f64) -> Duration {
+        self.retry.max(MIN_REFUSAL_RETRY).mul_f64(1.0 + 3.0 * chance).min(MAX_REFUSAL_RETRY)
     }
 
     /// Bytes of history that a stream takes at once while it is caught up.
@@ -84,6 +83,9 @@ impl Settings {
         self.max_backlog as u64 / 2
     }
 }
+
+const MIN_REFUSAL_RETRY: Duration = Duration::from_secs(1);
+const MAX_REFUSAL_RETRY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A stream is slow if its socket takes no more and has taken nothing for so long, in ms: longer than a round trip,
 /// for over a long path what was sent is acknowledged, and more is taken, once a round trip.

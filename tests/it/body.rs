@@ -6,10 +6,7 @@ use fanfare::{Denial, Identity};
 
 use crate::server::{Server, id_of};
 use crate::support::client::{Connection, request};
-use crate::support::clock::{eventually, now};
-
-/// The engine counts in milliseconds, and its clocks are looked at every so often.
-const COARSE: Duration = Duration::from_millis(20);
+use crate::support::clock::{COARSE, eventually, now};
 
 const KIB: usize = 1024;
 

@@ -11,11 +11,8 @@ use serde_json::json;
 
 use crate::server::{Server, id_of};
 use crate::support::client::{Connection, request};
-use crate::support::clock::{Deadline, eventually, now};
+use crate::support::clock::{COARSE, Deadline, eventually, now};
 use crate::support::subscriber::Subscriber;
-
-/// The engine counts in milliseconds, and its clocks are looked at every so often.
-const COARSE: Duration = Duration::from_millis(20);
 
 /// More than any test takes.
 const LONG: Duration = Duration::from_secs(24 * 60 * 60);

@@ -7,12 +7,10 @@ use serde_json::json;
 
 use crate::server::{Server, id_of, parts};
 use crate::support::client::{Connection, request};
-use crate::support::clock::{Deadline, PATIENCE, eventually, now};
+use crate::support::clock::{COARSE, Deadline, PATIENCE, eventually, now};
 use crate::support::subscriber::Subscriber;
 
 const SHORT: Duration = Duration::from_millis(300);
-/// The clocks of the machine are looked at every so often.
-const COARSE: Duration = Duration::from_millis(20);
 
 fn server() -> Server {
     head_timeout(SHORT)

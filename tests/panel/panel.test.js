@@ -5,8 +5,9 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test as run } from "node:test";
+import { lastingPort } from "../support/port.mjs";
 import { Panel, launch } from "./browser.js";
-import { lastingPort, Server } from "./server.js";
+import { Server } from "./server.js";
 
 /** A test that ends by itself, should the server or the browser hang. */
 const test = (name, body) => run(name, { timeout: 600_000 }, body);

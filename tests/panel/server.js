@@ -1,10 +1,7 @@
 // The server, started as a process for one test, and what speaks to it beside the browser.
 
 import { spawn } from "node:child_process";
-import { randomInt } from "node:crypto";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
@@ -58,17 +55,5 @@ export class Server {
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
     this.#child.kill("SIGKILL");
     await once(this.#child, "exit");
-  }
-}
-
-/** A port for a server that is to be started there more than once. It is none of those that the kernel gives to who asks for any port, so that nobody takes it while the server is away. */
-export async function lastingPort() {
-  const [firstOfAny] = readFileSync("/proc/sys/net/ipv4/ip_local_port_range", "utf8").split(/\s+/).map(Number);
-  for (;;) {
-    const port = randomInt(10_000, Math.max(firstOfAny, 11_000));
-    const listener = createServer().listen(port, "127.0.0.1");
-    const isFree = await once(listener, "listening").then(() => true, () => false);
-    listener.close();
-    if (isFree) return port;
   }
 }

@@ -8,11 +8,8 @@ use serde_json::{Value, json};
 
 use crate::crowd::Crowd;
 use crate::server::{Server, command, publish, stats};
-use crate::support::clock::{PATIENCE, eventually, now};
+use crate::support::clock::{COARSE, PATIENCE, eventually, now};
 use crate::support::subscriber::Subscriber;
-
-/// The engine counts in milliseconds, and its clocks are looked at every so often.
-const COARSE: Duration = Duration::from_millis(20);
 
 /// A drain that waits this long has not ended by itself.
 const NEVER: [&str; 4] = ["--drain-timeout", "1day", "--connection-timeout", "1day"];

@@ -9,8 +9,9 @@ use std::time::Duration;
 use fanfare::shard::{Admission, CloseReason, Command, Effect, Outlet, Totals};
 
 use crate::client::{Connection, Farewell};
+use crate::settings::settings;
 use crate::socket::{FakeSocket, Pipe};
-use crate::waiting::{PEER, now, settings, streams};
+use crate::waiting::{PEER, now, streams};
 use crate::world::{World, shards};
 
 /// Ends of a client that the server waits for, in ms.

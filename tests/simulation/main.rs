@@ -12,6 +12,7 @@ mod model;
 mod plan;
 #[path = "../support/response.rs"]
 mod response;
+mod settings;
 mod socket;
 #[path = "../support/sse.rs"]
 mod sse;

@@ -8,11 +8,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fanfare::shard::{Admission, Arrival, Command, Heartbeat, Settings, Shard, StreamLimits};
-use fanfare::wire::http::RequestLimits;
-use fanfare::wire::{
-    Cors, CrossOrigin, Draft, Framing, LastEventId, Now, Profile, Record, Routes, TrustedProxies,
-};
+use fanfare::wire::{CrossOrigin, Draft, Framing, LastEventId, Now, Profile, Record};
 use fanfare::{Event, EventId, Publication, Target};
+
+use crate::settings::settings;
 
 const MIB: usize = 1024 * 1024;
 /// Less than a large event.
@@ -66,7 +65,7 @@ struct Stage {
 
 impl Stage {
     fn new(streams: usize) -> Self {
-        let settings = Arc::new(settings());
+        let settings = Arc::new(large());
         let none = usize::MAX;
         let admission =
             Arc::new(Admission::new(StreamLimits { total: none, per_address: none, per_user: none }));
@@ -141,25 +140,14 @@ impl Stage {
     }
 }
 
-fn settings() -> Settings {
+/// For large events, which a slow stream may be owed several of.
+fn large() -> Settings {
     Settings {
-        node: 1,
-        epoch: 1,
-        routes: Routes::new("/api/sse", false, false),
-        requests: RequestLimits::default(),
-        open: true,
-        loopback_host: false,
-        cors: Cors::default(),
-        proxies: TrustedProxies::default(),
-        retry: Duration::from_secs(3),
         heartbeat: Heartbeat::Off,
-        heartbeat_interval: Duration::from_secs(30),
         connection_timeout: Duration::from_secs(60),
-        head_timeout: Duration::from_secs(10),
-        body_timeout: Duration::from_secs(10),
         max_backlog: MIB,
         turn_bytes: TURN,
-        watch: false,
+        ..settings()
     }
 }
 

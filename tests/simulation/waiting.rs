@@ -10,16 +10,13 @@ use fanfare::EventId;
 use fanfare::shard::{
     Admission, CloseReason, Command, Effect, Heartbeat, Join, Resume, Settings, Shard, StreamLimits, Totals,
 };
-use fanfare::wire::http::RequestLimits;
-use fanfare::wire::{Continuity, Cors, Draft, Now, Publication, Record, Refusal, Routes, TrustedProxies};
+use fanfare::wire::{Continuity, Draft, Now, Publication, Record, Refusal};
 
+use crate::settings::{EPOCH, HEARTBEAT_MS, TIMEOUT_MS, settings};
 use crate::socket::{FakeSocket, Pipe};
 use crate::sse::Message;
 use crate::stream::StreamReader;
 
-const EPOCH: u64 = 1_790_000_000_000;
-const HEARTBEAT_MS: u64 = 3_000;
-const TIMEOUT_MS: u64 = 10_000;
 /// All streams are looked at so often within the shortest of these.
 const ROUND_MS: u64 = HEARTBEAT_MS / 16 + 10;
 
@@ -31,28 +28,6 @@ pub(crate) fn now(elapsed_ms: u64) -> Now {
 
 pub(crate) fn streams() -> StreamLimits {
     StreamLimits { total: 10_000, per_address: usize::MAX, per_user: usize::MAX }
-}
-
-pub(crate) fn settings() -> Settings {
-    Settings {
-        node: 1,
-        epoch: EPOCH,
-        routes: Routes::new("/api/sse", false, false),
-        requests: RequestLimits::default(),
-        open: true,
-        loopback_host: true,
-        cors: Cors::default(),
-        proxies: TrustedProxies::default(),
-        retry: Duration::from_secs(3),
-        heartbeat: Heartbeat::Event,
-        heartbeat_interval: Duration::from_millis(HEARTBEAT_MS),
-        connection_timeout: Duration::from_millis(TIMEOUT_MS),
-        head_timeout: Duration::from_secs(5),
-        body_timeout: Duration::from_secs(5),
-        max_backlog: 16 * 1024,
-        turn_bytes: Settings::TURN_BYTES,
-        watch: false,
-    }
 }
 
 /// One stream, and the shard that it is on.

@@ -11,22 +11,16 @@ use fanfare::journal::{HistoryLimits, Journal, MemoryJournal};
 use fanfare::shard::{
     Admission, Arrival, Command, Effect, HandOver, Heartbeat, Outlet, Resume, Settings, Shard, StreamLimits,
 };
-use fanfare::wire::http::RequestLimits;
-use fanfare::wire::{
-    Cors, CrossOrigin, Draft, Drafts, Framing, LastEventId, Now, Pattern, Profile, Refusal, Routes,
-    TrustedProxies,
-};
+use fanfare::wire::{CrossOrigin, Draft, Drafts, Framing, LastEventId, Now, Pattern, Profile, Refusal};
 use fastrand::Rng;
 
 use crate::client::{Client, Connection};
 use crate::inbox::Inbox;
 use crate::model::Published;
 use crate::plan;
+use crate::settings::{EPOCH, HEARTBEAT_MS, settings};
 use crate::socket::{FakeSocket, Pipe};
 
-/// Unix ms at which the virtual clock starts.
-const EPOCH: u64 = 1_790_000_000_000;
-const HEARTBEAT_MS: u64 = 3_000;
 const PEER: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 pub(crate) fn shards(
@@ -74,21 +68,10 @@ impl World {
         let settings = Arc::new(Settings {
             node: seed as u32,
             epoch,
-            routes: Routes::new("/api/sse", false, false),
-            requests: RequestLimits::default(),
-            open: true,
-            loopback_host: true,
-            cors: Cors::default(),
-            proxies: TrustedProxies::default(),
-            retry: Duration::from_secs(3),
             heartbeat: if rng.bool() { Heartbeat::Event } else { Heartbeat::Comment },
-            heartbeat_interval: Duration::from_millis(HEARTBEAT_MS),
-            connection_timeout: Duration::from_secs(10),
-            head_timeout: Duration::from_secs(5),
-            body_timeout: Duration::from_secs(5),
             max_backlog,
             turn_bytes: rng.usize(300..60_000),
-            watch: false,
+            ..settings()
         });
         let history = HistoryLimits {
             events: rng.usize(0..300),

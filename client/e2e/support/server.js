@@ -2,11 +2,9 @@
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { createHmac, randomInt } from "node:crypto";
+import { createHmac } from "node:crypto";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -79,18 +77,6 @@ export class Server {
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
     this.#child.kill(signal);
     await once(this.#child, "exit");
-  }
-}
-
-/** A port for a server that is to be started there more than once. It is none of those that the kernel gives to who asks for any port, so that nobody takes it while the server is away. */
-export async function lastingPort() {
-  const [firstOfAny] = readFileSync("/proc/sys/net/ipv4/ip_local_port_range", "utf8").split(/\s+/).map(Number);
-  for (;;) {
-    const port = randomInt(10_000, Math.max(firstOfAny, 11_000));
-    const listener = createServer().listen(port, "127.0.0.1");
-    const isFree = await once(listener, "listening").then(() => true, () => false);
-    listener.close();
-    if (isFree) return port;
   }
 }
 

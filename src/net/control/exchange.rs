@@ -158,25 +158,6 @@ impl Exchange {
         later: impl Fn() -> L,
         now: Now,
     ) {
-        self.read_on(service, input, date, later, now);
-        self.reader.shrink();
-        // Only what is left waiting after a turn counts, so that small publications always go through.
-        if !self.share.resize(self.reader.body_held())
-            && let Some(plan) = &mut self.plan
-        {
-            plan.task = Err(bodies_are_full());
-            self.reader.discard_body();
-        }
-    }
-
-    fn read_on<L: FnOnce(Response) + Send + 'static>(
-        &mut self,
-        service: &Service,
-        input: &mut [u8],
-        date: &mut HttpDate,
-        later: impl Fn() -> L,
-        now: Now,
-    ) {
         for reads in 0.. {
             while self.is_taking() && self.step(service, date, &later, now) {}
             self.held_back = self.waiting() > MAX_WAITING;
@@ -204,6 +185,18 @@ impl Exchange {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(_) => self.phase = Phase::Closed,
             }
+        }
+    }
+
+    /// Keeps what is left waiting after a turn within its limits. Only that counts, so that small publications always
+    /// go through.
+    pub(super) fn bound_body(&mut self) {
+        self.reader.shrink();
+        if !self.share.resize(self.reader.body_held())
+            && let Some(plan) = &mut self.plan
+        {
+            plan.task = Err(bodies_are_full());
+            self.reader.discard_body();
         }
     }
 

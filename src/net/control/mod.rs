@@ -242,12 +242,12 @@ impl Control {
     }
 
     fn check_time(&mut self, now: Now) {
-        let settings = &self.service.shared().settings;
+        let shared = self.service.shared();
         let patience = Patience {
-            head_ms: settings.head_timeout.as_millis() as u64,
-            idle_ms: self.service.shared().idle_timeout.as_millis() as u64,
-            silence_ms: settings.body_timeout.as_millis() as u64,
-            stall_ms: settings.connection_timeout.as_millis() as u64,
+            head_ms: shared.settings.head_timeout.as_millis() as u64,
+            silence_ms: shared.body_timeout.as_millis() as u64,
+            idle_ms: shared.idle_timeout.as_millis() as u64,
+            stall_ms: shared.settings.connection_timeout.as_millis() as u64,
         };
         let date = self.date.at(now);
         for (slot, exchange) in &mut self.exchanges {
@@ -269,6 +269,7 @@ impl Control {
         };
         let driven = catch_unwind(AssertUnwindSafe(|| {
             exchange.drive(&self.service, &mut self.input, &mut self.date, later, now);
+            exchange.bound_body();
         }));
         if driven.is_err() {
             tracing::error!("a request panicked; its connection is closed");

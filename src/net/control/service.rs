@@ -3,7 +3,6 @@
 use std::cell::{Cell, RefCell};
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::json;
@@ -330,22 +329,12 @@ impl Service {
         cross_origin: CrossOrigin,
     ) {
         self.shared.meters.count_refused(reason);
-        let retry = refusal_retry(self.shared.settings.retry, fastrand::f64());
+        let retry = self.shared.settings.refusal_retry(fastrand::f64());
         write_head(out, framing, true, date, self.cross_origin(cross_origin));
         out.extend_from_slice(refused(retry, reason).bytes(framing));
         out.extend_from_slice(framing.end());
     }
 }
-
-/// When a client that is refused for now is to come back: after one to four times the reconnection time, drawn by
-/// `chance`, so that those who were refused together do not come back together; and not at once, however short that
-/// is, since it will hardly be let in then.
-fn refusal_retry(retry: Duration, chance: f64) -> Duration {
-    retry.max(MIN_REFUSAL_RETRY).mul_f64(1.0 + 3.0 * chance).min(MAX_REFUSAL_RETRY)
-}
-
-const MIN_REFUSAL_RETRY: Duration = Duration::from_secs(1);
-const MAX_REFUSAL_RETRY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The answer to a batch.
 #[derive(Serialize)]
@@ -422,23 +411,4 @@ pub(super) fn bodies_are_full() -> Problem {
 
 fn unavailable(detail: impl Into<std::borrow::Cow<'static, str>>) -> Problem {
     Problem::new(503, detail).retry_after(1)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn who_is_refused_does_not_come_back_within_a_second() {
-        let retry = |ms, chance| refusal_retry(Duration::from_millis(ms), chance).as_millis();
-        for (ms, chance, expected) in [
-            (3000, 0.0, 3000),
-            (3000, 1.0, 12_000),
-            (20, 0.0, 1000),
-            (20, 0.5, 2500),
-            (86_400_000, 0.5, 86_400_000),
-        ] {
-            assert_eq!(retry(ms, chance), expected, "{ms} {chance}");
-        }
-    }
 }
