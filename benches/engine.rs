@@ -16,7 +16,8 @@ use fanfare::shard::{
 };
 use fanfare::wire::http::{Head, HeadScanner, RequestLimits, Scan, query_pairs};
 use fanfare::wire::{
-    Cors, CrossOrigin, Draft, Drafts, Framing, LastEventId, Now, Profile, Record, Routes, TrustedProxies,
+    Cors, CrossOrigin, Draft, Drafts, Framing, LastEventId, Now, Parameters, Profile, Record, Routes,
+    TrustedProxies,
 };
 use fanfare::{Event, EventId, Publication, Target};
 
@@ -63,6 +64,7 @@ fn settings() -> Settings {
         routes: Routes::new("/api/sse", false, false),
         requests: RequestLimits::default(),
         open: true,
+        parameters: Parameters::All,
         loopback_host: false,
         cors: Cors::default(),
         proxies: TrustedProxies::default(),
@@ -71,6 +73,7 @@ fn settings() -> Settings {
         heartbeat_interval: Duration::from_secs(30),
         connection_timeout: Duration::from_secs(60),
         head_timeout: Duration::from_secs(10),
+        decision_timeout: Duration::from_secs(5),
         max_backlog: 1024 * 1024,
         turn_bytes: Settings::TURN_BYTES,
         watch: false,

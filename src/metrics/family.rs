@@ -28,7 +28,7 @@ const fn histogram(name: &'static str, labels: &'static [&'static str], help: &'
 }
 
 /// Every metric, in the order in which they are exposed. `metrics.md` is the same list for readers.
-pub(super) const FAMILIES: [Family; 39] = [
+pub(super) const FAMILIES: [Family; 42] = [
     gauge("fanfare_build_info", &["version"], "1, with the version that runs"),
     gauge("fanfare_start_time_seconds", &[], "When the engine started, in seconds since the Unix epoch"),
     gauge("process_open_fds", &[], "File descriptors that the process has open"),
@@ -74,6 +74,17 @@ pub(super) const FAMILIES: [Family; 39] = [
     counter("fanfare_sent_bytes", &[], "Bytes written to streams"),
     gauge("fanfare_backlog_bytes", &[], "Bytes owed to streams"),
     gauge("fanfare_backlog_max_bytes", &[], "The most that one stream is owed"),
+    counter(
+        "fanfare_authentications",
+        &["outcome"],
+        "Decisions on who a request is from that take long, by what came of them",
+    ),
+    gauge("fanfare_authentication_waiting", &[], "Requests that wait for such a decision"),
+    histogram(
+        "fanfare_authentication_wait_seconds",
+        &[],
+        "How long requests waited until such a decision was begun",
+    ),
     histogram(
         "fanfare_publish_duration_seconds",
         &[],

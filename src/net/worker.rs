@@ -10,6 +10,7 @@ use crossbeam_channel::Sender;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
 
+use super::authentication::{Job, Waiting};
 use super::control;
 use super::descriptors;
 use super::hooks::Notice;
@@ -17,7 +18,9 @@ use super::inbox::{Gauge, Letters};
 use super::listener::{self, Listener};
 use super::shared::Shared;
 use crate::metrics::Histogram;
-use crate::shard::{Arrival, Command, Effect, HandOver, Reply, Report, Shard};
+use crate::shard::{
+    Arrival, Command, Decision, Effect, HandOver, Inquiry, Reply, Report, Shard, StreamToken,
+};
 use crate::wire::{Door, Now, Refusal};
 
 /// What reaches an event loop from other threads.
@@ -341,8 +344,23 @@ impl Worker {
     }
 
     fn perform_effects(&mut self, now: Now) {
+        let mut refused = self.perform(now);
+        // Not as letters: there may be as many of them as letters are taken in a turn.
+        while !refused.is_empty() {
+            for token in refused {
+                let decision = Decision::Refused(Refusal::Auth);
+                self.shard.apply(Command::Decided(token, decision), now);
+            }
+            refused = self.perform(now);
+        }
+    }
+
+    /// Returns the streams for which no decision can be asked for now.
+    fn perform(&mut self, now: Now) -> Vec<StreamToken> {
+        let mut refused = Vec::new();
         for effect in self.shard.effects() {
             match effect {
+                Effect::Inquire(inquiry) => refused.extend(self.inquire(inquiry)),
                 Effect::HandOver(hand_over) => self.hand_over(hand_over),
                 Effect::Resume(resume) => self.shared.journal.resume(&resume, now),
                 Effect::Refused(reason) => self.shared.meters.count_refused(reason),
@@ -351,6 +369,13 @@ impl Worker {
                 Effect::Disconnected(client, reason) => self.tell(Notice::Disconnected(client, reason)),
             }
         }
+        refused
+    }
+
+    fn inquire(&self, inquiry: Inquiry) -> Option<StreamToken> {
+        let Inquiry { token, request, peer } = inquiry;
+        let job = Job { request, peer, asker: Waiting::Stream(token) };
+        (!self.shared.authentication.put(job, self.shared.clock.elapsed())).then_some(token)
     }
 
     fn finish(&mut self, slot: u32) {
@@ -369,11 +394,11 @@ impl Worker {
     }
 
     fn hand_over(&mut self, hand_over: HandOver<TcpStream>) {
-        let HandOver { mut socket, peer, bytes, first_byte_ms, refusal } = hand_over;
+        let HandOver { mut socket, peer, bytes, first_byte_ms, refusal, decision } = hand_over;
         // A socket that cannot be taken off the poll is of no use elsewhere either.
         if self.poll.registry().deregister(&mut socket).is_ok() {
             let (socket, door) = (OwnedFd::from(socket), Door::Front);
-            let visitor = control::Visitor { socket, peer, bytes, first_byte_ms, refusal, door };
+            let visitor = control::Visitor { socket, peer, bytes, first_byte_ms, refusal, decision, door };
             self.shared.control.send(control::Letter::Visitor(visitor));
         }
     }

@@ -2,6 +2,7 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::epoch::next_epoch;
 use super::{Engine, StartError};
@@ -9,7 +10,8 @@ use crate::access::{Access, Authenticate, Keyring, RateLimit, TokenRules};
 use crate::config::{Config, ConfigError, DEFAULT_PORT};
 use crate::journal::HistoryLimits;
 use crate::net::{
-    self, Clock, Hooks, IpVersions, KeyFiles, LinesDropped, Listener, Setup, SocketOptions, TokenKeyFile,
+    self, AuthenticationThreads, Clock, Hooks, IpVersions, KeyFiles, LinesDropped, Listener, Setup,
+    SocketOptions, TokenKeyFile,
 };
 use crate::shard::{Settings, StreamLimits};
 use crate::wire::http::RequestLimits;
@@ -35,6 +37,8 @@ pub struct EngineBuilder {
     pub(super) listeners: Vec<TcpListener>,
     pub(super) control_listeners: Vec<TcpListener>,
     pub(super) authenticate: Option<Arc<dyn Authenticate>>,
+    pub(super) authenticate_threads: Option<usize>,
+    pub(super) authenticate_waiting: Option<usize>,
     pub(super) hooks: Hooks,
     pub(super) log_lines_dropped: Option<LinesDropped>,
 }
@@ -57,7 +61,12 @@ impl EngineBuilder {
     /// Starts the engine. When this returns, it listens. It raises the soft limit of file descriptors of the
     /// process to the hard one.
     pub fn start(self) -> Result<Engine, StartError> {
-        let Self { config, listeners, control_listeners, authenticate, hooks, log_lines_dropped } = self;
+        let Self { config, listeners, control_listeners, authenticate, hooks, log_lines_dropped, .. } = self;
+        let hook_threads = self.authenticate_threads.unwrap_or(HOOK_THREADS);
+        let authentication = match authenticate {
+            Some(_) => AuthenticationThreads::Hook(hook_threads),
+            None => AuthenticationThreads::Signatures,
+        };
         config.check()?;
         let keys = Reloadable::new(&config)?;
         let access = match (authenticate, &keys) {
@@ -94,6 +103,7 @@ impl EngineBuilder {
                     split,
                 ),
                 open: access.is_open(),
+                parameters: access.parameters(),
                 loopback_host: access.wants_loopback_host(),
                 watch: !hooks.is_empty(),
                 epoch: next_epoch(clock.now().unix_ms, net::random()?),
@@ -115,6 +125,8 @@ impl EngineBuilder {
                 // Checked: at most 1 GiB.
                 unsent_limit: config.unsent_limit as u32,
             },
+            authentication: if access.is_open() { AuthenticationThreads::None } else { authentication },
+            undecided: self.authenticate_waiting.unwrap_or(UNDECIDED),
             access,
             hooks,
             rates: RateLimit::new(config.publish_rate),
@@ -133,6 +145,14 @@ impl EngineBuilder {
 
 /// Somebody who reads the hook would not expect the keys to count, nor the other way round.
 const TWO_JUDGES: &str = "either a hook says who requests are from, or keys do";
+
+/// Threads that call an authenticate hook, where nothing else is wanted.
+const HOOK_THREADS: usize = 16;
+/// Requests of one address that may wait to be judged, where nothing else is wanted.
+const UNDECIDED: usize = 4_096;
+
+/// How long a request may wait for the decision on who it is from.
+const DECISION_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Keys that can be read anew.
 pub(super) struct Reloadable {
@@ -173,6 +193,7 @@ fn settings(config: &Config) -> Settings {
         routes: Routes::new(&config.base_path, false, false),
         requests: RequestLimits { body: config.max_body, ..RequestLimits::default() },
         open: false,
+        parameters: Parameters::All,
         loopback_host: true,
         // Checked with the rest.
         cors: Cors::new(&config.cors_origins).unwrap_or_default(),
@@ -182,6 +203,7 @@ fn settings(config: &Config) -> Settings {
         heartbeat_interval: config.heartbeat_interval,
         connection_timeout: config.connection_timeout,
         head_timeout: config.head_timeout,
+        decision_timeout: DECISION_TIMEOUT,
         max_backlog: config.max_backlog,
         turn_bytes: Settings::TURN_BYTES,
         watch: false,

@@ -125,7 +125,7 @@ impl<S> Shard<S> {
         };
         for (slot, connection) in &self.connections {
             match connection.phase {
-                Phase::Head(_) => report.unopened += 1,
+                Phase::Head(_) | Phase::Deciding(_) => report.unopened += 1,
                 Phase::Joining { .. } => report.joining += 1,
                 _ => {}
             }

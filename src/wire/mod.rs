@@ -47,7 +47,7 @@ pub use proxy::TrustedProxies;
 pub use publication::{Draft, Drafts, Publication, Record};
 pub use response::{Manner, Response};
 pub use route::{Door, Route, Routes, Scope};
-pub use subscription::{LastEventId, MAX_ENTRIES, MAX_NAME, Subscription, framing_of};
+pub use subscription::{LastEventId, MAX_ENTRIES, MAX_NAME, Permit, Subscription, framing_of};
 pub use target::{Selector, Target, TargetKind};
 pub use test_event::TestEvent;
 pub use time::{HttpDate, Now};
