@@ -62,20 +62,10 @@ impl EngineBuilder {
     /// process to the hard one.
     pub fn start(self) -> Result<Engine, StartError> {
         let Self { config, listeners, control_listeners, authenticate, hooks, log_lines_dropped, .. } = self;
-        let hook_threads = self.authenticate_threads.unwrap_or(HOOK_THREADS);
-        let authentication = match authenticate {
-            Some(_) => AuthenticationThreads::Hook(hook_threads),
-            None => AuthenticationThreads::Signatures,
-        };
         config.check()?;
         let keys = Reloadable::new(&config)?;
-        let access = match (authenticate, &keys) {
-            (Some(_), Some(_)) => return Err(ConfigError::new("authenticate", TWO_JUDGES).into()),
-            // A program that says who asks may have parameters of its own for it.
-            (Some(judge), None) => Access::Closed { judge, parameters: Parameters::Asked },
-            (None, Some(keys)) => Access::Closed { judge: keys.keyring.clone(), parameters: Parameters::All },
-            (None, None) => Access::Open { loopback_host: !config.insecure_open },
-        };
+        let hook_threads = self.authenticate_threads.unwrap_or(HOOK_THREADS);
+        let (access, authentication) = judges(authenticate, hook_threads, keys.as_ref(), &config)?;
         let all: Vec<SocketAddr> = config.listen.iter().chain(&config.control_listen).copied().collect();
         let listeners = match (listen(&config.listen, &all, listeners)?, DEFAULT_PORT) {
             (given, port) if given.is_empty() => {
@@ -125,7 +115,7 @@ impl EngineBuilder {
                 // Checked: at most 1 GiB.
                 unsent_limit: config.unsent_limit as u32,
             },
-            authentication: if access.is_open() { AuthenticationThreads::None } else { authentication },
+            authentication,
             undecided: self.authenticate_waiting.unwrap_or(UNDECIDED),
             access,
             hooks,
@@ -145,6 +135,25 @@ impl EngineBuilder {
 
 /// Somebody who reads the hook would not expect the keys to count, nor the other way round.
 const TWO_JUDGES: &str = "either a hook says who requests are from, or keys do";
+
+/// How requests are judged, and the threads for what takes long of it.
+fn judges(
+    hook: Option<Arc<dyn Authenticate>>,
+    hook_threads: usize,
+    keys: Option<&Reloadable>,
+    config: &Config,
+) -> Result<(Access, AuthenticationThreads), ConfigError> {
+    let closed = |judge, parameters| Access::Closed { judge, parameters };
+    Ok(match (hook, keys) {
+        (Some(_), Some(_)) => return Err(ConfigError::new("authenticate", TWO_JUDGES)),
+        // A program that says who asks may have parameters of its own for it.
+        (Some(hook), None) => (closed(hook, Parameters::Asked), AuthenticationThreads::Hook(hook_threads)),
+        (None, Some(keys)) => {
+            (closed(keys.keyring.clone(), Parameters::All), AuthenticationThreads::Signatures)
+        }
+        (None, None) => (Access::Open { loopback_host: !config.insecure_open }, AuthenticationThreads::None),
+    })
+}
 
 /// Threads that call an authenticate hook, where nothing else is wanted.
 const HOOK_THREADS: usize = 16;
