@@ -3,12 +3,12 @@
 use std::io::Write;
 use std::sync::Arc;
 
+use super::Shard;
 use super::close::CloseReason;
 use super::command::{Effect, Join};
 use super::connection::{Greeting, Phase};
 use super::outbox::Piece;
-use super::{Shard, tape_of};
-use crate::wire::{Continuity, Now, Record, Refusal, refused};
+use crate::wire::{Continuity, Now, Record, Refusal, ServerEvent};
 
 impl<S: Write> Shard<S> {
     /// The journal's answer to a stream that joins.
@@ -30,7 +30,7 @@ impl<S: Write> Shard<S> {
             Err(reason) => return self.end(slot, reason, None, now),
         };
         let Some(connection) = self.connections.get_mut(slot as usize) else { return };
-        let tape = tape_of(&self.tapes, connection.framing);
+        let tape = &self.tapes[connection.framing];
         self.totals.deliveries += records.len() as u64;
         self.totals.replayed += records.len() as u64;
         records.into_iter().for_each(|record| connection.push(Piece::Record(record), tape));
@@ -80,7 +80,7 @@ impl<S: Write> Shard<S> {
     pub(super) fn lag(&mut self, slot: u32) {
         let Some(connection) = self.connections.get_mut(slot as usize) else { return };
         let Phase::Streaming { cursor } = connection.phase else { return };
-        let tape = tape_of(&self.tapes, connection.framing);
+        let tape = &self.tapes[connection.framing];
         let outbox = connection.outbox.get_or_insert_default();
         let cut = outbox.cut(tape, cursor, connection.framing);
         if outbox.is_empty() {
@@ -122,8 +122,9 @@ impl<S> Shard<S> {
     pub(super) fn give_up_on_history(&mut self, slot: u32, greeting: Greeting, now: Now) {
         let refusal = (greeting != Greeting::Sent).then(|| {
             self.effects.push(Effect::Refused(Refusal::History));
-            refused(self.settings.refusal_retry(fastrand::f64()), Refusal::History)
+            let retry = self.settings.refusal_retry(fastrand::f64());
+            ServerEvent::Refused { retry, reason: Refusal::History }
         });
-        self.end(slot, CloseReason::Unanswered, refusal.as_ref(), now);
+        self.end(slot, CloseReason::Unanswered, refusal, now);
     }
 }
