@@ -406,7 +406,7 @@ fn overloaded(error: &AppendError) -> Problem {
 
 /// The bodies of other requests take all the memory that there is for them.
 pub(super) fn bodies_are_full() -> Problem {
-    unavailable("the bodies of other requests that are under way take all the memory that there is for them")
+    unavailable("request bodies being received already use all the memory allowed for them")
 }
 
 fn unavailable(detail: impl Into<std::borrow::Cow<'static, str>>) -> Problem {
