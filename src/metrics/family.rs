@@ -15,6 +15,16 @@ pub(super) enum Kind {
     Histogram,
 }
 
+impl Kind {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Histogram => "histogram",
+        }
+    }
+}
+
 const fn counter(name: &'static str, labels: &'static [&'static str], help: &'static str) -> Family {
     Family { name, kind: Kind::Counter, labels, help }
 }
