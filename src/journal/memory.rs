@@ -1,5 +1,6 @@
 //! The journal that lives in memory: a history that ends with the process.
 
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use smallvec::SmallVec;
@@ -21,6 +22,12 @@ pub struct MemoryJournal {
 struct State {
     newest: u64,
     history: History,
+}
+
+impl fmt::Debug for MemoryJournal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryJournal").field("epoch", &self.epoch).finish_non_exhaustive()
+    }
 }
 
 impl MemoryJournal {

@@ -1,5 +1,6 @@
 //! How an engine is started.
 
+use std::fmt;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
@@ -37,6 +38,12 @@ pub struct EngineBuilder {
     pub(super) authenticate: Option<Arc<dyn Authenticate>>,
     pub(super) hooks: Hooks,
     pub(super) log_lines_dropped: Option<LinesDropped>,
+}
+
+impl fmt::Debug for EngineBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EngineBuilder").field("config", &self.config).finish_non_exhaustive()
+    }
 }
 
 impl EngineBuilder {

@@ -37,6 +37,7 @@ mod tape;
 mod trie;
 
 use std::collections::{BTreeSet, VecDeque};
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -103,6 +104,15 @@ pub struct Shard<S> {
 
 /// What a connection that asks nothing is read into at once: more than a common request head.
 const INPUT: usize = 16 * 1024;
+
+impl<S> fmt::Debug for Shard<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shard")
+            .field("number", &self.number)
+            .field("connections", &self.connections.len())
+            .finish_non_exhaustive()
+    }
+}
 
 impl<S> Shard<S> {
     /// An empty shard. `applied` is the newest event of the journal that will not reach it as a command.

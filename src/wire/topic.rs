@@ -2,6 +2,7 @@
 
 use std::borrow::Borrow;
 use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 
 /// Longest topic or pattern, in bytes.
@@ -121,6 +122,22 @@ impl Pattern {
     /// Whether every topic that `other` matches is matched by this pattern too.
     pub fn covers(&self, other: &Self) -> bool {
         includes(self.tokens(), other.tokens())
+    }
+}
+
+impl FromStr for Topic {
+    type Err = TopicError;
+
+    fn from_str(text: &str) -> Result<Self, TopicError> {
+        Self::parse(text)
+    }
+}
+
+impl FromStr for Pattern {
+    type Err = TopicError;
+
+    fn from_str(text: &str) -> Result<Self, TopicError> {
+        Self::parse(text)
     }
 }
 
