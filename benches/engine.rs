@@ -16,7 +16,8 @@ use fanfare::shard::{
 };
 use fanfare::wire::http::{Head, HeadScanner, RequestLimits, Scan, query_pairs};
 use fanfare::wire::{
-    Cors, CrossOrigin, Draft, Drafts, Framing, LastEventId, Now, Profile, Record, Routes, TrustedProxies,
+    Cors, CrossOrigin, Draft, Drafts, Framing, LastEventId, Now, Profile, Record, Routes, TopicLimits,
+    TrustedProxies,
 };
 use fanfare::{Event, EventId, Publication, Target};
 
@@ -72,6 +73,8 @@ fn settings() -> Settings {
         connection_timeout: Duration::from_secs(60),
         head_timeout: Duration::from_secs(10),
         max_backlog: 1024 * 1024,
+        replay_effort: usize::MAX,
+        topics: TopicLimits::DEFAULT,
         watch: false,
     }
 }
@@ -195,7 +198,13 @@ fn replay(c: &mut Criterion) {
             |()| {
                 let mut after = EventId { epoch: EPOCH, seq: 0 };
                 loop {
-                    let resume = Resume { token, after, profile: profile.clone(), budget: 256 * 1024 };
+                    let resume = Resume {
+                        token,
+                        after,
+                        profile: profile.clone(),
+                        budget: 256 * 1024,
+                        effort: usize::MAX,
+                    };
                     journal.resume(&resume, NOW);
                     match outlet.0.lock().expect("one thread").pop() {
                         Some(Command::Join(join)) if !join.last => after.seq = join.position,

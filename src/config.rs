@@ -8,7 +8,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use crate::shard::Heartbeat;
-use crate::wire::{Cors, Pattern};
+use crate::wire::{Cors, MAX_TOKENS, Pattern, TopicLimits};
 
 /// What an engine is started with. Each field's documentation gives its default.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,6 +68,13 @@ pub struct Config {
     pub anonymous_topics: Vec<Pattern>,
     /// Bytes that a stream may be owed before it is caught up from history instead. Default: 1 MiB.
     pub max_backlog: usize,
+    /// Most tokens of one topic or pattern that a stream subscribes to, 1 to 32. Default: 16.
+    pub max_topic_tokens: usize,
+    /// Most `*` of one pattern, up to 32: what finding the subscribers of a topic may cost grows with about the
+    /// fifth power of the topic's tokens at 4, and doubles with each token at as many as it has. Default: 4.
+    pub max_topic_wildcards: usize,
+    /// Most tokens of all topics and patterns of one stream together, which is what its memory grows with. Default: 512.
+    pub max_stream_tokens: usize,
     /// Most bytes of a request's body. Default: 1 MiB.
     pub max_body: usize,
     /// Bytes the kernel queues for a stream that does not read; it doubles the figure. Default: 16 KiB.
@@ -119,6 +126,9 @@ impl Default for Config {
             anonymous_subscribers: false,
             anonymous_topics: Vec::new(),
             max_backlog: 1024 * 1024,
+            max_topic_tokens: TopicLimits::DEFAULT.tokens,
+            max_topic_wildcards: TopicLimits::DEFAULT.wildcards,
+            max_stream_tokens: TopicLimits::DEFAULT.total,
             max_body: 1024 * 1024,
             send_buffer: 16 * 1024,
             history_events: 100_000,
@@ -197,6 +207,10 @@ impl Config {
     }
 
     fn check_sizes(&self) -> Result<(), ConfigError> {
+        let is_count = |count: usize| (1..=MAX_TOKENS).contains(&count);
+        require(is_count(self.max_topic_tokens), "max-topic-tokens", "must be 1 to 32")?;
+        require(self.max_topic_wildcards <= MAX_TOKENS, "max-topic-wildcards", "must be 0 to 32")?;
+        require(self.max_stream_tokens >= 1, "max-stream-tokens", "must be at least 1")?;
         require(self.max_backlog >= 4096, "max-backlog", "must be at least 4KiB")?;
         require((1..=MAX_BODY).contains(&self.max_body), "max-body", "must be 1 byte to 1GiB")?;
         require((2048..=MAX_BODY).contains(&self.send_buffer), "send-buffer", "must be 2KiB to 1GiB")

@@ -113,6 +113,15 @@ pub(super) struct ServeOptions {
     /// Bytes a stream may be owed before it is caught up from history instead [default: 1MiB]
     #[arg(long, value_name = "SIZE", env = "FANFARE_MAX_BACKLOG", value_parser = size)]
     max_backlog: Option<usize>,
+    /// Most tokens of a topic or pattern that a stream subscribes to, up to 32 [default: 16]
+    #[arg(long, value_name = "N", env = "FANFARE_MAX_TOPIC_TOKENS")]
+    max_topic_tokens: Option<usize>,
+    /// Most * of a pattern, up to 32; beyond 4 a stranger's patterns can make publishing to deep topics slow [default: 4]
+    #[arg(long, value_name = "N", env = "FANFARE_MAX_TOPIC_WILDCARDS")]
+    max_topic_wildcards: Option<usize>,
+    /// Most tokens of all topics and patterns of a stream together [default: 512]
+    #[arg(long, value_name = "N", env = "FANFARE_MAX_STREAM_TOKENS")]
+    max_stream_tokens: Option<usize>,
     /// Most bytes of a request's body [default: 1MiB]
     #[arg(long, value_name = "SIZE", env = "FANFARE_MAX_BODY", value_parser = size)]
     max_body: Option<usize>,
@@ -188,6 +197,9 @@ impl ServeOptions {
         set(&mut config.connection_timeout, self.connection_timeout);
         set(&mut config.retry, self.retry);
         set(&mut config.max_backlog, self.max_backlog);
+        set(&mut config.max_topic_tokens, self.max_topic_tokens);
+        set(&mut config.max_topic_wildcards, self.max_topic_wildcards);
+        set(&mut config.max_stream_tokens, self.max_stream_tokens);
         set(&mut config.max_body, self.max_body);
         set(&mut config.send_buffer, self.send_buffer);
         set(&mut config.history_events, self.history_events);

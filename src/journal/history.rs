@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use super::keys::Keys;
 use super::losses::Losses;
-use crate::wire::{ClientId, Profile, Record};
+use super::wanted::{Hasher, Wanted};
+use crate::wire::Record;
 
 /// How much history is held, whichever is reached first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,9 +28,11 @@ pub(super) struct History {
     held: VecDeque<Held>,
     /// Of the held ones, those that are still there.
     events: usize,
+    /// Of these.
     bytes: usize,
     keys: Keys,
     losses: Losses,
+    hasher: Hasher,
     /// Events with a life of their own, the next to go first.
     mortal: BinaryHeap<Reverse<(u64, u64)>>,
 }
@@ -42,7 +45,20 @@ struct Held {
     record: Option<Arc<Record>>,
 }
 
-/// Some of what somebody missed.
+/// How much of history is looked at for one answer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Portion {
+    /// Bytes of events, at least one event.
+    pub(super) bytes: usize,
+    /// Comparisons that whoever is given the events will need to tell which of them are for it, at least those of
+    /// one event.
+    pub(super) effort: usize,
+    /// How many patterns it has.
+    pub(super) patterns: usize,
+}
+
+/// Some of what may be for somebody.
+#[derive(Debug)]
 pub(super) struct Found {
     pub(super) records: Vec<Arc<Record>>,
     /// The last event considered, where there are more. `None`: that is all.
@@ -51,13 +67,16 @@ pub(super) struct Found {
 
 /// Most events in one answer.
 const ANSWER: usize = 256;
-/// Most events that are looked at for one answer.
-const SCAN: usize = 1024;
 /// Gone events that may stand among the held ones before room is made.
 const GONE: usize = 64;
+/// About what an event takes beside its record: a place in a ring that is half full or more, and what the allocator
+/// keeps of the record's two pieces.
+const EVENT: usize = 2 * size_of::<Held>() + 48;
+/// About what an event with a life of its own takes more.
+const MORTAL: usize = 2 * size_of::<Reverse<(u64, u64)>>();
 
 impl History {
-    pub(super) fn new(limits: HistoryLimits) -> Self {
+    pub(super) fn new(limits: HistoryLimits, hasher: Hasher) -> Self {
         Self {
             limits,
             held: VecDeque::new(),
@@ -65,6 +84,7 @@ impl History {
             bytes: 0,
             keys: Keys::default(),
             losses: Losses::new(),
+            hasher,
             mortal: BinaryHeap::new(),
         }
     }
@@ -73,8 +93,9 @@ impl History {
         self.events
     }
 
+    /// Bytes of memory taken, about: of the events, and of what they are found by.
     pub(super) fn bytes(&self) -> usize {
-        self.bytes
+        self.bytes + self.keys.bytes()
     }
 
     /// How old the oldest event is, in ms; 0 where there is none.
@@ -86,12 +107,12 @@ impl History {
     /// Adds the newest event, and drops what is then too much.
     pub(super) fn insert(&mut self, record: Arc<Record>, now_ms: u64) {
         if !record.is_transient() {
-            if let Some(ttl) = record.ttl_ms.filter(|ttl| *ttl < self.age_ms()) {
+            if let Some(ttl) = self.own_life_ms(&record) {
                 self.mortal.push(Reverse((now_ms.saturating_add(ttl), record.seq)));
             }
             self.events += 1;
-            self.bytes += record.size();
-            self.keys.insert(record.seq, &record.target.to);
+            self.bytes += self.weight(&record);
+            self.keys.insert(record.seq, &record.target.to, &self.hasher);
             self.held.push_back(Held { seq: record.seq, since_ms: now_ms, record: Some(record) });
         }
         self.expire(now_ms);
@@ -106,13 +127,13 @@ impl History {
         }
         let age_ms = self.age_ms();
         while let Some(oldest) = self.held.front() {
-            let too_much = self.events > self.limits.events || self.bytes > self.limits.bytes;
+            let too_much = self.events > self.limits.events || self.bytes() > self.limits.bytes;
             let too_old = now_ms.saturating_sub(oldest.since_ms) > age_ms;
             if oldest.record.is_some() && !too_much && !too_old {
                 break;
             }
             if let Some(Held { seq, record: Some(record), .. }) = self.held.pop_front() {
-                self.losses.add(seq, &record.target.to);
+                self.losses.add(seq, &record.target.to, &self.hasher);
                 self.forget(seq, &record);
             }
         }
@@ -122,14 +143,24 @@ impl History {
         }
     }
 
+    /// How long it is held, where its publisher wants that to be less than for others.
+    fn own_life_ms(&self, record: &Record) -> Option<u64> {
+        record.ttl_ms.filter(|ttl| *ttl < self.age_ms())
+    }
+
+    /// Bytes of memory that an event takes, about, beside what it is found by.
+    fn weight(&self, record: &Record) -> usize {
+        let own_life = self.own_life_ms(record).map_or(0, |_| MORTAL);
+        record.size() + EVENT + own_life
+    }
+
     fn age_ms(&self) -> u64 {
         u64::try_from(self.limits.age.as_millis()).unwrap_or(u64::MAX)
     }
 
     /// Its publisher gave it no longer to live, so nobody is told of a loss.
     fn bury(&mut self, seq: u64) {
-        let at = self.held.partition_point(|held| held.seq < seq);
-        let held = self.held.get_mut(at).filter(|held| held.seq == seq);
+        let held = self.place_of(0, seq).and_then(|at| self.held.get_mut(at));
         if let Some(record) = held.and_then(|held| held.record.take()) {
             self.forget(seq, &record);
         }
@@ -141,26 +172,29 @@ impl History {
 
     fn forget(&mut self, seq: u64, record: &Record) {
         self.events -= 1;
-        self.bytes -= record.size();
-        self.keys.remove(seq, &record.target.to);
+        self.bytes -= self.weight(record);
+        self.keys.remove(seq, &record.target.to, &self.hasher);
     }
 
     /// Whether something after an event was dropped that a client may have seen.
-    pub(super) fn has_lost(&self, after: u64, profile: &Profile, client: ClientId) -> bool {
-        self.losses.newest(profile, client) > after
+    pub(super) fn has_lost(&self, after: u64, wanted: &Wanted) -> bool {
+        self.losses.newest(wanted) > after
     }
 
-    /// What came after an event that a client may see: up to about `budget` bytes, at least one event.
-    pub(super) fn after(&self, after: u64, profile: &Profile, client: ClientId, budget: usize) -> Found {
-        if self.keys.is_broad(profile) {
-            return self.scan(after, profile, client, budget);
-        }
+    /// What came after an event that may be for a client: a portion of it, at least one event.
+    ///
+    /// All of this happens under the lock that publishers wait for, so nothing is compared with patterns here:
+    /// whoever is given the events looks closer, and `effort` bounds how much it has to.
+    pub(super) fn after(&self, after: u64, wanted: &Wanted, portion: Portion) -> Found {
         let mut records: Vec<Arc<Record>> = Vec::new();
-        let mut bytes = 0;
-        for seq in self.keys.after(after, profile, client) {
-            let Some(record) = self.get(seq) else { continue };
-            bytes += record.size();
-            if !records.is_empty() && (bytes > budget || records.len() == ANSWER) {
+        let (mut bytes, mut effort, mut place) = (0_usize, 0_usize, 0);
+        for seq in self.keys.after(after, wanted) {
+            let Some((at, record)) = self.find(place, seq) else { continue };
+            place = at;
+            bytes = bytes.saturating_add(record.size());
+            effort = effort.saturating_add(record.target.effort(portion.patterns));
+            let is_full = bytes > portion.bytes || effort > portion.effort || records.len() == ANSWER;
+            if is_full && !records.is_empty() {
                 return Found { more_after: records.last().map(|last| last.seq), records };
             }
             records.push(record.clone());
@@ -168,36 +202,41 @@ impl History {
         Found { records, more_after: None }
     }
 
-    /// As [`after`](Self::after), one event after the other: for those whose wildcards would have to be held
-    /// against very many topics. It looks at so many and leaves the rest for the next answer, for all of this
-    /// happens under the lock that publishers wait for.
-    fn scan(&self, after: u64, profile: &Profile, client: ClientId, budget: usize) -> Found {
-        let mut records: Vec<Arc<Record>> = Vec::new();
-        let (mut bytes, mut considered) = (0, after);
-        let begin = self.held.partition_point(|held| held.seq <= after);
-        for (looked_at, held) in self.held.range(begin..).enumerate() {
-            let meant = held.record.as_ref().filter(|record| record.target.to.names(profile, client));
-            bytes += meant.map_or(0, |record| record.size());
-            let full = meant.is_some() && !records.is_empty() && (bytes > budget || records.len() == ANSWER);
-            if looked_at == SCAN || full {
-                return Found { records, more_after: Some(considered) };
-            }
-            considered = held.seq;
-            records.extend(meant.cloned());
-        }
-        Found { records, more_after: None }
+    /// The event of a count, at that place among the held ones or behind it, and where it is.
+    fn find(&self, from: usize, seq: u64) -> Option<(usize, &Arc<Record>)> {
+        let at = from + self.place_of(from, seq)?;
+        Some((at, self.held.get(at)?.record.as_ref()?))
     }
 
-    fn get(&self, seq: u64) -> Option<&Arc<Record>> {
-        let at = self.held.partition_point(|held| held.seq < seq);
-        self.held.get(at).filter(|held| held.seq == seq)?.record.as_ref()
+    /// Counted from `from`. As a rule nothing is missing in between, so it is where it would be then.
+    fn place_of(&self, from: usize, seq: u64) -> Option<usize> {
+        let first = self.held.get(from)?.seq;
+        let at_most = usize::try_from(seq.checked_sub(first)?).ok()?;
+        if self.held.get(from + at_most).is_some_and(|held| held.seq == seq) {
+            return Some(at_most);
+        }
+        let end = self.held.len().min(from + at_most + 1);
+        let (mut low, mut high) = (from, end);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match self.held.get(middle) {
+                Some(held) if held.seq < seq => low = middle + 1,
+                _ => high = middle,
+            }
+        }
+        self.held.get(low).filter(|held| held.seq == seq).map(|_| low - from)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::{Client, Draft, Event, EventId, Pattern, Publication, Target, Topic};
+    use std::collections::HashMap;
+
+    use super::super::keys::{KEY, SEQ};
+    use crate::wire::{
+        Client, ClientId, Draft, Event, EventId, Pattern, Profile, Publication, Target, Topic,
+    };
 
     fn record(seq: u64, target: Target, ttl: Option<Duration>, bytes: usize) -> Arc<Record> {
         let event = Event::text("message", &"x".repeat(bytes)).unwrap();
@@ -210,6 +249,16 @@ mod tests {
 
     fn client(slot: u32) -> ClientId {
         ClientId { node: 1, shard: 0, slot, serial: 1 }
+    }
+
+    fn history(limits: HistoryLimits) -> History {
+        History::new(limits, Hasher::default())
+    }
+
+    const ALL: Portion = Portion { bytes: usize::MAX, effort: usize::MAX, patterns: 0 };
+
+    fn keys_of(history: &History, profile: &Profile, client: ClientId) -> Wanted {
+        Wanted::new(profile, client, &history.hasher)
     }
 
     /// Somebody with every kind of key.
@@ -253,11 +302,37 @@ mod tests {
             self.records[self.first_held..].iter().filter(alive).map(|(record, _)| record)
         }
 
+        /// What all that is held takes, counted anew.
+        fn bytes(&self, limits: HistoryLimits, now_ms: u64) -> usize {
+            let (mut bytes, mut lists) = (0, HashMap::<String, usize>::new());
+            for record in self.held(now_ms) {
+                let is_mortal = record.ttl_ms.is_some_and(|ttl| u128::from(ttl) < limits.age.as_millis());
+                bytes += record.size() + EVENT + if is_mortal { MORTAL } else { 0 };
+                let to = &record.target.to;
+                let mut keys: Vec<String> = to.users.iter().map(|user| format!("u {user}")).collect();
+                keys.extend(to.sessions.iter().map(|session| format!("s {session}")));
+                keys.extend(to.clients.iter().map(|client| format!("c {client}")));
+                for topic in &to.topics {
+                    let tokens: Vec<&str> = topic.tokens().collect();
+                    keys.push(format!("t {topic}"));
+                    keys.extend((1..tokens.len()).take(2).map(|n| format!("b {}", tokens[..n].join("."))));
+                }
+                keys.extend(to.everyone.then(|| "everybody".to_owned()));
+                keys.extend((!to.topics.is_empty()).then(|| "any topic".to_owned()));
+                keys.sort_unstable();
+                keys.dedup();
+                keys.into_iter().for_each(|key| *lists.entry(key).or_default() += 1);
+            }
+            let list = |(key, events): (&String, &usize)| {
+                let is_place = key.as_bytes()[1] == b' ';
+                (if is_place { KEY } else { 0 }) + if *events > 1 { events * SEQ } else { 0 }
+            };
+            bytes + lists.iter().map(list).sum::<usize>()
+        }
+
         fn expire(&mut self, limits: HistoryLimits, now_ms: u64) {
             loop {
-                let (events, bytes) = self
-                    .held(now_ms)
-                    .fold((0, 0), |(events, bytes), record| (events + 1, bytes + record.size()));
+                let (events, bytes) = (self.held(now_ms).count(), self.bytes(limits, now_ms));
                 let old = |(_, since): &(Arc<Record>, u64)| now_ms - since > limits.age.as_millis() as u64;
                 let oldest_is_old = self.records.get(self.first_held).is_some_and(old);
                 if events <= limits.events && bytes <= limits.bytes && !oldest_is_old {
@@ -270,7 +345,7 @@ mod tests {
 
     #[test]
     fn the_age_is_that_of_the_oldest_event_still_held() {
-        let mut history = History::new(limits(9, usize::MAX, 1000));
+        let mut history = self::history(limits(9, usize::MAX, 1000));
         assert_eq!(history.age_at(50), 0);
         history.insert(record(1, Target::all(), Some(Duration::from_millis(20)), 1), 100);
         history.insert(record(2, Target::all(), None, 1), 110);
@@ -287,7 +362,7 @@ mod tests {
         for seed in 0..40 {
             let mut random = fastrand::Rng::with_seed(seed);
             let limits = limits(random.usize(0..60), random.usize(1..30_000), random.u64(1..3_000));
-            let mut history = History::new(limits);
+            let mut history = self::history(limits);
             let mut model = Model { records: Vec::new(), first_held: 0 };
             let mut now_ms = 0;
             for seq in 1..600 {
@@ -303,7 +378,8 @@ mod tests {
                 let wanted =
                     model.held(now_ms).filter(|record| record.seq > after && record.target.matches(&viewer));
                 let wanted: Vec<u64> = wanted.map(|record| record.seq).collect();
-                let found = history.after(after, &profile(name), id, usize::MAX);
+                let keys = keys_of(&history, &profile(name), id);
+                let found = history.after(after, &keys, ALL);
                 let found = found.records.iter().filter(|record| record.target.matches(&viewer));
                 assert_eq!(
                     found.map(|record| record.seq).collect::<Vec<_>>(),
@@ -311,6 +387,7 @@ mod tests {
                     "seed {seed}, event {seq}"
                 );
                 assert_eq!(history.events(), model.held(now_ms).count(), "seed {seed}, event {seq}");
+                assert_eq!(history.bytes(), model.bytes(limits, now_ms), "seed {seed}, event {seq}");
             }
             history.expire(now_ms + 1_000_000);
             assert_eq!((history.events(), history.bytes()), (0, 0));
@@ -319,66 +396,92 @@ mod tests {
     }
 
     #[test]
-    fn wildcards_among_very_many_topics_get_the_same_a_few_looks_at_a_time() {
-        let mut history = History::new(limits(10_000, usize::MAX, u64::MAX));
-        let topic = |n: u64| Topic::parse(&format!("t{}.x{}", n % 300, n % 7)).unwrap();
-        let target = |n: u64| if n.is_multiple_of(5) { Target::user("a") } else { Target::topic(topic(n)) };
-        (1..=5_000).for_each(|n| history.insert(record(n, target(n), None, 10), 0));
-        let topics = ["*.x3", "t4.>"].map(|text| Pattern::parse(text).unwrap());
+    fn an_answer_compares_nothing_and_leaves_no_more_to_compare_than_it_may() {
+        let mut history = self::history(limits(10_000, usize::MAX, u64::MAX));
+        let topic = |n: u64, k: u64| Topic::parse(&format!("a.t{}.x{k}", n % 300)).unwrap();
+        let target = |n: u64| match n % 5 {
+            0 => Target::user("a"),
+            _ => (1..100).fold(Target::topic(topic(n, 0)), |to, k| to.or_topic(topic(n, k))),
+        };
+        (1..=1_000).for_each(|n| history.insert(record(n, target(n), None, 10), 0));
+        let patterns: Vec<Pattern> =
+            (0..64).map(|n| Pattern::parse(&format!("*.t{}.x{n}", n % 20)).unwrap()).collect();
         let reader =
-            Profile { user: Some("a".into()), topics: topics.into_iter().collect(), ..Profile::default() };
+            Profile { user: Some("a".into()), topics: patterns.into_iter().collect(), ..Profile::default() };
         let viewer = Client::new(client(1), Arc::new(reader.clone()));
-        let wanted: Vec<u64> = (1..=5_000).filter(|n| target(*n).matches(&viewer)).collect();
-        let (mut after, mut seen, mut answers) = (0, Vec::new(), 0);
+        let wanted_ones: Vec<u64> = (1..=1_000).filter(|n| target(*n).matches(&viewer)).collect();
+        let wanted = keys_of(&history, &reader, client(1));
+        let portion = Portion { bytes: usize::MAX, effort: 20_000, patterns: 64 };
+        let (mut after, mut seen) = (0, Vec::new());
         loop {
-            let found = history.after(after, &reader, client(1), usize::MAX);
-            seen.extend(found.records.iter().map(|record| record.seq));
-            answers += 1;
-            match found.more_after {
-                Some(position) => {
-                    assert!(position > after && position - after <= SCAN as u64);
-                    after = position;
-                }
-                None => break,
-            }
+            let before = Pattern::comparisons();
+            let found = history.after(after, &wanted, portion);
+            assert_eq!(Pattern::comparisons(), before, "compared under the lock");
+            assert!(found.records.len() <= ANSWER);
+            let meant = found.records.iter().filter(|record| record.target.matches(&viewer));
+            seen.extend(meant.map(|record| record.seq));
+            let compared = Pattern::comparisons() - before;
+            assert!(compared <= portion.effort, "{compared} comparisons for one answer");
+            let Some(position) = found.more_after else { break };
+            assert!(position > after);
+            after = position;
         }
-        assert_eq!(seen, wanted);
-        assert!(answers >= 5_000 / SCAN);
+        assert_eq!(seen, wanted_ones);
+        let least = Portion { effort: 1, ..portion };
+        assert_eq!(history.after(0, &wanted, least).records.len(), 1, "at least one event");
+    }
+
+    #[test]
+    fn a_replay_comes_by_its_own_events_and_those_of_its_branches_only() {
+        let mut history = self::history(limits(10_000, usize::MAX, u64::MAX));
+        let topic = |n: u64| Target::topic(Topic::parse(&format!("room.{}.said", n % 100)).unwrap());
+        (1..=1_000).for_each(|n| history.insert(record(n, topic(n), None, 10), 0));
+        let looked_at = |pattern: &str| {
+            let topics = [Pattern::parse(pattern).unwrap()].into();
+            let wanted = keys_of(&history, &Profile { topics, ..Profile::default() }, client(1));
+            history.keys.after(0, &wanted).count()
+        };
+        assert_eq!(
+            ["room.7.said", "room.7.>", "room.7.*", "room.*.said", ">"].map(looked_at),
+            [10, 10, 10, 1_000, 1_000]
+        );
+        assert_eq!(["room.7", "room.777.*", "hall.>", "room.7.heard"].map(looked_at), [0; 4]);
     }
 
     #[test]
     fn a_loss_is_of_those_whom_the_lost_was_for() {
-        let mut history = History::new(limits(2, usize::MAX, u64::MAX));
+        let mut history = self::history(limits(2, usize::MAX, u64::MAX));
         history.insert(record(1, Target::user("a"), None, 10), 0);
         for seq in 2..10 {
             history.insert(record(seq, Target::user("b"), None, 10), 0);
         }
-        assert!(history.has_lost(0, &profile("a"), client(9)));
-        assert!(!history.has_lost(1, &profile("a"), client(9)));
-        assert!(history.has_lost(1, &profile("b"), client(9)));
-        assert!(!history.has_lost(7, &profile("b"), client(9)));
-        assert!(!history.has_lost(0, &profile("c"), client(9)));
+        assert!(history.has_lost(0, &keys_of(&history, &profile("a"), client(9))));
+        assert!(!history.has_lost(1, &keys_of(&history, &profile("a"), client(9))));
+        assert!(history.has_lost(1, &keys_of(&history, &profile("b"), client(9))));
+        assert!(!history.has_lost(7, &keys_of(&history, &profile("b"), client(9))));
+        assert!(!history.has_lost(0, &keys_of(&history, &profile("c"), client(9))));
     }
 
     #[test]
     fn what_its_publisher_let_expire_is_no_loss() {
-        let mut history = History::new(limits(100, usize::MAX, 60_000));
+        let mut history = self::history(limits(100, usize::MAX, 60_000));
         history.insert(record(1, Target::all(), Some(Duration::from_millis(50)), 10), 0);
         history.insert(record(2, Target::all(), Some(Duration::ZERO), 10), 0);
         history.insert(record(3, Target::all(), None, 10), 0);
         assert_eq!(history.events(), 2);
         history.expire(50);
         assert_eq!(history.events(), 1);
-        assert!(!history.has_lost(0, &profile("a"), client(1)));
+        assert!(!history.has_lost(0, &keys_of(&history, &profile("a"), client(1))));
     }
 
     #[test]
     fn answers_come_in_pieces_of_at_least_one_event() {
-        let mut history = History::new(limits(1_000, usize::MAX, u64::MAX));
+        let mut history = self::history(limits(1_000, usize::MAX, u64::MAX));
         (1..=600).for_each(|seq| history.insert(record(seq, Target::all(), None, 100), 0));
+        let nobody = Wanted::default();
         let (mut after, mut seen, mut pieces) = (0, Vec::new(), 0);
         loop {
-            let found = history.after(after, &Profile::default(), client(1), 1);
+            let found = history.after(after, &nobody, Portion { bytes: 1, ..ALL });
             seen.extend(found.records.iter().map(|record| record.seq));
             pieces += 1;
             match found.more_after {
@@ -388,6 +491,6 @@ mod tests {
         }
         assert_eq!(seen, (1..=600).collect::<Vec<_>>());
         assert_eq!(pieces, 600);
-        assert_eq!(history.after(0, &Profile::default(), client(1), usize::MAX).records.len(), ANSWER);
+        assert_eq!(history.after(0, &nobody, ALL).records.len(), ANSWER);
     }
 }

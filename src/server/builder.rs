@@ -9,9 +9,9 @@ use crate::access::{Access, Authenticate, Keyring, RateLimit, TokenRules};
 use crate::config::{Config, ConfigError, DEFAULT_PORT};
 use crate::journal::HistoryLimits;
 use crate::net::{self, Clock, Hooks, KeyFiles, Setup, SocketOptions, TokenKeyFile};
-use crate::shard::{Settings, StreamLimits};
+use crate::shard::{REPLAY_EFFORT, Settings, StreamLimits};
 use crate::wire::http::RequestLimits;
-use crate::wire::{Cors, Routes, TrustedProxies};
+use crate::wire::{Cors, Routes, TopicLimits, TrustedProxies};
 
 /// Sets an [`Engine`] up. Every option has the default that [`Config`] documents.
 ///
@@ -178,6 +178,12 @@ fn settings(config: &Config) -> Settings {
         connection_timeout: config.connection_timeout,
         head_timeout: config.head_timeout,
         max_backlog: config.max_backlog,
+        replay_effort: REPLAY_EFFORT,
+        topics: TopicLimits {
+            tokens: config.max_topic_tokens,
+            wildcards: config.max_topic_wildcards,
+            total: config.max_stream_tokens,
+        },
         watch: false,
     }
 }

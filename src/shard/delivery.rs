@@ -156,8 +156,15 @@ impl<S: Write> Shard<S> {
     /// What history never holds is not owed to a stream that is behind; it is counted.
     fn count_missed(&mut self, target: &Target) {
         let meant = |slot: &&u32| self.client(**slot).is_some_and(|client| target.matches(&client));
-        let missed = self.behind.iter().filter(meant);
-        self.totals.transient_missed += missed.count() as u64;
+        let missed = if target.to.everyone {
+            self.behind.iter().filter(meant).count()
+        } else {
+            // By the index, so that topics are not held against the patterns of each.
+            let mut slots = Vec::new();
+            self.find(&target.to, &mut slots);
+            slots.iter().filter(|slot| self.behind.contains(slot)).filter(meant).count()
+        };
+        self.totals.transient_missed += missed as u64;
     }
 
     /// Keeps what is held for blocked streams within the backlog limit: those further behind keep a cursor.

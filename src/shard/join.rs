@@ -3,12 +3,15 @@
 use std::io::Write;
 use std::sync::Arc;
 
+use slab::Slab;
+
 use super::close::CloseReason;
-use super::command::Join;
-use super::connection::{Greeting, Phase};
+use super::command::{Effect, Join, Resume, StreamToken};
+use super::connection::{Connection, Greeting, Phase};
 use super::outbox::Piece;
+use super::replays::Ask;
 use super::{Shard, tape_of};
-use crate::wire::{Continuity, Now, Record};
+use crate::wire::{Continuity, EventId, Now, Record};
 
 impl<S: Write> Shard<S> {
     /// The journal's answer to a stream that joins.
@@ -17,6 +20,7 @@ impl<S: Write> Shard<S> {
     pub(super) fn join(&mut self, join: Join, now: Now) {
         let Join { token, records, position, last, continuity } = join;
         let slot = token.slot;
+        self.replays.done(slot, token.serial);
         let Some(connection) = self.connections.get(slot as usize) else { return };
         let Phase::Joining { after, greeting, asked: true } = connection.phase else { return };
         if connection.serial != token.serial {
@@ -111,9 +115,43 @@ impl<S: Write> Shard<S> {
 }
 
 impl<S> Shard<S> {
+    /// Has the journal asked for what follows an event, once it is this stream's turn.
+    pub(super) fn ask(&mut self, slot: u32, after: EventId) {
+        let Some(connection) = self.connections.get(slot as usize) else { return };
+        let Some(origin) = self.origins.get(slot as usize) else { return };
+        self.replays.push(origin.peer, Ask { slot, serial: connection.serial, after });
+        if self.replays.waiting() > 2 * self.behind.len() + ENDED {
+            let connections = &self.connections;
+            self.replays.retain(|ask| patterns_of(connections, ask).is_some());
+        }
+    }
+
+    /// Lets streams ask, as many as may be under way. Each answer comes as a command, after which others may.
+    pub(super) fn ask_in_turn(&mut self) {
+        let connections = &self.connections;
+        let limit = self.settings.replay_effort;
+        while let Some((ask, effort)) = self.replays.next(limit, |ask| patterns_of(connections, ask)) {
+            let Ask { slot, serial, after } = ask;
+            let token = StreamToken { shard: self.number, slot, serial };
+            let profile = connections.get(slot as usize).and_then(|connection| connection.profile.clone());
+            let budget = self.settings.replay_budget();
+            self.effects.push(Effect::Resume(Resume { token, after, profile, budget, effort }));
+        }
+    }
+
     /// A stream that fell behind asks for what it missed.
     pub(super) fn rejoin(&mut self, slot: u32, after: u64) {
         self.enter(slot, Phase::Joining { after, greeting: Greeting::Sent, asked: true });
         self.ask(slot, self.event_id(after));
     }
+}
+
+/// Streams that have ended and may stand among those that wait for history before these are looked through.
+const ENDED: usize = 64;
+
+/// How many patterns a stream has that waits for history; `None` where it does so no more.
+fn patterns_of<S>(connections: &Slab<Connection<S>>, ask: Ask) -> Option<usize> {
+    let connection = connections.get(ask.slot as usize)?;
+    let waits = connection.serial == ask.serial && matches!(connection.phase, Phase::Joining { .. });
+    waits.then(|| connection.profile.as_ref().map_or(0, |profile| profile.topics.len()))
 }

@@ -28,6 +28,7 @@ mod join;
 mod names;
 mod opening;
 mod outbox;
+mod replays;
 mod report;
 mod settings;
 mod standing;
@@ -46,11 +47,12 @@ pub use close::CloseReason;
 pub use command::{Command, Effect, HandOver, Join, Outlet, Reply, Resume, StreamToken, Who};
 pub use opening::Arrival;
 pub use report::{Report, Totals};
-pub use settings::{Heartbeat, Settings};
+pub use settings::{Heartbeat, REPLAY_EFFORT, Settings};
 
 use connection::{Connection, Origin};
 use flush::Pass;
 use index::Index;
+use replays::Replays;
 use standing::Standing;
 use sweep::{Drainage, Pulse};
 use tape::Tape;
@@ -85,6 +87,7 @@ pub struct Shard<S> {
     expiries: BTreeSet<(u64, u32)>,
     /// Streams that are joining or lagging.
     behind: BTreeSet<u32>,
+    replays: Replays,
     effects: Vec<Effect<S>>,
     anonymous: Arc<Profile>,
     standing: Standing,
@@ -121,6 +124,7 @@ impl<S> Shard<S> {
             heads: VecDeque::new(),
             expiries: BTreeSet::new(),
             behind: BTreeSet::new(),
+            replays: Replays::default(),
             effects: Vec::new(),
             anonymous: Arc::default(),
             standing: Standing::default(),
@@ -157,6 +161,7 @@ impl<S> Shard<S> {
 
     /// What the world is asked to do, since the last time; to be done in order.
     pub fn effects(&mut self) -> Vec<Effect<S>> {
+        self.ask_in_turn();
         std::mem::take(&mut self.effects)
     }
 

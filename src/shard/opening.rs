@@ -6,7 +6,7 @@ use std::num::NonZero;
 use std::sync::Arc;
 
 use super::close::CloseReason;
-use super::command::{Effect, HandOver, Resume, StreamToken};
+use super::command::{Effect, HandOver};
 use super::connection::{Greeting, Partial, Phase};
 use super::outbox::Piece;
 use super::settings::MAX_RECEIVED;
@@ -168,7 +168,8 @@ impl<S> Shard<S> {
         if !plain {
             return None;
         }
-        let Subscription { framing, last_event_id, claims } = Subscription::from_head(&head).ok()?;
+        let Subscription { framing, last_event_id, claims } =
+            Subscription::from_head(&head, &settings.topics).ok()?;
         let peer = settings.proxies.client(self.origins.get(slot as usize)?.peer, &head);
         let cross_origin = settings.cors.judge(head.only_field("origin"));
         Some(Arrival { peer, framing, last_event_id, profile: claims, expires_unix_ms: None, cross_origin })
@@ -231,14 +232,6 @@ impl<S> Shard<S> {
         let frame = connected(self.settings.retry, id, &client, continuity);
         bytes.extend_from_slice(frame.bytes(connection.framing));
         connection.push(Piece::Own(bytes.into()), tape_of(&self.tapes, connection.framing));
-    }
-
-    /// Asks the journal for what follows an event.
-    pub(super) fn ask(&mut self, slot: u32, after: EventId) {
-        let Some(connection) = self.connections.get(slot as usize) else { return };
-        let token = StreamToken { shard: self.number, slot, serial: connection.serial };
-        let (profile, budget) = (connection.profile.clone(), self.settings.replay_budget());
-        self.effects.push(Effect::Resume(Resume { token, after, profile, budget }));
     }
 
     /// What a client sends on its open stream is nothing to us, up to a point.

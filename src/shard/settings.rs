@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::wire::http::RequestLimits;
-use crate::wire::{Cors, Routes, TrustedProxies};
+use crate::wire::{Cors, Routes, TopicLimits, TrustedProxies};
 
 /// What keeps idle streams alive.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -49,6 +49,11 @@ pub struct Settings {
     pub head_timeout: Duration,
     /// Most bytes that a stream is owed before it is sent back to history.
     pub max_backlog: usize,
+    /// Comparisons of events with patterns that the answers to streams which are caught up may need that are under
+    /// way to one shard; a quarter of it for those of one address.
+    pub replay_effort: usize,
+    /// How much a stream may subscribe to.
+    pub topics: TopicLimits,
     /// Whether to tell of every stream that is opened or ended.
     pub watch: bool,
 }
@@ -64,6 +69,9 @@ impl Settings {
         self.max_backlog as u64 / 2
     }
 }
+
+/// A default for [`Settings::replay_effort`]: one to two milliseconds at worst.
+pub const REPLAY_EFFORT: usize = 32 * 1024;
 
 /// Most bytes that a client may send on an open stream, in its life.
 pub(super) const MAX_RECEIVED: u16 = 4 * 1024;

@@ -46,4 +46,4 @@ pub use route::{Door, Route, Routes, Scope};
 pub use subscription::{LastEventId, MAX_ENTRIES, MAX_NAME, Subscription, framing_of};
 pub use target::{Selector, Target, TargetKind};
 pub use time::{HttpDate, Now};
-pub use topic::{MAX_TOKENS, MAX_TOPIC, Pattern, Topic, TopicError};
+pub use topic::{MAX_TOKENS, MAX_TOPIC, Pattern, Topic, TopicError, TopicLimits};

@@ -10,7 +10,7 @@ use super::frame::Framing;
 use super::http::{Head, Version, query_pairs};
 use super::id::EventId;
 use super::problem::Problem;
-use super::topic::Pattern;
+use super::topic::{Pattern, TopicLimits};
 
 /// Longest user, session, metadata key or metadata value, in bytes.
 pub const MAX_NAME: usize = 256;
@@ -41,14 +41,14 @@ pub struct Subscription {
 
 impl Subscription {
     /// Reads a GET of the stream's path. Its `Accept` is judged first (406), then its query (400).
-    pub fn from_head(head: &Head<'_>) -> Result<Self, Problem> {
+    pub fn from_head(head: &Head<'_>, limits: &TopicLimits) -> Result<Self, Problem> {
         if !accepts_event_stream(head) {
             return Err(Problem::new(406, "this resource is a text/event-stream"));
         }
         let mut claims = Claims::default();
         for pair in query_pairs(head.query.unwrap_or_default()) {
             let (key, value) = pair.map_err(|_| Problem::new(400, "the query is not UTF-8"))?;
-            claims.take(&key, &value)?;
+            claims.take(&key, &value, limits)?;
         }
         let from_field = head.field("last-event-id").filter(|value| !value.is_empty());
         let last_event_id = match from_field {
@@ -79,16 +79,19 @@ struct Claims {
     user: Option<Arc<str>>,
     session: Option<Arc<str>>,
     topics: SmallVec<[Pattern; 1]>,
+    /// Of these.
+    tokens: usize,
     meta: Vec<(Arc<str>, Arc<str>)>,
     last_event_id: Option<LastEventId>,
 }
 
 impl Claims {
-    fn take(&mut self, key: &str, value: &str) -> Result<(), Problem> {
+    fn take(&mut self, key: &str, value: &str, limits: &TopicLimits) -> Result<(), Problem> {
         match key {
             "topic" => {
-                let pattern = Pattern::parse(value)
-                    .map_err(|error| Problem::new(400, format!("topic {value:?}: {error}")))?;
+                let refused = |reason| Problem::new(400, format!("topic {value:?}: {reason}"));
+                self.tokens = limits.admit(value, self.tokens).map_err(refused)?;
+                let pattern = Pattern::parse(value).map_err(|error| refused(error.to_string()))?;
                 self.topics.push(pattern);
                 within("topics", self.topics.len())
             }

@@ -214,6 +214,12 @@ impl Target {
         self.to.size() + self.except.iter().map(|except| except.size() + size_of::<Self>()).sum::<usize>()
     }
 
+    /// How many comparisons it takes, about and at most, to tell whether somebody with so many patterns is meant.
+    pub(crate) fn effort(&self, patterns: usize) -> usize {
+        let excepted = self.except.iter().map(|except| except.effort(patterns)).sum::<usize>();
+        1 + self.to.effort(patterns) + excepted
+    }
+
     /// What it names, whatever narrows or excepts; what narrows everyone counts itself.
     pub fn kind(&self) -> TargetKind {
         let Selector { everyone, users, sessions, topics, clients, meta, filter, .. } = &self.to;
@@ -261,13 +267,14 @@ impl Selector {
     }
 
     fn size(&self) -> usize {
-        let texts = self.users.iter().chain(&self.sessions).map(|name| name.len());
-        let topics = self.topics.iter().map(|topic| topic.as_str().len());
-        let meta = self.meta.iter().map(|(key, value)| key.len() + value.len());
-        // Each name is held once more where history is looked up by it.
-        let entries =
-            self.users.len() + self.sessions.len() + self.topics.len() + self.clients.len() + self.meta.len();
-        2 * texts.chain(topics).chain(meta).sum::<usize>() + ENTRY * entries
+        let names = self.users.iter().chain(&self.sessions).map(|name| NAME + name.len());
+        let topics = self.topics.iter().map(|topic| TOPIC + topic.as_str().len());
+        let meta = self.meta.iter().map(|(key, value)| 2 * NAME + key.len() + value.len());
+        names.chain(topics).chain(meta).sum::<usize>() + size_of::<ClientId>() * self.clients.len()
+    }
+
+    fn effort(&self, patterns: usize) -> usize {
+        self.topics.len() * patterns + self.clients.len() / CLIENTS_AT_ONCE + self.meta.len()
     }
 
     /// Whether the names alone, without conditions, mean somebody of that profile and id.
@@ -302,8 +309,12 @@ impl Selector {
     }
 }
 
-/// What one name costs beside its text.
-const ENTRY: usize = 64;
+/// What a name costs beside its text: where it stands, and what the allocator keeps of it.
+const NAME: usize = size_of::<Box<str>>() + 16;
+/// The same of a topic, which is counted.
+const TOPIC: usize = NAME + 16;
+/// Client ids that are compared in about the time of one pattern.
+const CLIENTS_AT_ONCE: usize = 16;
 
 /// A filter is the application's code: its panic must not end an event loop.
 fn holds(filter: &Filter, client: &Client) -> bool {

@@ -14,7 +14,8 @@ use fanfare::shard::{
 };
 use fanfare::wire::http::RequestLimits;
 use fanfare::wire::{
-    Cors, CrossOrigin, Draft, Drafts, Framing, LastEventId, Now, Pattern, Profile, Routes, TrustedProxies,
+    Cors, CrossOrigin, Draft, Drafts, Framing, LastEventId, Now, Pattern, Profile, Routes, TopicLimits,
+    TrustedProxies,
 };
 use fastrand::Rng;
 
@@ -26,7 +27,6 @@ use crate::socket::{FakeSocket, Pipe};
 /// Unix ms at which the virtual clock starts.
 const EPOCH: u64 = 1_790_000_000_000;
 const HEARTBEAT_MS: u64 = 3_000;
-const PEER: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// An inbox of a shard; publications that wait are limited.
 #[derive(Default)]
@@ -85,6 +85,8 @@ impl World {
             connection_timeout: Duration::from_secs(10),
             head_timeout: Duration::from_secs(5),
             max_backlog,
+            replay_effort: [1, 50, 700, 5_000, 32_768][rng.usize(..5)],
+            topics: TopicLimits::DEFAULT,
             watch: false,
         });
         let history = HistoryLimits {
@@ -257,7 +259,7 @@ impl World {
             connection.expires = arrival.expires_unix_ms.is_some();
             connection.slot = self.shards[n].adopt(socket, arrival, now);
         } else {
-            connection.slot = self.shards[n].accept(socket, PEER, now);
+            connection.slot = self.shards[n].accept(socket, peer(at), now);
         }
         self.clients[at].connection = Some(connection);
     }
@@ -278,7 +280,7 @@ impl World {
             topics: topics.into(),
             meta: meta.into(),
         };
-        self.admission.admit(PEER, profile.user.as_ref()).ok()?;
+        self.admission.admit(peer(at), profile.user.as_ref()).ok()?;
         let last_event_id = match connection.asked() {
             None => LastEventId::None,
             Some(id) => id.parse().map_or(LastEventId::Invalid, LastEventId::Id),
@@ -286,7 +288,7 @@ impl World {
         let framing = if client.http10 { Framing::Plain } else { Framing::Chunked };
         let expires_unix_ms = self.rng.bool().then(|| self.now().unix_ms + self.rng.u64(..5_000));
         Some(Arrival {
-            peer: PEER,
+            peer: peer(at),
             framing,
             last_event_id,
             profile,
@@ -431,6 +433,11 @@ impl World {
             }
         }
     }
+}
+
+/// Three networks, so that some have to wait for their turn to be given history.
+fn peer(client: usize) -> IpAddr {
+    IpAddr::V4(Ipv4Addr::new(127, 0, 0, 1 + (client % 3) as u8))
 }
 
 fn client_id(client: &Client) -> Option<String> {

@@ -29,6 +29,7 @@ const LAYERS: [(&str, &[&str]); 12] = [
             "publisher",
             "shard::CloseReason",
             "shard::Heartbeat",
+            "shard::REPLAY_EFFORT",
             "shard::Settings",
             "shard::StreamLimits",
             "wire",

@@ -138,7 +138,7 @@ impl Service {
         let identity = self.shared.access.judge(head, peer, route.scope(), now.unix_ms)?;
         match route {
             Route::Stream | Route::StreamHead => {
-                let subscription = Subscription::from_head(head)?;
+                let subscription = Subscription::from_head(head, &self.shared.settings.topics)?;
                 let permit = self.shared.access.permit(identity, &subscription)?;
                 if route == Route::StreamHead {
                     return Ok(Task::Route(route));
