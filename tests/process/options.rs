@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::server::{Server, command, run};
 
 /// Every option, with a value that it cannot have.
-const BAD: [(&str, &str); 37] = [
+const BAD: [(&str, &str); 40] = [
     ("listen", "localhost"),
     ("workers", "0"),
     ("base-path", "api"),
@@ -18,6 +18,9 @@ const BAD: [(&str, &str); 37] = [
     ("max-connections-per-user", "many"),
     ("max-backlog", "1KiB"),
     ("max-body", "0"),
+    ("max-topic-tokens", "33"),
+    ("max-topic-wildcards", "-1"),
+    ("max-stream-tokens", "0"),
     ("send-buffer", "1"),
     ("history-events", "1.5"),
     ("history-bytes", "64 bits"),

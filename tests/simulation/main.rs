@@ -29,6 +29,7 @@ const STEPS: usize = 1_200;
 struct Seen {
     deliveries: AtomicU64,
     lags: AtomicU64,
+    pieces: AtomicU64,
     gaps: AtomicU64,
     false_alarms: AtomicU64,
 }
@@ -44,6 +45,7 @@ fn run(seed: u64, seen: &Seen) {
     world.end();
     seen.deliveries.fetch_add(world.deliveries, Ordering::Relaxed);
     seen.lags.fetch_add(world.lags, Ordering::Relaxed);
+    seen.pieces.fetch_add(world.pieces, Ordering::Relaxed);
     seen.gaps.fetch_add(world.gaps.0 as u64, Ordering::Relaxed);
     seen.false_alarms.fetch_add(world.gaps.1 as u64, Ordering::Relaxed);
 }
@@ -91,10 +93,12 @@ fn every_client_gets_exactly_what_it_should() {
     let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
     let (gaps, false_alarms) = (count(&seen.gaps), count(&seen.false_alarms));
     println!(
-        "{seeds} seeds: {} deliveries, {} lags, {gaps} gaps",
+        "{seeds} seeds: {} deliveries, {} lags, {} pieces, {gaps} gaps",
         count(&seen.deliveries),
-        count(&seen.lags)
+        count(&seen.lags),
+        count(&seen.pieces)
     );
+    assert!(count(&seen.pieces) > 20 * seeds, "replays come in pieces");
     assert!(count(&seen.deliveries) > 100 * seeds && count(&seen.lags) > seeds && gaps > seeds / 2);
     // Two names that share a place of the journal's table of losses.
     assert!(false_alarms * 20 <= gaps, "{false_alarms} of {gaps} gaps were none");

@@ -63,6 +63,8 @@ pub(crate) struct World {
     pub gaps: (usize, usize),
     pub deliveries: u64,
     pub lags: u64,
+    /// Answers of the journal after which more had to be asked for.
+    pub pieces: u64,
 }
 
 impl World {
@@ -124,6 +126,7 @@ impl World {
             gaps: (0, 0),
             deliveries: 0,
             lags: 0,
+            pieces: 0,
             rng,
         }
     }
@@ -175,6 +178,7 @@ impl World {
         let shard = &mut self.shards[n];
         while shard.has_appetite() {
             let Some(command) = self.inboxes[n].commands.lock().unwrap().pop_front() else { break };
+            self.pieces += u64::from(matches!(&command, Command::Join(join) if !join.last));
             shard.apply(command, now);
             shard.check_invariants();
         }
@@ -359,8 +363,9 @@ impl World {
 
     /// Everybody reads, nothing is published: after a while everybody is current.
     pub(crate) fn settle(&mut self) {
-        for _ in 0..400 {
-            self.now_ms.set(self.now_ms.get() + 1);
+        // Replays may come one event a turn, of all streams of a shard.
+        for turn in 0..8_000 {
+            self.now_ms.set(self.now_ms.get() + u64::from(turn % 20 == 0));
             for client in &mut self.clients {
                 let Some(connection) = &mut client.connection else { continue };
                 let mut pipe = connection.pipe.borrow_mut();
