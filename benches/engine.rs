@@ -19,7 +19,7 @@ use fanfare::wire::{
     Cors, CrossOrigin, Draft, Drafts, Framing, LastEventId, Now, Profile, Record, Routes, TopicLimits,
     TrustedProxies,
 };
-use fanfare::{Event, EventId, Publication, Target};
+use fanfare::{Event, EventId, Pattern, Publication, Target, Topic};
 
 /// Takes everything, and has nothing to be read.
 struct Sink;
@@ -180,6 +180,42 @@ fn one_user(c: &mut Criterion) {
     });
 }
 
+/// Each follows a topic of its own by a pattern; all follow one by another.
+fn topics(c: &mut Criterion) {
+    let pattern = |text: String| Pattern::parse(&text).expect("a pattern");
+    let mut shard = shard(10_000, |n| {
+        let topics = [pattern(format!("room.{n}.*")), pattern(format!("user.*.{n}"))];
+        Profile { topics: topics.into_iter().collect(), ..Profile::default() }
+    });
+    let mut seq = 0;
+    c.bench_function("one topic's event among 10,000 connections with two patterns each", |b| {
+        b.iter(|| {
+            seq += 1;
+            let topic = Topic::parse(&format!("room.{}.said", seq * 7919 % 10_000)).expect("a topic");
+            shard.apply(Command::Publish(record(seq, Target::topic(topic))), NOW);
+            shard.flush(1024, NOW)
+        });
+    });
+}
+
+fn append(c: &mut Criterion) {
+    let outlet = Arc::new(Kept::default());
+    let limits = HistoryLimits { events: 100_000, bytes: usize::MAX, age: Duration::from_secs(300) };
+    let journal = MemoryJournal::new(EPOCH, 1, limits, vec![outlet.clone()]);
+    let mut n = 0_u64;
+    c.bench_function("append to a full history, each event for another user", |b| {
+        b.iter_batched(
+            || {
+                n += 1;
+                outlet.0.lock().expect("one thread").clear();
+                Drafts::from([Draft::from(publication(Target::user(format!("user-{n}"))))])
+            },
+            |drafts| journal.append(drafts, NOW),
+            BatchSize::NumIterations(1_000),
+        );
+    });
+}
+
 fn replay(c: &mut Criterion) {
     let outlet = Arc::new(Kept::default());
     let limits = HistoryLimits { events: 100_000, bytes: usize::MAX, age: Duration::from_secs(300) };
@@ -218,5 +254,5 @@ fn replay(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, encode, head, broadcast, one_user, replay);
+criterion_group!(benches, encode, head, broadcast, one_user, topics, append, replay);
 criterion_main!(benches);

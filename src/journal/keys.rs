@@ -1,9 +1,8 @@
 //! History by what events are addressed to, so that a replay costs about what it returns.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
-
-use hashbrown::HashTable;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 
 use super::wanted::{Hasher, Key, Wanted};
 use crate::wire::Selector;
@@ -17,26 +16,21 @@ pub(super) struct Keys {
     anybody: Seqs,
     /// Events to any topic, for patterns that begin with a wildcard.
     any_topic: Seqs,
-    lists: HashTable<List>,
+    /// By hash. A tree, since a hash table would now and then be moved as a whole, under the lock that publishers
+    /// wait for.
+    lists: BTreeMap<u64, Seqs>,
     bytes: usize,
-}
-
-/// The events of one key, in order.
-#[derive(Debug)]
-struct List {
-    key: u64,
-    seqs: Seqs,
 }
 
 /// Counts in ascending order; mostly it is one.
 #[derive(Debug)]
-enum Seqs {
+pub(super) enum Seqs {
     One(u64),
     Many(VecDeque<u64>),
 }
 
-/// About what one more key takes: the table is between seven sixteenths and seven eighths full.
-pub(super) const KEY: usize = (size_of::<List>() + 1) * 16 / 7;
+/// About what one more key takes: the nodes of the tree are half full or more.
+pub(super) const KEY: usize = 2 * size_of::<(u64, Seqs)>();
 /// About what an event takes in a list of several, which is half full or more.
 pub(super) const SEQ: usize = 2 * size_of::<u64>();
 
@@ -51,12 +45,10 @@ impl Keys {
             self.bytes += self.any_topic.push(seq);
         }
         for key in Key::of(to) {
-            let key = hasher.hash(key);
-            match self.lists.find_mut(key, |list| list.key == key) {
-                Some(list) => self.bytes += list.seqs.push(seq),
-                None => {
-                    let list = List { key, seqs: Seqs::One(seq) };
-                    self.lists.insert_unique(key, list, |list| list.key);
+            match self.lists.entry(hasher.hash(key)) {
+                Entry::Occupied(mut list) => self.bytes += list.get_mut().push(seq),
+                Entry::Vacant(place) => {
+                    place.insert(Seqs::One(seq));
                     self.bytes += KEY;
                 }
             }
@@ -73,18 +65,14 @@ impl Keys {
             self.bytes -= self.any_topic.take(seq);
         }
         for key in Key::of(to) {
-            let key = hasher.hash(key);
-            let Ok(mut entry) = self.lists.find_entry(key, |list| list.key == key) else { continue };
-            match &mut entry.get_mut().seqs {
+            let Entry::Occupied(mut list) = self.lists.entry(hasher.hash(key)) else { continue };
+            match list.get_mut() {
                 Seqs::One(only) if *only == seq => {
-                    entry.remove();
+                    list.remove();
                     self.bytes -= KEY;
                 }
                 seqs => self.bytes -= seqs.take(seq),
             }
-        }
-        if self.lists.len() < self.lists.capacity() / 8 {
-            self.lists.shrink_to(2 * self.lists.len(), |list| list.key);
         }
     }
 
@@ -96,8 +84,7 @@ impl Keys {
     /// The events after `after` that may be for somebody, in order, each once.
     pub(super) fn after(&self, after: u64, wanted: &Wanted) -> Merge<'_> {
         let topics = wanted.any_topic.then_some(&self.any_topic);
-        let list = |key: &u64| self.lists.find(*key, |list| list.key == *key).map(|list| &list.seqs);
-        let lists = wanted.keys.iter().filter_map(list);
+        let lists = wanted.keys.iter().filter_map(|key| self.lists.get(key));
         Merge::new([&self.anybody].into_iter().chain(topics).chain(lists), after)
     }
 

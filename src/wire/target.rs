@@ -192,10 +192,11 @@ impl Target {
         self.to.matches(client) && !self.except.iter().any(|except| except.matches(client))
     }
 
-    /// The same address, made quick to look into.
+    /// The same address, made quick to look into, in no more memory than [`size`](Self::size) says.
     pub(crate) fn sorted(mut self) -> Self {
         self.to.sort();
         self.except = self.except.into_iter().map(Self::sorted).collect();
+        self.except.shrink_to_fit();
         self
     }
 
@@ -299,6 +300,11 @@ impl Selector {
         self.users.dedup();
         self.sessions.sort_unstable();
         self.sessions.dedup();
+        self.users.shrink_to_fit();
+        self.sessions.shrink_to_fit();
+        self.topics.shrink_to_fit();
+        self.clients.shrink_to_fit();
+        self.meta.shrink_to_fit();
         self.sorted = true;
     }
 
