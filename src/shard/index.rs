@@ -70,12 +70,24 @@ impl Index {
     ) -> Option<()> {
         out.clear();
         let rarest = self.rarest(selector, &profile);
+        if let Some((_, 0)) = rarest {
+            return Some(());
+        }
         if selector.everyone {
             self.of_name(rarest?.0, &profile, out);
         } else {
             selector.users.iter().for_each(|user| self.of_name(Name::User(user), &profile, out));
             selector.sessions.iter().for_each(|session| self.of_name(Name::Session(session), &profile, out));
-            selector.topics.iter().for_each(|topic| self.of_topic(topic, &profile, out));
+            let mut enough = MANY;
+            for topic in &selector.topics {
+                self.of_topic(topic, &profile, out);
+                // One stream may be found by many patterns, and again for each topic.
+                if out.len() > enough {
+                    out.sort_unstable();
+                    out.dedup();
+                    enough = MANY + 2 * out.len();
+                }
+            }
         }
         out.sort_unstable();
         out.dedup();
@@ -135,6 +147,9 @@ impl Index {
         }
     }
 }
+
+/// Streams found up to which some may have been found several times.
+const MANY: usize = 4096;
 
 /// All that a profile can be found by in a table.
 fn names(profile: &Profile) -> impl Iterator<Item = Name<'_>> {
@@ -198,6 +213,12 @@ mod tests {
             assert_eq!(found.len(), candidates, "{target:?}");
             assert!(found.is_sorted());
         }
+        let everywhere = (0..100)
+            .fold(news(), |to, n| to.or_topic(crate::wire::Topic::parse(&format!("news.{n}")).unwrap()));
+        let mut found = Vec::new();
+        index.candidates(&everywhere.to, of, &mut found).unwrap();
+        assert_eq!(found, (0..100).collect::<Vec<_>>());
+        assert!(found.capacity() <= 2 * (MANY + 300), "what is found again and again is put together");
         (0..100).for_each(|slot| index.remove(slot, &profiles[slot as usize]));
         assert!(index.is_empty());
     }

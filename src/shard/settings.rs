@@ -70,8 +70,8 @@ impl Settings {
     }
 }
 
-/// A default for [`Settings::replay_effort`]: one to two milliseconds at worst.
-pub const REPLAY_EFFORT: usize = 32 * 1024;
+/// A default for [`Settings::replay_effort`]: about a millisecond where the patterns nearly match.
+pub const REPLAY_EFFORT: usize = 16 * 1024;
 
 /// Most bytes that a client may send on an open stream, in its life.
 pub(super) const MAX_RECEIVED: u16 = 4 * 1024;

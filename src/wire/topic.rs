@@ -153,7 +153,7 @@ impl Pattern {
     pub fn matches(&self, topic: &Topic) -> bool {
         #[cfg(test)]
         COMPARISONS.set(COMPARISONS.get() + 1);
-        includes(self.tokens(), topic.tokens())
+        follows(self.0.as_bytes(), topic.0.as_bytes())
     }
 
     /// Whether every topic that `other` matches is matched by this pattern too.
@@ -173,6 +173,27 @@ impl Pattern {
     pub(crate) fn comparisons() -> usize {
         COMPARISONS.get()
     }
+}
+
+/// Whether a topic is one of those that a pattern means, byte by byte: this is what replays are made of. A `*` or `>`
+/// is always a whole token, and no token is empty.
+fn follows(pattern: &[u8], topic: &[u8]) -> bool {
+    let mut rest = topic.iter();
+    for byte in pattern {
+        match byte {
+            b'>' => return !rest.as_slice().is_empty(),
+            b'*' => {
+                let token = rest.as_slice().iter().take_while(|byte| **byte != b'.').count();
+                if token == 0 {
+                    return false;
+                }
+                rest.nth(token - 1);
+            }
+            byte if rest.next() == Some(byte) => {}
+            _ => return false,
+        }
+    }
+    rest.as_slice().is_empty()
 }
 
 /// Whether each token of `pattern` takes in the one in its place. A wildcard takes in itself and less.

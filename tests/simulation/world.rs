@@ -1,7 +1,7 @@
 //! Shards, a journal, publishers and clients, on a virtual clock, all out of one seed.
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
@@ -11,6 +11,7 @@ use fanfare::EventId;
 use fanfare::journal::{HistoryLimits, Journal, MemoryJournal};
 use fanfare::shard::{
     Admission, Arrival, Command, Effect, HandOver, Heartbeat, Outlet, Settings, Shard, StreamLimits,
+    StreamToken,
 };
 use fanfare::wire::http::RequestLimits;
 use fanfare::wire::{
@@ -65,6 +66,8 @@ pub(crate) struct World {
     pub lags: u64,
     /// Answers of the journal after which more had to be asked for.
     pub pieces: u64,
+    /// Comparisons that answers which are under way may take.
+    efforts: HashMap<StreamToken, usize>,
 }
 
 impl World {
@@ -127,6 +130,7 @@ impl World {
             deliveries: 0,
             lags: 0,
             pieces: 0,
+            efforts: HashMap::new(),
             rng,
         }
     }
@@ -178,7 +182,10 @@ impl World {
         let shard = &mut self.shards[n];
         while shard.has_appetite() {
             let Some(command) = self.inboxes[n].commands.lock().unwrap().pop_front() else { break };
-            self.pieces += u64::from(matches!(&command, Command::Join(join) if !join.last));
+            if let Command::Join(join) = &command {
+                self.pieces += u64::from(!join.last);
+                self.efforts.remove(&join.token);
+            }
             shard.apply(command, now);
             shard.check_invariants();
         }
@@ -187,12 +194,24 @@ impl World {
         shard.check_invariants();
         for effect in self.shards[n].effects() {
             match effect {
-                Effect::Resume(resume) => self.journal.resume(&resume, now),
+                Effect::Resume(resume) => {
+                    self.efforts.insert(resume.token, resume.effort);
+                    self.journal.resume(&resume, now);
+                }
                 // The control thread would answer; here it hangs up.
                 Effect::HandOver(HandOver { socket, .. }) => drop(socket),
                 Effect::Connected(_) | Effect::Disconnected(..) => panic!("nobody watches"),
             }
         }
+        self.check_efforts(n);
+    }
+
+    /// However many streams want history, a shard has only so much to compare for them at a time.
+    fn check_efforts(&self, n: usize) {
+        let own = self.efforts.iter().filter(|(token, _)| usize::from(token.shard) == n);
+        let effort: usize = own.map(|(_, effort)| effort).sum();
+        let limit = self.settings.replay_effort;
+        assert!(effort <= limit, "{effort} comparisons are under way where {limit} may be");
     }
 
     fn tell_edges(&mut self, n: usize, now: Now) {
