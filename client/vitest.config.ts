@@ -10,6 +10,9 @@ const REACT_18 = {
   "@testing-library/react": path("node_modules/@testing-library/react/dist/@testing-library/react.esm.js"),
 };
 
+/** To end a test that hangs: no test is about how fast the machine is. */
+const PATIENCE = { testTimeout: 60_000, hookTimeout: 60_000 };
+
 /** The tests of the hooks, under one React. */
 function hooks(major: "18" | "19", alias: Record<string, string>) {
   return {
@@ -18,6 +21,7 @@ function hooks(major: "18" | "19", alias: Record<string, string>) {
     test: {
       name: `react-${major}`,
       environment: "jsdom",
+      ...PATIENCE,
       include: ["test/react/**/*.test.{ts,tsx}"],
       setupFiles: ["test/react/patience.ts"],
       server: { deps: { inline: ["@testing-library/react"] } },
@@ -28,7 +32,7 @@ function hooks(major: "18" | "19", alias: Record<string, string>) {
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: "core", include: ["test/**/*.test.ts"], exclude: ["test/react/**", "**/node_modules/**"] } },
+      { test: { name: "core", ...PATIENCE, include: ["test/**/*.test.ts"], exclude: ["test/react/**", "**/node_modules/**"] } },
       hooks("19", {}),
       hooks("18", REACT_18),
     ],

@@ -14,7 +14,9 @@ use crate::wire::{Cors, MAX_TOKENS, Pattern, TopicLimits};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Config {
-    /// Where to listen. Default: port 3000 of both loopback addresses.
+    /// Where to listen. `[::]` is every address of the machine, of IPv4 too, unless an IPv4 address with the same port
+    /// is among these or in [`control_listen`](Self::control_listen): then that one has IPv4. Default: port 3000 of
+    /// both loopback addresses.
     pub listen: Vec<SocketAddr>,
     /// Where publishers and operators are served, on listeners of their own. Where there are such, the others have
     /// the stream and health checks only. Default: none.
@@ -29,22 +31,23 @@ pub struct Config {
     pub heartbeat: Heartbeat,
     /// How long a stream may go without write progress, or an acknowledgement of its peer. Default: 60 s.
     pub connection_timeout: Duration,
-    /// The reconnection time that clients are told. Default: 3 s.
+    /// The reconnection time that clients are told: 10 ms to 1 day. Default: 3 s.
     pub retry: Duration,
     /// Most streams. Default: what the descriptor limit allows, less a reserve.
     pub max_connections: Option<usize>,
-    /// Most streams from one address. Default: no limit.
+    /// Most streams from one address; of IPv6 addresses, from one network of 64 bits. Default: no limit.
     pub max_connections_per_ip: Option<usize>,
     /// Most streams of one user. Default: no limit.
     pub max_connections_per_user: Option<usize>,
     /// Most events a second that one publisher may publish over HTTP: by API key, by user, or in open mode by
-    /// address. A second's worth may come at once. Default: no limit.
+    /// address (of IPv6, by network of 64 bits). A second's worth may come at once. Default: no limit.
     pub publish_rate: Option<u32>,
     /// Proxies whose word on the client's address counts (`X-Forwarded-For`, `Forwarded`), for the limits by
     /// address. Default: none.
     pub trusted_proxies: Vec<IpNet>,
-    /// Pages of which other origins may read answers: origins as browsers send them, with credentials, or `*`,
-    /// without. Default: none.
+    /// Pages of which other origins may read answers, refusals too: origins as browsers send them, with credentials,
+    /// or `*`, without. They may send the header fields that their preflights ask for. With a list, a head that is
+    /// too large is answered once its `Origin` was read, at the latest after a second. Default: none.
     pub cors_origins: Vec<String>,
     /// A file with the secret that tokens are signed with (HS256), a final newline dropped. Default: none.
     pub jwt_secret_file: Option<PathBuf>,
@@ -66,7 +69,8 @@ pub struct Config {
     pub anonymous_subscribers: bool,
     /// The topics that anonymous subscribers may ask for. Default: none.
     pub anonymous_topics: Vec<Pattern>,
-    /// Bytes that a stream may be owed before it is caught up from history instead. Default: 1 MiB.
+    /// Bytes that a stream may be owed before it is caught up from history instead; four times as much for one whose
+    /// socket has taken something within the last second. At least 4 KiB. Default: 1 MiB.
     pub max_backlog: usize,
     /// Most tokens of one topic or pattern that a stream subscribes to, 1 to 32. Default: 16.
     pub max_topic_tokens: usize,
@@ -77,8 +81,12 @@ pub struct Config {
     pub max_stream_tokens: usize,
     /// Most bytes of a request's body. Default: 1 MiB.
     pub max_body: usize,
-    /// Bytes the kernel queues for a stream that does not read; it doubles the figure. Default: 16 KiB.
-    pub send_buffer: usize,
+    /// Bytes that the bodies of all requests may take together before they have arrived whole: 503 beyond it. A body
+    /// that arrives at once does not count. Never less than twice [`max_body`](Self::max_body). Default: 64 MiB.
+    pub max_bodies: usize,
+    /// Bytes that the kernel may hold unsent for a stream before it takes no more (`TCP_NOTSENT_LOWAT`), to within
+    /// the size of one segment, at most 64 KiB. 2 KiB to 1 GiB. Default: 16 KiB.
+    pub unsent_limit: usize,
     /// Most events in history. Default: 100,000.
     pub history_events: usize,
     /// Most bytes of history. Default: 64 MiB.
@@ -91,8 +99,15 @@ pub struct Config {
     pub insecure_open: bool,
     /// How long a connection may stay silent, and a request's head may take. Default: 10 s.
     pub head_timeout: Duration,
+    /// How long a request's body may be silent before it is whole; on average it must bring 512 bytes a second,
+    /// too. Default: 10 s.
+    pub body_timeout: Duration,
     /// How long a connection may be idle after an answer. Default: 60 s.
     pub idle_timeout: Duration,
+    /// How long a shutdown says that the engine is not ready (`/readyz` answers 503) before it stops listening and ends
+    /// streams; until then everything goes on. For a load balancer, which needs as long to look away. Default: 0, at
+    /// most a day.
+    pub drain_delay: Duration,
 }
 
 /// The port where none is given.
@@ -130,14 +145,17 @@ impl Default for Config {
             max_topic_wildcards: TopicLimits::DEFAULT.wildcards,
             max_stream_tokens: TopicLimits::DEFAULT.total,
             max_body: 1024 * 1024,
-            send_buffer: 16 * 1024,
+            max_bodies: 64 * 1024 * 1024,
+            unsent_limit: 16 * 1024,
             history_events: 100_000,
             history_bytes: 64 * 1024 * 1024,
             history_age: Duration::from_secs(5 * 60),
             dev_endpoints: None,
             insecure_open: false,
             head_timeout: Duration::from_secs(10),
+            body_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(60),
+            drain_delay: Duration::ZERO,
         }
     }
 }
@@ -195,12 +213,15 @@ impl Config {
         for (option, time) in [
             ("heartbeat-interval", self.heartbeat_interval),
             ("connection-timeout", self.connection_timeout),
+            // Clients that are told to come back at once do nothing else while a server is away.
+            ("retry", self.retry),
             ("head-timeout", self.head_timeout),
+            ("body-timeout", self.body_timeout),
             ("idle-timeout", self.idle_timeout),
         ] {
             require(is_timeout(time), option, "must be 10ms to 1day")?;
         }
-        for (option, time) in [("retry", self.retry), ("jwt-leeway", self.jwt_leeway)] {
+        for (option, time) in [("jwt-leeway", self.jwt_leeway), ("drain-delay", self.drain_delay)] {
             require(time <= MAX_TIMEOUT, option, "must be at most 1day")?;
         }
         Ok(())
@@ -213,7 +234,7 @@ impl Config {
         require(self.max_stream_tokens >= 1, "max-stream-tokens", "must be at least 1")?;
         require(self.max_backlog >= 4096, "max-backlog", "must be at least 4KiB")?;
         require((1..=MAX_BODY).contains(&self.max_body), "max-body", "must be 1 byte to 1GiB")?;
-        require((2048..=MAX_BODY).contains(&self.send_buffer), "send-buffer", "must be 2KiB to 1GiB")
+        require((2048..=MAX_BODY).contains(&self.unsent_limit), "unsent-limit", "must be 2KiB to 1GiB")
     }
 
     fn check_access(&self) -> Result<(), ConfigError> {

@@ -126,7 +126,7 @@ impl Publisher {
         self.send_custom_event("update", data, target)
     }
 
-    /// Sends an event of any name with any data.
+    /// Sends an event of any name but `connection` and `ping` with any data.
     ///
     /// ```
     /// use fanfare::Target;
@@ -171,6 +171,7 @@ impl Publisher {
     }
 
     fn append(&self, batch: Vec<Publication>) -> Result<Appended, PublishError> {
+        batch.iter().try_for_each(|publication| publication.event.check())?;
         if self.shared.has_ended() {
             return Err(PublishError::Ended);
         }

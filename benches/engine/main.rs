@@ -57,8 +57,9 @@ fn settings() -> Settings {
         connection_timeout: Duration::from_secs(60),
         head_timeout: Duration::from_secs(10),
         max_backlog: 1024 * 1024,
-        replay_effort: usize::MAX,
+        replay_effort: Settings::REPLAY_EFFORT,
         topics: TopicLimits::DEFAULT,
+        turn_bytes: Settings::TURN_BYTES,
         watch: false,
     }
 }

@@ -29,12 +29,12 @@ async function serve(test, server) {
 }
 
 for (const name of ["plain", "react"]) {
-  run(`the example ${name}.html shows what it publishes`, { timeout: 40_000 }, async (t) => {
+  run(`the example ${name}.html shows what it publishes`, { timeout: 600_000 }, async (t) => {
     const server = await Server.start(t, ["--retry", "100ms"]);
     const address = await serve(t, server);
     const profile = await site.profile(t);
     const page = await profile.newPage();
-    page.setDefaultTimeout(15_000);
+    page.setDefaultTimeout(60_000);
     const troubles = [];
     page.on("pageerror", (error) => troubles.push(String(error)));
     await page.goto(address);

@@ -19,6 +19,8 @@ interface Word {
 
 /** Events that `EventSource` is asked for without a handler. */
 const BUILT_IN = ["message", "notification", "announcement", "update", "progress", "ping", "connection"];
+/** What happens to the page and to the network; `visibilitychange` and `resume` bubble from the document. */
+const NOTICED = ["focus", "online", "pagehide", "pageshow", "resume", "visibilitychange"];
 const NOT_OPEN = { clientId: null, userId: null, sessionId: null } as const;
 
 /**
@@ -40,6 +42,8 @@ export class FanfareClient<E = SSEEvents> {
   #timer: Timer | undefined;
   #watchdog: Timer | undefined;
   #hidden: Timer | undefined;
+  /** When another stream is overdue, in unix time: timers stand still while a machine sleeps, and are late in a page that nobody sees. */
+  #overdue = Infinity;
   /** The server said that this stream ends: its `retry` was drawn for this client alone, and is kept to. */
   #drawn = false;
 
@@ -144,9 +148,9 @@ export class FanfareClient<E = SSEEvents> {
     const { shareTabs, token, headers, withCredentials } = this.#options;
     // With the address, all that says who this is; of a function only that there is one.
     const identity = JSON.stringify([shareTabs, token, typeof token, headers, withCredentials]);
-    this.#tabs = new Tabs(`fanfare:${streamUrl(this.#options)} ${identity}`, {
+    this.#tabs = new Tabs(`fanfare:${streamUrl(this.#options)} ${identity}`, this.#position, {
       lead: () => void this.#open({ role: "leader" }),
-      has: (id) => !this.#position.isNew(id),
+      wake: () => this.#wake(),
       state: () => {
         const { error, ...state } = this.#state;
         return { ...state, error: error && [error.message, error.status, error.final, error.wait] };
@@ -154,8 +158,10 @@ export class FanfareClient<E = SSEEvents> {
       follow: (told) => {
         if (!this.#position.id) this.#position.moveTo(told.lastEventId);
         const error = told.error && new SSEError(...told.error);
+        // It may be told more than once.
+        const isNew = told.status === "waiting" && told.attempts !== this.#state.attempts;
         this.#set({ ...told, error, lastEventId: this.#position.id, role: "follower" });
-        if (told.status === "waiting") this.#emit("error", error);
+        if (isNew) this.#emit("error", error);
       },
       reset: (reset) => this.#reset(reset),
       event: (parcel) => this.#take(parcel),
@@ -166,6 +172,7 @@ export class FanfareClient<E = SSEEvents> {
   async #open(changes: Partial<ClientState> = {}): Promise<void> {
     this.#cut();
     const run = this.#run;
+    this.#position.begin();
     // From here on, since a token may never come.
     this.#feed();
     this.#set({ status: "connecting", ...NOT_OPEN, ...changes });
@@ -184,7 +191,8 @@ export class FanfareClient<E = SSEEvents> {
       if (run !== this.#run) return;
       const { id } = this.#position;
       if (this.#isNative()) {
-        this.#native = openEventSource(streamUrl(this.#options, id), withCredentials, sink);
+        const url = streamUrl(this.#options, { lastEventId: id, access_token: bearer });
+        this.#native = openEventSource(url, withCredentials, sink);
         for (const type of BUILT_IN) this.#native.listen(type);
         for (const key of this.#handlers.keys()) if (key[0] === ":") this.#native.listen(key.slice(1));
         this.#stream = this.#native.close;
@@ -192,7 +200,7 @@ export class FanfareClient<E = SSEEvents> {
       }
       const fields = new Headers({ Accept: "text/event-stream", ...headers });
       if (bearer) fields.set("Authorization", `Bearer ${bearer}`);
-      if (id) fields.set("Last-Event-ID", id);
+      if (id) fields.set("Last-Event-ID", octets(id));
       const credentials = withCredentials ? "include" : "same-origin";
       this.#stream = openFetch(streamUrl(this.#options), { headers: fields, credentials }, sink);
     } catch (error) {
@@ -207,25 +215,23 @@ export class FanfareClient<E = SSEEvents> {
     return transport === "eventsource" || !(token || headers || this.#tabs || this.#handlers.get("event")?.size);
   }
 
-  #message(type: string, data: string, id: string): void {
-    if (type === "ping") return;
-    if (type === "connection") this.#hear(Object(parse(data)) as Word, id);
-    else {
+  #message(type: string, text: string, id: string | undefined): void {
+    if (type === "connection") this.#hear(Object(parse(text)) as Word, id);
+    else if (type !== "ping" || id !== undefined) {
       // Of a server that says no word first.
       if (this.#state.status !== "open") this.#opened({});
-      const parcel = [type, data, id] as const;
-      this.#tabs?.event(parcel);
-      this.#take(parcel);
+      // A heartbeat is no event, but another server's may have an id.
+      this.#take(type === "ping" ? ["", "", id] : [type, text, id]);
     }
   }
 
   /** A word of the server about this stream. */
-  #hear(word: Word, id: string): void {
+  #hear(word: Word, id: string | undefined): void {
     this.#drawn = word.status !== "connected";
     if (this.#drawn) return;
     const isLost = this.#position.id !== "" && word.recovered === false;
-    const reset = { reason: word.reason ?? "unknown", lastEventId: id };
     this.#position.moveTo(id);
+    const reset = { reason: word.reason ?? "unknown", lastEventId: this.#position.id };
     // A position of its own, which other tabs may come back to.
     this.#tabs?.event(["", "", id]);
     this.#opened(word);
@@ -246,14 +252,14 @@ export class FanfareClient<E = SSEEvents> {
     this.#emit("reset", reset);
   }
 
-  #take([type, data, id]: Parcel): void {
-    if (!this.#position.isNew(id)) return;
-    if (type) {
-      const event = { type, data: parse(data), id };
-      this.#emit(`:${type}`, event);
-      this.#emit("event", event);
+  #take(parcel: Parcel): void {
+    const [type, text, id] = parcel;
+    if (this.#position.isNew(id, text)) {
+      this.#tabs?.event(parcel);
+      const event = { type, data: parse(text), text, id: id ?? this.#position.id };
+      for (const name of type ? [`:${type}`, "event"] : []) this.#emit(name, event);
     }
-    this.#position.moveTo(id);
+    this.#position.moveTo(id, text);
     // Without telling everyone: whoever looks sees it, and an event is no change of the connection.
     this.#state = { ...this.#state, lastEventId: this.#position.id };
   }
@@ -261,7 +267,9 @@ export class FanfareClient<E = SSEEvents> {
   /** The stream is over, or was none. `returns`: the browser makes another by itself. */
   #lost(error: SSEError, returns = false): void {
     if (!returns) this.#cut();
-    const drawn = this.#drawn;
+    this.#position.begin();
+    // Kept to alone where it is one that a server draws: less than a second would be no rest at all.
+    const drawn = this.#drawn && this.#retry >= 1000;
     this.#drawn = false;
     const { token, maxReconnectAttempts = Infinity } = this.#options;
     const isTokens = [401, 403].includes(error.status) && typeof token === "function";
@@ -280,13 +288,17 @@ export class FanfareClient<E = SSEEvents> {
     // What the server asks for is waited out. On top of it full jitter, so that those who lost their server together do not
     // return together.
     const jitter = Math.random() * Math.min(maxReconnectInterval, reconnectInterval * 2 ** (attempts - 1));
-    this.#timer = later(() => this.#again(), Math.max(this.#retry + (drawn ? 0 : jitter), error.wait));
+    const wait = Math.max(this.#retry + (drawn ? 0 : jitter), error.wait);
+    const due = Date.now() + wait;
+    // What was lost in the machine's sleep need not wait further once it is awake, unless the server asked for it.
+    this.#overdue = drawn || error.wait ? due : Math.min(due, this.#overdue);
+    this.#timer = later(() => this.#wake(true), wait);
   }
 
-  /** Tries again, unless there is no network: then `online` does. A follower's leader does it for all. */
-  #again(): void {
-    const { status, role } = this.#state;
-    if (status === "waiting" && role !== "follower" && globalThis.navigator?.onLine !== false) void this.#open();
+  /** Opens anew what is due, unless there is no network: then `online` does. A follower's leader does it for all. */
+  #wake(isDue = Date.now() >= this.#overdue): void {
+    if (this.#state.role === "follower") this.#tabs?.wake();
+    else if (isDue && globalThis.navigator?.onLine !== false) void this.#open();
   }
 
   /** Ends what is under way of one stream. */
@@ -306,6 +318,7 @@ export class FanfareClient<E = SSEEvents> {
   /** Ends the stream, and leaves the other tabs theirs. */
   #leave(changes: Partial<ClientState>): void {
     this.#cut();
+    this.#overdue = Infinity;
     this.#position.save();
     const tabs = this.#tabs;
     this.#tabs = undefined;
@@ -317,7 +330,9 @@ export class FanfareClient<E = SSEEvents> {
   #feed(): void {
     const { heartbeatTimeout = 75000 } = this.#options;
     clearTimeout(this.#watchdog);
+    this.#overdue = Infinity;
     if (heartbeatTimeout > 0) {
+      this.#overdue = Date.now() + heartbeatTimeout / 2;
       this.#watchdog = later(() => this.#lost(new SSEError("the stream went silent")), heartbeatTimeout);
     }
   }
@@ -325,26 +340,29 @@ export class FanfareClient<E = SSEEvents> {
   /** Follows what becomes of the page and of the network. */
   #watch(on: boolean): void {
     const change = on ? "addEventListener" : "removeEventListener";
-    // `visibilitychange` bubbles from the document.
-    for (const name of ["online", "pagehide", "pageshow", "visibilitychange"]) globalThis[change]?.(name, this.#notice);
+    for (const name of NOTICED) globalThis[change]?.(name, this.#notice);
     clearTimeout(this.#hidden);
     // It may be hidden from the start.
     if (on) this.#look();
   }
 
   readonly #notice = ({ type }: Event): void => {
-    if (type === "online") this.#again();
-    else if (type === "pagehide") this.#pause();
-    else if (type === "pageshow") this.#resume();
-    else this.#look();
+    if (type === "pagehide") this.#pause();
+    else if (type === "visibilitychange") this.#look();
+    else {
+      if (type === "pageshow") this.#resume();
+      this.#wake((type === "online" && this.#state.status === "waiting") || undefined);
+    }
   };
 
   /** Looks whether anybody sees the page. */
   #look(): void {
     const { pauseWhenHidden = 0 } = this.#options;
     clearTimeout(this.#hidden);
-    if (!globalThis.document?.hidden) this.#resume();
-    else if (pauseWhenHidden > 0) this.#hidden = later(() => this.#pause(), pauseWhenHidden);
+    if (!globalThis.document?.hidden) {
+      this.#resume();
+      this.#wake();
+    } else if (pauseWhenHidden > 0) this.#hidden = later(() => this.#pause(), pauseWhenHidden);
   }
 
   /** A page in the back-forward cache has no connection, and one that nobody sees need not have one. */
@@ -362,10 +380,15 @@ function later(action: () => void, ms: number): Timer {
   return setTimeout(action, Math.min(ms, 2 ** 31 - 1));
 }
 
-function parse(data: string): unknown {
+/** The text's UTF-8 octets, one a character: all that a header field can hold, and what browsers send of an id. */
+function octets(text: string): string {
+  return Array.from(new TextEncoder().encode(text), (octet) => String.fromCharCode(octet)).join("");
+}
+
+function parse(text: string): unknown {
   try {
-    return JSON.parse(data);
+    return JSON.parse(text);
   } catch {
-    return data;
+    return text;
   }
 }

@@ -40,9 +40,13 @@ export interface SSEEvents {
   progress: ProgressPayload;
 }
 
-/** One event: a union that `type` tells apart. `data` is the parsed JSON, or the text where it is not JSON. */
+/**
+ * One event: a union that `type` tells apart. `data` is the parsed JSON, or the text where it is not JSON. `text` is the data as it
+ * was sent: what is lost in `data`, as the digits of numbers beyond 2^53, is there. `id` is the last id of the stream: the event's
+ * own, or that of an event before it where it has none.
+ */
 export type SSEEvent<E = SSEEvents, K extends keyof E = keyof E> = {
-  [P in K]: { readonly type: P; readonly data: E[P]; readonly id: string };
+  [P in K]: { readonly type: P; readonly data: E[P]; readonly text: string; readonly id: string };
 }[K];
 
 /** Events were missed, so whatever was built from them must be fetched anew. */

@@ -8,9 +8,12 @@ export interface ClientOptions {
   userId?: string;
   sessionId?: string;
   meta?: Record<string, string>;
-  /** A bearer token; a function is asked before each attempt. */
+  /**
+   * A bearer token; a function is asked before each attempt. `EventSource` has no header for it: there it goes into the query as
+   * `access_token`, where logs may keep it.
+   */
   token?: string | (() => string | null | Promise<string | null>);
-  /** More fields of the request. */
+  /** More fields of the request. `EventSource` cannot send them. */
   headers?: Record<string, string>;
   /** Whether cookies go to another origin, too. Default false. */
   withCredentials?: boolean;
@@ -29,8 +32,9 @@ export interface ClientOptions {
   /** Attempts in a row that do not open a stream, after which the client gives up. Default: none. */
   maxReconnectAttempts?: number;
   /**
-   * Silence after which the stream counts as dead. Default 75000, two and a half heartbeats of the server; 0: never.
-   * `EventSource` does not hear heartbeats that are comments.
+   * Silence after which the stream counts as dead. Default 75000, two and a half heartbeats of the server (`--heartbeat-interval`);
+   * 0: never. Half of it is enough, more than one heartbeat, where the machine may have slept: when the page is seen, shown from
+   * the cache or focused again, or the network is back. `EventSource` does not hear heartbeats that are comments.
    */
   heartbeatTimeout?: number;
   /** How long the page is hidden until the stream is closed; it is resumed when the page is seen again. Default 0: never. */
@@ -82,16 +86,13 @@ export class SSEError extends Error {
   }
 }
 
-/** The address of the stream with all that the options add to its query. */
-export function streamUrl(options: ClientOptions, lastEventId = ""): string {
+/** The address of the stream with all that the options add to its query, and what else is not empty. */
+export function streamUrl(options: ClientOptions, more: Record<string, string | null | undefined> = {}): string {
   const url = new URL(options.url ?? "/api/sse", globalThis.location?.href);
   const query = url.searchParams;
   for (const topic of options.topics ?? []) query.append("topic", topic);
-  for (const name of ["userId", "sessionId"] as const) {
-    const value = options[name];
-    if (value) query.set(name, value);
-  }
+  const { userId, sessionId } = options;
+  for (const [name, value] of Object.entries({ userId, sessionId, ...more })) if (value) query.set(name, value);
   for (const [key, value] of Object.entries(options.meta ?? {})) query.set(`meta.${key}`, value);
-  if (lastEventId) query.set("lastEventId", lastEventId);
   return url.href;
 }

@@ -1,10 +1,16 @@
 /** What comes out of a stream's text. */
 export interface ParserSink {
-  message(type: string, data: string, id: string): void;
+  /**
+   * A block has ended. `id` is the one that stood in it, if one did; it may be empty, which is no position. A block without data
+   * is no event: it has no `type` either, and tells only a position.
+   */
+  message(type: string, data: string, id: string | undefined): void;
   retry(ms: number): void;
 }
 
 const LINE_END = /\r\n?|\n/g;
+/** A time to wait that is longer than timers go, over three weeks, is none that anybody means. */
+const LONGEST = 2 ** 31 - 1;
 
 /**
  * The interpretation of an event stream (WHATWG HTML, 9.2.6), fed with text in pieces cut anywhere. The decoder before it
@@ -18,7 +24,7 @@ export class Parser {
   #afterCr = false;
   #type = "";
   #data: string[] = [];
-  #id = "";
+  #id: string | undefined;
 
   constructor(sink: ParserSink) {
     this.#sink = sink;
@@ -42,10 +48,12 @@ export class Parser {
 
   #take(line: string): void {
     if (line === "") {
-      const [type, data] = [this.#type, this.#data];
+      const [type, data, id] = [this.#type, this.#data, this.#id];
       this.#type = "";
       this.#data = [];
-      if (data.length > 0) this.#sink.message(type || "message", data.join("\n"), this.#id);
+      this.#id = undefined;
+      if (data.length > 0) this.#sink.message(type || "message", data.join("\n"), id);
+      else if (id !== undefined) this.#sink.message("", "", id);
       return;
     }
     const colon = line.indexOf(":");
@@ -54,6 +62,6 @@ export class Parser {
     if (field === "data") this.#data.push(value);
     else if (field === "event") this.#type = value;
     else if (field === "id" && !value.includes("\0")) this.#id = value;
-    else if (field === "retry" && /^\d+$/.test(value)) this.#sink.retry(Number(value));
+    else if (field === "retry" && /^\d+$/.test(value) && Number(value) <= LONGEST) this.#sink.retry(Number(value));
   }
 }

@@ -1,10 +1,11 @@
 import type { ClientState, SSEError, SSEReset } from "./index.js";
+import type { Position } from "./position.js";
 
 /** Events that a leader keeps for tabs that are behind. */
 const RING = 1024;
 
-/** An event as it goes from tab to tab; without a type, only a position. */
-export type Parcel = readonly [type: string, data: string, id: string];
+/** An event as it goes from tab to tab, with the id of its own block; without a type, only a position. */
+export type Parcel = readonly [type: string, text: string, id: string | undefined];
 
 /** A state as it goes from tab to tab: a copy of an `SSEError` is but an `Error`, so what it is made of goes instead. */
 export type Told = Omit<ClientState, "error"> & { readonly error: ConstructorParameters<typeof SSEError> | null };
@@ -15,6 +16,7 @@ type Note =
   | readonly [kind: "hello", from: number, lastEventId: string]
   /** To one tab: where the leader is, and what came after that tab's position; `null` where the leader does not know that. */
   | readonly [kind: "welcome", to: number, state: Told, missed: readonly Parcel[] | null]
+  | readonly [kind: "wake"]
   | readonly [kind: "state", state: Told]
   | readonly [kind: "reset", reset: SSEReset]
   | readonly [kind: "event", parcel: Parcel];
@@ -25,8 +27,8 @@ export interface TabSink {
   lead(): void;
   /** How it stands. */
   state(): Told;
-  /** Whether it has that event. */
-  has(id: string): boolean;
+  /** A page that shares its connection is seen again. */
+  wake(): void;
   /** It stands as its leader does. */
   follow(state: Told): void;
   reset(reset: SSEReset): void;
@@ -45,6 +47,7 @@ export function canShare(): boolean {
 export class Tabs {
   readonly #self = Math.random();
   readonly #channel: BroadcastChannel;
+  readonly #position: Position;
   readonly #sink: TabSink;
   readonly #leave = new AbortController();
   /** The newest events, without a gap among them. */
@@ -53,7 +56,8 @@ export class Tabs {
   /** The leader has said where it is. */
   #follows = false;
 
-  constructor(name: string, sink: TabSink) {
+  constructor(name: string, position: Position, sink: TabSink) {
+    this.#position = position;
     this.#sink = sink;
     this.#channel = new BroadcastChannel(name);
     this.#channel.onmessage = (event: MessageEvent<Note>) => this.#hear(event.data);
@@ -68,10 +72,11 @@ export class Tabs {
     return this.#release !== undefined;
   }
 
-  /** Hands on what the connection brought. */
+  /** Keeps what is new, and hands on what the connection brought. */
   event(parcel: Parcel): void {
-    this.#keep(parcel);
-    this.#post(["event", parcel]);
+    this.#ring.push(parcel);
+    if (this.#ring.length > RING) this.#ring.shift();
+    if (this.leads) this.#post(["event", parcel]);
   }
 
   reset(reset: SSEReset): void {
@@ -81,6 +86,11 @@ export class Tabs {
 
   state(): void {
     this.#post(["state", this.#sink.state()]);
+  }
+
+  /** Whoever has the connection is to look whether it is alive. */
+  wake(): void {
+    this.#post(["wake"]);
   }
 
   close(): void {
@@ -101,6 +111,7 @@ export class Tabs {
   #hear(note: Note): void {
     if (this.leads) {
       if (note[0] === "hello") this.#welcome(note[1], note[2]);
+      else if (note[0] === "wake") this.#sink.wake();
     } else if (note[0] === "lead") {
       this.#hello();
     } else if (note[0] === "welcome") {
@@ -108,7 +119,7 @@ export class Tabs {
     } else if (this.#follows) {
       if (note[0] === "state") this.#sink.follow(note[1]);
       else if (note[0] === "reset") this.#reset(note[1]);
-      else if (note[0] === "event") this.#take(note[1]);
+      else if (note[0] === "event") this.#sink.event(note[1]);
     } else if (note[0] === "state" && note[1].status === "open") {
       // Now the leader can say.
       this.#hello();
@@ -118,7 +129,12 @@ export class Tabs {
   /** Brings a tab to where this one is. */
   #welcome(to: number, id: string): void {
     const state = this.#sink.state();
-    const at = this.#ring.findIndex((parcel) => parcel[2] === id);
+    // Who is at an id has what came after it without one: so the last that stands under it.
+    let [at, under]: [number, string | undefined] = [-1, undefined];
+    this.#ring.forEach((parcel, index) => {
+      under = parcel[2] ?? under;
+      if (id && under === id) at = index;
+    });
     const known = at >= 0 || !id || id === state.lastEventId;
     // While this one is not connected nobody knows from where it goes on: that tab asks again when it is.
     if (!known && state.status !== "open") return;
@@ -127,11 +143,12 @@ export class Tabs {
 
   #join(state: Told, missed: readonly Parcel[] | null): void {
     const { lastEventId } = state;
+    this.#position.begin();
     this.#follows = true;
     this.#sink.follow(state);
     // A tab that is ahead of its leader has missed nothing.
-    if (missed === null && !this.#sink.has(lastEventId)) this.#reset({ reason: "tab", lastEventId });
-    for (const parcel of missed ?? []) this.#take(parcel);
+    if (missed === null && !this.#position.has(lastEventId)) this.#reset({ reason: "tab", lastEventId });
+    for (const parcel of missed ?? []) this.#sink.event(parcel);
   }
 
   #reset(reset: SSEReset): void {
@@ -147,17 +164,7 @@ export class Tabs {
   /** What is heard before the welcome is part of it. */
   #hello(): void {
     this.#follows = false;
-    this.#post(["hello", this.#self, this.#sink.state().lastEventId]);
-  }
-
-  #take(parcel: Parcel): void {
-    this.#keep(parcel);
-    this.#sink.event(parcel);
-  }
-
-  #keep(parcel: Parcel): void {
-    this.#ring.push(parcel);
-    if (this.#ring.length > RING) this.#ring.shift();
+    this.#post(["hello", this.#self, this.#position.id]);
   }
 
   #post(note: Note): void {

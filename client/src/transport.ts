@@ -47,7 +47,14 @@ function check({ status, headers }: Response): void {
     throw new SSEError(`the server answered ${status}`, status, final, Number(headers.get("Retry-After")) * 1000 || 0);
   }
   const type = headers.get("Content-Type") ?? "";
-  if (!/^text\/event-stream\s*(;|$)/i.test(type)) throw new SSEError(`not an event stream: ${type}`, 200, true);
+  if (essence(type) !== "text/event-stream") throw new SSEError(`not an event stream: ${type}`, 200, true);
+}
+
+/** The last of several types that is one, without its parameters. Browsers read it so, and forgive words and commas after it. */
+function essence(type: string): string | undefined {
+  const values = type.replace(/"(\\.|[^"])*("|$)/g, '""').split(",");
+  const types = values.map((value) => value.trim().split(/[\s;(]/)[0]!.toLowerCase());
+  return types.filter((type) => type.includes("/") && type !== "*/*").at(-1);
 }
 
 /** A stream by the browser's own `EventSource`: no headers, no statuses, and only events whose names are known. */
@@ -65,6 +72,7 @@ export function openEventSource(
   const source = new EventSource(url, { withCredentials });
   const listened = new Set<string>();
   let answered = false;
+  let last = "";
   const listen = (type: string): void => {
     if (listened.has(type)) return;
     listened.add(type);
@@ -73,7 +81,10 @@ export function openEventSource(
       if (!("data" in event)) return;
       answered = true;
       sink.alive();
-      sink.message(type, event.data, event.lastEventId);
+      // The browser tells the last id, and not whether it stood in this event's block: one that is the last again did not.
+      const id = event.lastEventId === last ? undefined : event.lastEventId;
+      last = event.lastEventId;
+      sink.message(type, event.data, id);
     });
   };
   source.onopen = () => sink.alive();

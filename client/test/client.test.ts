@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { type ClientOptions, FanfareClient, type SSEReset } from "../src/index.js";
+import { Page } from "./support/page.js";
+import { Source } from "./support/source.js";
 import { connection, OPTIONS, Request, requests, settle } from "./support/streams.js";
 
 let asked: Request[];
@@ -60,7 +62,7 @@ describe("a stream", () => {
     last().open("1-0", { clientId: "c1", userId: "ada", sessionId: "s" }).event("1-1", { title: "A" }, "notification").event("1-2", 7);
     last().send("event: ping\ndata: {}\n\nid: 1-3\ndata: no JSON\n\n");
     await settle();
-    expect(own).toEqual([{ type: "notification", data: { title: "A" }, id: "1-1" }]);
+    expect(own).toEqual([{ type: "notification", data: { title: "A" }, text: '{"title":"A"}', id: "1-1" }]);
     expect(told.data).toEqual([{ title: "A" }, 7, "no JSON"]);
     expect(client.getState()).toMatchObject({ status: "open", clientId: "c1", userId: "ada", sessionId: "s", lastEventId: "1-3", attempts: 0, error: null });
     // The first stream has missed nothing.
@@ -228,14 +230,34 @@ describe("coming back", () => {
     expect(asked).toHaveLength(before);
   });
 
-  test.each([
-    ["retry", (request: Request) => request.open().send("retry: 99999999999\nevent: connection\ndata: {\"status\":\"draining\"}\n\n").end()],
-    ["Retry-After", (request: Request) => request.refuse(503, { "Retry-After": "99999999" })],
-  ])("a %s longer than timers go is long", async (_, answer) => {
+  test("a Retry-After longer than timers go is long", async () => {
     await begun();
-    answer(last());
+    last().refuse(503, { "Retry-After": "99999999" });
     await after(1_000_000);
     expect(asked).toHaveLength(1);
+  });
+
+  test("a `retry` longer than timers go is ignored: the one before stands", async () => {
+    vi.spyOn(Math, "random").mockReturnValue(0);
+    await begun();
+    last().open().send("retry: 5000\nretry: 99999999999\n").end();
+    await after(4999);
+    expect(asked).toHaveLength(1);
+    await after(1);
+    expect(asked).toHaveLength(2);
+  });
+
+  test("a refusal that asks to be asked again at once is backed off from", async () => {
+    vi.spyOn(Math, "random").mockReturnValue(0.999);
+    await begun();
+    for (const step of [3000, 6000, 12_000]) {
+      const before = asked.length;
+      last().start().send("retry: 0\nevent: connection\ndata: {\"status\":\"refused\",\"reason\":\"full\"}\n\n").end();
+      await after(step * 0.99);
+      expect(asked).toHaveLength(before);
+      await after(step * 0.01);
+      expect(asked).toHaveLength(before + 1);
+    }
   });
 
   test("a watchdog that waits for ever never barks", async () => {
@@ -280,7 +302,7 @@ describe("coming back", () => {
     expect(asked).toHaveLength(2);
   });
 
-  test.each([400, 404, 406, 403, 401])("%i is final", async (status) => {
+  test.each([400, 401, 403, 404, 406, 413, 414, 431])("%i is final", async (status) => {
     const { client, told } = await begun();
     last().refuse(status);
     await after(1_000_000);
@@ -366,18 +388,12 @@ describe("coming back", () => {
 });
 
 describe("the page", () => {
-  let page: EventTarget & { hidden: boolean };
+  let page: Page;
 
-  beforeEach(() => {
-    page = Object.assign(new EventTarget(), { hidden: false });
-    vi.stubGlobal("addEventListener", page.addEventListener.bind(page));
-    vi.stubGlobal("removeEventListener", page.removeEventListener.bind(page));
-    vi.stubGlobal("document", page);
-    vi.stubGlobal("navigator", { onLine: true });
-  });
+  beforeEach(() => void (page = Page.stub()));
 
   async function happens(name: string): Promise<void> {
-    page.dispatchEvent(new Event(name));
+    page.happens(name);
     await settle();
   }
 
@@ -497,31 +513,7 @@ test("a position that cannot be kept harms nobody", async () => {
 });
 
 describe("the browser's own EventSource", () => {
-  class Source extends EventTarget {
-    static readonly CONNECTING = 0;
-    static all: Source[] = [];
-    readyState = 1;
-    onerror: ((event: Event) => void) | null = null;
-    onopen: (() => void) | null = null;
-    readonly close = vi.fn();
-    constructor(readonly url: string) {
-      super();
-      this.addEventListener("error", (event) => this.onerror!(event));
-      Source.all.push(this);
-    }
-    say(type: string, data: unknown, lastEventId: string): void {
-      this.dispatchEvent(Object.assign(new Event(type), { data: JSON.stringify(data), lastEventId }));
-    }
-    lose(readyState: number): void {
-      this.readyState = readyState;
-      this.dispatchEvent(new Event("error"));
-    }
-  }
-
-  beforeEach(() => {
-    Source.all = [];
-    vi.stubGlobal("EventSource", Source);
-  });
+  beforeEach(() => Source.stub());
 
   const connected = { status: "connected", clientId: "c", recovered: true };
 
@@ -582,6 +574,28 @@ describe("the browser's own EventSource", () => {
     expect([heard.length, client.getState().status]).toEqual([2, "waiting"]);
   });
 
+  test("brings a token in the query, asked for anew at each attempt, and names nothing else there than the server knows", async () => {
+    let count = 0;
+    await begun({ transport: "eventsource", token: () => `t${++count}`, topics: ["a"], userId: "ada", sessionId: "s", meta: { room: "1" }, reconnectInterval: 10 });
+    expect(Source.all[0]!.query.get("access_token")).toBe("t1");
+    Source.all[0]!.say("connection", connected, "1-5");
+    Source.all[0]!.lose(2);
+    await after(6000);
+    expect([...Source.all[1]!.query]).toEqual([
+      ["topic", "a"], ["userId", "ada"], ["sessionId", "s"], ["lastEventId", "1-5"], ["access_token", "t2"], ["meta.room", "1"],
+    ]);
+  });
+
+  test("tells the last id, which is no repeat where it is the same again, and none once it is empty", async () => {
+    const { client, told } = await begun({ transport: "eventsource", reconnectInterval: 10 });
+    for (const [data, id] of [[1, "a"], [2, "a"], [3, "b"], [4, "a"], [5, "a"]] as const) Source.all[0]!.say("update", data, id);
+    expect([told.data, client.getState().lastEventId]).toEqual([[1, 2, 3, 4, 5], "a"]);
+    Source.all[0]!.say("update", 6, "");
+    Source.all[0]!.lose(2);
+    await after(6000);
+    expect([told.data.at(-1), client.getState().lastEventId, Source.all[1]!.url]).toEqual([6, "", OPTIONS.url]);
+  });
+
   test("is made anew where the browser gives up, from the last event", async () => {
     const { client } = await begun({ transport: "eventsource", reconnectInterval: 10 });
     Source.all[0]!.say("connection", connected, "1-5");
@@ -590,7 +604,7 @@ describe("the browser's own EventSource", () => {
     expect(client.getState().status).toBe("waiting");
     await after(6000);
     expect(Source.all).toHaveLength(2);
-    expect(new URL(Source.all[1]!.url).searchParams.get("lastEventId")).toBe("1-6");
+    expect(Source.all[1]!.query.get("lastEventId")).toBe("1-6");
     expect(Source.all[0]!.close).toHaveBeenCalled();
   });
 });

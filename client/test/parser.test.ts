@@ -1,12 +1,13 @@
 import { expect, test } from "vitest";
 import { Parser } from "../src/parser.js";
+import { Blocks } from "./support/blocks.js";
 import { CASES, type Seen } from "./support/cases.js";
 
 function parsed(...pieces: string[]): Seen[] {
-  const seen: Seen[] = [];
-  const parser = new Parser({ message: (...message) => seen.push(message), retry: (ms) => seen.push(ms) });
+  const blocks = new Blocks();
+  const parser = new Parser(blocks);
   for (const piece of pieces) parser.push(piece);
-  return seen;
+  return blocks.seen;
 }
 
 /** As a transport feeds it: bytes, cut anywhere, through one decoder. */
@@ -46,4 +47,10 @@ test("a long line that drips in costs no more than its length", () => {
   for (let piece = 0; piece < 100_000; piece++) parser.push("0123456789");
   parser.push("\n\n");
   expect(seen.map((data) => data.length)).toEqual([1_000_000]);
+});
+
+test("a `retry` longer than timers go is ignored, at every length", () => {
+  const told = (value: string) => parsed(`retry: ${value}\n`);
+  expect(told("2147483647")).toEqual([2147483647]);
+  for (const value of ["2147483648", "4294967296", "18446744073709551616", "9".repeat(400)]) expect(told(value), value).toEqual([]);
 });

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { type ClientOptions, FanfareClient, SSEError, type SSEReset } from "../src/index.js";
+import { Page } from "./support/page.js";
 import { OPTIONS, Request, requests } from "./support/streams.js";
 
 /** Web Locks, as far as a leader needs them: one holder of a name, the others in a row. */
@@ -54,18 +55,24 @@ afterEach(() => {
 
 /** Waits until it holds: for long, since the machine may have more to do. */
 function until(check: () => void): Promise<void> {
-  return vi.waitFor(check, { timeout: 5000, interval: 10 });
+  return vi.waitFor(check, { timeout: 50_000, interval: 10 });
 }
 
 function last(): Request {
   return asked.at(-1)!;
 }
 
+/** Opens the stream, and waits until every tab follows it: who comes later begins there. */
+async function opened(id: string, word: object = {}): Promise<Request> {
+  await until(() => expect(asked).toHaveLength(1));
+  last().open(id, word);
+  await until(() => expect(tabs.map(({ client }) => client.getState().status)).toEqual(tabs.map(() => "open")));
+  return last();
+}
+
 test("several have one connection, and each event once", async () => {
   const [first, second, third] = [new Tab(), new Tab(), new Tab()];
-  await until(() => expect(asked).toHaveLength(1));
-  last().open("1-0", { clientId: "c1" });
-  await until(() => expect(tabs.map(({ client }) => client.getState().status)).toEqual(["open", "open", "open"]));
+  await opened("1-0", { clientId: "c1" });
   expect(tabs.map(({ role }) => role)).toEqual(["leader", "follower", "follower"]);
   expect(second.client.getState().clientId).toBe("c1");
   last().event("1-1", 1).event("1-2", 2);
@@ -75,9 +82,8 @@ test("several have one connection, and each event once", async () => {
 
 test("when the leader goes another goes on, and nobody misses or repeats anything", async () => {
   const [first, second, third] = [new Tab(), new Tab(), new Tab()];
-  await until(() => expect(asked).toHaveLength(1));
-  last().open("1-0").event("1-1", 1);
-  await until(() => expect(third.data).toEqual([1]));
+  (await opened("1-0")).event("1-1", 1);
+  await until(() => expect([second.data, third.data]).toEqual([[1], [1]]));
   first.client.close();
   await until(() => expect(asked).toHaveLength(2));
   expect([asked[0]!.ended, last().lastEventId]).toEqual([true, "1-1"]);
@@ -90,8 +96,7 @@ test("when the leader goes another goes on, and nobody misses or repeats anythin
 
 test("who joins late with an older position gets what it missed", async () => {
   const first = new Tab();
-  await until(() => expect(asked).toHaveLength(1));
-  last().open("1-0").event("1-1", 1).event("1-2", 2).event("1-3", 3);
+  (await opened("1-0")).event("1-1", 1).event("1-2", 2).event("1-3", 3);
   await until(() => expect(first.data).toEqual([1, 2, 3]));
   const [late, fresh, lost] = [new Tab({ lastEventId: "1-1" }), new Tab(), new Tab({ lastEventId: "0-77" })];
   await until(() => expect(late.data).toEqual([2, 3]));
@@ -104,8 +109,7 @@ test("who joins late with an older position gets what it missed", async () => {
 
 test("a gap is a gap for all", async () => {
   const [first, second] = [new Tab(), new Tab()];
-  await until(() => expect(asked).toHaveLength(1));
-  last().open("1-0").event("1-1", 1);
+  (await opened("1-0")).event("1-1", 1);
   await until(() => expect(second.data).toEqual([1]));
   last().send("retry: 1\n").end();
   await until(() => expect(asked).toHaveLength(2));
@@ -116,8 +120,7 @@ test("a gap is a gap for all", async () => {
 
 test("who comes back from before a gap is told of it, though the others have heard of it long since", async () => {
   const first = new Tab();
-  await until(() => expect(asked).toHaveLength(1));
-  last().open("1-0").event("1-1", 1);
+  (await opened("1-0")).event("1-1", 1);
   await until(() => expect(first.data).toEqual([1]));
   last().send("retry: 1\n").end();
   await until(() => expect(asked).toHaveLength(2));
@@ -157,8 +160,7 @@ test("who is ahead of a new leader has missed nothing", async () => {
     }
   });
   const [first, second, third] = [new Tab(), new Tab(), new Tab()];
-  await until(() => expect(asked).toHaveLength(1));
-  last().open("1-0").event("1-1", 1);
+  (await opened("1-0")).event("1-1", 1);
   await until(() => expect([second.data, third.data]).toEqual([[1], [1]]));
   // The next event reaches only one of them before its leader is gone.
   const hear = channels[1]!.onmessage;
@@ -222,9 +224,7 @@ test("where Web Locks are forbidden each has a connection of its own", async () 
 
 test("who leaves at the moment that it is to lead does not lead", async () => {
   const [first, second, third] = [new Tab(), new Tab(), new Tab()];
-  await until(() => expect(asked).toHaveLength(1));
-  last().open("1-0");
-  await until(() => expect([second, third].map(({ client }) => client.getState().status)).toEqual(["open", "open"]));
+  await opened("1-0");
   // As it is told when another connection takes the place of the one that was open.
   second.client.onClose(() => second.client.close());
   first.client.close();
@@ -248,4 +248,79 @@ test("without Web Locks each has a connection of its own", async () => {
   for (const request of asked) request.open().event("1-1", 1);
   await until(() => expect([first.data, second.data]).toEqual([[1], [1]]));
   expect([first.role, second.role]).toEqual(["single", "single"]);
+});
+
+test("the text of an event reaches every tab as it was sent", async () => {
+  const [first, second] = [new Tab(), new Tab()];
+  const texts: string[][] = [];
+  for (const { client } of [first, second]) client.on("update", ({ text, data }) => texts.push([text, String(data)]));
+  (await opened("1-0")).send("id: 1-1\nevent: update\ndata: 9007199254740993\n\n");
+  await until(() => expect(texts).toEqual(Array(2).fill(["9007199254740993", "9007199254740992"])));
+  const late = new Tab({ lastEventId: "1-0" });
+  late.client.on("update", ({ text }) => texts.push([text]));
+  await until(() => expect(texts.at(-1)).toEqual(["9007199254740993"]));
+});
+
+test("events of another server, with no id of their own, or with one that was there before, reach every tab once", async () => {
+  const [first, second] = [new Tab(), new Tab()];
+  await until(() => expect(asked).toHaveLength(1));
+  const sent = [["1", "a"], ["", "b"], ["", "b"], ["2", "c"], ["1", "d"], ["", "e"], ["1", "d"]];
+  last().start().send("id: 0\n\n");
+  await until(() => expect(second.client.getState().status).toBe("open"));
+  for (const [id, data] of sent) last().send(`${id && `id: ${id}\n`}data: ${data}\n\n`);
+  const all = ["a", "b", "b", "c", "d", "e", "d"];
+  await until(() => expect([first.data, second.data]).toEqual([all, all]));
+  expect([first, second].map(({ client }) => client.getState().lastEventId)).toEqual(["1", "1"]);
+  // Who was there has all of it, and the next leader gives nothing twice.
+  const third = new Tab();
+  await until(() => expect(third.client.getState().status).toBe("open"));
+  last().send("data: f\n\n");
+  await until(() => expect(third.data).toEqual(["f"]));
+  first.client.close();
+  await until(() => expect(asked).toHaveLength(2));
+  expect(last().lastEventId).toBe("1");
+  // As a server that sends the last event once more, and then goes on.
+  last().start().send("id: 1\ndata: d\n\nid: 3\ndata: g\n\n");
+  await until(() => expect([second.data, third.data]).toEqual([[...all, "f", "g"], ["f", "g"]]));
+  expect(tabs.flatMap(({ resets }) => resets)).toEqual([]);
+});
+
+test("a position that the server takes back is none in any tab", async () => {
+  const [first, second] = [new Tab(), new Tab()];
+  await until(() => expect(asked).toHaveLength(1));
+  last().start().send("id: 0\n\n");
+  await until(() => expect(second.client.getState().status).toBe("open"));
+  last().send("id: 1\ndata: a\n\nid: 2\n\n");
+  await until(() => expect(second.client.getState().lastEventId).toBe("2"));
+  last().send("id\ndata: b\n\n");
+  await until(() => expect(second.data).toEqual(["a", "b"]));
+  first.client.close();
+  await until(() => expect(asked).toHaveLength(2));
+  expect(last().lastEventId).toBe(null);
+});
+
+test("a page that is seen again has the connection opened anew by whoever has it", async () => {
+  const leading = Page.stub();
+  vi.stubGlobal("navigator", { locks: new Locks(), onLine: true });
+  const first = new Tab();
+  await until(() => expect(asked).toHaveLength(1));
+  const following = new Page();
+  vi.stubGlobal("addEventListener", following.addEventListener.bind(following));
+  const second = new Tab();
+  (await opened("1-0")).event("1-1", 1);
+  await until(() => expect(second.data).toEqual([1]));
+  // Only one of them is seen.
+  const now = vi.spyOn(Date, "now").mockReturnValue(Date.now() + 60_000);
+  following.happens("visibilitychange");
+  await until(() => expect(asked).toHaveLength(2));
+  expect([first.role, second.role, asked[0]!.ended, last().lastEventId]).toEqual(["leader", "follower", true, "1-1"]);
+  last().open("1-1", { recovered: true }).event("1-2", 2);
+  await until(() => expect([first.data, second.data]).toEqual([[1, 2], [1, 2]]));
+  // It was heard of just now.
+  following.happens("focus");
+  leading.happens("focus");
+  last().event("1-3", 3);
+  await until(() => expect(second.data).toEqual([1, 2, 3]));
+  expect(asked).toHaveLength(2);
+  now.mockRestore();
 });

@@ -13,6 +13,7 @@ const client = new FanfareClient({ url: "/api/sse", topics: ["prices.*"] });
 client.on("notification", ({ data }) => data.title.toUpperCase());
 client.on("progress", ({ data }) => data.percentage.toFixed());
 client.on("price", ({ data }) => data.value.toFixed());
+client.on("price", ({ text }) => text.length.toFixed());
 // @ts-expect-error There is no such member.
 client.on("price", ({ data }) => data.volume);
 // @ts-expect-error It is a number.
@@ -40,7 +41,7 @@ own.on("joined", ({ data }) => data.name);
 // @ts-expect-error A map of its own has what it has.
 own.on("notification", () => {});
 
-const event: SSEEvent<Own> = { type: "left", data: null, id: "" };
+const event: SSEEvent<Own> = { type: "left", data: null, text: "null", id: "" };
 // @ts-expect-error Left carries nothing.
-const wrong: SSEEvent<Own> = { type: "left", data: { name: "Ada" }, id: "" };
+const wrong: SSEEvent<Own> = { type: "left", data: { name: "Ada" }, text: "", id: "" };
 export { event, wrong };

@@ -4,8 +4,6 @@
 import { once } from "node:events";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { type ClientOptions, FanfareClient } from "../src/index.js";
-import { openFetch } from "../src/transport.js";
-import { CASES, type Seen } from "./support/cases.js";
 import { Server, status, stream } from "./support/server.js";
 
 let server: Server;
@@ -32,29 +30,7 @@ function begin(url: string, options: ClientOptions = {}) {
 }
 
 function until(client: FanfareClient, ...statuses: string[]) {
-  return vi.waitFor(() => expect(statuses).toContain(client.getState().status), { timeout: 5000, interval: 5 });
-}
-
-/** What one stream brings, until it ends. */
-async function read(url: string): Promise<Seen[]> {
-  const seen: Seen[] = [];
-  await new Promise<void>((resolve) => {
-    openFetch(url, {}, {
-      alive: () => {},
-      message: (...message) => seen.push(message),
-      retry: (ms) => seen.push(ms),
-      end: () => resolve(),
-    });
-  });
-  return seen;
-}
-
-for (const [name, [text, events]] of Object.entries(CASES)) {
-  test(`${name}, in chunks that are cut anywhere`, async () => {
-    for (const size of [1, 2, 3, 5, 7, Infinity]) {
-      expect(await read(server.at("/", stream(text, { size }))), `in pieces of ${size}`).toEqual(events);
-    }
-  });
+  return vi.waitFor(() => expect(statuses).toContain(client.getState().status), { timeout: 60_000, interval: 5 });
 }
 
 test("request-accept, request-cache-control", async () => {
@@ -83,18 +59,6 @@ test("request-status-error: after 503, which ends an EventSource, the client com
   expect([server.asked.length, heard]).toEqual([3, ["x"]]);
 });
 
-test.each(["x bogus", "text/x-bogus", "text/event-streams", "text/plain"])("format-mime-bogus, format-mime-valid-bogus: %s is no stream", async (type) => {
-  const { client, heard } = begin(server.at("/", stream("data: x\n\n", { type })));
-  await until(client, "failed");
-  expect([server.asked.length, heard]).toEqual([1, []]);
-});
-
-test.each(["text/event-stream;", "text/event-stream;charset=utf-8", "Text/Event-Stream ; x=bogus"])("format-mime-trailing-semicolon: %s is one", async (type) => {
-  const { client, heard } = begin(server.at("/", stream("data: x\n\n", { type, hold: true })));
-  await until(client, "open");
-  expect(heard).toEqual(["x"]);
-});
-
 test("eventsource-reconnect, format-field-id: who comes back says where it was", async () => {
   const answers = [stream("id: 1\ndata: a\n\ndata: cut sho"), stream("id: 2\ndata: b\n\n"), status(204)];
   const { client, heard } = begin(server.at("/", ...answers));
@@ -111,7 +75,7 @@ test("a stream that breaks within an event brings the rest of it once", async ()
       response.destroy();
     }, stream("id: 2\ndata: half\n\n", { hold: true })),
   );
-  await vi.waitFor(() => expect(heard).toEqual(["a", "half"]), { timeout: 5000 });
+  await vi.waitFor(() => expect(heard).toEqual(["a", "half"]), { timeout: 60_000 });
   expect(server.asked.map(({ headers }) => headers["last-event-id"])).toEqual([undefined, "1"]);
   expect(client.getState().status).toBe("open");
 });

@@ -3,20 +3,31 @@
 use std::convert::Infallible;
 use std::env;
 use std::io::ErrorKind;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
-use std::process::{self, Command};
+use std::process::{self, Command, Stdio};
 
 use anyhow::{Context as _, Error, Result, ensure};
+use command_fds::{CommandFdExt as _, FdMapping};
 use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 
 use crate::cli::LeashOptions;
 
+/// Where a program looks for a socket that is handed over to it: sd_listen_fds(3).
+const FIRST_LISTENER: i32 = 3;
+
 /// Runs `program` through this one, which ties it to its parent first. It has a process group of its own, so that
-/// a Ctrl-C in a terminal reaches only the parent, which wants what its children have before they end.
-pub(crate) fn command(program: &Path) -> Result<Command> {
+/// a Ctrl-C in a terminal reaches only the parent, which wants what its children have before they end. The listening
+/// socket, if there is one, is handed over as a service manager does it.
+pub(crate) fn command(program: &Path, listener: Option<OwnedFd>) -> Result<Command> {
     let mut command = Command::new(env::current_exe()?);
-    command.arg("leash").arg(process::id().to_string()).arg(program).process_group(0);
+    command.arg("leash");
+    if listener.is_some() {
+        command.arg("--listener");
+    }
+    command.arg(process::id().to_string()).arg(program).process_group(0);
+    command.stdin(listener.map_or_else(Stdio::null, Stdio::from));
     Ok(command)
 }
 
@@ -27,7 +38,15 @@ pub(crate) fn tie(options: &LeashOptions) -> Result<Infallible> {
     let parent = getppid().map(|pid| pid.as_raw_nonzero().get().unsigned_abs());
     ensure!(parent == Some(options.parent), "the parent is gone");
     let [program, arguments @ ..] = &*options.command else { unreachable!("an option that is required") };
-    let error = Command::new(program).args(arguments).exec();
+    let mut command = Command::new(program);
+    command.args(arguments);
+    if options.listener {
+        // Whatever else this process was given under that number.
+        let listener = std::io::stdin().as_fd().try_clone_to_owned()?;
+        command.fd_mappings(vec![FdMapping { parent_fd: listener, child_fd: FIRST_LISTENER }])?;
+        command.env("LISTEN_FDS", "1").env("LISTEN_PID", process::id().to_string()).stdin(Stdio::null());
+    }
+    let error = command.exec();
     let hint = match error.kind() {
         ErrorKind::NotFound => {
             ": those of this repository are made by `cargo build --release --workspace --bins --examples`, others are to be on the path"

@@ -16,7 +16,9 @@
 //! - `http`, `sse`: the client's side of the protocol, fed at any cut.
 //! - `leash`: processes that end with this one.
 //! - `usage`, `machine`: what `/proc` says about processes and about this machine.
+//! - `buffers`: what the kernel holds for each socket.
 
+mod buffers;
 mod cli;
 mod clock;
 mod endpoint;

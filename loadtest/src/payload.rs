@@ -12,6 +12,8 @@ const NUMBER: &[u8] = b",\"n\":";
 const DUE: &[u8] = b",\"t\":";
 const PAD: &[u8] = b",\"pad\":\"";
 const PAD_BYTE: u8 = b'x';
+/// So much padding is written and compared at a time.
+const PADDING: &[u8] = &[PAD_BYTE; 4096];
 const END: &[u8] = b"\"}";
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -49,7 +51,10 @@ impl Payload {
         // Writing to a string does not fail.
         let _ = write!(out, "{{\"s\":{series},\"n\":{n},\"t\":{due},\"pad\":\"");
         let pad = bytes.saturating_sub(out.len() - start + END.len());
-        out.extend(std::iter::repeat_n(char::from(PAD_BYTE), pad));
+        // Between an event's due time and its request stands this: by the piece, not by the character.
+        let piece = std::str::from_utf8(PADDING).unwrap_or_default();
+        (0..pad / PADDING.len()).for_each(|_| out.push_str(piece));
+        out.push_str(&piece[..pad % PADDING.len()]);
         out.push_str("\"}");
     }
 
@@ -73,11 +78,21 @@ impl Payload {
     }
 }
 
-/// How many of the first bytes are padding. By blocks without a way out: a client of large events does little else.
+/// How many of the first bytes are padding. By pieces: a client of large events does little else.
 fn padding(bytes: &[u8]) -> usize {
-    let is_padding = |block: &&[u8]| block.iter().fold(0, |other, byte| other | (byte ^ PAD_BYTE)) == 0;
-    let whole: usize = bytes.chunks(64).take_while(is_padding).map(<[u8]>::len).sum();
-    whole + bytes[whole..].iter().take_while(|&&byte| byte == PAD_BYTE).count()
+    let is_padding = |piece: &&[u8]| **piece == PADDING[..piece.len()];
+    let whole: usize = bytes.chunks(PADDING.len()).take_while(is_padding).map(<[u8]>::len).sum();
+    let rest = &bytes[whole..];
+    // The rest has less than a piece of it, and is searched by ever smaller ones.
+    let mut at = 0;
+    let mut step = PADDING.len() / 2;
+    while step > 0 {
+        if rest.get(at..at + step).is_some_and(|piece| *piece == PADDING[..step]) {
+            at += step;
+        }
+        step /= 2;
+    }
+    whole + at
 }
 
 fn number(text: &[u8]) -> Option<(u64, &[u8])> {
@@ -95,7 +110,7 @@ mod tests {
     #[test]
     fn a_text_has_exactly_the_size_and_is_json() {
         assert_eq!(ONE.text(34), r#"{"s":3,"n":7,"t":12,"pad":"xxxxx"}"#);
-        for bytes in [100, 128, 16 * 1024] {
+        for bytes in [100, 128, 16 * 1024, 1_000_000] {
             let text = ONE.text(bytes);
             assert_eq!(text.len(), bytes);
             let value: serde_json::Value = serde_json::from_str(&text).unwrap();
@@ -107,8 +122,8 @@ mod tests {
 
     #[test]
     fn padding_ends_wherever_another_byte_stands() {
-        for at in 0..200 {
-            let mut bytes = [PAD_BYTE; 200];
+        for at in (0..10_000).step_by(7).chain([4095, 4096, 4097, 8192]) {
+            let mut bytes = [PAD_BYTE; 10_001];
             assert_eq!(padding(&bytes[..at]), at);
             bytes[at] = b'y';
             assert_eq!(padding(&bytes), at);

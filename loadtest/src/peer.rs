@@ -19,6 +19,10 @@ pub(crate) struct Peer {
     /// slash is looked for beside this one, in its `examples`, and on the path. Empty: it runs already, at `address`.
     #[serde(default)]
     pub(crate) start: Vec<String>,
+    /// The same where it takes over a listening socket, as service managers hand it over: sd_listen_fds(3). Empty: it does
+    /// not.
+    #[serde(default)]
+    pub(crate) activated: Vec<String>,
     /// Where a server listens that runs already.
     pub(crate) address: Option<String>,
     /// Its process, if it runs already; processes under it count with it.
@@ -44,6 +48,9 @@ pub(crate) struct Peer {
     /// An option that sets its heartbeat interval; `{seconds}` stands for it.
     #[serde(default)]
     pub(crate) heartbeat: Vec<String>,
+    /// An option that sets how much history it keeps for clients that come back; `{bytes}` stands for it.
+    #[serde(default)]
+    pub(crate) history: Vec<String>,
     /// Every event to every stream.
     pub(crate) all: Route,
     /// Each stream is a user's, `{n}`, and each event is for one, `{n}` of a publish.

@@ -17,6 +17,8 @@ pub(crate) struct Block<'a> {
     /// There are more `data` lines.
     pub(crate) has_more: bool,
     pub(crate) id: Option<&'a [u8]>,
+    /// The server's reconnection time, in milliseconds.
+    pub(crate) retry: Option<u32>,
     pub(crate) has_comment: bool,
 }
 
@@ -25,30 +27,78 @@ pub(crate) struct Block<'a> {
 pub(crate) struct EventScanner {
     /// The unfinished block. Empty, without memory of its own, nearly always.
     partial: Vec<u8>,
+    /// Where its last line begins, which has no end yet.
+    line: usize,
+}
+
+/// Memory of blocks that were unfinished, for the next ones: large events would be mostly the kernel's work of giving it
+/// out again.
+#[derive(Debug, Default)]
+pub(crate) struct Spare(Vec<Vec<u8>>);
+
+impl Spare {
+    /// So many streams are in the midst of a large event at once.
+    const AT_MOST: usize = 128;
+
+    fn take(&mut self, rest: &[u8]) -> Vec<u8> {
+        if rest.is_empty() {
+            return Vec::new();
+        }
+        let mut bytes = self.0.pop().unwrap_or_default();
+        bytes.extend_from_slice(rest);
+        bytes
+    }
+
+    fn give(&mut self, mut bytes: Vec<u8>) {
+        if self.0.len() < Self::AT_MOST {
+            bytes.clear();
+            self.0.push(bytes);
+        }
+    }
 }
 
 impl EventScanner {
-    pub(crate) fn feed(&mut self, bytes: &[u8], mut sink: impl FnMut(Block<'_>)) -> Result<()> {
+    pub(crate) fn feed(
+        &mut self,
+        bytes: &[u8],
+        spare: &mut Spare,
+        mut sink: impl FnMut(Block<'_>),
+    ) -> Result<()> {
         if self.partial.is_empty() {
-            let rest = take_blocks(bytes, &mut sink);
-            self.partial.extend_from_slice(rest);
+            let (rest, line) = take_blocks(bytes, (0, 0), &mut sink);
+            self.partial = spare.take(rest);
+            self.line = line;
         } else {
-            let mut whole = std::mem::take(&mut self.partial);
-            whole.extend_from_slice(bytes);
-            self.partial = take_blocks(&whole, &mut sink).to_vec();
+            let searched = self.partial.len();
+            self.partial.extend_from_slice(bytes);
+            // A large event comes in many pieces, of which most end no line: each byte of it is looked at once.
+            if line_end(bytes).is_some() {
+                let whole = std::mem::take(&mut self.partial);
+                let (rest, line) = take_blocks(&whole, (self.line, searched), &mut sink);
+                self.partial = spare.take(rest);
+                self.line = line;
+                spare.give(whole);
+            }
         }
         ensure!(self.partial.len() <= MAX_EVENT, "an event of over {MAX_EVENT} bytes");
         Ok(())
     }
 }
 
-/// Hands on the whole blocks. The bytes of the unfinished one.
-fn take_blocks<'a>(bytes: &'a [u8], sink: &mut impl FnMut(Block<'_>)) -> &'a [u8] {
+/// Hands on the whole blocks. The bytes of the unfinished one, and where in them its last line begins. `searched` is a
+/// line's beginning, and up to where that line is known to have no end.
+fn take_blocks<'a>(
+    bytes: &'a [u8],
+    searched: (usize, usize),
+    sink: &mut impl FnMut(Block<'_>),
+) -> (&'a [u8], usize) {
     let (mut start, mut at, mut block) = (0, 0, Block::default());
-    while let Some(length) = line_end(&bytes[at..]) {
-        let (at_start, line) = (at, &bytes[at..at + length]);
-        let is_cr = bytes[at + length] == b'\r';
-        at += length + 1;
+    loop {
+        let from = if at == searched.0 { searched.1 } else { at };
+        let Some(end) = line_end(&bytes[from..]).map(|length| from + length) else { break };
+        let (at_start, line) = (at, &bytes[at..end]);
+        let is_cr = bytes[end] == b'\r';
+        at = end + 1;
         if is_cr && bytes.get(at) == Some(&b'\n') {
             at += 1;
         }
@@ -67,7 +117,7 @@ fn take_blocks<'a>(bytes: &'a [u8], sink: &mut impl FnMut(Block<'_>)) -> &'a [u8
             Some(_) => block.take_line(line),
         }
     }
-    &bytes[start..]
+    (&bytes[start..], at - start)
 }
 
 impl<'a> Block<'a> {
@@ -80,10 +130,18 @@ impl<'a> Block<'a> {
             b"data" => self.data = Some(value),
             b"event" => self.event = value,
             b"id" => self.id = Some(value),
+            b"retry" => self.retry = milliseconds(value).or(self.retry),
             b"" => self.has_comment = true,
             _ => {}
         }
     }
+}
+
+/// Of a `retry` field: digits alone, or it counts for nothing.
+fn milliseconds(value: &[u8]) -> Option<u32> {
+    let digits =
+        std::str::from_utf8(value).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))?;
+    digits.parse().ok()
 }
 
 /// The first CR or LF. `skip_until` and `contains` search many bytes at a time; for long lines that search is most
@@ -105,11 +163,11 @@ mod tests {
 
     fn blocks(pieces: &[&[u8]]) -> Vec<Seen> {
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-        let (mut scanner, mut out) = (EventScanner::default(), Vec::new());
+        let (mut scanner, mut spare, mut out) = (EventScanner::default(), Spare::default(), Vec::new());
         for piece in pieces {
             scanner
-                .feed(piece, |block| {
-                    let Block { event, data, has_more, id, has_comment } = block;
+                .feed(piece, &mut spare, |block| {
+                    let Block { event, data, has_more, id, has_comment, .. } = block;
                     out.push((text(event), data.map(text), has_more, id.map(text), has_comment));
                 })
                 .unwrap();
@@ -164,12 +222,37 @@ mod tests {
     }
 
     #[test]
+    fn a_large_event_is_whole_at_any_size_of_its_pieces() {
+        let data = "x".repeat(100_000);
+        let stream = format!("id: 1\ndata: {data}\nevent: load\n\ndata: {data}\r\n\r\n: {data}\n");
+        for size in [1, 7, 1000, 65_536, stream.len()] {
+            let pieces: Vec<&[u8]> = stream.as_bytes().chunks(size).collect();
+            let seen = blocks(&pieces);
+            assert_eq!(seen.len(), 3, "pieces of {size}");
+            assert_eq!(
+                (&*seen[0].0, seen[0].1.as_deref(), seen[0].3.as_deref()),
+                ("load", Some(&*data), Some("1"))
+            );
+            assert_eq!((seen[1].1.as_deref(), seen[2].4), (Some(&*data), true));
+        }
+    }
+
+    #[test]
+    fn reconnection_times() {
+        let mut seen = Vec::new();
+        let text =
+            b"retry: 3000\n\nretry:0\nretry: x\n\nretry: -1\n\nretry: 1 \n\nretry: 4294967296\n\nretry\n\n";
+        EventScanner::default().feed(text, &mut Spare::default(), |block| seen.push(block.retry)).unwrap();
+        assert_eq!(seen, [Some(3000), Some(0), None, None, None, None]);
+    }
+
+    #[test]
     fn an_event_without_end_is_refused() {
-        let mut scanner = EventScanner::default();
+        let (mut scanner, mut spare) = (EventScanner::default(), Spare::default());
         let piece = vec![b'x'; MAX_EVENT / 2];
-        assert!(scanner.feed(&piece, |_| ()).is_ok());
-        assert!(scanner.feed(&piece, |_| ()).is_ok());
-        assert!(scanner.feed(b"x", |_| ()).is_err());
+        assert!(scanner.feed(&piece, &mut spare, |_| ()).is_ok());
+        assert!(scanner.feed(&piece, &mut spare, |_| ()).is_ok());
+        assert!(scanner.feed(b"x", &mut spare, |_| ()).is_err());
     }
 
     #[test]

@@ -71,6 +71,12 @@ pub(crate) fn family(pid: u32) -> Vec<u32> {
     all
 }
 
+/// Whether there is such a process, other than one that has ended and whose status nobody has asked for.
+pub(crate) fn is_alive(pid: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
+}
+
 /// Memory of the kernel in bytes: its slabs, and what it counts as TCP buffers. Of the whole machine.
 pub(crate) fn kernel_memory() -> Result<u64> {
     let meminfo = fs::read_to_string("/proc/meminfo").context("cannot read /proc/meminfo")?;
@@ -133,7 +139,12 @@ mod tests {
         let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
         let pid = std::process::id();
         assert!(family(pid).contains(&child.id()) && family(pid)[0] == pid);
+        assert!(is_alive(pid) && is_alive(child.id()));
         child.kill().unwrap();
+        // The kernel ends it when it comes to it; nobody has asked for its status yet.
+        while is_alive(child.id()) {
+            std::thread::yield_now();
+        }
         child.wait().unwrap();
     }
 

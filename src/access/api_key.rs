@@ -3,11 +3,15 @@
 use subtle::ConstantTimeEq;
 
 use super::identity::Identity;
+use super::key_warning::KeyWarning;
 use crate::wire::Pattern;
 
 /// API keys and what each may do, from a file: one key a line, then its scopes.
 #[derive(Default)]
-pub(crate) struct ApiKeys(Vec<ApiKey>);
+pub(crate) struct ApiKeys {
+    keys: Vec<ApiKey>,
+    warnings: Vec<KeyWarning>,
+}
 
 struct ApiKey {
     secret: Box<[u8]>,
@@ -30,6 +34,9 @@ pub(crate) enum InvalidApiKeys {
     Empty,
 }
 
+/// A key of fewer bytes can be guessed.
+const ENOUGH: usize = 16;
+
 impl ApiKeys {
     /// Reads the text of a file. Empty lines, and what begins with `#`, are left out.
     pub(crate) fn parse(text: &str) -> Result<Self, InvalidApiKeys> {
@@ -49,20 +56,32 @@ impl ApiKeys {
         if keys.is_empty() {
             return Err(InvalidApiKeys::Empty);
         }
-        Ok(Self(keys.into_iter().map(|(_, key)| key).collect()))
+        let warnings = keys.iter().flat_map(|(line, key)| doubts(*line, &key.secret)).collect();
+        Ok(Self { keys: keys.into_iter().map(|(_, key)| key).collect(), warnings })
+    }
+
+    /// What whoever wrote the file may not have meant.
+    pub(crate) fn warnings(&self) -> &[KeyWarning] {
+        &self.warnings
     }
 
     /// Whose key that is. Takes as long whichever it is, or is not: only the length of a key can be learned from
     /// the time.
     pub(super) fn find(&self, secret: &str) -> Option<&Identity> {
         let mut found = None;
-        for key in &self.0 {
+        for key in &self.keys {
             if bool::from(key.secret.ct_eq(secret.as_bytes())) {
                 found = Some(&key.identity);
             }
         }
         found
     }
+}
+
+fn doubts(line: usize, secret: &[u8]) -> impl Iterator<Item = KeyWarning> {
+    let colon = secret.ends_with(b":").then_some(KeyWarning::Colon(line));
+    let short = (secret.len() < ENOUGH).then_some(KeyWarning::ShortApiKey(line));
+    colon.into_iter().chain(short)
 }
 
 fn identity_of<'t>(scopes: impl Iterator<Item = &'t str>, line: usize) -> Result<Identity, InvalidApiKeys> {
@@ -99,6 +118,14 @@ mod tests {
         for wrong in ["", "k_live_ab", "k_live_abcd", "K_LIVE_ABC", "# ours", "publish"] {
             assert!(keys.find(wrong).is_none(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn doubtful_keys_are_told_by_their_line() {
+        let keys =
+            ApiKeys::parse("# ours\nk_live_0123456789: publish\nk_live_0123456789ab admin\nabc: admin\n");
+        let expected = [KeyWarning::Colon(2), KeyWarning::Colon(4), KeyWarning::ShortApiKey(4)];
+        assert_eq!(keys.unwrap().warnings(), expected);
     }
 
     #[test]

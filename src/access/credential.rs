@@ -16,7 +16,8 @@ pub(super) enum Credential {
 /// `Authorization` field (RFC 6750, 2.1), then `access_token` (2.3), then the cookie.
 ///
 /// Two in one place are refused, as RFC 6750, 3.1, has it: whoever judged the request before us may have looked at
-/// the other. Only the cookie may be there twice, since anybody below the domain can add one (RFC 6265, 8.6).
+/// the other. Only the cookie may be there twice, since anybody below the domain can add one (RFC 6265, 8.6): the first
+/// that has a value counts, as browsers send the one of the longest path first.
 pub(super) fn credential_of(
     request: &RequestHead<'_>,
     cookie: Option<&str>,
@@ -36,8 +37,23 @@ pub(super) fn credential_of(
     if tokens.next().is_some() {
         return repeated("access_token");
     }
-    let token = token.or_else(|| Some(request.cookie(cookie?)?.to_owned()).filter(|token| !token.is_empty()));
-    Ok(token.map(Credential::Token))
+    match (token, cookie) {
+        (Some(token), _) => Ok(Some(Credential::Token(token))),
+        (None, Some(name)) => of_cookie(request, name),
+        (None, None) => Ok(None),
+    }
+}
+
+/// The token in the cookie of that name, whatever stands beside it.
+fn of_cookie(request: &RequestHead<'_>, name: &str) -> Result<Option<Credential>, Denial> {
+    let mut values = request.cookies(name).filter(|value| !value.is_empty()).peekable();
+    let is_there = values.peek().is_some();
+    let token = values.find_map(|value| std::str::from_utf8(value).ok());
+    match token {
+        // As with Authorization: whoever means to be somebody is not let in as nobody.
+        None if is_there => Err(Denial::InvalidToken(format!("the cookie {name} is not UTF-8"))),
+        token => Ok(token.map(|token| Credential::Token(token.to_owned()))),
+    }
 }
 
 /// The token of an `Authorization` field's value, if its scheme, in any case, is `Bearer`.
@@ -53,13 +69,13 @@ fn says_bearer(value: &[u8]) -> bool {
     scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"bearer"))
 }
 
-/// The value of a cookie in a `Cookie` field.
-pub(super) fn cookie<'v>(field: &'v [u8], name: &str) -> Option<&'v str> {
-    let pairs = std::str::from_utf8(field).ok()?.split(';');
-    pairs
-        .filter_map(|pair| pair.trim_ascii().split_once('='))
-        .find(|(key, _)| *key == name)
-        .map(|(_, value)| value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).unwrap_or(value))
+/// The values of a cookie in a `Cookie` field, in their order, without the quotes that may be around them. They are
+/// octets: what stands in the others is nobody's business here.
+pub(super) fn cookies<'v>(field: &'v [u8], name: &str) -> impl Iterator<Item = &'v [u8]> {
+    field.split(|byte| *byte == b';').filter_map(move |pair| {
+        let value = pair.trim_ascii().strip_prefix(name.as_bytes())?.strip_prefix(b"=")?;
+        Some(value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\"")).unwrap_or(value))
+    })
 }
 
 #[cfg(test)]
@@ -84,20 +100,30 @@ mod tests {
     }
 
     #[test]
-    fn cookies() {
-        for (field, value) in [
-            ("token=abc", Some("abc")),
-            ("a=1; token=abc; b=2", Some("abc")),
-            ("a=1;token=abc", Some("abc")),
-            ("token=\"abc\"", Some("abc")),
-            ("token=a=b", Some("a=b")),
-            ("token=", Some("")),
-            ("token=first; token=second", Some("first")),
-            ("TOKEN=abc", None),
-            ("xtoken=abc", None),
-            ("token", None),
+    fn cookies_of_a_name() {
+        for (field, values) in [
+            (&b"token=abc"[..], &[&b"abc"[..]][..]),
+            (b"a=1; token=abc; b=2", &[b"abc"]),
+            (b"a=1;token=abc", &[b"abc"]),
+            (b"token=\"abc\"", &[b"abc"]),
+            (b"token=\"abc", &[b"\"abc"]),
+            (b"token=\"", &[b"\""]),
+            (b"token=\"\"", &[b""]),
+            (b"token=a=b", &[b"a=b"]),
+            (b"token=", &[b""]),
+            (b"token=first; token=second", &[b"first", b"second"]),
+            (b"\xe9=\xff; token=abc; b=\x80", &[b"abc"]),
+            (b"a=\xff;token=\xff", &[b"\xff"]),
+            (b"a=\"x; token=abc; y\"", &[b"abc"]),
+            (b"TOKEN=abc", &[]),
+            (b"xtoken=abc", &[]),
+            (b"tokenx=abc", &[]),
+            (b"token =abc", &[]),
+            (b"token", &[]),
+            (b"", &[]),
         ] {
-            assert_eq!(cookie(field.as_bytes(), "token"), value, "{field:?}");
+            let found: Vec<&[u8]> = cookies(field, "token").collect();
+            assert_eq!(found, values, "{}", field.escape_ascii());
         }
     }
 }

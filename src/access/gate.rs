@@ -8,7 +8,9 @@ use super::denial::Denial;
 use super::identity::Identity;
 use super::request::RequestHead;
 use crate::wire::http::Head;
-use crate::wire::{Pattern, Problem, Profile, Scope, Subscription, Target, is_loopback_host};
+use crate::wire::{
+    Parameters, Pattern, Problem, Profile, Scope, Subscription, Target, client_network, is_loopback_host,
+};
 
 /// How requests are judged.
 pub(crate) enum Access {
@@ -18,7 +20,12 @@ pub(crate) enum Access {
         loopback_host: bool,
     },
     /// Whoever this says that it is.
-    Closed(Arc<dyn Authenticate>),
+    Closed {
+        /// Who says so.
+        judge: Arc<dyn Authenticate>,
+        /// Which parameters of a stream are ours.
+        parameters: Parameters,
+    },
 }
 
 /// Who a stream is opened for.
@@ -48,12 +55,16 @@ impl Access {
                 }
                 Ok(Identity::anonymous().allow_publish().allow_admin())
             }
-            Self::Closed(_) if scope == Scope::None => Ok(Identity::anonymous()),
-            Self::Closed(authenticate) => {
-                let identity = authenticate.authenticate(&RequestHead { head, peer, unix_ms })?;
+            Self::Closed { .. } if scope == Scope::None => Ok(Identity::anonymous()),
+            Self::Closed { judge, .. } => {
+                let identity = judge.authenticate(&RequestHead { head, peer, unix_ms })?;
                 match (identity.may(scope), identity.known) {
                     (true, _) => Ok(identity),
-                    (false, true) => Err(Denial::Forbidden("this is not permitted to you".to_owned()).into()),
+                    (false, true) => {
+                        let scope = scope.as_str();
+                        let detail = format!("the scope {scope} is needed for this, and you do not have it");
+                        Err(Denial::Forbidden(detail).into())
+                    }
                     (false, false) => Err(Denial::Unauthorized("a bearer token is needed".to_owned()).into()),
                 }
             }
@@ -73,6 +84,14 @@ impl Access {
             return Err(Problem::new(403, format!("topic {pattern} is not permitted to you")));
         }
         Ok(Permit { profile: Profile { topics: asked.topics.clone(), ..known }, expires_unix_ms })
+    }
+
+    /// Which parameters of a stream are ours.
+    pub(crate) fn parameters(&self) -> Parameters {
+        match self {
+            Self::Open { .. } => Parameters::All,
+            Self::Closed { parameters, .. } => *parameters,
+        }
     }
 
     /// Whether streams are opened on what their query claims.
@@ -102,7 +121,11 @@ impl Licence {
     pub(crate) fn rate_key(&self) -> Arc<str> {
         let identity = &self.identity;
         let user = || identity.profile.user.as_ref().map(|user| format!("user {user}").into());
-        identity.rate_key.clone().or_else(user).unwrap_or_else(|| self.peer.to_string().into())
+        identity
+            .rate_key
+            .clone()
+            .or_else(user)
+            .unwrap_or_else(|| client_network(self.peer).to_string().into())
     }
 
     /// Judges where a publication goes to: 403.

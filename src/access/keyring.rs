@@ -10,7 +10,7 @@ use super::denial::Denial;
 use super::identity::Identity;
 use super::request::RequestHead;
 use super::token::TokenKeys;
-use crate::wire::Pattern;
+use crate::wire::{Pattern, meant_token};
 
 /// Says whom requests are from by the tokens and API keys that they bring. Its keys can be replaced at any time.
 pub(crate) struct Keyring {
@@ -62,6 +62,15 @@ impl Keyring {
     }
 }
 
+/// What somebody who brings nothing is told; also if it seems that a token was meant.
+fn needed(request: &RequestHead<'_>) -> String {
+    let needed = "a bearer token is needed";
+    match meant_token(request.raw_query()) {
+        Some(name) => format!("{needed}: there is no parameter {name:?}: it is called access_token"),
+        None => needed.to_owned(),
+    }
+}
+
 impl Authenticate for Keyring {
     fn authenticate(&self, request: &RequestHead<'_>) -> Result<Identity, Denial> {
         let keys = self.keys();
@@ -74,7 +83,7 @@ impl Authenticate for Keyring {
             (None, Some(topics)) => {
                 Ok(topics.iter().cloned().fold(Identity::anonymous(), Identity::allow_subscribe))
             }
-            (None, None) => Err(Denial::Unauthorized("a bearer token is needed".to_owned())),
+            (None, None) => Err(Denial::Unauthorized(needed(request))),
         }
     }
 }

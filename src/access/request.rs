@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::credential::{bearer, cookie};
+use super::credential::{bearer, cookies};
 use crate::wire::http::{Head, query_pairs};
 
 /// A request's head, as an authenticate hook sees it.
@@ -25,7 +25,7 @@ impl<'r> RequestHead<'r> {
 
     /// The values of a query parameter, decoded.
     pub(super) fn queries<'s>(&'s self, name: &'s str) -> impl Iterator<Item = String> + 's {
-        let pairs = query_pairs(self.head.query.unwrap_or_default()).filter_map(Result::ok);
+        let pairs = query_pairs(self.raw_query()).filter_map(Result::ok);
         pairs.filter(move |(key, _)| *key == *name).map(|(_, value)| value.into_owned())
     }
 
@@ -39,9 +39,20 @@ impl<'r> RequestHead<'r> {
         bearer(self.head.only_field("authorization")?)
     }
 
-    /// The first value of a cookie (RFC 6265, 4.2.1), without the quotes that may be around it.
+    /// The first value of a cookie (RFC 6265, 4.2.1) that is text, without the quotes that may be around it.
     pub fn cookie(&self, name: &str) -> Option<&str> {
-        self.head.fields("cookie").find_map(|field| cookie(field, name))
+        self.cookies(name).find_map(|value| std::str::from_utf8(value).ok())
+    }
+
+    /// The values of a cookie, of whatever octets. There should be one `Cookie` field, but a proxy that had it in
+    /// pieces (RFC 9113, 8.2.3) may pass it on so.
+    pub(super) fn cookies<'s>(&'s self, name: &'s str) -> impl Iterator<Item = &'r [u8]> + 's {
+        self.head.fields("cookie").flat_map(move |field| cookies(field, name))
+    }
+
+    /// The query as it was sent.
+    pub(super) fn raw_query(&self) -> &'r str {
+        self.head.query.unwrap_or_default()
     }
 
     /// The address of the client: of the peer, or where that is a trusted proxy, what the proxy says.

@@ -5,7 +5,8 @@ use std::iter;
 use std::path::Path;
 
 use clap::builder::Resettable;
-use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser};
+use clap::error::ErrorKind;
+use clap::{ArgMatches, Args, CommandFactory, FromArgMatches};
 
 use super::file;
 use super::options::{Command, ServeOptions};
@@ -32,16 +33,25 @@ pub(super) enum Stop {
 
 /// Reads the command line, then the environment, then, for the server, the configuration file.
 pub(super) fn parse(args: Vec<OsString>) -> Result<Command, Stop> {
-    let definition = Command::command();
+    let definition = without_empty_variables(Command::command());
     let matches = definition.clone().try_get_matches_from(&args)?;
     let command = Command::from_arg_matches(&matches)?;
     let Command::Serve(options) = &command else { return Ok(command) };
     let (Some(path), Some(given)) = (&options.config, matches.subcommand_matches("serve")) else {
         return Ok(command);
     };
-    let serve = definition.find_subcommand("serve").unwrap_or(&definition);
-    with_file(path, serve, given, args)
+    with_file(path, &definition, given, args)
         .map_err(|message| Stop::Wrong(format!("--config: {}: {message}", path.display())))
+}
+
+/// The same, less the variables that are empty, as files of compose have them: an empty one is an absent one.
+fn without_empty_variables(command: clap::Command) -> clap::Command {
+    command.mut_subcommands(|command| {
+        command.mut_args(|arg| match arg.get_env().and_then(std::env::var_os) {
+            Some(value) if value.is_empty() => arg.env(Resettable::Reset),
+            _ => arg,
+        })
+    })
 }
 
 /// The options that a file gives, whatever the environment says.
@@ -62,24 +72,41 @@ pub(super) fn parse_file(path: &Path) -> Result<ServeOptions, String> {
 /// The same command line, with what the file gives and nothing else does.
 fn with_file(
     path: &Path,
-    serve: &clap::Command,
+    definition: &clap::Command,
     given: &ArgMatches,
     args: Vec<OsString>,
 ) -> Result<Command, String> {
+    let serve = definition.find_subcommand("serve").unwrap_or(definition);
     let arguments = file::arguments(&file::read(path)?, serve, given)?;
     // The program and the subcommand come first.
     let mut args = args;
     args.splice(args.len().min(2)..args.len().min(2), arguments);
-    Command::try_parse_from(args).map_err(|error| in_one_line(&error.to_string()))
+    let matches = definition.clone().try_get_matches_from(args);
+    let command = matches.and_then(|matches| Command::from_arg_matches(&matches));
+    command.map_err(|error| in_one_line(&error.to_string()))
 }
 
 impl From<clap::Error> for Stop {
     fn from(error: clap::Error) -> Self {
         match error.use_stderr() {
-            true => Self::Wrong(in_one_line(&error.to_string())),
+            true => Self::Wrong(in_one_line(&error.to_string()) + hint(&error)),
             // Help and version are errors to the parser.
             false => Self::Help(error.to_string()),
         }
+    }
+}
+
+/// Options that other servers have for where to listen.
+const NOT_LISTEN: [&str; 4] = ["'--port'", "'--host'", "'--bind'", "'-p'"];
+
+/// What else somebody may have meant.
+fn hint(error: &clap::Error) -> &'static str {
+    let text = error.to_string();
+    let first = text.lines().next().unwrap_or_default();
+    match error.kind() == ErrorKind::UnknownArgument && NOT_LISTEN.iter().any(|option| first.contains(option))
+    {
+        true => "; where to listen is said by --listen 127.0.0.1:3000",
+        false => "",
     }
 }
 

@@ -10,7 +10,7 @@ const BOM: &[u8] = "\u{feff}".as_bytes();
 /// What a stream says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct StreamEvent {
-    /// The `id` of this very event, if it has one.
+    /// The newest `id` up to this event; `None` where there was none, or it was taken back.
     pub(super) id: Option<String>,
     /// The name; `message` where none was given.
     pub(super) event: String,
@@ -29,16 +29,22 @@ pub(super) struct EventStream {
     /// An LF that follows belongs to the line end before it.
     after_cr: bool,
     has_begun: bool,
+    /// The newest `id`, also of a block that is not whole yet.
     id: Option<String>,
     event: String,
     data: Option<String>,
-    /// Where to go on: the newest id of a block that was whole.
+    /// Where to go on: the newest id of a block that was whole. `None` where there was none, or it was taken back.
     pub(super) last_event_id: Option<String>,
     /// The reconnection time, where the stream has given one.
     pub(super) retry: Option<Duration>,
 }
 
 impl EventStream {
+    /// A stream that goes on after an event.
+    pub(super) fn after(last_event_id: Option<String>) -> Self {
+        Self { id: last_event_id.clone(), last_event_id, ..Self::default() }
+    }
+
     /// Takes what has arrived, and appends the events that it completes.
     pub(super) fn push(&mut self, mut bytes: &[u8], events: &mut Vec<StreamEvent>) -> Result<(), TooLong> {
         if !bytes.is_empty() && mem::take(&mut self.after_cr) {
@@ -85,9 +91,9 @@ impl EventStream {
                     data.push_str(value);
                 }
             },
-            "id" if !value.contains('\0') => self.id = Some(value.to_owned()),
+            "id" if !value.contains('\0') => self.id = Some(value.to_owned()).filter(|id| !id.is_empty()),
             "retry" if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) => {
-                self.retry = value.parse().ok().map(Duration::from_millis);
+                self.retry = Some(Duration::from_millis(value.parse().unwrap_or(u64::MAX)));
             }
             // A comment, or a field of another time.
             _ => {}
@@ -95,12 +101,10 @@ impl EventStream {
     }
 
     fn end_block(&mut self) -> Option<StreamEvent> {
-        let (id, name) = (self.id.take(), mem::take(&mut self.event));
-        if id.is_some() {
-            self.last_event_id.clone_from(&id);
-        }
+        let name = mem::take(&mut self.event);
+        self.last_event_id.clone_from(&self.id);
         let event = if name.is_empty() { "message".to_owned() } else { name };
-        Some(StreamEvent { id, event, data: self.data.take()? })
+        Some(StreamEvent { data: self.data.take()?, id: self.id.clone(), event })
     }
 }
 
@@ -135,10 +139,10 @@ mod tests {
         );
         let expected = [
             event("message", "first event", Some("1")),
-            event("message", "second event", Some("")),
+            event("message", "second event", None),
             event("message", " third event", None),
         ];
-        assert_eq!((&*events, stream.last_event_id.as_deref()), (&expected[..], Some("")));
+        assert_eq!((&*events, stream.last_event_id.as_deref()), (&expected[..], None));
         assert_eq!(
             parse(b"data\n\ndata\ndata\n\ndata:").0,
             [event("message", "", None), event("message", "\n", None)]
@@ -157,13 +161,31 @@ mod tests {
     #[test]
     fn a_position_counts_when_its_block_is_whole() {
         let (events, stream) = parse(b"id: 7\ndata: 1\n\nid: 8\n\nid: a\0b\ndata: 2\n\nid: 9\ndata: 3\n");
-        assert_eq!(events, [event("message", "1", Some("7")), event("message", "2", None)]);
+        assert_eq!(events, [event("message", "1", Some("7")), event("message", "2", Some("8"))]);
         assert_eq!(stream.last_event_id.as_deref(), Some("8"));
     }
 
     #[test]
+    fn an_event_without_an_id_has_the_one_before() {
+        let (events, stream) = parse(b"id: a\ndata: 1\n\ndata: 2\n\nid\ndata: 3\n\ndata: 4\n\n");
+        let ids: Vec<_> = events.iter().map(|(_, _, id)| id.as_deref()).collect();
+        assert_eq!((ids, stream.last_event_id), (vec![Some("a"), Some("a"), None, None], None));
+        let (mut stream, mut events) = (EventStream::after(Some("b".to_owned())), Vec::new());
+        stream.push(b"data: 1\n\n", &mut events).unwrap();
+        assert_eq!((events[0].id.as_deref(), stream.last_event_id.as_deref()), (Some("b"), Some("b")));
+    }
+
+    #[test]
     fn a_reconnection_time_is_digits() {
-        for (value, retry) in [("1500", Some(1500)), ("+5", None), ("1.5", None), ("", None), ("9e3", None)] {
+        let endless = "99999999999999999999";
+        for (value, retry) in [
+            ("1500", Some(1500)),
+            (endless, Some(u64::MAX)),
+            ("+5", None),
+            ("1.5", None),
+            ("", None),
+            ("9e3", None),
+        ] {
             let (_, stream) = parse(format!("retry: {value}\n\n").as_bytes());
             assert_eq!(stream.retry, retry.map(Duration::from_millis), "{value:?}");
         }

@@ -34,13 +34,17 @@ pub(super) struct Refusal {
 
 impl Failure {
     /// No answer.
-    pub(super) fn lost(url: &str, error: Error) -> Self {
+    pub(super) fn lost(server: &str, error: Error) -> Self {
         let may_have_arrived = match &error {
             Error::Io(error) => error.kind() != io::ErrorKind::ConnectionRefused,
-            Error::HostNotFound | Error::Timeout(Timeout::Resolve | Timeout::Connect) => false,
+            Error::HostNotFound | Error::ConnectProxyFailed(_) => false,
+            Error::Timeout(Timeout::Resolve | Timeout::Connect) => false,
             _ => true,
         };
-        Self::Lost { what: one_line(&format!("no answer from {url}: {}", reason(&error))), may_have_arrived }
+        Self::Lost {
+            what: one_line(&format!("no answer from {server}: {}", reason(&error))),
+            may_have_arrived,
+        }
     }
 
     /// An answer that refuses, with what it says of it (RFC 9457).

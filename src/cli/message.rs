@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 use fanfare::Publication;
+use fanfare::wire::MAX_RETRY_MS;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -51,7 +52,7 @@ pub(super) struct MessageOptions {
     #[arg(long, value_name = "JSON", value_parser = json,
           conflicts_with_all = ["except_user", "except_session", "except_topic", "except_client"])]
     except: Option<Box<RawValue>>,
-    /// Reconnection time to tell clients
+    /// Reconnection time to tell clients, at most 1d
     #[arg(long, value_name = "TIME", value_parser = duration)]
     retry: Option<Duration>,
     /// How long history keeps it at most, in whole seconds; 0s: not at all
@@ -156,7 +157,8 @@ fn address<'m>(given: Option<&'m RawValue>, names: Names<'m>) -> Option<Address<
 }
 
 fn milliseconds(time: Duration) -> Result<u64, String> {
-    u64::try_from(time.as_millis()).map_err(|_| "--retry: is too long".to_owned())
+    let ms = u64::try_from(time.as_millis()).ok().filter(|ms| *ms <= MAX_RETRY_MS);
+    ms.ok_or_else(|| "--retry: must be at most 1d".to_owned())
 }
 
 fn whole_seconds(time: Duration) -> Result<u64, String> {
@@ -189,7 +191,7 @@ mod tests {
 
     #[test]
     fn options_are_members() {
-        let cases: [(&[&str], &str); 6] = [
+        let cases: [(&[&str], &str); 7] = [
             (&[], r#"{"data":{"n": 1.0e+5}}"#),
             (
                 &[
@@ -213,6 +215,7 @@ mod tests {
                 &["--to", r#"{"user": "a"}"#, "--except", r#"{"topic":"t"}"#],
                 r#"{"data":{"n": 1.0e+5},"to":{"user": "a"},"except":{"topic":"t"}}"#,
             ),
+            (&["--retry", "24h"], r#"{"data":{"n": 1.0e+5},"retry":86400000}"#),
             (&["--retry", "1s 500ms", "--ttl=2m"], r#"{"data":{"n": 1.0e+5},"retry":1500,"ttl":120}"#),
             (&["--ttl", "0s", "--to", "\"all\""], r#"{"data":{"n": 1.0e+5},"to":"all","ttl":0}"#),
         ];
@@ -235,6 +238,10 @@ mod tests {
             (&["--except", "\"all\""], "except"),
             (&["--ttl", "1500ms"], "--ttl"),
             (&["--retry", "soon"], "--retry"),
+            (&["--retry", "1d 1ms"], "--retry"),
+            (&["--retry", "30000y"], "--retry"),
+            (&["ping"], "event: cannot be connection or ping"),
+            (&["connection"], "event"),
             (&["a", "b"], "'b'"),
         ] {
             let error = message(args).unwrap_err();

@@ -6,12 +6,14 @@ mod batch;
 mod event_stream;
 mod failure;
 mod file;
+mod log;
 mod message;
 mod options;
 mod printer;
 mod publish;
 mod remote;
 mod serve;
+mod spool;
 mod tail;
 
 use std::io::{self, Write};

@@ -37,11 +37,12 @@ pub(super) struct ServeOptions {
     /// A TOML file with any of these options; the command line and the environment count before it
     #[arg(long, value_name = "FILE", env = "FANFARE_CONFIG")]
     pub(super) config: Option<PathBuf>,
-    /// Where to listen; again for more [default: port 3000 of 127.0.0.1 and ::1]
-    #[arg(long, value_name = "ADDR:PORT", env = "FANFARE_LISTEN", value_delimiter = ',')]
+    /// Where to listen; again for more. [::]:3000 is every address of the machine, of IPv4 too, unless an IPv4 address
+    /// with the same port is given beside it [default: port 3000 of 127.0.0.1 and ::1]
+    #[arg(long, value_name = "ADDR:PORT", env = "FANFARE_LISTEN", value_delimiter = ',', value_parser = address)]
     listen: Vec<SocketAddr>,
     /// Where publishers and operators are served, and from then on only there; again for more
-    #[arg(long, value_name = "ADDR:PORT", env = "FANFARE_CONTROL_LISTEN", value_delimiter = ',')]
+    #[arg(long, value_name = "ADDR:PORT", env = "FANFARE_CONTROL_LISTEN", value_delimiter = ',', value_parser = address)]
     control_listen: Vec<SocketAddr>,
     /// Event loops [default: one a processor]
     #[arg(long, value_name = "N", env = "FANFARE_WORKERS")]
@@ -58,19 +59,20 @@ pub(super) struct ServeOptions {
     /// How long a stream may go without progress [default: 60s]
     #[arg(long, value_name = "TIME", env = "FANFARE_CONNECTION_TIMEOUT", value_parser = duration)]
     connection_timeout: Option<Duration>,
-    /// Reconnection time that clients are told [default: 3s]
+    /// Reconnection time that clients are told, 10ms to 1day [default: 3s]
     #[arg(long, value_name = "TIME", env = "FANFARE_RETRY", value_parser = duration)]
     retry: Option<Duration>,
     /// Most streams [default: what the descriptor limit allows]
     #[arg(long, value_name = "N", env = "FANFARE_MAX_CONNECTIONS")]
     max_connections: Option<usize>,
-    /// Most streams from one address [default: no limit]
+    /// Most streams from one address, or one IPv6 network (/64) [default: no limit]
     #[arg(long, value_name = "N", env = "FANFARE_MAX_CONNECTIONS_PER_IP")]
     max_connections_per_ip: Option<usize>,
     /// Most streams of one user [default: no limit]
     #[arg(long, value_name = "N", env = "FANFARE_MAX_CONNECTIONS_PER_USER")]
     max_connections_per_user: Option<usize>,
-    /// Most events a second of one publisher: by API key, by user, or in open mode by address [default: no limit]
+    /// Most events a second of one publisher: by API key, by user, or in open mode by address, of IPv6 by network (/64)
+    /// [default: no limit]
     #[arg(long, value_name = "N", env = "FANFARE_PUBLISH_RATE")]
     publish_rate: Option<u32>,
     /// Proxy whose X-Forwarded-For or Forwarded counts for the limits by address; again for more
@@ -79,7 +81,7 @@ pub(super) struct ServeOptions {
     /// Origin whose pages may read answers, or * for all without credentials; again for more
     #[arg(long, value_name = "ORIGIN", env = "FANFARE_CORS_ORIGIN", value_delimiter = ',')]
     cors_origin: Vec<String>,
-    /// Secret that tokens are signed with (HS256)
+    /// Secret that tokens are signed with (HS256): the bytes of the file, less one newline at its end
     #[arg(long, value_name = "FILE", env = "FANFARE_JWT_SECRET_FILE")]
     jwt_secret_file: Option<PathBuf>,
     /// Public key in PEM that tokens are verified with (RS256, ES256, EdDSA)
@@ -125,9 +127,12 @@ pub(super) struct ServeOptions {
     /// Most bytes of a request's body [default: 1MiB]
     #[arg(long, value_name = "SIZE", env = "FANFARE_MAX_BODY", value_parser = size)]
     max_body: Option<usize>,
-    /// Bytes the kernel queues for a stream that does not read [default: 16KiB]
-    #[arg(long, value_name = "SIZE", env = "FANFARE_SEND_BUFFER", value_parser = size)]
-    send_buffer: Option<usize>,
+    /// Bytes that the bodies of all requests may take together before they are whole [default: 64MiB]
+    #[arg(long, value_name = "SIZE", env = "FANFARE_MAX_BODIES", value_parser = size)]
+    max_bodies: Option<usize>,
+    /// Bytes the kernel may hold unsent for a stream before it takes no more, to within 64KiB [default: 16KiB]
+    #[arg(long, value_name = "SIZE", env = "FANFARE_UNSENT_LIMIT", value_parser = size)]
+    unsent_limit: Option<usize>,
     /// Most events in history [default: 100000]
     #[arg(long, value_name = "N", env = "FANFARE_HISTORY_EVENTS")]
     history_events: Option<usize>,
@@ -147,10 +152,17 @@ pub(super) struct ServeOptions {
     /// How long a connection may stay silent, and a request's head may take [default: 10s]
     #[arg(long, value_name = "TIME", env = "FANFARE_HEAD_TIMEOUT", value_parser = duration)]
     head_timeout: Option<Duration>,
+    /// How long a request's body may be silent before it is whole [default: 10s]
+    #[arg(long, value_name = "TIME", env = "FANFARE_BODY_TIMEOUT", value_parser = duration)]
+    body_timeout: Option<Duration>,
     /// How long a connection may be idle after an answer [default: 60s]
     #[arg(long, value_name = "TIME", env = "FANFARE_IDLE_TIMEOUT", value_parser = duration)]
     idle_timeout: Option<Duration>,
-    /// How long streams have to leave on SIGTERM and SIGINT
+    /// How long SIGTERM and SIGINT only make /readyz say 503, for a load balancer to look away, before streams
+    /// are ended [default: 0s]
+    #[arg(long, value_name = "TIME", env = "FANFARE_DRAIN_DELAY", value_parser = duration)]
+    drain_delay: Option<Duration>,
+    /// How long streams then have to take what they are owed; also the most that their coming back is spread over
     #[arg(long, value_name = "TIME", env = "FANFARE_DRAIN_TIMEOUT", value_parser = duration, default_value = "10s")]
     pub(super) drain_timeout: Duration,
     /// How the log is written, to standard error; what of it, RUST_LOG says
@@ -201,14 +213,17 @@ impl ServeOptions {
         set(&mut config.max_topic_wildcards, self.max_topic_wildcards);
         set(&mut config.max_stream_tokens, self.max_stream_tokens);
         set(&mut config.max_body, self.max_body);
-        set(&mut config.send_buffer, self.send_buffer);
+        set(&mut config.max_bodies, self.max_bodies);
+        set(&mut config.unsent_limit, self.unsent_limit);
         set(&mut config.history_events, self.history_events);
         set(&mut config.history_bytes, self.history_bytes);
         set(&mut config.history_age, self.history_age);
         set(&mut config.insecure_open, self.insecure_open);
         set(&mut config.head_timeout, self.head_timeout);
+        set(&mut config.body_timeout, self.body_timeout);
         set(&mut config.idle_timeout, self.idle_timeout);
         set(&mut config.jwt_leeway, self.jwt_leeway);
+        set(&mut config.drain_delay, self.drain_delay);
         set(&mut config.anonymous_subscribers, self.anonymous_subscribers);
         config.control_listen = self.control_listen;
         config.publish_rate = self.publish_rate;
@@ -254,6 +269,12 @@ pub(super) fn pair(text: &str) -> Result<(String, String), String> {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err("a pair is written as NAME=VALUE".to_owned()),
     }
+}
+
+/// An address with its port. Names are not looked up: they may change.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let wrong = |_| "an address is written as 127.0.0.1:3000, 0.0.0.0:3000 or [::]:3000".to_owned();
+    text.parse().map_err(wrong)
 }
 
 /// A network, or one address.
@@ -304,6 +325,9 @@ mod tests {
     fn what_cannot_be_is_refused() {
         let cases = [
             ["--retry", "fast"],
+            ["--retry", "0s"],
+            ["--retry", "9ms"],
+            ["--retry", "2days"],
             ["--max-backlog", "1KiB"],
             ["--workers", "0"],
             ["--workers", "-1"],

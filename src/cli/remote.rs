@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
+use fanfare::wire::is_loopback_host;
 use ureq::config::ConfigBuilder;
 use ureq::http::header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE};
 use ureq::http::{HeaderName, HeaderValue, Response, Uri};
 use ureq::tls::{RootCerts, TlsConfig};
 use ureq::typestate::AgentScope;
-use ureq::{Agent, Body, BodyReader};
+use ureq::{Agent, Body, BodyReader, Proxy};
 
 use super::failure::Failure;
 use super::options::duration;
@@ -22,7 +23,8 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// Where the server is, and as whom to speak to it.
 #[derive(Debug, Args)]
 pub(super) struct RemoteOptions {
-    /// Where the stream is. Certificates count that the system trusts, or those in the file SSL_CERT_FILE
+    /// Where the stream is. Certificates count that the system trusts, or those in the file SSL_CERT_FILE; proxies that
+    /// the environment names (https_proxy, NO_PROXY), but for servers on this machine
     #[arg(long, value_name = "URL", env = "FANFARE_URL", value_parser = base_url,
           default_value = "http://localhost:3000/api/sse")]
     url: String,
@@ -34,10 +36,19 @@ pub(super) struct RemoteOptions {
     timeout: Duration,
 }
 
+/// What comes of asking for a stream.
+pub(super) enum Opened {
+    Stream(BodyReader<'static>),
+    /// There is nothing more to come, now or later (WHATWG HTML, 9.2.3: 204).
+    Over,
+}
+
 /// A server to speak to.
 pub(super) struct Remote {
     agent: Agent,
     url: String,
+    /// What errors call the server: its address, and the proxy on the way, if there is one.
+    name: String,
     token_file: Option<PathBuf>,
 }
 
@@ -75,8 +86,14 @@ impl Remote {
             .http_status_as_error(false)
             // A token is for this server and no other.
             .max_redirects(0);
-        let agent = timeouts(config).build().new_agent();
-        Self { agent, url: options.url, token_file: options.token_file }
+        let proxy = proxy_to(&options.url);
+        let name = match &proxy {
+            // Its user and password are nobody's business.
+            Some(proxy) => format!("{} by the proxy {}:{}", options.url, proxy.host(), proxy.port()),
+            None => options.url.clone(),
+        };
+        let agent = timeouts(config).proxy(proxy).build().new_agent();
+        Self { agent, url: options.url, name, token_file: options.token_file }
     }
 
     /// Publishes, and returns the answer.
@@ -85,9 +102,9 @@ impl Remote {
         if let Some(credential) = self.credential()? {
             request = request.header(AUTHORIZATION, credential);
         }
-        let response = request.send(body).map_err(|error| Failure::lost(&self.url, error))?;
+        let response = request.send(body).map_err(|error| Failure::lost(&self.name, error))?;
         let mut response = accepted(response)?;
-        response.body_mut().read_to_string().map_err(|error| Failure::lost(&self.url, error))
+        response.body_mut().read_to_string().map_err(|error| Failure::lost(&self.name, error))
     }
 
     /// Opens a stream: after that event, if one is given.
@@ -95,7 +112,7 @@ impl Remote {
         &self,
         query: &[(String, String)],
         last_event_id: Option<&str>,
-    ) -> Result<BodyReader<'static>, Failure> {
+    ) -> Result<Opened, Failure> {
         let mut request = self.agent.get(&self.url).header(ACCEPT, "text/event-stream");
         request = request.header(CACHE_CONTROL, "no-cache");
         request = request.query_pairs(query.iter().map(|(name, value)| (name, value)));
@@ -107,14 +124,17 @@ impl Remote {
         if let Some(credential) = self.credential()? {
             request = request.header(AUTHORIZATION, credential);
         }
-        let response = request.call().map_err(|error| Failure::lost(&self.url, error))?;
+        let response = request.call().map_err(|error| Failure::lost(&self.name, error))?;
         let response = accepted(response)?;
+        if response.status() == 204 {
+            return Ok(Opened::Over);
+        }
         let content_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let essence = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
         if response.status() != 200 || !essence.eq_ignore_ascii_case("text/event-stream") {
-            return Err(Failure::Unusable(format!("{} is not an event stream", self.url)));
+            return Err(Failure::Unusable(format!("{} is not an event stream", self.name)));
         }
-        Ok(response.into_body().into_reader())
+        Ok(Opened::Stream(response.into_body().into_reader()))
     }
 
     /// What stands in `Authorization`. A file is read each time, so that a token may be replaced in it.
@@ -125,12 +145,22 @@ impl Remote {
                 let token = std::fs::read_to_string(path);
                 (token.map_err(|error| Failure::Unusable(format!("{source}: {error}")))?, source)
             }
-            None => match std::env::var_os(TOKEN_VARIABLE) {
+            None => match std::env::var_os(TOKEN_VARIABLE).filter(|token| !token.is_empty()) {
                 Some(token) => (token.to_string_lossy().into_owned(), TOKEN_VARIABLE.to_owned()),
                 None => return Ok(None),
             },
         };
         bearer(&token).map(Some).ok_or_else(|| Failure::Unusable(format!("{source} does not hold one token")))
+    }
+}
+
+/// The proxy on the way to a server, as the environment names it (`http_proxy`, `NO_PROXY` and the like). There is none
+/// on the way to this machine: a proxy elsewhere would look for the server on its own.
+fn proxy_to(url: &str) -> Option<Proxy> {
+    let uri: Uri = url.parse().ok()?;
+    match is_loopback_host(uri.host()?) {
+        true => None,
+        false => Proxy::try_from_env().filter(|proxy| !proxy.is_no_proxy(&uri)),
     }
 }
 

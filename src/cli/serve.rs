@@ -1,50 +1,78 @@
 //! `fanfare serve`.
 
-use std::io::{self, IsTerminal, Write};
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::process::ExitCode;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
+use std::time::Duration;
 
 use fanfare::{Engine, EngineBuilder, StartError};
 use listenfd::ListenFd;
 use sd_notify::NotifyState;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
-use tracing_subscriber::EnvFilter;
 
+use super::log::Log;
 use super::options::{LogFormat, ServeOptions};
-use super::{USAGE, fail};
+use super::spool::Spool;
+use super::{FAILED, USAGE, fail};
 
 pub(super) fn serve(options: ServeOptions) -> ExitCode {
-    start_log(options.log_format);
-    let drain_timeout = options.drain_timeout;
+    let started = Log::start(options.log_format)
+        .and_then(|log| Ok((log, Spool::start("output", io::stdout(), |_| ())?)))
+        .map_err(|error| format!("cannot start: {error}"));
+    let (log, output) = match started {
+        Ok(started) => started,
+        Err(message) => return fail(FAILED, &message),
+    };
+    let status = match run(options, &log, &output) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err((status, message)) => {
+            log.say(&format!("fanfare: {message}\n"));
+            ExitCode::from(status)
+        }
+    };
+    log.finish();
+    output.finish();
+    status
+}
+
+/// Serves until asked to end; else the exit status and what was wrong.
+fn run(options: ServeOptions, log: &Log, output: &Spool) -> Result<(), (u8, String)> {
+    let (drain_timeout, log_format) = (options.drain_timeout, options.log_format);
     let config = options.resolve();
-    let base_path = config.base_path.clone();
+    let (base_path, drain_delay) = (config.base_path.clone(), config.drain_delay);
     let has_keys = config.has_keys();
     let has_test = config.dev_endpoints.unwrap_or(!has_keys);
     // Before there is anything to lose by a signal.
-    let signals = match Signals::new([SIGTERM, SIGINT, SIGHUP]) {
-        Ok(signals) => signals,
-        Err(error) => return fail(1, &format!("cannot wait for signals: {error}")),
-    };
-    let engine = match inherit(Engine::builder().config(config))
-        .map_err(StartError::from)
-        .and_then(EngineBuilder::start)
-    {
-        Ok(engine) => engine,
-        Err(error @ (StartError::Config(_) | StartError::Keys(_))) => {
-            return fail(USAGE, &format!("--{error}"));
-        }
-        Err(error @ StartError::OpenBeyondLoopback(_)) => return fail(USAGE, &error.to_string()),
-        Err(error) => return fail(1, &error.to_string()),
-    };
-    greet(&engine, &base_path, has_keys, has_test);
+    let signals = Signals::new([SIGTERM, SIGINT, SIGHUP])
+        .map_err(|error| (FAILED, format!("cannot wait for signals: {error}")))?;
+    let builder = Engine::builder().config(config).log_lines_dropped(log.dropped());
+    let engine = inherit(builder).map_err(StartError::from).and_then(EngineBuilder::start);
+    let engine = engine.map_err(|error| match error {
+        StartError::Config(_) | StartError::Keys(_) => (USAGE, format!("--{error}")),
+        StartError::OpenBeyondLoopback(_) => (USAGE, error.to_string()),
+        _ => (FAILED, error.to_string()),
+    })?;
+    output.push(greeting(&engine, &base_path, has_keys, has_test).as_bytes());
+    if let LogFormat::Json = log_format {
+        // For who reads nothing else.
+        let (addresses, control) = (engine.local_addrs(), engine.control_addrs());
+        tracing::info!(?addresses, ?control, base_path, "listening");
+    }
     tell_service_manager(NotifyState::Ready);
-    wait(signals, &engine);
+    let signals = Requests::hear(signals);
+    signals.serve_until_asked_to_end(&engine);
     tell_service_manager(NotifyState::Stopping);
-    tracing::info!(?drain_timeout, "asked to end: streams are ended over the drain timeout");
+    tracing::info!(
+        ?drain_delay,
+        ?drain_timeout,
+        "asked to end: not ready; streams are ended after the drain delay"
+    );
+    signals.serve_for(drain_delay, &engine);
     engine.shutdown(drain_timeout);
-    ExitCode::SUCCESS
+    Ok(())
 }
 
 /// Takes over the listeners that a service manager has opened (sd_listen_fds(3)): those named `control` for
@@ -71,9 +99,9 @@ fn tell_service_manager(state: NotifyState<'_>) {
 }
 
 /// Says where the server is, and what to try.
-fn greet(engine: &Engine, base_path: &str, has_keys: bool, has_test: bool) {
+fn greeting(engine: &Engine, base_path: &str, has_keys: bool, has_test: bool) -> String {
     let origins = origins_of(engine.local_addrs());
-    let Some(origin) = origins.first() else { return };
+    let Some(origin) = origins.first() else { return String::new() };
     let streams = origins.iter().map(|origin| format!("{origin}{base_path}")).collect::<Vec<_>>().join(", ");
     let control = origins_of(engine.control_addrs());
     let mut text = format!("fanfare listens on {streams}\n");
@@ -93,8 +121,7 @@ fn greet(engine: &Engine, base_path: &str, has_keys: bool, has_test: bool) {
     if has_test {
         text += &format!("Open the test panel: {control}/sse-test\n");
     }
-    // Nobody may be reading.
-    let _ = io::stdout().write_all(text.as_bytes());
+    text
 }
 
 /// What URLs on these addresses begin with.
@@ -109,31 +136,58 @@ fn origins_of(addresses: &[SocketAddr]) -> Vec<String> {
     }
 }
 
-/// Until asked to end; keys are read anew whenever that is asked for. Asked to end again, the process ends at once.
-fn wait(mut signals: Signals, engine: &Engine) {
-    while signals.forever().next() == Some(SIGHUP) {
-        match engine.reload_keys() {
-            Ok(()) => tracing::info!("keys are read anew"),
-            Err(error) => tracing::error!(%error, "the keys stay as they were"),
-        }
-    }
-    thread::spawn(move || {
-        if let Some(signal) = signals.forever().find(|signal| *signal != SIGHUP) {
-            std::process::exit(128 + signal);
-        }
-    });
+/// What the process is asked for by signals.
+struct Requests {
+    sender: Sender<Request>,
+    receiver: Receiver<Request>,
 }
 
-fn start_log(format: LogFormat) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal())
-        // It would report its own failures with eprintln!, which panics where nobody reads.
-        .log_internal_errors(false);
-    match format {
-        LogFormat::Text => log.init(),
-        LogFormat::Json => log.json().init(),
+enum Request {
+    /// Read the keys anew.
+    Reload,
+    /// End: asked to by a signal, or the drain delay is over.
+    End,
+}
+
+impl Requests {
+    /// From now on. Asked to end again, the process ends at once, whatever it is doing.
+    fn hear(mut signals: Signals) -> Self {
+        let (sender, receiver) = channel();
+        let requests = Self { sender: sender.clone(), receiver };
+        thread::spawn(move || {
+            let mut is_ending = false;
+            for signal in signals.forever() {
+                let request = match signal {
+                    SIGHUP => Request::Reload,
+                    _ if is_ending => std::process::exit(128 + signal),
+                    _ => Request::End,
+                };
+                is_ending |= matches!(request, Request::End);
+                // Once streams are ended nobody asks any more.
+                let _ = sender.send(request);
+            }
+        });
+        requests
+    }
+
+    /// Keys are read anew whenever that is asked for.
+    fn serve_until_asked_to_end(&self, engine: &Engine) {
+        while let Ok(Request::Reload) = self.receiver.recv() {
+            match engine.reload_keys() {
+                Ok(()) => tracing::info!("keys are read anew"),
+                Err(error) => tracing::error!(%error, "the keys stay as they were"),
+            }
+        }
+    }
+
+    /// The engine says that it is not ready, and all else goes on for that time.
+    fn serve_for(&self, delay: Duration, engine: &Engine) {
+        engine.begin_shutdown();
+        let over = self.sender.clone();
+        thread::spawn(move || {
+            thread::sleep(delay);
+            let _ = over.send(Request::End);
+        });
+        self.serve_until_asked_to_end(engine);
     }
 }

@@ -16,13 +16,13 @@ use super::event_stream::{EventStream, StreamEvent};
 use super::failure::{one_line, reason};
 use super::options::pair;
 use super::printer::{Format, Printer};
-use super::remote::{Remote, RemoteOptions, some_time};
+use super::remote::{Opened, Remote, RemoteOptions, some_time};
 use super::{FAILED, fail, notice};
 
 const AFTER_HELP: &str = "Whenever the stream is lost it is opened again, and goes on where it was. Gaps and refusals \
                           are told on standard error.\n\
-                          Exit status: 0 ended by --count, by a signal, or as nobody reads; 1 refused for good; \
-                          2 wrong options.";
+                          Exit status: 0 ended by --count, by a signal, by the server for good (204), or as nobody \
+                          reads; 1 refused for good; 2 wrong options.";
 
 /// What to follow, and how to print it.
 #[derive(Debug, Args)]
@@ -145,7 +145,8 @@ impl Tail {
     fn run(&mut self) -> Result<(), String> {
         loop {
             let (lost, retry_after) = match self.remote.open(&self.query, self.last_event_id.as_deref()) {
-                Ok(stream) => match self.follow(stream)? {
+                Ok(Opened::Over) => return Ok(()),
+                Ok(Opened::Stream(stream)) => match self.follow(stream)? {
                     End::Done => return Ok(()),
                     End::Lost(why) => (why, None),
                 },
@@ -155,7 +156,7 @@ impl Tail {
             if !self.reconnects {
                 return Err(lost);
             }
-            let delay = self.backoff.next(fastrand::f64()).max(retry_after.unwrap_or_default());
+            let delay = self.backoff.next(retry_after.unwrap_or_default(), fastrand::f64());
             let told = Duration::from_millis(u64::try_from(delay.as_millis()).unwrap_or(u64::MAX));
             notice(&format!("{lost}; again in {}", humantime::format_duration(told)));
             thread::sleep(delay);
@@ -164,7 +165,7 @@ impl Tail {
 
     /// Until the stream ends.
     fn follow(&mut self, mut input: BodyReader<'static>) -> Result<End, String> {
-        let mut stream = EventStream::default();
+        let mut stream = EventStream::after(self.last_event_id.clone());
         let (mut buffer, mut events) = (vec![0; 64 * 1024], Vec::new());
         let mut said = None;
         loop {
@@ -187,9 +188,7 @@ impl Tail {
                 Err(error) => return Err(format!("cannot write: {error}")),
             }
             // Only what is printed need not come again.
-            if stream.last_event_id.is_some() {
-                self.last_event_id.clone_from(&stream.last_event_id);
-            }
+            self.last_event_id.clone_from(&stream.last_event_id);
             self.backoff.retry = stream.retry.unwrap_or(self.backoff.retry);
         }
     }
@@ -213,7 +212,10 @@ impl Tail {
             let why = greeting.reason.unwrap_or_default();
             notice(&format!("gap: events may be missing here ({})", one_line(&why)));
         }
-        self.backoff.reset();
+        match &*event.event {
+            "connection" => self.backoff.opened(),
+            _ => self.backoff.brought(),
+        }
         None
     }
 }

@@ -52,7 +52,7 @@ pub struct JournalReport {
 
 /// An ordered history of events, and the way from it to every shard.
 pub trait Journal: Send + Sync {
-    /// When this history began, in Unix ms.
+    /// What the ids of this history begin with, and those of no other.
     fn epoch(&self) -> u64;
 
     /// Gives the events the next ids, in order, and hands them to every shard: all, or none. `drafts` must not

@@ -43,6 +43,7 @@ struct Sample {
 #[derive(Debug)]
 enum Value {
     Counter(u64),
+    Seconds(f64),
     Gauge(f64),
     Histogram(f64, u64, Vec<(f64, u64)>),
 }
@@ -50,6 +51,11 @@ enum Value {
 impl Exposition {
     pub(crate) fn counter(&mut self, name: &'static str, labels: &[&str], value: u64) {
         self.add(name, labels, Value::Counter(value));
+    }
+
+    /// A counter of time.
+    pub(crate) fn seconds(&mut self, name: &'static str, labels: &[&str], value: f64) {
+        self.add(name, labels, Value::Seconds(value));
     }
 
     pub(crate) fn gauge(&mut self, name: &'static str, labels: &[&str], value: f64) {
@@ -122,6 +128,7 @@ impl Value {
     fn encode(&self, encoder: &mut MetricEncoder<'_>) -> Result<(), fmt::Error> {
         match self {
             Self::Counter(value) => encoder.encode_counter::<NoLabelSet, u64, u64>(value, None),
+            Self::Seconds(value) => encoder.encode_counter::<NoLabelSet, f64, u64>(value, None),
             Self::Gauge(value) => encoder.encode_gauge(value),
             Self::Histogram(sum, count, buckets) => {
                 encoder.encode_histogram::<NoLabelSet>(*sum, *count, buckets, None)

@@ -28,11 +28,14 @@ const fn histogram(name: &'static str, labels: &'static [&'static str], help: &'
 }
 
 /// Every metric, in the order in which they are exposed. `metrics.md` is the same list for readers.
-pub(super) const FAMILIES: [Family; 34] = [
+pub(super) const FAMILIES: [Family; 39] = [
     gauge("fanfare_build_info", &["version"], "1, with the version that runs"),
     gauge("fanfare_start_time_seconds", &[], "When the engine started, in seconds since the Unix epoch"),
     gauge("process_open_fds", &[], "File descriptors that the process has open"),
     gauge("process_max_fds", &[], "File descriptors that the process may have open"),
+    gauge("process_resident_memory_bytes", &[], "Memory that the process has"),
+    counter("process_cpu_seconds", &[], "Processor time that the process has used"),
+    counter("fanfare_log_lines_dropped", &[], "Lines that the log dropped, as nobody read it in time"),
     gauge("fanfare_connections", &["state"], "Open connections by state"),
     gauge("fanfare_connections_limit", &[], "Most streams that may be open"),
     gauge("fanfare_connected_users", &[], "Different users with a stream open"),
@@ -80,6 +83,12 @@ pub(super) const FAMILIES: [Family; 34] = [
         "fanfare_http_responses",
         &["route", "code"],
         "Answers to requests, by what was asked for and status; streams that were opened or refused for now are not among them",
+    ),
+    gauge("fanfare_request_body_bytes", &[], "Bytes of request bodies that have not arrived whole"),
+    gauge(
+        "fanfare_request_body_limit_bytes",
+        &[],
+        "Most bytes of request bodies that have not arrived whole",
     ),
     gauge("fanfare_history_events", &[], "Events in history"),
     gauge("fanfare_history_bytes", &[], "Bytes of memory that history takes"),

@@ -1,7 +1,7 @@
 //! The ways into the threads: a channel each, and a wake that is not repeated while one is under way.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use mio::Waker;
@@ -98,9 +98,13 @@ impl Gauge {
         self.records.load(Ordering::Relaxed)
     }
 
+    fn bytes(&self) -> usize {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
     /// Always room for one batch, however large, where nothing waits.
     fn has_room(&self, records: usize, bytes: usize) -> bool {
-        let (waiting, waiting_bytes) = (self.records(), self.bytes.load(Ordering::Relaxed));
+        let (waiting, waiting_bytes) = (self.records(), self.bytes());
         waiting == 0
             || (waiting + records <= self.limits.records && waiting_bytes + bytes <= self.limits.bytes)
     }
@@ -128,62 +132,184 @@ fn weight(command: &Command) -> (usize, usize) {
     }
 }
 
-/// Publications that a loop without streams is left to sleep through.
-const SLEPT_THROUGH: usize = 1024;
+/// Bytes of publications that may wait for a loop before it is woken, though whoever publishes has more to put in
+/// and would wake it once for all: to hand these out takes longer than to be woken.
+const EARLY: usize = 64 * 1024;
 
 /// The way into one event loop.
 pub(super) struct LoopInbox {
     inbox: Inbox<Letter>,
     pub(super) gauge: Arc<Gauge>,
-    /// It has no stream, and looks here before it opens one: publications need not wake it.
-    idle: AtomicBool,
+    entrance: Mutex<Entrance>,
+}
+
+/// Whether publications are put in. While a loop has no stream they are not: what nobody is there for must not fill
+/// the inbox, nor wake the loop.
+#[derive(Default)]
+struct Entrance {
+    closed: bool,
+    /// The newest event that was not put in.
+    passed: u64,
 }
 
 impl LoopInbox {
     pub(super) fn new(inbox: Inbox<Letter>, gauge: Arc<Gauge>) -> Self {
-        Self { inbox, gauge, idle: AtomicBool::new(false) }
+        Self { inbox, gauge, entrance: Mutex::default() }
     }
 
     pub(super) fn send(&self, letter: Letter) -> bool {
         self.inbox.send(letter)
     }
 
-    /// Wakes the loop if publications wait that concern it.
+    /// Wakes the loop if publications wait.
     pub(super) fn wake(&self) {
-        let records = self.gauge.records();
-        let is_slept_through = records < SLEPT_THROUGH && self.idle.load(Ordering::SeqCst);
-        if records > 0 && !is_slept_through {
+        if self.gauge.records() > 0 {
             self.inbox.wake();
         }
     }
 
-    pub(super) fn is_idle(&self) -> bool {
-        self.idle.load(Ordering::Relaxed)
+    /// For the loop, which has no stream: from now on publications are not put in. False if some wait already.
+    pub(super) fn close(&self) -> bool {
+        let mut entrance = self.entrance();
+        entrance.closed = self.gauge.records() == 0;
+        entrance.closed
     }
 
-    /// For the loop itself. After `false` it has to look into its inbox before it sleeps: what was put in before did
-    /// not wake it.
-    pub(super) fn set_idle(&self, idle: bool) {
-        self.idle.store(idle, Ordering::SeqCst);
+    /// For the loop, before it looks at anything that may become a stream: every publication that is not put in from
+    /// now on was before, or is up to the event returned.
+    pub(super) fn open(&self) -> u64 {
+        let mut entrance = self.entrance();
+        entrance.closed = false;
+        entrance.passed
+    }
+
+    fn entrance(&self) -> MutexGuard<'_, Entrance> {
+        // Nothing under the lock can panic.
+        self.entrance.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Publications do not wake the loop: many are put in, and then it is woken once.
+    fn put(&self, command: Command, newest: u64) {
+        let mut entrance = self.entrance();
+        if entrance.closed {
+            entrance.passed = newest;
+            return;
+        }
+        let weight = weight(&command);
+        self.gauge.enter(weight);
+        if !self.inbox.put(Letter::Command(command)) {
+            // The loop has ended; what is for its streams must not count against others.
+            self.gauge.leave_weight(weight);
+        } else if self.gauge.bytes() > EARLY {
+            self.inbox.wake();
+        }
     }
 }
 
 impl Outlet for LoopInbox {
     fn has_room(&self, records: usize, bytes: usize) -> bool {
-        self.gauge.has_room(records, bytes)
+        let has_room = self.gauge.has_room(records, bytes);
+        if !has_room {
+            // Whoever is refused tries again, and then there should be.
+            self.inbox.wake();
+        }
+        has_room
     }
 
-    /// Publications do not wake the loop: many are put in, and then it is woken once.
     fn send(&self, command: Command) {
-        let weight = weight(&command);
-        self.gauge.enter(weight);
-        let sent = match command {
-            Command::Publish(_) | Command::PublishBatch(_) => self.inbox.put(Letter::Command(command)),
-            _ => self.inbox.send(Letter::Command(command)),
+        let newest = match &command {
+            Command::Publish(record) => Some(record.seq),
+            Command::PublishBatch(records) => records.last().map(|record| record.seq),
+            _ => None,
         };
-        if !sent {
-            // The loop has ended; what is for its streams must not count against others.
-            self.gauge.leave_weight(weight);
+        match newest {
+            Some(newest) => self.put(command, newest),
+            None => drop(self.inbox.send(Letter::Command(command))),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::{Draft, Event, EventId, Publication, Record, Target};
+
+    fn record(seq: u64, bytes: usize) -> Arc<Record> {
+        let event = Event::text("message", &"x".repeat(bytes)).expect("an event");
+        Arc::new(Draft::from(Publication::new(event, Target::all())).seal(EventId { epoch: 1, seq }))
+    }
+
+    struct Loop {
+        poll: mio::Poll,
+        inbox: LoopInbox,
+        letters: Letters<Letter>,
+    }
+
+    impl Loop {
+        fn new() -> Self {
+            let poll = mio::Poll::new().expect("a poll");
+            let waker = Waker::new(poll.registry(), mio::Token(0)).expect("a waker");
+            let (inbox, letters) = inbox(waker);
+            let limits = InboxLimits { records: 100, bytes: 4 * EARLY };
+            Self { poll, inbox: LoopInbox::new(inbox, Arc::new(Gauge::new(limits))), letters }
+        }
+
+        fn give(&self, command: Command) {
+            Outlet::send(&self.inbox, command);
+        }
+
+        /// Whether it was woken since the last time.
+        fn is_woken(&mut self) -> bool {
+            let mut events = mio::Events::with_capacity(1);
+            self.poll.poll(&mut events, Some(std::time::Duration::ZERO)).expect("a look");
+            self.letters.rearm();
+            !events.is_empty()
+        }
+
+        fn take(&self) -> Vec<u64> {
+            let mut seqs = Vec::new();
+            while let Some(Letter::Command(command)) = self.letters.next() {
+                self.inbox.gauge.leave(&command);
+                if let Command::Publish(record) = command {
+                    seqs.push(record.seq);
+                }
+            }
+            seqs
+        }
+    }
+
+    #[test]
+    fn a_closed_inbox_holds_nothing_and_tells_what_passed() {
+        let mut event_loop = Loop::new();
+        event_loop.give(Command::Publish(record(1, 10)));
+        assert!(!event_loop.inbox.close(), "what waits must be taken first");
+        assert_eq!(event_loop.take(), [1]);
+        assert!(event_loop.inbox.close());
+        event_loop.give(Command::Publish(record(2, 10)));
+        for seq in 3..200 {
+            assert!(event_loop.inbox.has_room(1, EARLY), "there is always room where nothing is held");
+            event_loop.give(Command::Publish(record(seq, 10)));
+        }
+        event_loop.inbox.wake();
+        assert!(!event_loop.is_woken(), "nothing concerns the loop");
+        assert_eq!((event_loop.take().len(), event_loop.inbox.gauge.records()), (0, 0));
+        let batch = [record(200, 10), record(201, 10)].into_iter().collect();
+        event_loop.give(Command::PublishBatch(batch));
+        assert_eq!(event_loop.inbox.open(), 201);
+        event_loop.give(Command::Publish(record(202, 10)));
+        event_loop.inbox.wake();
+        assert!(event_loop.is_woken());
+        assert_eq!(event_loop.take(), [202]);
+    }
+
+    #[test]
+    fn a_loop_is_woken_early_for_many_bytes_and_when_it_has_no_room() {
+        let mut event_loop = Loop::new();
+        event_loop.give(Command::Publish(record(1, EARLY / 2)));
+        assert!(!event_loop.is_woken());
+        event_loop.give(Command::Publish(record(2, EARLY / 2)));
+        assert!(event_loop.is_woken());
+        assert!(event_loop.inbox.has_room(1, EARLY) && !event_loop.is_woken());
+        assert!(!event_loop.inbox.has_room(1, 4 * EARLY) && event_loop.is_woken());
     }
 }

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use crate::access::{ApiKeys, InvalidApiKeys, InvalidKey, Keys, TokenKeys};
+use crate::access::{ApiKeys, InvalidApiKeys, InvalidKey, KeyWarning, Keys, TokenKeys};
 
 /// Where the keys are.
 #[derive(Clone, Debug)]
@@ -48,6 +48,8 @@ enum Fault {
 
 /// Most bytes of a key file: somebody has named the wrong one if it has more.
 const MAX_FILE: u64 = 1024 * 1024;
+/// Most warnings about one file.
+const MAX_WARNINGS: usize = 16;
 
 impl KeyFiles {
     /// Reads all of them.
@@ -55,16 +57,14 @@ impl KeyFiles {
         let mut keys = Keys::default();
         if let Some(file) = &self.tokens {
             let tokens = used(file.option(), file.path(), |bytes| Ok(file.parse(bytes)?))?;
-            if tokens.is_weak() {
-                let path = file.path().display();
-                tracing::warn!(%path, "the secret is shorter than the 32 bytes that HS256 needs (RFC 7518, 3.2)");
-            }
+            warn(file.path(), tokens.warnings());
             keys.tokens = Some(tokens);
         }
         if let Some(path) = &self.api {
             keys.api = used("api-key-file", path, |bytes| {
                 Ok(ApiKeys::parse(std::str::from_utf8(bytes).map_err(|_| Fault::NotUtf8)?)?)
             })?;
+            warn(path, keys.api.warnings());
         }
         Ok(keys)
     }
@@ -91,6 +91,17 @@ impl TokenKeyFile {
             Self::PublicKey(_) => TokenKeys::from_pem(bytes),
             Self::Jwks(_) => TokenKeys::from_jwks(bytes),
         }
+    }
+}
+
+/// Says what is doubtful about a file.
+fn warn(path: &Path, warnings: &[KeyWarning]) {
+    let path = path.display();
+    for warning in warnings.iter().take(MAX_WARNINGS) {
+        tracing::warn!(%path, "{warning}");
+    }
+    if let Some(more @ 1..) = warnings.len().checked_sub(MAX_WARNINGS) {
+        tracing::warn!(%path, more, "there is more that is doubtful about this file");
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::descriptors;
+use super::process;
 use super::shared::Shared;
 use super::worker::LoopReport;
 use crate::journal::JournalReport;
@@ -13,10 +14,13 @@ use crate::metrics::{Exposition, Format, Histogram};
 use crate::shard::{CloseReason, Report};
 use crate::wire::{Continuity, Refusal, TargetKind};
 
+/// Tells how many lines the log has dropped.
+pub(crate) type LinesDropped = Box<dyn Fn() -> u64 + Send + Sync>;
+
 /// Counters and durations of an engine.
-#[derive(Debug)]
 pub(super) struct Meters {
     start_unix_ms: u64,
+    log_lines_dropped: Option<LinesDropped>,
     published: [AtomicU64; TargetKind::ALL.len()],
     refused: [AtomicU64; Refusal::ALL.len()],
     /// By what was asked for and the status.
@@ -28,9 +32,10 @@ pub(super) struct Meters {
 }
 
 impl Meters {
-    pub(super) fn new(start_unix_ms: u64) -> Self {
+    pub(super) fn new(start_unix_ms: u64, log_lines_dropped: Option<LinesDropped>) -> Self {
         Self {
             start_unix_ms,
+            log_lines_dropped,
             published: Default::default(),
             refused: Default::default(),
             responses: Mutex::default(),
@@ -100,6 +105,17 @@ fn expose_engine(to: &mut Exposition, shared: &Shared, journal: &JournalReport) 
     if let Some(limit) = descriptors::limit() {
         to.gauge("process_max_fds", &[], limit as f64);
     }
+    if let Some(bytes) = process::resident_memory() {
+        to.gauge("process_resident_memory_bytes", &[], bytes as f64);
+    }
+    if let Some(seconds) = process::processor_time() {
+        to.seconds("process_cpu_seconds", &[], seconds);
+    }
+    to.counter(
+        "fanfare_log_lines_dropped",
+        &[],
+        meters.log_lines_dropped.as_ref().map_or(0, |count| count()),
+    );
     to.gauge("fanfare_connections_limit", &[], shared.max_connections as f64);
     to.gauge("fanfare_connected_users", &[], shared.admission().users() as f64);
     for (kind, count) in TargetKind::ALL.iter().zip(&meters.published) {
@@ -114,10 +130,12 @@ fn expose_engine(to: &mut Exposition, shared: &Shared, journal: &JournalReport) 
         to.counter("fanfare_http_responses", &[route, &status.to_string()], *count);
     }
     to.histogram("fanfare_publish_duration_seconds", &[], &lock(&meters.publish_duration));
+    to.gauge("fanfare_request_body_bytes", &[], shared.bodies.bytes() as f64);
+    to.gauge("fanfare_request_body_limit_bytes", &[], shared.bodies.limit() as f64);
     to.gauge("fanfare_history_events", &[], journal.events as f64);
     to.gauge("fanfare_history_bytes", &[], journal.bytes as f64);
     to.gauge("fanfare_history_age_seconds", &[], journal.age_ms as f64 / 1000.0);
-    to.gauge("fanfare_history_start_time_seconds", &[], seconds(shared.settings.epoch));
+    to.gauge("fanfare_history_start_time_seconds", &[], seconds(meters.start_unix_ms));
 }
 
 fn expose_streams(to: &mut Exposition, sum: &Report, shared: &Shared) {

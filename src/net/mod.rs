@@ -10,7 +10,8 @@
 //!
 //! Every loop has every listener in its poll and takes from it what it can; the control thread has those that are
 //! only for publishers and operators. A publication takes this way:
-//! `Shared::publish → Journal::append → LoopInbox::send → Shard::apply → Outbox::push → write`.
+//! `Shared::publish → Journal::append → LoopInbox::send → Shard::apply → Outbox::push → write`. A loop that has no
+//! stream is passed by: it is told where history stands when it opens one.
 
 mod clock;
 mod control;
@@ -21,14 +22,17 @@ mod inbox;
 mod key_files;
 mod listener;
 mod meters;
+mod process;
+mod random;
 mod shared;
 mod statistics;
 mod worker;
 
 use std::io::{self, Write};
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -40,7 +44,9 @@ pub(crate) use descriptors::{raise_limit, streams_within};
 pub(crate) use hooks::Hooks;
 pub use key_files::KeyFileError;
 pub(crate) use key_files::{KeyFiles, TokenKeyFile};
-pub(crate) use listener::{SocketOptions, bind, bind_loopback};
+pub(crate) use listener::{IpVersions, Listener, SocketOptions, bind, bind_loopback};
+pub(crate) use meters::LinesDropped;
+pub(crate) use random::random;
 pub(crate) use shared::Shared;
 pub use statistics::{EngineStatistics, HistoryStatistics, LoopStatistics, Statistics};
 
@@ -72,11 +78,15 @@ pub(crate) struct Setup {
     pub(crate) access: Access,
     pub(crate) hooks: Hooks,
     pub(crate) rates: RateLimit,
-    pub(crate) listeners: Vec<TcpListener>,
+    pub(crate) listeners: Vec<Listener>,
     /// For publishers and operators.
-    pub(crate) control_listeners: Vec<TcpListener>,
+    pub(crate) control_listeners: Vec<Listener>,
     pub(crate) loops: usize,
+    pub(crate) body_timeout: Duration,
     pub(crate) idle_timeout: Duration,
+    pub(crate) log_lines_dropped: Option<LinesDropped>,
+    /// Bytes that bodies of requests under way may take together.
+    pub(crate) max_bodies: usize,
 }
 
 /// A started engine.
@@ -94,11 +104,12 @@ type LoopEnds = (Poll, Letters<worker::Letter>, Arc<Gauge>);
 /// Starts all threads.
 pub(crate) fn start(setup: Setup) -> io::Result<Running> {
     let Setup { clock, settings, streams, history, sockets, access, hooks, rates, .. } = setup;
-    let Setup { listeners, control_listeners, loops, idle_timeout, .. } = setup;
+    let Setup { listeners, control_listeners, loops, max_bodies, log_lines_dropped, .. } = setup;
+    let Setup { body_timeout, idle_timeout, .. } = setup;
     for listener in listeners.iter().chain(&control_listeners) {
-        listener::prepare(listener, sockets)?;
+        listener::prepare(&listener.socket, sockets)?;
     }
-    let addresses = |of: &[TcpListener]| of.iter().map(TcpListener::local_addr).collect::<io::Result<_>>();
+    let addresses = |of: &[Listener]| of.iter().map(|l| l.socket.local_addr()).collect::<io::Result<_>>();
     let (addresses, control_addresses) = (addresses(&listeners)?, addresses(&control_listeners)?);
     let ends = (0..loops).map(|_| loop_ends()).collect::<io::Result<Vec<_>>>()?;
     let (inboxes, ends): (Vec<Arc<LoopInbox>>, Vec<LoopEnds>) = ends.into_iter().unzip();
@@ -116,9 +127,12 @@ pub(crate) fn start(setup: Setup) -> io::Result<Running> {
         reserve: Reserve::new(),
         access,
         max_connections: streams.total,
+        shutdown_ms: OnceLock::new(),
         ended: AtomicBool::new(false),
-        meters: Meters::new(clock.now().unix_ms),
+        meters: Meters::new(clock.now().unix_ms, log_lines_dropped),
+        body_timeout,
         idle_timeout,
+        bodies: control::BodyTotal::new(max_bodies),
     });
     let (notices, hooks) = start_hooks(hooks)?;
     let mut running = Running {
@@ -132,14 +146,14 @@ pub(crate) fn start(setup: Setup) -> io::Result<Running> {
     let mut workers = Vec::new();
     for (number, (poll, letters, gauge)) in ends.into_iter().enumerate() {
         let shard = Shard::new(number as u16, shared.settings.clone(), shared.admission.clone(), 0);
-        let own = listeners.iter().map(TcpListener::try_clone).collect::<io::Result<_>>()?;
+        let own = listeners.iter().map(Listener::try_clone).collect::<io::Result<_>>()?;
         let inbox = (letters, gauge);
         workers.push(Worker::new(number, poll, shard, own, inbox, shared.clone(), notices.clone())?);
     }
     let control = control::Control::new(control_poll, control_letters, control_listeners, rates, shared)?;
     // From here on there is something to be ended if the rest fails.
     if let Err(error) = running.launch(workers, control) {
-        running.shut_down(Duration::ZERO);
+        running.shut_down(Duration::ZERO, Duration::ZERO);
         return Err(error);
     }
     Ok(running)
@@ -171,14 +185,36 @@ fn spawn(name: String, run: impl FnOnce() + Send + 'static) -> io::Result<JoinHa
     thread::Builder::new().name(name.clone()).spawn(move || {
         if catch_unwind(AssertUnwindSafe(run)).is_err() {
             tracing::error!(thread = %name, "a thread of the engine panicked; the process ends");
-            // Not with eprintln!, which panics where nobody reads.
-            let _ = writeln!(io::stderr(), "fanfare: thread {name} panicked; the process ends");
+            say(format!("fanfare: thread {name} panicked; the process ends"));
             std::process::exit(101);
         }
     })
 }
 
+/// Says something on standard error, and does not wait for long where nobody reads it.
+fn say(text: String) {
+    let (done, said) = crossbeam_channel::bounded(1);
+    let say = move || {
+        // Not with eprintln!, which panics where nobody reads.
+        let _ = writeln!(io::stderr(), "{text}");
+        let _ = done.send(());
+    };
+    if thread::Builder::new().spawn(say).is_ok() {
+        let _ = said.recv_timeout(LAST_WORDS);
+    }
+}
+
 impl Running {
+    fn wait_until(&self, at_ms: u64, is_over: impl Fn(&Self) -> bool) {
+        loop {
+            let left_ms = at_ms.saturating_sub(self.shared.clock.now().elapsed_ms);
+            if left_ms == 0 || is_over(self) {
+                return;
+            }
+            thread::park_timeout(Duration::from_millis(left_ms.min(5)));
+        }
+    }
+
     fn launch(&mut self, workers: Vec<Worker>, control: control::Control) -> io::Result<()> {
         for (number, worker) in workers.into_iter().enumerate() {
             self.loops.push(spawn(format!("fanfare-loop-{number}"), move || worker.run())?);
@@ -187,16 +223,16 @@ impl Running {
         Ok(())
     }
 
-    /// Ends all streams spread over `deadline`, and then everything.
-    pub(crate) fn shut_down(&mut self, deadline: Duration) {
-        let deadline = deadline.min(LONGEST_SHUTDOWN);
-        self.shared.drain(deadline);
-        let by_ms = self.shared.clock.now().elapsed_ms + deadline.as_millis() as u64;
-        for handle in &self.loops {
-            while !handle.is_finished() && self.shared.clock.now().elapsed_ms < by_ms {
-                thread::park_timeout(Duration::from_millis(5));
-            }
-        }
+    /// Is not ready for `delay` from when the shutdown began, then ends all streams, and once the last is gone, or
+    /// after `timeout`, everything.
+    pub(crate) fn shut_down(&mut self, delay: Duration, timeout: Duration) {
+        let [delay_ms, timeout_ms] =
+            [delay, timeout].map(|time| time.min(LONGEST_SHUTDOWN).as_millis() as u64);
+        let drain_ms = self.shared.begin_shutdown() + delay_ms;
+        self.wait_until(drain_ms, |_| false);
+        self.shared.drain(timeout);
+        let by_ms = self.shared.clock.now().elapsed_ms + timeout_ms;
+        self.wait_until(by_ms, |running| running.loops.iter().all(JoinHandle::is_finished));
         for inbox in &self.shared.loops {
             inbox.send(worker::Letter::Stop);
         }

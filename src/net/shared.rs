@@ -1,7 +1,7 @@
 //! What all threads of an engine hold in common.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use super::clock::Clock;
@@ -29,7 +29,12 @@ pub(crate) struct Shared {
     pub(super) reserve: Reserve,
     pub(super) access: Access,
     pub(super) max_connections: usize,
+    pub(super) body_timeout: Duration,
     pub(super) idle_timeout: Duration,
+    /// The memory that bodies of requests take.
+    pub(super) bodies: Arc<control::BodyTotal>,
+    /// When a shutdown began, in ms since the start.
+    pub(super) shutdown_ms: OnceLock<u64>,
     pub(super) ended: AtomicBool,
     pub(super) meters: Meters,
 }
@@ -108,6 +113,13 @@ impl Shared {
         self.loops.get(number).map_or(0, |inbox| inbox.gauge.records())
     }
 
+    /// Sends a heartbeat now to the streams of a user, or to all.
+    pub(super) fn ping(&self, user: Option<&Arc<str>>) {
+        for inbox in &self.loops {
+            inbox.send(worker::Letter::Command(Command::Ping(user.cloned())));
+        }
+    }
+
     /// Ends streams everywhere. `done` is told how many, on the thread of the last loop to answer.
     pub(crate) fn disconnect(&self, who: &Who, done: impl FnOnce(usize) + Send + 'static) {
         let shares = gather(self.loops.len(), 0, done);
@@ -117,12 +129,25 @@ impl Shared {
         }
     }
 
-    /// Begins a shutdown: nobody is admitted any more, and streams end spread over that time.
-    pub(crate) fn drain(&self, over: Duration) {
+    /// Begins a shutdown, unless it has begun: the engine is not ready any more, and does all else as before. Returns
+    /// when it began, in ms since the start.
+    pub(crate) fn begin_shutdown(&self) -> u64 {
+        *self.shutdown_ms.get_or_init(|| self.clock.now().elapsed_ms)
+    }
+
+    /// Whether a shutdown has begun.
+    pub(super) fn is_shutting_down(&self) -> bool {
+        self.shutdown_ms.get().is_some()
+    }
+
+    /// Stops listening, admits nobody any more and ends all streams. Their clients come back spread over a second for
+    /// every 1,000, but no longer than `most`.
+    pub(super) fn drain(&self, most: Duration) {
         self.admission.drain();
+        let spread = Duration::from_millis(self.admission.total() as u64).min(most);
         self.control.send(control::Letter::Drain);
         for inbox in &self.loops {
-            inbox.send(worker::Letter::Command(Command::Drain(over)));
+            inbox.send(worker::Letter::Command(Command::Drain(spread)));
         }
     }
 }

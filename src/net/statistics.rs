@@ -70,7 +70,7 @@ pub struct EngineStatistics {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct HistoryStatistics {
-    /// When it began, in Unix ms.
+    /// What the ids of its events begin with: about when it began, in Unix ms.
     pub epoch: u64,
     /// Events held.
     pub events: u64,

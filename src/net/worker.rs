@@ -1,7 +1,7 @@
 //! An event loop: a [`Shard`] with a poll. One turn of it is visible in [`Worker::turn`].
 
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, Shutdown};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +14,7 @@ use super::control;
 use super::descriptors;
 use super::hooks::Notice;
 use super::inbox::{Gauge, Letters};
+use super::listener::{self, Listener};
 use super::shared::Shared;
 use crate::metrics::Histogram;
 use crate::shard::{Arrival, Command, Effect, HandOver, Reply, Report, Shard};
@@ -71,12 +72,15 @@ pub(super) struct Worker {
     turns: Histogram,
     /// When the last turn ended: the waiting begins, and nobody need look at the clock again.
     turned_at: Duration,
+    /// Publications are put in its inbox; not while it has no stream.
+    open: bool,
     draining: bool,
     stopping: bool,
 }
 
 struct Listening {
     listener: TcpListener,
+    is_handed_in: bool,
     /// Edge-triggered: true until accepting has found nothing more.
     ready: bool,
     /// Out of descriptors: not before this time, in ms since the start.
@@ -90,16 +94,17 @@ impl Worker {
         number: usize,
         poll: Poll,
         shard: Shard<TcpStream>,
-        listeners: Vec<std::net::TcpListener>,
+        listeners: Vec<Listener>,
         (letters, gauge): (Letters<Letter>, Arc<Gauge>),
         shared: Arc<Shared>,
         notices: Option<Sender<Notice>>,
     ) -> io::Result<Self> {
         let mut listening = Vec::new();
-        for (n, listener) in listeners.into_iter().enumerate() {
-            let mut listener = TcpListener::from_std(listener);
+        for (n, Listener { socket, is_handed_in }) in listeners.into_iter().enumerate() {
+            let mut listener = TcpListener::from_std(socket);
             poll.registry().register(&mut listener, Token(LISTENER + n), Interest::READABLE)?;
-            listening.push(Listening { listener, ready: true, paused_until_ms: None, warned: false });
+            let (ready, paused_until_ms, warned) = (true, None, false);
+            listening.push(Listening { listener, is_handed_in, ready, paused_until_ms, warned });
         }
         Ok(Self {
             number,
@@ -113,6 +118,7 @@ impl Worker {
             waiting: false,
             turns: Histogram::default(),
             turned_at: Duration::ZERO,
+            open: true,
             draining: false,
             stopping: false,
         })
@@ -123,7 +129,7 @@ impl Worker {
         let mut events = Events::with_capacity(EVENTS);
         let mut more = false;
         self.turned_at = self.shared.clock.elapsed();
-        while !self.stopping && (!self.draining || self.shard.has_streams()) {
+        while !self.is_done() {
             if let Err(error) = self.wait(&mut events, more)
                 && error.kind() != io::ErrorKind::Interrupted
             {
@@ -135,28 +141,39 @@ impl Worker {
         self.leave_letters();
     }
 
-    /// What came too late: what waits here no longer counts against others, and streams on their way are
-    /// refused in good form.
+    /// Every stream is told before the loop ends, however little time there is.
+    fn is_done(&self) -> bool {
+        match self.stopping {
+            true => !self.shard.has_streams_to_dismiss(),
+            false => self.draining && !self.shard.has_streams(),
+        }
+    }
+
+    /// What came too late: what waits here no longer counts against others, and streams on their way are told like
+    /// all others.
     fn leave_letters(&mut self) {
+        let now = self.shared.clock.now();
         while let Some(letter) = self.letters.next() {
             match letter {
                 Letter::Command(command) => self.gauge.leave(&command),
-                Letter::Adopt(_, arrival, _) => {
-                    self.shared.admission.release(arrival.peer, arrival.profile.user.as_ref());
-                }
+                Letter::Adopt(socket, arrival, behind) => self.adopt(socket, arrival, behind, now),
                 // Who asks takes no answer for nothing.
                 Letter::Report(_) | Letter::Stop => {}
             }
         }
+        while self.shard.flush(WRITES, now) {}
+        self.perform_effects(now);
+        // What is published from now on concerns nobody here; what came just before goes with the channel.
+        self.shared.loops[self.number].close();
     }
 
     /// One turn: accept and read, apply, sweep, write, and pass on what concerns others.
     fn turn(&mut self, events: &Events) -> bool {
         let began = self.shared.clock.elapsed();
         let now = self.shared.clock.now_at(began);
-        if self.shared.loops[self.number].is_idle() {
-            // What did not wake it was published before anything of this turn.
-            self.apply(now);
+        if !std::mem::replace(&mut self.open, true) {
+            // Before anything becomes a stream, which goes on behind what was published so far.
+            self.shard.pass_over(self.shared.loops[self.number].open());
         }
         for event in events {
             match event.token() {
@@ -167,31 +184,22 @@ impl Worker {
                         self.shard.readable(slot as u32, event.is_read_closed() || event.is_error(), now);
                     }
                     if event.is_writable() {
-                        self.shard.writable(slot as u32, now);
+                        self.shard.writable(slot as u32);
                     }
                 }
             }
         }
         self.accept(now);
-        self.rise();
         self.apply(now);
         self.shard.sweep(now);
         let more = self.shard.flush(WRITES, now);
         self.perform_effects(now);
-        if !self.shard.has_streams() {
-            self.shared.loops[self.number].set_idle(true);
+        if !self.shard.has_streams() && !more {
+            self.open = !self.shared.loops[self.number].close();
         }
         self.turned_at = self.shared.clock.elapsed();
         self.turns.observe(self.turned_at.saturating_sub(began));
         more
-    }
-
-    /// From now on publications wake the loop, if it has a stream. To be called before its inbox is looked into.
-    fn rise(&self) {
-        let inbox = &self.shared.loops[self.number];
-        if inbox.is_idle() && self.shard.has_streams() {
-            inbox.set_idle(false);
-        }
     }
 
     fn wait(&mut self, events: &mut Events, more: bool) -> io::Result<()> {
@@ -217,7 +225,6 @@ impl Worker {
                 Some(Letter::Stop) => self.stopping = true,
                 Some(Letter::Adopt(socket, arrival, behind)) => {
                     self.adopt(socket, arrival, behind, now);
-                    self.rise();
                 }
                 Some(Letter::Report(reply)) => {
                     let (shard, turns) = (self.shard.report(now), self.turns.clone());
@@ -225,7 +232,7 @@ impl Worker {
                 }
                 Some(Letter::Command(command)) => {
                     if matches!(command, Command::Drain(_)) {
-                        self.listeners.clear();
+                        self.close_listeners(now);
                         self.draining = true;
                     }
                     self.gauge.leave(&command);
@@ -266,11 +273,29 @@ impl Worker {
             if resumed {
                 listening.ready |= self.shared.reserve.refill();
             }
-            if listening.ready && listening.paused_until_ms.is_none() {
+            // Whoever comes to a listener that others hold, now that streams are being ended, is theirs.
+            let is_theirs = listening.is_handed_in && self.shared.admission.is_draining();
+            if listening.ready && listening.paused_until_ms.is_none() && !is_theirs {
                 self.accept_from(listening, now);
             }
         }
         self.listeners = listeners;
+    }
+
+    /// Those who wait in the queue of a listener of our own are accepted first: closing would reset them.
+    fn close_listeners(&mut self, now: Now) {
+        for mut listening in std::mem::take(&mut self.listeners) {
+            // The poll would go on telling of a listener that others hold.
+            let _ = self.poll.registry().deregister(&mut listening.listener);
+            if listening.is_handed_in {
+                continue;
+            }
+            listener::lock(&listening.listener);
+            listening.ready = true;
+            while listening.ready && listening.paused_until_ms.is_none() {
+                self.accept_from(&mut listening, now);
+            }
+        }
     }
 
     fn accept_from(&mut self, listening: &mut Listening, now: Now) {
@@ -320,9 +345,19 @@ impl Worker {
             match effect {
                 Effect::HandOver(hand_over) => self.hand_over(hand_over),
                 Effect::Resume(resume) => self.shared.journal.resume(&resume, now),
+                Effect::Refused(reason) => self.shared.meters.count_refused(reason),
+                Effect::Finish(slot) => self.finish(slot),
                 Effect::Connected(client) => self.tell(Notice::Connected(client)),
                 Effect::Disconnected(client, reason) => self.tell(Notice::Disconnected(client, reason)),
             }
+        }
+    }
+
+    fn finish(&mut self, slot: u32) {
+        let Some(socket) = self.shard.socket_mut(slot) else { return };
+        // It fails where the peer has reset the connection.
+        if socket.shutdown(Shutdown::Write).is_err() {
+            self.shard.abandon(slot);
         }
     }
 

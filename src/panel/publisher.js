@@ -40,6 +40,7 @@ export class Publisher {
     if (type === "announcement") event.level = value(form, "level");
     if (type === "progress") event.percentage = Number(value(form, "percentage"));
     const answer = await request("POST", "/test", JSON.stringify(event));
+    if (type === "ping") return "Sent a heartbeat, which the list of events shows where Heartbeats is on";
     // So that pressing on shows an operation that gets on.
     if (type === "progress") {
       const next = event.percentage >= 100 ? 0 : Math.min(100, event.percentage + PROGRESS_STEP);

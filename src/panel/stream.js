@@ -125,8 +125,7 @@ export class Stream extends EventTarget {
   }
 
   #take(event) {
-    // Heartbeats have no id of their own, which tells them from a ping that was published.
-    const heartbeat = event.event === "ping" && event.id === this.lastEventId;
+    const heartbeat = event.event === "ping";
     this.lastEventId = event.id;
     if (event.event === "connection") this.#greet(event.data);
     else if (!heartbeat) this.received += 1;

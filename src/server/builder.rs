@@ -2,16 +2,18 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::epoch::next_epoch;
 use super::{Engine, StartError};
 use crate::access::{Access, Authenticate, Keyring, RateLimit, TokenRules};
 use crate::config::{Config, ConfigError, DEFAULT_PORT};
 use crate::journal::HistoryLimits;
-use crate::net::{self, Clock, Hooks, KeyFiles, Setup, SocketOptions, TokenKeyFile};
-use crate::shard::{REPLAY_EFFORT, Settings, StreamLimits};
+use crate::net::{
+    self, Clock, Hooks, IpVersions, KeyFiles, LinesDropped, Listener, Setup, SocketOptions, TokenKeyFile,
+};
+use crate::shard::{Settings, StreamLimits};
 use crate::wire::http::RequestLimits;
-use crate::wire::{Cors, Routes, TopicLimits, TrustedProxies};
+use crate::wire::{Cors, Parameters, Routes, TopicLimits, TrustedProxies};
 
 /// Sets an [`Engine`] up. Every option has the default that [`Config`] documents.
 ///
@@ -34,6 +36,7 @@ pub struct EngineBuilder {
     pub(super) control_listeners: Vec<TcpListener>,
     pub(super) authenticate: Option<Arc<dyn Authenticate>>,
     pub(super) hooks: Hooks,
+    pub(super) log_lines_dropped: Option<LinesDropped>,
 }
 
 impl EngineBuilder {
@@ -54,27 +57,32 @@ impl EngineBuilder {
     /// Starts the engine. When this returns, it listens. It raises the soft limit of file descriptors of the
     /// process to the hard one.
     pub fn start(self) -> Result<Engine, StartError> {
-        let Self { config, listeners, control_listeners, authenticate, hooks } = self;
+        let Self { config, listeners, control_listeners, authenticate, hooks, log_lines_dropped } = self;
         config.check()?;
         let keys = Reloadable::new(&config)?;
         let access = match (authenticate, &keys) {
             (Some(_), Some(_)) => return Err(ConfigError::new("authenticate", TWO_JUDGES).into()),
-            (Some(hook), None) => Access::Closed(hook),
-            (None, Some(keys)) => Access::Closed(keys.keyring.clone()),
+            // A program that says who asks may have parameters of its own for it.
+            (Some(judge), None) => Access::Closed { judge, parameters: Parameters::Asked },
+            (None, Some(keys)) => Access::Closed { judge: keys.keyring.clone(), parameters: Parameters::All },
             (None, None) => Access::Open { loopback_host: !config.insecure_open },
         };
-        let listeners = match (listen(&config.listen, listeners)?, DEFAULT_PORT) {
+        let all: Vec<SocketAddr> = config.listen.iter().chain(&config.control_listen).copied().collect();
+        let listeners = match (listen(&config.listen, &all, listeners)?, DEFAULT_PORT) {
             (given, port) if given.is_empty() => {
-                net::bind_loopback(port).map_err(failed(format!("localhost:{port}")))?
+                let bound = net::bind_loopback(port).map_err(failed(format!("localhost:{port}")))?;
+                bound.into_iter().map(own).collect()
             }
             (given, _) => given,
         };
-        let control_listeners = listen(&config.control_listen, control_listeners)?;
+        let control_listeners = listen(&config.control_listen, &all, control_listeners)?;
         if access.wants_loopback_host() {
-            let all = listeners.iter().chain(&control_listeners).map(TcpListener::local_addr);
+            let all = listeners.iter().chain(&control_listeners).map(|listener| listener.socket.local_addr());
             refuse_beyond_loopback(all.collect::<Result<Vec<_>, _>>()?)?;
         }
+        warn_of_open_mode(&access, &listeners, &control_listeners);
         let limit = net::raise_limit()?;
+        warn_of_descriptors(limit, config.max_connections);
         let clock = Clock::start();
         let split = !control_listeners.is_empty();
         let setup = Setup {
@@ -88,7 +96,8 @@ impl EngineBuilder {
                 open: access.is_open(),
                 loopback_host: access.wants_loopback_host(),
                 watch: !hooks.is_empty(),
-                epoch: next_epoch(clock.now().unix_ms),
+                epoch: next_epoch(clock.now().unix_ms, net::random()?),
+                node: (net::random()? >> 32) as u32,
                 ..settings(&config)
             },
             streams: StreamLimits {
@@ -103,7 +112,8 @@ impl EngineBuilder {
             },
             sockets: SocketOptions {
                 user_timeout: config.connection_timeout,
-                send_buffer: config.send_buffer,
+                // Checked: at most 1 GiB.
+                unsent_limit: config.unsent_limit as u32,
             },
             access,
             hooks,
@@ -111,9 +121,13 @@ impl EngineBuilder {
             listeners,
             control_listeners,
             loops: config.workers,
+            body_timeout: config.body_timeout,
             idle_timeout: config.idle_timeout,
+            // A single body must find room, and the memory that it takes can grow ahead of it.
+            max_bodies: config.max_bodies.max(config.max_body.saturating_mul(2)),
+            log_lines_dropped,
         };
-        Ok(Engine::new(net::start(setup)?, keys))
+        Ok(Engine::new(net::start(setup)?, keys, config.drain_delay))
     }
 }
 
@@ -152,18 +166,9 @@ impl Reloadable {
     }
 }
 
-/// When a history begins: now, or the next ms where another history of this process began just now, so that no
-/// two are taken for one.
-fn next_epoch(unix_ms: u64) -> u64 {
-    static LAST: AtomicU64 = AtomicU64::new(0);
-    let next = |last: u64| unix_ms.max(last + 1);
-    let last = LAST.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(next(last)));
-    last.map_or(unix_ms, next)
-}
-
 fn settings(config: &Config) -> Settings {
     Settings {
-        node: fastrand::u32(..),
+        node: 0,
         epoch: 0,
         routes: Routes::new(&config.base_path, false, false),
         requests: RequestLimits { body: config.max_body, ..RequestLimits::default() },
@@ -178,24 +183,64 @@ fn settings(config: &Config) -> Settings {
         connection_timeout: config.connection_timeout,
         head_timeout: config.head_timeout,
         max_backlog: config.max_backlog,
-        replay_effort: REPLAY_EFFORT,
+        replay_effort: Settings::REPLAY_EFFORT,
         topics: TopicLimits {
             tokens: config.max_topic_tokens,
             wildcards: config.max_topic_wildcards,
             total: config.max_stream_tokens,
         },
+        turn_bytes: Settings::TURN_BYTES,
         watch: false,
     }
 }
 
-fn listen(addresses: &[SocketAddr], mut listeners: Vec<TcpListener>) -> Result<Vec<TcpListener>, StartError> {
+/// Listens on these addresses, which are some of `all`.
+fn listen(
+    addresses: &[SocketAddr],
+    all: &[SocketAddr],
+    handed_in: Vec<TcpListener>,
+) -> Result<Vec<Listener>, StartError> {
+    let handed_in = handed_in.into_iter().map(|socket| Listener { socket, is_handed_in: true });
+    let mut listeners: Vec<Listener> = handed_in.collect();
     for address in addresses {
-        listeners.push(net::bind(*address).map_err(failed(address.to_string()))?);
+        let versions = IpVersions::of(*address, all);
+        listeners.push(own(net::bind(*address, versions).map_err(failed(address.to_string()))?));
     }
     if listeners.len() > net::MAX_LISTENERS {
         return Err(ConfigError::new("listen", "at most 64 addresses").into());
     }
     Ok(listeners)
+}
+
+/// Says that everybody who reaches a listener may do everything, where that is more than this machine.
+fn warn_of_open_mode(access: &Access, listeners: &[Listener], control_listeners: &[Listener]) {
+    let all =
+        listeners.iter().chain(control_listeners).filter_map(|listener| listener.socket.local_addr().ok());
+    let beyond = all.filter(|address| !address.ip().to_canonical().is_loopback());
+    if access.is_open() {
+        for address in beyond {
+            tracing::warn!(%address, "insecure-open: whoever reaches this address may read, publish and disconnect");
+        }
+    }
+}
+
+/// With fewer descriptors, a server is probably not set up for what it is for.
+const FEW_STREAMS: usize = 10_000;
+
+/// Says that the descriptor limit of the process allows fewer streams than somebody may expect.
+fn warn_of_descriptors(limit: u64, wanted: Option<usize>) {
+    let streams = net::streams_within(limit);
+    if streams < wanted.unwrap_or(FEW_STREAMS) {
+        tracing::warn!(
+            limit,
+            streams,
+            "the descriptor limit allows no more streams (ulimit -n, LimitNOFILE)"
+        );
+    }
+}
+
+fn own(socket: TcpListener) -> Listener {
+    Listener { socket, is_handed_in: false }
 }
 
 fn failed(address: String) -> impl FnOnce(std::io::Error) -> StartError {

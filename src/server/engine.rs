@@ -20,6 +20,7 @@ pub struct Engine {
     addresses: Vec<SocketAddr>,
     control_addresses: Vec<SocketAddr>,
     keys: Option<Reloadable>,
+    drain_delay: Duration,
 }
 
 impl Engine {
@@ -28,11 +29,11 @@ impl Engine {
         EngineBuilder::default()
     }
 
-    pub(super) fn new(running: Running, keys: Option<Reloadable>) -> Self {
+    pub(super) fn new(running: Running, keys: Option<Reloadable>, drain_delay: Duration) -> Self {
         let publisher = Publisher::new(running.shared.clone());
         let addresses = running.addresses.clone();
         let control_addresses = running.control_addresses.clone();
-        Self { running: Some(running), publisher, addresses, control_addresses, keys }
+        Self { running: Some(running), publisher, addresses, control_addresses, keys, drain_delay }
     }
 
     /// The addresses that it listens on.
@@ -60,10 +61,22 @@ impl Engine {
         self.publisher.clone()
     }
 
-    /// Stops listening, ends all streams spread over `deadline`, and returns as soon as the last is gone.
+    /// From now on `/readyz` says 503, and all else goes on: [`Config::drain_delay`](crate::Config::drain_delay) begins.
+    /// [`shutdown`](Self::shutdown) does this by itself; it waits out what is left of the delay where this was called
+    /// before.
+    pub fn begin_shutdown(&self) {
+        if let Some(running) = &self.running {
+            running.shared.begin_shutdown();
+        }
+    }
+
+    /// Shuts down in good order: waits for the [drain delay](crate::Config::drain_delay), then stops listening, ends all
+    /// streams, and returns as soon as the last byte is out, at the latest after `timeout` (and a second, where requests
+    /// are under way).
     ///
-    /// Each stream is told with a `connection` event, and with a reconnection time spread over the deadline
-    /// too, so that clients do not all come back at once.
+    /// Each stream is sent what it is owed, and a last `connection` event, `{"status":"draining"}`, with a reconnection
+    /// time of its own: one second, and up to one more for every 1,000 streams, but no more than `timeout` more. So clients
+    /// come back soon, and not all at once. Publishing goes on until the last stream is gone.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -71,19 +84,19 @@ impl Engine {
     /// engine.shutdown(Duration::from_secs(10)); // at once, for there is no stream
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn shutdown(mut self, deadline: Duration) {
-        self.shut_down(deadline);
+    pub fn shutdown(mut self, timeout: Duration) {
+        self.shut_down(self.drain_delay, timeout);
     }
 
-    fn shut_down(&mut self, deadline: Duration) {
+    fn shut_down(&mut self, delay: Duration, timeout: Duration) {
         if let Some(mut running) = self.running.take() {
-            running.shut_down(deadline);
+            running.shut_down(delay, timeout);
         }
     }
 }
 
 impl Drop for Engine {
     fn drop(&mut self) {
-        self.shut_down(Duration::ZERO);
+        self.shut_down(Duration::ZERO, Duration::ZERO);
     }
 }

@@ -2,6 +2,7 @@
 
 mod builder;
 mod engine;
+mod epoch;
 mod options;
 
 pub use builder::EngineBuilder;

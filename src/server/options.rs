@@ -25,9 +25,17 @@ impl EngineBuilder {
         self
     }
 
-    /// Also accepts from a listener that is there already: inherited, or bound by a test.
+    /// Also accepts from a listener that is there already: inherited, or bound by a test. Others may hold it too: at a
+    /// shutdown, whoever waits in its queue is left to them.
     pub fn listener(mut self, listener: TcpListener) -> Self {
         self.listeners.push(listener);
+        self
+    }
+
+    /// Where the metric `fanfare_log_lines_dropped_total` is read from: how many lines the log of the program has
+    /// dropped, since it does not wait for whoever reads it. Default: none.
+    pub fn log_lines_dropped(mut self, count: impl Fn() -> u64 + Send + Sync + 'static) -> Self {
+        self.log_lines_dropped = Some(Box::new(count));
         self
     }
 
@@ -67,9 +75,21 @@ impl EngineBuilder {
         self
     }
 
+    /// See [`Config::body_timeout`].
+    pub fn body_timeout(mut self, timeout: Duration) -> Self {
+        self.config.body_timeout = timeout;
+        self
+    }
+
     /// See [`Config::idle_timeout`].
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
         self.config.idle_timeout = timeout;
+        self
+    }
+
+    /// See [`Config::drain_delay`].
+    pub fn drain_delay(mut self, delay: Duration) -> Self {
+        self.config.drain_delay = delay;
         self
     }
 
@@ -116,9 +136,15 @@ impl EngineBuilder {
         self
     }
 
-    /// See [`Config::send_buffer`].
-    pub fn send_buffer(mut self, bytes: usize) -> Self {
-        self.config.send_buffer = bytes;
+    /// See [`Config::max_bodies`].
+    pub fn max_bodies(mut self, bytes: usize) -> Self {
+        self.config.max_bodies = bytes;
+        self
+    }
+
+    /// See [`Config::unsent_limit`].
+    pub fn unsent_limit(mut self, bytes: usize) -> Self {
+        self.config.unsent_limit = bytes;
         self
     }
 
@@ -174,7 +200,8 @@ impl EngineBuilder {
     /// Decides who each request is from, and what that one may do; ends open mode.
     ///
     /// It is called for everything but health checks, on the one control thread: it must not block, or all
-    /// requests wait. A hook that panics costs the request's connection.
+    /// requests wait. A hook that panics costs the request's connection. It may have query parameters of its own for
+    /// who asks; `topic` and `lastEventId` are the stream's, and what is nearly one of these is refused.
     ///
     /// ```
     /// use fanfare::{Denial, Engine, Identity, Pattern};

@@ -6,14 +6,14 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::wire::Refusal;
+use crate::wire::{Refusal, client_network};
 
 /// How many streams may be open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StreamLimits {
     /// In total.
     pub total: usize,
-    /// From one address.
+    /// From one address; of IPv6, from one network of 64 bits.
     pub per_address: usize,
     /// Of one user.
     pub per_user: usize,
@@ -52,7 +52,8 @@ impl Admission {
             self.total.fetch_sub(1, Ordering::Relaxed);
             return Err(Refusal::Full);
         }
-        if self.limits_addresses() && !add(&mut lock(&self.addresses), &address, self.limits.per_address) {
+        let network = client_network(address);
+        if self.limits_addresses() && !add(&mut lock(&self.addresses), &network, self.limits.per_address) {
             self.total.fetch_sub(1, Ordering::Relaxed);
             return Err(Refusal::Address);
         }
@@ -67,7 +68,7 @@ impl Admission {
     pub fn release(&self, address: IpAddr, user: Option<&Arc<str>>) {
         self.total.fetch_sub(1, Ordering::Relaxed);
         if self.limits_addresses() {
-            remove(&mut lock(&self.addresses), &address);
+            remove(&mut lock(&self.addresses), &client_network(address));
         }
         if let Some(user) = user {
             remove(&mut lock(&self.users), user);
@@ -157,5 +158,20 @@ mod tests {
         assert!(lock(&admission.addresses).is_empty());
         admission.drain();
         assert_eq!(admission.admit(a, None), Err(Refusal::Draining));
+    }
+
+    #[test]
+    fn addresses_of_one_ipv6_network_count_as_one() {
+        let admission = Admission::new(StreamLimits { total: 9, per_address: 2, per_user: 9 });
+        let address = |text: &str| text.parse::<IpAddr>().unwrap();
+        let [one, two, three] = ["2001:db8::1", "2001:db8::2:1", "2001:db8::3:1"].map(address);
+        assert_eq!([one, two].map(|address| admission.admit(address, None)), [Ok(()), Ok(())]);
+        assert_eq!(admission.admit(three, None), Err(Refusal::Address));
+        assert_eq!(admission.admit(address("2001:db8:0:1::1"), None), Ok(()), "another network");
+        admission.release(two, None);
+        assert_eq!(admission.admit(three, None), Ok(()));
+        let mapped = ["::ffff:192.0.2.1", "192.0.2.1", "::ffff:192.0.2.2"].map(address);
+        assert_eq!(mapped.map(|address| admission.admit(address, None)), [Ok(()); 3]);
+        assert_eq!(admission.admit(mapped[0], None), Err(Refusal::Address));
     }
 }

@@ -19,6 +19,8 @@ pub enum CloseReason {
     Expired,
     /// It was disconnected by an administrator or the application.
     Disconnected,
+    /// History did not answer it for the connection timeout.
+    Unanswered,
     /// The server is shutting down.
     Draining,
     /// It opened a connection and sent no request.
@@ -27,7 +29,7 @@ pub enum CloseReason {
 
 impl CloseReason {
     /// All reasons, in the order of their counters.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::PeerClosed,
         Self::PeerLost,
         Self::Stalled,
@@ -35,6 +37,7 @@ impl CloseReason {
         Self::Flooded,
         Self::Expired,
         Self::Disconnected,
+        Self::Unanswered,
         Self::Draining,
         Self::Silent,
     ];
@@ -49,6 +52,7 @@ impl CloseReason {
             Self::Flooded => "flooded",
             Self::Expired => "expired",
             Self::Disconnected => "disconnected",
+            Self::Unanswered => "unanswered",
             Self::Draining => "draining",
             Self::Silent => "silent",
         }

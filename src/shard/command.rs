@@ -16,11 +16,14 @@ pub enum Command {
     PublishBatch(Arc<[Arc<Record>]>),
     /// The answer to a [`Resume`].
     Join(Join),
+    /// Send a heartbeat now to the streams of a user, or to all.
+    Ping(Option<Arc<str>>),
     /// End streams; tells how many.
     Disconnect(Who, Reply<usize>),
     /// Tell how it stands.
     Report(Reply<Report>),
-    /// End all streams, spread over that time.
+    /// End all streams now. Their clients are told to come back after a second at the earliest, spread over that
+    /// time.
     Drain(Duration),
 }
 
@@ -91,6 +94,10 @@ pub enum Effect<S> {
     HandOver(HandOver<S>),
     /// A stream needs history.
     Resume(Resume),
+    /// A stream was refused for now, after it had been opened; for statistics.
+    Refused(Refusal),
+    /// Everything is written to the connection in that slot: say that nothing follows (a half-close).
+    Finish(u32),
     /// A stream was opened. Only with [`Settings::watch`](super::Settings::watch).
     Connected(Client),
     /// A stream was ended. Only with [`Settings::watch`](super::Settings::watch).

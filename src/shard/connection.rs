@@ -17,9 +17,10 @@ use std::sync::Arc;
 
 use super::close::CloseReason;
 use super::outbox::{JOIN, Outbox, Piece};
+use super::settings::SLOW_MS;
 use super::tape::Tape;
 use crate::wire::http::HeadScanner;
-use crate::wire::{CrossOrigin, Framing, Gap, Profile, Refusal};
+use crate::wire::{CrossOrigin, Framing, Gap, Now, Profile, Refusal};
 
 /// The hot part of a connection: what a pass over all of them touches, in one cache line.
 #[derive(Debug)]
@@ -50,15 +51,17 @@ const _: () = assert!(size_of::<Origin>() <= 40, "there is one for each connecti
 pub(super) enum Phase {
     /// Its request is not yet known.
     Head(Option<Box<Partial>>),
-    /// It waits for history, from that event on. `asked`: the answer is on its way; otherwise it asks once its
-    /// outbox is written.
+    /// It waits for history, from that event on. `asked`: an answer is on its way, or it waits for its turn to ask;
+    /// otherwise it does so once its outbox is written.
     Joining { after: u64, greeting: Greeting, asked: bool },
     /// It gets what is published; `cursor` is its place on the tape of its framing.
     Streaming { cursor: u64 },
     /// It is behind; once its outbox is written it joins again, after that event.
     Lagging { after: u64 },
-    /// Once its outbox is written it is closed.
+    /// Once its outbox is written its end is said.
     Ending(CloseReason),
+    /// Its end is said; it is closed once its peer has closed too.
+    Lingering,
     /// It is closed and waits to be removed.
     Closed,
 }
@@ -109,6 +112,8 @@ pub(super) struct Origin {
 pub(super) enum Written {
     /// Everything is written.
     All,
+    /// Its turn is over; the socket may take more.
+    Spent,
     /// The socket takes no more for now.
     Blocked,
     /// The connection is broken.
@@ -150,6 +155,16 @@ impl<S> Connection<S> {
         stretch.or(self.cursor()).unwrap_or(u64::MAX)
     }
 
+    /// Whether it has everything that there is for it, and was told where it goes on.
+    pub(super) fn is_idle(&self, tape: &Tape) -> bool {
+        let waits = match self.phase {
+            Phase::Streaming { cursor } => cursor == tape.end(),
+            Phase::Joining { greeting: Greeting::Sent, asked: true, .. } => true,
+            _ => false,
+        };
+        waits && self.outbox.is_none()
+    }
+
     /// Bytes owed.
     pub(super) fn backlog(&self, tape: &Tape) -> usize {
         let own = self.outbox.as_ref().map_or(0, |outbox| outbox.len());
@@ -170,6 +185,11 @@ impl<S> Connection<S> {
         }
     }
 
+    /// Whether its socket takes no more, and has taken nothing for a while: it does not read, or not enough.
+    pub(super) fn is_slow(&self, now: Now) -> bool {
+        self.blocked && (now.elapsed_ms as u32).wrapping_sub(self.progress_ms) > SLOW_MS
+    }
+
     fn advance(&mut self, written: usize) {
         let rest = match &mut self.outbox {
             None => written,
@@ -188,44 +208,32 @@ impl<S> Connection<S> {
 }
 
 impl<S: Write> Connection<S> {
-    /// Writes what is owed until all is written or the socket takes no more: one system call, unless it is
-    /// more than [`JOIN`] bytes. `written` counts the bytes.
+    /// Writes what is owed until all is written, the socket takes no more, or `turn` bytes are written: one system
+    /// call, unless it is more than [`JOIN`] bytes. `written` counts the bytes.
     pub(super) fn pump(
         &mut self,
         tape: &Tape,
         join: &mut Vec<u8>,
+        turn: usize,
         now_ms: u64,
         written: &mut u64,
     ) -> Written {
+        let mut left = turn;
         loop {
-            let bytes = match &self.outbox {
-                None => self.cursor().map_or(&[][..], |cursor| tape.slice(cursor)),
-                Some(outbox) => {
-                    let rest = self.cursor().filter(|cursor| *cursor < tape.end());
-                    match outbox.single(tape, self.framing).filter(|_| rest.is_none()) {
-                        Some(bytes) => bytes,
-                        None => {
-                            let join = &mut *join;
-                            join.clear();
-                            let all = outbox.gather(tape, self.framing, join);
-                            if let Some(cursor) = rest.filter(|_| all) {
-                                let bytes = tape.slice(cursor);
-                                join.extend_from_slice(&bytes[..bytes.len().min(JOIN)]);
-                            }
-                            join
-                        }
-                    }
-                }
-            };
+            let bytes = next_bytes(self.outbox.as_deref(), self.cursor(), self.framing, tape, join);
             if bytes.is_empty() {
                 // A stretch of the tape that is gone cannot be made up for but by the client's coming back.
                 return if self.outbox.is_none() { Written::All } else { Written::Lost };
             }
-            let length = bytes.len();
-            match self.socket.write(bytes) {
+            if left == 0 {
+                return Written::Spent;
+            }
+            let length = bytes.len().min(left);
+            match self.socket.write(&bytes[..length]) {
                 Ok(0) => return Written::Lost,
                 Ok(count) => {
                     *written += count as u64;
+                    left -= count;
                     self.sent_ms = now_ms as u32;
                     // One that is ending has the connection timeout for all that it is still owed.
                     if !matches!(self.phase, Phase::Ending(_)) {
@@ -247,4 +255,27 @@ impl<S: Write> Connection<S> {
             }
         }
     }
+}
+
+/// The next bytes of a stream, as many as lie together or are worth being joined; none where it is owed nothing.
+fn next_bytes<'b>(
+    outbox: Option<&'b Outbox>,
+    cursor: Option<u64>,
+    framing: Framing,
+    tape: &'b Tape,
+    join: &'b mut Vec<u8>,
+) -> &'b [u8] {
+    let Some(outbox) = outbox else { return cursor.map_or(&[], |cursor| tape.slice(cursor)) };
+    let rest = cursor.filter(|cursor| *cursor < tape.end());
+    if let Some(bytes) = outbox.first(tape, framing, rest.is_none()) {
+        return bytes;
+    }
+    join.clear();
+    if outbox.gather(tape, framing, join)
+        && let Some(cursor) = rest
+    {
+        let bytes = tape.slice(cursor);
+        join.extend_from_slice(&bytes[..bytes.len().min(JOIN - join.len())]);
+    }
+    join
 }

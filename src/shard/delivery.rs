@@ -4,10 +4,11 @@ use std::io::Write;
 use std::sync::Arc;
 
 use super::command::{Command, Who};
-use super::connection::{Phase, Written};
+use super::connection::Phase;
 use super::outbox::Piece;
-use super::{Shard, tape_of};
-use crate::wire::{ClientId, Framing, Now, Record, Selector, Target};
+use super::tape::SEGMENT;
+use super::{FRAMINGS, Shard, tape_of};
+use crate::wire::{ClientId, Now, Record, Selector, Target};
 
 impl<S: Write> Shard<S> {
     /// Acts on a command. Publications and joins must come in the order in which the journal sent them.
@@ -19,21 +20,25 @@ impl<S: Write> Shard<S> {
                 self.go_on_with_batch(now);
             }
             Command::Join(join) => self.join(join, now),
+            Command::Ping(user) => self.ping(user.as_deref(), now),
             Command::Disconnect(Who::User(user), reply) => reply(self.disconnect_user(&user, now)),
             Command::Disconnect(Who::Client(client), reply) => reply(self.disconnect_client(client, now)),
             Command::Report(reply) => reply(self.report(now)),
-            Command::Drain(over) => self.drain(over, now),
+            Command::Drain(spread) => self.drain(spread),
         }
         self.debug_check();
     }
 
-    /// Whether the next command may be applied. Not while so much is under way to everybody that the streams not
-    /// yet served in this pass would look slow.
+    /// Whether the next command may be applied. Not while so much is under way, to everybody or to one, that streams
+    /// which only wait for their turn would look slow.
     pub fn has_appetite(&self) -> bool {
         self.batch.is_none() && self.is_under_quota()
     }
 
     fn is_under_quota(&self) -> bool {
+        if self.pressed {
+            return false;
+        }
         let under_way = |framing| tape_of(&self.tapes, framing).end() - self.pass.served[framing as usize];
         FRAMINGS.iter().all(|framing| under_way(*framing) < self.settings.pass_quota().max(1))
     }
@@ -54,7 +59,7 @@ impl<S: Write> Shard<S> {
             self.count_missed(&record.target);
         }
         if record.target.to.is_everyone() {
-            self.broadcast(record);
+            self.broadcast(record, now);
         } else {
             let mut slots = std::mem::take(&mut self.candidates);
             self.find(&record.target.to, &mut slots);
@@ -68,7 +73,7 @@ impl<S: Write> Shard<S> {
     }
 
     /// For everyone: joined to the common tape, which all but the excepted are owed.
-    fn broadcast(&mut self, record: &Arc<Record>) {
+    fn broadcast(&mut self, record: &Arc<Record>, now: Now) {
         let mut excepted = std::mem::take(&mut self.candidates);
         excepted.clear();
         if !record.target.except.is_empty() {
@@ -78,8 +83,7 @@ impl<S: Write> Shard<S> {
         for framing in FRAMINGS {
             let live = self.standing.live[framing as usize];
             if live > 0 {
-                let tape = &mut self.tapes[framing as usize];
-                tape.append(record.seq, record.is_transient(), record.frame.bytes(framing));
+                self.tapes[framing as usize].append(record);
                 self.totals.deliveries += live as u64;
             }
         }
@@ -88,7 +92,7 @@ impl<S: Write> Shard<S> {
         }
         self.candidates = excepted;
         self.pass.restart(self.origins.len());
-        self.trim();
+        self.trim(now);
     }
 
     /// Passes a stream over for the newest event on the tape, which began at these offsets.
@@ -111,10 +115,13 @@ impl<S: Write> Shard<S> {
         let tape = tape_of(&self.tapes, connection.framing);
         connection.push(Piece::Record(record.clone()), tape);
         self.totals.deliveries += 1;
-        if connection.backlog(tape) <= self.settings.max_backlog {
-            return self.queue(slot);
-        }
-        if connection.blocked || self.pump(slot, now) == Written::Blocked {
+        let backlog = connection.backlog(tape);
+        if backlog <= self.settings.max_backlog {
+            self.queue(slot);
+        } else if !connection.blocked {
+            self.pressed = true;
+            self.queue(slot);
+        } else if backlog > self.settings.most_backlog() || connection.is_slow(now) {
             self.lag(slot);
         }
     }
@@ -167,19 +174,35 @@ impl<S: Write> Shard<S> {
         self.totals.transient_missed += missed as u64;
     }
 
-    /// Keeps what is held for blocked streams within the backlog limit: those further behind keep a cursor.
-    fn trim(&mut self) {
+    /// Keeps what the tapes hold within the backlog limit: slow streams further behind keep a cursor. Those that
+    /// still take what they are given have more time.
+    fn trim(&mut self, now: Now) {
         for framing in FRAMINGS {
-            let served = self.pass.served[framing as usize];
-            let excess = tape_of(&self.tapes, framing).excess(self.settings.max_backlog);
-            let Some(cut) = excess.map(|cut| cut.min(served)) else { continue };
+            let tape = tape_of(&self.tapes, framing);
+            let (served, end) = (self.pass.served[framing as usize], tape.end());
+            let within = |limit| tape.excess(limit).map(|cut| cut.min(served));
+            let Some(cut) =
+                within(self.settings.max_backlog).filter(|_| end >= self.trim_at[framing as usize])
+            else {
+                continue;
+            };
+            let last_cut = within(self.settings.most_backlog()).unwrap_or(0);
+            let mut needed = cut;
             for slot in 0..self.origins.len() as u32 {
                 let Some(connection) = self.connections.get(slot as usize) else { continue };
-                if connection.framing == framing && connection.blocked && connection.needs() < cut {
-                    self.make_room(slot);
+                let needs = connection.needs();
+                if connection.framing != framing || needs >= cut {
+                    continue;
+                }
+                match needs < last_cut || connection.is_slow(now) {
+                    true => self.make_room(slot),
+                    false => needed = needed.min(needs),
                 }
             }
-            self.tapes[framing as usize].release(cut);
+            self.tapes[framing as usize].release(needed);
+            // Not a look at all streams for each event while some are given more time.
+            let pause = if needed < cut { SEGMENT.min(self.settings.max_backlog / 4) } else { 0 };
+            self.trim_at[framing as usize] = end + pause as u64;
         }
     }
 }
@@ -191,5 +214,3 @@ impl<S> Shard<S> {
         (self.client_id(id.slot, connection.serial) == id).then_some(id.slot)
     }
 }
-
-const FRAMINGS: [Framing; 2] = [Framing::Chunked, Framing::Plain];

@@ -9,6 +9,10 @@ use super::report::Report;
 use super::{Shard, cross_origin_of, tape_of};
 use crate::wire::{ClientId, Frame, Now, write_head};
 
+/// How long a client that was told the end has for closing too, in ms. Many do not before they come back, which they
+/// do after a second at the earliest: by then a server that restarts has let go of them.
+pub(super) const LINGER_MS: u64 = 250;
+
 impl<S> Shard<S> {
     /// Ends a stream at an event's end: what it is owed, a farewell, and the end of the body are written out
     /// first. It counts as gone from now on.
@@ -35,6 +39,15 @@ impl<S> Shard<S> {
         self.leave(slot, reason);
         self.enter(slot, Phase::Ending(reason));
         self.queue(slot);
+    }
+
+    /// Everything is written: says so, and waits for the client to close. What it still sends is read: to close
+    /// with something unread would be a reset, which takes back what is under way.
+    pub(super) fn linger(&mut self, slot: u32, now: Now) {
+        let Some(connection) = self.connections.get(slot as usize) else { return };
+        self.lingering.push_back((now.elapsed_ms + LINGER_MS, slot, connection.serial));
+        self.enter(slot, Phase::Lingering);
+        self.effects.push(Effect::Finish(slot));
     }
 
     /// Closes a connection at once, whatever it was doing.

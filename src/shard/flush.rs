@@ -4,8 +4,8 @@ use std::io::Write;
 
 use super::close::CloseReason;
 use super::connection::{Phase, Written};
-use super::{Shard, tape_of};
-use crate::wire::{Framing, Now};
+use super::{FRAMINGS, Shard, tape_of};
+use crate::wire::Now;
 
 /// A walk over all streams, in the order of their slots, to give each what it is owed of the tape.
 ///
@@ -38,90 +38,113 @@ impl Pass {
     }
 }
 
+/// So many bytes of a write cost as much of a turn's budget as a write by itself.
+const BYTES_A_WRITE: usize = 32 * 1024;
+
 impl<S: Write> Shard<S> {
-    /// The socket of `slot` can be written again.
-    pub fn writable(&mut self, slot: u32, now: Now) {
+    /// The socket of `slot` can be written again. It is, with the next [`flush`](Self::flush).
+    pub fn writable(&mut self, slot: u32) {
         if self.connections.get(slot as usize).is_some_and(|connection| connection.blocked) {
-            self.pump(slot, now);
+            self.set_blocked(slot, false);
+            self.queue(slot);
             self.debug_check();
         }
     }
 
-    /// Writes out what is owed, to at most `budget` streams of the pass, and removes what was closed in this
-    /// turn. True if the pass is not over: flush again after a look at what else has happened.
+    /// Writes out what is owed, to about `budget` streams that have something of their own and as many of the pass,
+    /// fewer where it is much, and removes what was closed in this turn. No stream is given more than one turn. True
+    /// if more is to be written: flush again after a look at what else has happened.
     pub fn flush(&mut self, budget: usize, now: Now) -> bool {
         self.go_on_with_batch(now);
-        let mut queued = std::mem::take(&mut self.queued);
-        for slot in queued.drain(..) {
-            let Some(connection) = self.connections.get_mut(slot as usize) else { continue };
-            connection.queued = false;
-            if !connection.blocked {
-                self.pump(slot, now);
-            }
-        }
-        // Nothing is queued by writing out; the allocation is kept.
-        if self.queued.is_empty() {
-            self.queued = queued;
-        }
-        let more = self.go_round(budget, now);
+        self.serve_queue(budget, now);
+        self.go_round(budget, now);
+        self.finish_pass();
         self.reap();
+        self.ask_in_turn(now);
         self.debug_check();
-        more
+        !self.is_at_rest()
     }
 
-    fn go_round(&mut self, budget: usize, now: Now) -> bool {
-        for _ in 0..budget.min(self.pass.left) {
+    fn serve_queue(&mut self, budget: usize, now: Now) {
+        let mut left = budget;
+        // Those that are put back have had their turn.
+        for _ in 0..self.queued.len() {
+            if left == 0 {
+                break;
+            }
+            let Some(slot) = self.queued.pop_front() else { break };
+            let Some(connection) = self.connections.get_mut(slot as usize) else { continue };
+            if std::mem::take(&mut connection.queued) && !connection.blocked {
+                left = left.saturating_sub(self.give_turn(slot, now));
+            }
+        }
+        if self.pressed {
+            self.pressed = self.queued.iter().any(|slot| self.is_over_limit(*slot));
+        }
+    }
+
+    fn go_round(&mut self, budget: usize, now: Now) {
+        let mut left = budget;
+        while left > 0 && self.pass.left > 0 {
             if self.pass.at >= self.origins.len() {
                 self.pass.at = 0;
             }
             let slot = self.pass.at;
             self.pass.at += 1;
             self.pass.left -= 1;
+            left -= 1;
             let Some(connection) = self.connections.get(slot) else { continue };
             let end = tape_of(&self.tapes, connection.framing).end();
-            if !connection.blocked && connection.cursor().is_some_and(|cursor| cursor < end) {
-                self.pump(slot as u32, now);
+            // One that is queued has had its turn, or will have it.
+            let is_due = !connection.blocked && !connection.queued;
+            if is_due && connection.cursor().is_some_and(|cursor| cursor < end) {
+                left = (left + 1).saturating_sub(self.give_turn(slot as u32, now));
             }
         }
-        if self.pass.left == 0 {
-            for framing in [Framing::Chunked, Framing::Plain] {
-                let tape = &mut self.tapes[framing as usize];
-                self.pass.served[framing as usize] = tape.end();
-                if self.standing.blocked == 0 {
-                    tape.release(tape.end());
-                }
-            }
-        }
-        self.pass.left > 0 || self.batch.is_some()
     }
 
-    /// Writes out what one connection is owed, and acts on what came of it.
-    pub(super) fn pump(&mut self, slot: u32, now: Now) -> Written {
-        let Some(connection) = self.connections.get_mut(slot as usize) else { return Written::Lost };
-        if matches!(connection.phase, Phase::Closed) {
-            return Written::Lost;
+    /// Once every stream that takes anything has been given the tape, it need not be held for them.
+    fn finish_pass(&mut self) {
+        if self.pass.is_under_way() || !self.queued.is_empty() {
+            return;
         }
-        let tape = tape_of(&self.tapes, connection.framing);
-        let written = connection.pump(tape, &mut self.join, now.elapsed_ms, &mut self.totals.bytes_sent);
-        match written {
-            Written::Lost => self.close(slot, CloseReason::PeerLost),
-            Written::Blocked => self.set_blocked(slot, true),
-            Written::All => {
-                self.set_blocked(slot, false);
-                self.written_out(slot);
+        for framing in FRAMINGS {
+            let tape = &mut self.tapes[framing as usize];
+            self.pass.served[framing as usize] = tape.end();
+            if self.standing.blocked == 0 {
+                tape.release(tape.end());
             }
         }
-        written
+    }
+
+    /// Writes to one stream; returns what that costs of a budget of writes.
+    fn give_turn(&mut self, slot: u32, now: Now) -> usize {
+        let before = self.totals.bytes_sent;
+        self.pump(slot, now);
+        1 + (self.totals.bytes_sent - before) as usize / BYTES_A_WRITE
+    }
+
+    /// Writes out what one connection is owed, as much as one turn is, and acts on what came of it.
+    pub(super) fn pump(&mut self, slot: u32, now: Now) {
+        let Some(connection) = self.connections.get_mut(slot as usize) else { return };
+        if matches!(connection.phase, Phase::Closed) {
+            return;
+        }
+        let tape = tape_of(&self.tapes, connection.framing);
+        let (turn, sent) = (self.settings.turn_bytes, &mut self.totals.bytes_sent);
+        match connection.pump(tape, &mut self.join, turn, now.elapsed_ms, sent) {
+            Written::Lost => self.close(slot, CloseReason::PeerLost),
+            Written::Blocked => self.set_blocked(slot, true),
+            Written::Spent => self.queue(slot),
+            Written::All => self.written_out(slot, now),
+        }
     }
 
     /// Everything owed is written: those that are on their way elsewhere go on.
-    fn written_out(&mut self, slot: u32) {
+    fn written_out(&mut self, slot: u32, now: Now) {
         let Some(connection) = self.connections.get_mut(slot as usize) else { return };
         match &mut connection.phase {
-            Phase::Ending(reason) => {
-                let reason = *reason;
-                self.close(slot, reason);
-            }
+            Phase::Ending(_) => self.linger(slot, now),
             Phase::Lagging { after } => {
                 let after = *after;
                 self.rejoin(slot, after);
@@ -131,7 +154,11 @@ impl<S: Write> Shard<S> {
                 let after = *after;
                 self.ask(slot, self.event_id(after));
             }
-            Phase::Joining { .. } | Phase::Streaming { .. } | Phase::Head(_) | Phase::Closed => {}
+            Phase::Joining { .. }
+            | Phase::Streaming { .. }
+            | Phase::Head(_)
+            | Phase::Lingering
+            | Phase::Closed => {}
         }
     }
 }
@@ -142,7 +169,16 @@ impl<S> Shard<S> {
         let Some(connection) = self.connections.get_mut(slot as usize) else { return };
         if !connection.queued && !connection.blocked {
             connection.queued = true;
-            self.queued.push(slot);
+            self.queued.push_back(slot);
         }
+    }
+
+    /// Whether it is a live stream that is owed more than its backlog limit.
+    pub(super) fn is_over_limit(&self, slot: u32) -> bool {
+        self.connections.get(slot as usize).is_some_and(|connection| {
+            let streams = matches!(connection.phase, Phase::Streaming { .. });
+            streams
+                && connection.backlog(tape_of(&self.tapes, connection.framing)) > self.settings.max_backlog
+        })
     }
 }

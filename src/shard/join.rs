@@ -11,7 +11,7 @@ use super::connection::{Connection, Greeting, Phase};
 use super::outbox::Piece;
 use super::replays::Ask;
 use super::{Shard, tape_of};
-use crate::wire::{Continuity, EventId, Now, Record};
+use crate::wire::{Continuity, EventId, Now, Record, Refusal, refused};
 
 impl<S: Write> Shard<S> {
     /// The journal's answer to a stream that joins.
@@ -127,10 +127,11 @@ impl<S> Shard<S> {
     }
 
     /// Lets streams ask, as many as may be under way. Each answer comes as a command, after which others may.
-    pub(super) fn ask_in_turn(&mut self) {
+    pub(super) fn ask_in_turn(&mut self, now: Now) {
         let connections = &self.connections;
         let limit = self.settings.replay_effort;
-        while let Some((ask, effort)) = self.replays.next(limit, |ask| patterns_of(connections, ask)) {
+        let patterns = |ask| patterns_of(connections, ask);
+        while let Some((ask, effort)) = self.replays.next(limit, now.elapsed_ms, patterns) {
             let Ask { slot, serial, after } = ask;
             let token = StreamToken { shard: self.number, slot, serial };
             let profile = connections.get(slot as usize).and_then(|connection| connection.profile.clone());
@@ -143,6 +144,28 @@ impl<S> Shard<S> {
     pub(super) fn rejoin(&mut self, slot: u32, after: u64) {
         self.enter(slot, Phase::Joining { after, greeting: Greeting::Sent, asked: true });
         self.ask(slot, self.event_id(after));
+    }
+
+    /// History does not answer some streams. They must not wait for ever: their clients come back, and ask anew. The
+    /// time is counted from when the journal was asked: to wait for one's turn is no reason to be ended.
+    pub(super) fn give_up_on_history(&mut self, now: Now) {
+        let timeout_ms = self.settings.connection_timeout.as_millis() as u64;
+        for (slot, serial) in self.replays.take_overdue(now.elapsed_ms.saturating_sub(timeout_ms)) {
+            let connection = self.connections.get(slot as usize).filter(|c| c.serial == serial);
+            if let Some(Phase::Joining { greeting, .. }) = connection.map(|connection| &connection.phase) {
+                self.end_unanswered(slot, *greeting, now);
+            }
+        }
+    }
+
+    /// One that was not yet told where it goes on is refused for now, as it would have been had this been known at
+    /// once.
+    fn end_unanswered(&mut self, slot: u32, greeting: Greeting, now: Now) {
+        let refusal = (greeting != Greeting::Sent).then(|| {
+            self.effects.push(Effect::Refused(Refusal::History));
+            refused(self.settings.refusal_retry(fastrand::f64()), Refusal::History)
+        });
+        self.end(slot, CloseReason::Unanswered, refusal.as_ref(), now);
     }
 }
 

@@ -28,6 +28,7 @@ mod join;
 mod names;
 mod opening;
 mod outbox;
+mod ping;
 mod replays;
 mod report;
 mod settings;
@@ -47,7 +48,7 @@ pub use close::CloseReason;
 pub use command::{Command, Effect, HandOver, Join, Outlet, Reply, Resume, StreamToken, Who};
 pub use opening::Arrival;
 pub use report::{Report, Totals};
-pub use settings::{Heartbeat, REPLAY_EFFORT, Settings};
+pub use settings::{Heartbeat, Settings};
 
 use connection::{Connection, Origin};
 use flush::Pass;
@@ -73,17 +74,23 @@ pub struct Shard<S> {
     /// The newest event applied.
     applied: u64,
     serial: u32,
-    /// Streams with something of their own to be written.
-    queued: Vec<u32>,
+    /// Streams with something of their own to be written, or more than one turn's.
+    queued: VecDeque<u32>,
+    /// One of those is owed more than its backlog limit though its socket may take it: it is given a turn before
+    /// anything more is applied.
+    pressed: bool,
     /// Connections to be removed at the end of the turn.
     closed: Vec<u32>,
     /// A batch that is being published, and how much of it was.
     batch: Option<(Arc<[Arc<Record>]>, usize)>,
     pass: Pass,
+    /// By framing: how far the tape has to reach before it is trimmed again.
+    trim_at: [u64; 2],
     pulse: Pulse,
     drainage: Option<Drainage>,
     silences: VecDeque<(u64, u32, u32)>,
     heads: VecDeque<(u64, u32, u32)>,
+    lingering: VecDeque<(u64, u32, u32)>,
     expiries: BTreeSet<(u64, u32)>,
     /// Streams that are joining or lagging.
     behind: BTreeSet<u32>,
@@ -112,16 +119,19 @@ impl<S> Shard<S> {
             connections: Slab::new(),
             origins: Vec::new(),
             index: Index::default(),
-            tapes: [Tape::default(), Tape::default()],
+            tapes: FRAMINGS.map(Tape::new),
             applied,
             serial: 0,
-            queued: Vec::new(),
+            queued: VecDeque::new(),
+            pressed: false,
             closed: Vec::new(),
             batch: None,
             pass: Pass::default(),
+            trim_at: [0; 2],
             drainage: None,
             silences: VecDeque::new(),
             heads: VecDeque::new(),
+            lingering: VecDeque::new(),
             expiries: BTreeSet::new(),
             behind: BTreeSet::new(),
             replays: Replays::default(),
@@ -161,7 +171,6 @@ impl<S> Shard<S> {
 
     /// What the world is asked to do, since the last time; to be done in order.
     pub fn effects(&mut self) -> Vec<Effect<S>> {
-        self.ask_in_turn();
         std::mem::take(&mut self.effects)
     }
 
@@ -175,7 +184,7 @@ impl<S> Shard<S> {
         self.connections.is_empty()
     }
 
-    /// Whether streams are open or being ended.
+    /// Whether streams are open or being ended: until their clients have closed, or had the time to.
     pub fn has_streams(&self) -> bool {
         self.standing.streams + self.standing.ending > 0
     }
@@ -183,6 +192,18 @@ impl<S> Shard<S> {
     /// The newest event applied.
     pub fn applied(&self) -> u64 {
         self.applied
+    }
+
+    /// Events up to this one will not come as commands: they were published while no stream was here, nor a
+    /// publication on its way.
+    pub fn pass_over(&mut self, newest: u64) {
+        debug_assert!(!self.has_streams() && self.batch.is_none(), "an event that concerns nobody");
+        self.applied = self.applied.max(newest);
+    }
+
+    /// Whether nothing is left to be done until something comes from outside: a command, an edge, or the time.
+    pub fn is_at_rest(&self) -> bool {
+        !self.pass.is_under_way() && self.batch.is_none() && self.queued.is_empty()
     }
 
     fn client_id(&self, slot: u32, serial: u32) -> ClientId {
@@ -218,6 +239,9 @@ fn cross_origin_of<'s>(settings: &'s Settings, origins: &[Origin], slot: u32) ->
 fn profile_of<S>(connections: &Slab<Connection<S>>, slot: u32) -> Option<&Profile> {
     connections.get(slot as usize)?.profile.as_deref()
 }
+
+/// Every framing, in the order in which things are kept by it.
+const FRAMINGS: [Framing; 2] = [Framing::Chunked, Framing::Plain];
 
 fn tape_of(tapes: &[Tape; 2], framing: Framing) -> &Tape {
     &tapes[framing as usize]

@@ -13,8 +13,8 @@ use super::settings::MAX_RECEIVED;
 use super::{Shard, cross_origin_of, profile_of, tape_of};
 use crate::wire::http::{BodyFraming, Head, HeadScanner, Method, Outline, Scan};
 use crate::wire::{
-    Continuity, CrossOrigin, EventId, Framing, Gap, LastEventId, Now, Profile, Refusal, Subscription,
-    connected, is_loopback_host, write_head,
+    Continuity, CrossOrigin, EventId, Framing, Gap, LastEventId, Now, Parameters, Profile, Refusal,
+    Subscription, connected, is_loopback_host, write_head,
 };
 
 /// A stream that was admitted elsewhere: who it is, and where it left off.
@@ -169,7 +169,7 @@ impl<S> Shard<S> {
             return None;
         }
         let Subscription { framing, last_event_id, claims } =
-            Subscription::from_head(&head, &settings.topics).ok()?;
+            Subscription::from_head(&head, Parameters::All, &settings.topics).ok()?;
         let peer = settings.proxies.client(self.origins.get(slot as usize)?.peer, &head);
         let cross_origin = settings.cors.judge(head.only_field("origin"));
         Some(Arrival { peer, framing, last_event_id, profile: claims, expires_unix_ms: None, cross_origin })

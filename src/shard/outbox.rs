@@ -8,6 +8,8 @@ use crate::wire::{Frame, Framing, Record};
 
 /// Most bytes joined for one write.
 pub(super) const JOIN: usize = 64 * 1024;
+/// So many bytes that lie together are written as they are: copying them would cost more than another write.
+const LARGE: usize = 16 * 1024;
 
 /// Pieces to be written in order, before what the stream is owed of the tape from its cursor on.
 #[derive(Debug, Default)]
@@ -66,15 +68,14 @@ impl Outbox {
         })
     }
 
-    /// The bytes of the only piece where that is all there is, so that they need not be copied.
-    pub(super) fn single<'a>(&'a self, tape: &'a Tape, framing: Framing) -> Option<&'a [u8]> {
-        match self.pieces.front() {
-            Some(piece) if self.pieces.len() == 1 => piece.contiguous(tape, framing, self.sent),
-            _ => None,
-        }
+    /// The bytes of the first piece where they need not be copied: it is large, or the only one, and `is_all` says
+    /// that nothing follows the outbox.
+    pub(super) fn first<'a>(&'a self, tape: &'a Tape, framing: Framing, is_all: bool) -> Option<&'a [u8]> {
+        let bytes = self.pieces.front()?.contiguous(tape, framing, self.sent)?;
+        (bytes.len() >= LARGE || (is_all && self.pieces.len() == 1)).then_some(bytes)
     }
 
-    /// Appends what is to be written, up to about [`JOIN`] bytes. True if that was all.
+    /// Appends what is to be written, up to [`JOIN`] bytes. True if that was all.
     pub(super) fn gather(&self, tape: &Tape, framing: Framing, out: &mut Vec<u8>) -> bool {
         let mut skip = self.sent;
         for piece in &self.pieces {
@@ -84,7 +85,7 @@ impl Outbox {
                     return false;
                 }
                 let Some(bytes) = piece.contiguous(tape, framing, skip) else { return false };
-                let bytes = &bytes[..bytes.len().min(length - skip)];
+                let bytes = &bytes[..bytes.len().min(length - skip).min(JOIN - out.len())];
                 out.extend_from_slice(bytes);
                 skip += bytes.len();
             }
@@ -157,8 +158,14 @@ impl Outbox {
                 let from = match tape.place(at) {
                     Some(Place::Within { seq, end }) => {
                         cut.position = Some(seq);
-                        // The tape may forget it, so the rest of the event is copied.
-                        self.push(Piece::Own(tape.copy(at, end.min(to))), framing);
+                        // The tape may forget it, so the rest of the event is kept.
+                        match tape.shared(at).filter(|_| self.pieces.is_empty()) {
+                            Some((record, begun)) => {
+                                self.sent = begun;
+                                self.push(Piece::Record(record.clone()), framing);
+                            }
+                            None => self.push(Piece::Own(tape.copy(at, end.min(to))), framing),
+                        }
                         end
                     }
                     Some(Place::Before(seq)) => {

@@ -5,9 +5,9 @@
 //! networks take turns: whoever comes back again and again, or with many streams, waits for itself.
 
 use std::collections::{HashMap, VecDeque};
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 
-use crate::wire::EventId;
+use crate::wire::{EventId, client_network};
 
 /// Streams that wait to ask the journal, and what those have under way that did.
 #[derive(Debug, Default)]
@@ -15,8 +15,8 @@ pub(super) struct Replays {
     networks: HashMap<IpAddr, Network>,
     /// Networks of which a stream waits and may ask, in turns.
     turns: VecDeque<IpAddr>,
-    /// By slot and serial: from which network, and how many comparisons it was given.
-    under_way: HashMap<(u32, u32), (IpAddr, usize)>,
+    /// By slot and serial. As many as share the effort: never many.
+    under_way: HashMap<(u32, u32), UnderWay>,
     /// Comparisons, of all networks.
     effort: usize,
     /// Streams of all networks.
@@ -31,6 +31,16 @@ struct Network {
     effort: usize,
     /// It stands in `turns`.
     listed: bool,
+}
+
+/// An answer that is on its way.
+#[derive(Clone, Copy, Debug)]
+struct UnderWay {
+    address: IpAddr,
+    /// Comparisons that it may take.
+    effort: usize,
+    /// When the journal was asked, in ms since the start.
+    asked_ms: u64,
 }
 
 /// A stream that wants what came after an event.
@@ -48,7 +58,7 @@ const EVENTS: usize = 128;
 
 impl Replays {
     pub(super) fn push(&mut self, address: IpAddr, ask: Ask) {
-        let address = network_of(address);
+        let address = client_network(address);
         let network = self.networks.entry(address).or_default();
         network.waiting.push_back(ask);
         self.waiting += 1;
@@ -67,6 +77,7 @@ impl Replays {
     pub(super) fn next(
         &mut self,
         limit: usize,
+        now_ms: u64,
         patterns: impl Fn(Ask) -> Option<usize>,
     ) -> Option<(Ask, usize)> {
         let share = (limit / NETWORKS).max(1);
@@ -99,7 +110,8 @@ impl Replays {
             }
             self.waiting -= 1;
             self.effort += effort;
-            self.under_way.insert((ask.slot, ask.serial), (address, effort));
+            let under_way = UnderWay { address, effort, asked_ms: now_ms };
+            self.under_way.insert((ask.slot, ask.serial), under_way);
             return Some((ask, effort));
         }
         None
@@ -107,7 +119,7 @@ impl Replays {
 
     /// The answer to that stream has been dealt with.
     pub(super) fn done(&mut self, slot: u32, serial: u32) {
-        let Some((address, effort)) = self.under_way.remove(&(slot, serial)) else { return };
+        let Some(UnderWay { address, effort, .. }) = self.under_way.remove(&(slot, serial)) else { return };
         self.effort -= effort;
         let Some(network) = self.networks.get_mut(&address) else { return };
         network.effort -= effort;
@@ -115,6 +127,14 @@ impl Replays {
             self.turns.push_back(address);
         }
         self.forget(address);
+    }
+
+    /// Counts no longer on the answers that were asked for before a time; returns to which streams, by slot and serial.
+    pub(super) fn take_overdue(&mut self, before_ms: u64) -> Vec<(u32, u32)> {
+        let overdue = self.under_way.iter().filter(|(_, under_way)| under_way.asked_ms < before_ms);
+        let overdue: Vec<_> = overdue.map(|(stream, _)| *stream).collect();
+        overdue.iter().for_each(|(slot, serial)| self.done(*slot, *serial));
+        overdue
     }
 
     /// Drops those that have ended.
@@ -132,14 +152,6 @@ impl Replays {
         if self.networks.get(&address).is_some_and(is_over) {
             self.networks.remove(&address);
         }
-    }
-}
-
-/// Of IPv6 the first 64 bits, since whoever has one address of these has all.
-fn network_of(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
     }
 }
 
@@ -167,7 +179,7 @@ mod tests {
     }
 
     fn all(replays: &mut Replays) -> Vec<u32> {
-        std::iter::from_fn(|| replays.next(LIMIT, patterns)).map(|(ask, _)| ask.slot).collect()
+        std::iter::from_fn(|| replays.next(LIMIT, 0, patterns)).map(|(ask, _)| ask.slot).collect()
     }
 
     #[test]
@@ -228,10 +240,26 @@ mod tests {
 
     #[test]
     fn an_ipv6_network_is_one() {
-        let [a, b, c] = ["2001:db8::1", "2001:db8::ffff:1", "2001:db8:0:1::1"].map(|text| {
-            let address: IpAddr = text.parse().unwrap();
-            network_of(address)
-        });
-        assert!(a == b && a != c);
+        let mut replays = Replays::default();
+        for (n, text) in ["2001:db8::1", "2001:db8::ffff:1", "2001:db8:0:1::1"].into_iter().enumerate() {
+            replays.push(text.parse().unwrap(), ask(1_000 + n as u32));
+        }
+        assert_eq!(all(&mut replays), [1_000, 1_002], "the second waits for the first");
+    }
+
+    #[test]
+    fn an_answer_that_does_not_come_gives_way_after_a_time() {
+        let mut replays = Replays::default();
+        (1_000..1_004).for_each(|slot| replays.push(address(1), ask(slot)));
+        let mut next = |now_ms| replays.next(LIMIT, now_ms, patterns).map(|(ask, _)| ask.slot);
+        assert_eq!([next(10), next(500)], [Some(1_000), None]);
+        assert_eq!(replays.take_overdue(10), []);
+        assert_eq!(replays.take_overdue(11), [(1_000, 1)]);
+        let mut next = |now_ms| replays.next(LIMIT, now_ms, patterns).map(|(ask, _)| ask.slot);
+        assert_eq!([next(600), next(600)], [Some(1_001), None]);
+        // It comes after all.
+        replays.done(1_000, 1);
+        assert_eq!(replays.take_overdue(600), [], "the time of the next one began when it asked");
+        assert_eq!(replays.effort, LIMIT / NETWORKS);
     }
 }

@@ -22,7 +22,7 @@ pub struct Report {
     pub lagging: u64,
     /// Of those, the ones that wait for history, or for their turn to be given it.
     pub joining: u64,
-    /// Streams that have ended and are sent what is still owed to them.
+    /// Streams that have ended and are sent what is still owed to them, or whose clients have not closed yet.
     pub ending: u64,
     /// Connections whose request is not yet known.
     pub unopened: u64,

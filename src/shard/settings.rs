@@ -22,7 +22,7 @@ pub enum Heartbeat {
 pub struct Settings {
     /// Drawn at random at each start; part of every client id.
     pub node: u32,
-    /// When this history began.
+    /// What the ids of this history begin with.
     pub epoch: u64,
     /// Where the stream is.
     pub routes: Routes,
@@ -47,18 +47,41 @@ pub struct Settings {
     pub connection_timeout: Duration,
     /// How long a connection may stay silent, and a head may take from its first byte.
     pub head_timeout: Duration,
-    /// Most bytes that a stream is owed before it is sent back to history.
+    /// Most bytes that a stream is owed before it is sent back to history. One that still takes what it is given is
+    /// not behind because much was published at once: it may be owed four times as much.
     pub max_backlog: usize,
     /// Comparisons of events with patterns that the answers to streams which are caught up may need that are under
     /// way to one shard; a quarter of it for those of one address.
     pub replay_effort: usize,
     /// How much a stream may subscribe to.
     pub topics: TopicLimits,
+    /// Most bytes that are written to one stream before others have their turn.
+    pub turn_bytes: usize,
     /// Whether to tell of every stream that is opened or ended.
     pub watch: bool,
 }
 
 impl Settings {
+    /// What [`turn_bytes`](Self::turn_bytes) is where nothing else is wanted. An event of the largest body that is
+    /// taken by default goes in one turn: in slices, one event to all would reach everybody as late as the last one.
+    pub const TURN_BYTES: usize = 1024 * 1024 + 4096;
+
+    /// What [`replay_effort`](Self::replay_effort) is where nothing else is wanted: about a millisecond where the
+    /// patterns nearly match.
+    pub const REPLAY_EFFORT: usize = 16 * 1024;
+
+    /// Most bytes that a stream is owed, however eagerly it reads.
+    pub(super) fn most_backlog(&self) -> usize {
+        self.max_backlog.saturating_mul(4)
+    }
+
+    /// When a client that is refused for now is to come back: after one to four times the reconnection time, drawn by
+    /// `chance` (from 0 to 1), so that those who were refused together do not come back together; and not at once,
+    /// however short that is, since it will hardly be let in then.
+    pub fn refusal_retry(&self, chance: f64) -> Duration {
+        self.retry.max(MIN_REFUSAL_RETRY).mul_f64(1.0 + 3.0 * chance).min(MAX_REFUSAL_RETRY)
+    }
+
     /// Bytes of history that a stream takes at once while it is caught up.
     pub(super) fn replay_budget(&self) -> usize {
         self.max_backlog.min(256 * 1024)
@@ -70,8 +93,12 @@ impl Settings {
     }
 }
 
-/// A default for [`Settings::replay_effort`]: about a millisecond where the patterns nearly match.
-pub const REPLAY_EFFORT: usize = 16 * 1024;
+const MIN_REFUSAL_RETRY: Duration = Duration::from_secs(1);
+const MAX_REFUSAL_RETRY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// A stream is slow if its socket takes no more and has taken nothing for so long, in ms: longer than a round trip,
+/// for over a long path what was sent is acknowledged, and more is taken, once a round trip.
+pub(super) const SLOW_MS: u32 = 1_000;
 
 /// Most bytes that a client may send on an open stream, in its life.
 pub(super) const MAX_RECEIVED: u16 = 4 * 1024;

@@ -17,7 +17,7 @@ pub(super) struct Standing {
     pub(super) live: [usize; 2],
     /// In `Joining` or `Lagging`.
     pub(super) behind: usize,
-    /// In `Ending`.
+    /// In `Ending` or `Lingering`.
     pub(super) ending: usize,
     /// Connections whose socket takes no more.
     pub(super) blocked: usize,
@@ -35,7 +35,7 @@ impl Standing {
                 add(&mut self.streams);
                 add(&mut self.behind);
             }
-            Phase::Ending(_) => add(&mut self.ending),
+            Phase::Ending(_) | Phase::Lingering => add(&mut self.ending),
             Phase::Head(_) | Phase::Closed => {}
         }
     }

@@ -20,13 +20,12 @@ pub(super) struct Pulse {
     at: usize,
 }
 
-/// A shutdown under way: streams are ended one after another, spread over its time.
+/// A shutdown under way.
 #[derive(Debug)]
 pub(super) struct Drainage {
-    from_ms: u64,
-    over_ms: u64,
-    streams: usize,
-    ended: usize,
+    /// Clients come back spread over so much time.
+    spread_ms: u64,
+    /// The slot up to which streams are ended.
     at: usize,
 }
 
@@ -35,8 +34,10 @@ const TICK_MS: (u64, u64) = (5, 100);
 /// How often every stream is looked at within the interval that it is looked after for: the error of a
 /// heartbeat or a timeout is at most that part of it.
 const ROUNDS: u64 = 16;
-/// Time between two looks at a drain under way.
-const DRAIN_TICK_MS: u64 = 20;
+/// Streams that a drain ends in a turn: all at once would keep the loop from everything else.
+const GOODBYES: usize = 1024;
+/// What clients wait at least before they come back from a drain: the next process is to be up by then.
+const SOONEST_MS: u64 = 1_000;
 
 impl Pulse {
     pub(super) fn new(settings: &Settings) -> Self {
@@ -54,12 +55,14 @@ impl<S: Write> Shard<S> {
     /// Does what is due.
     pub fn sweep(&mut self, now: Now) {
         self.sweep_heads(now);
+        self.sweep_lingering(now);
         while let Some(&(at, slot)) = self.expiries.first().filter(|(at, _)| *at <= now.elapsed_ms) {
             self.expiries.remove(&(at, slot));
             self.end(slot, CloseReason::Expired, None, now);
         }
         if self.pulse.next_ms <= now.elapsed_ms {
             self.look_after_slice(now);
+            self.give_up_on_history(now);
             self.pulse.next_ms = now.elapsed_ms + self.pulse.tick_ms;
         }
         self.go_on_draining(now);
@@ -69,12 +72,12 @@ impl<S: Write> Shard<S> {
     /// When to sweep again at the latest, in ms since the start.
     pub fn next_deadline(&self) -> Option<u64> {
         let pulse = self.has_streams().then_some(self.pulse.next_ms);
-        let drain = self.drainage.as_ref().filter(|drainage| drainage.ended < drainage.streams);
-        let drain = drain.map(|drainage| drainage.from_ms + drainage.next_after_ms());
+        let drain = self.has_streams_to_dismiss().then_some(0);
         let silence = self.silences.front().map(|(at, ..)| *at);
         let head = self.heads.front().map(|(at, ..)| *at);
+        let lingering = self.lingering.front().map(|(at, ..)| *at);
         let expiry = self.expiries.first().map(|(at, _)| *at);
-        [pulse, drain, silence, head, expiry].into_iter().flatten().min()
+        [pulse, drain, silence, head, lingering, expiry].into_iter().flatten().min()
     }
 
     /// A connection that never said anything is closed without a word; a head that is not whole in time goes to
@@ -99,6 +102,16 @@ impl<S: Write> Shard<S> {
         }
     }
 
+    /// Clients that were told the end have had their time to close.
+    fn sweep_lingering(&mut self, now: Now) {
+        while let Some((_, slot, serial)) = self.lingering.pop_front_if(|(at, ..)| *at <= now.elapsed_ms) {
+            let connection = self.connections.get(slot as usize).filter(|c| c.serial == serial);
+            if connection.is_some_and(|connection| matches!(connection.phase, Phase::Lingering)) {
+                self.abandon(slot);
+            }
+        }
+    }
+
     fn look_after_slice(&mut self, now: Now) {
         let heartbeat = match self.settings.heartbeat {
             Heartbeat::Off => None,
@@ -118,28 +131,27 @@ impl<S: Write> Shard<S> {
     fn look_after(&mut self, slot: u32, heartbeat: Option<&Frame>, now: Now) {
         let Some(connection) = self.connections.get_mut(slot as usize) else { return };
         let since = |then: u32| Duration::from_millis(u64::from((now.elapsed_ms as u32).wrapping_sub(then)));
+        let timeout = self.settings.connection_timeout;
         if connection.blocked {
-            if since(connection.progress_ms) > self.settings.connection_timeout {
+            if since(connection.progress_ms) > timeout {
                 self.close(slot, CloseReason::Stalled);
+            } else if connection.is_slow(now) && self.is_over_limit(slot) {
+                self.lag(slot);
             }
             return;
         }
         let Some(heartbeat) = heartbeat else { return };
         let tape = tape_of(&self.tapes, connection.framing);
-        let idle = connection.outbox.is_none() && connection.cursor() == Some(tape.end());
-        if idle && since(connection.sent_ms) >= self.settings.heartbeat_interval {
+        if connection.is_idle(tape) && since(connection.sent_ms) >= self.settings.heartbeat_interval {
             connection.push(Piece::own(heartbeat, connection.framing), tape);
             self.totals.heartbeats += 1;
             self.pump(slot, now);
         }
     }
 
-    /// Ends all streams, spread over a time, so that the clients do not all come back at once.
-    pub(super) fn drain(&mut self, over: Duration, now: Now) {
-        // The last tenth is left for what is under way to be written out.
-        let over_ms = over.as_millis() as u64 * 9 / 10;
-        let streams = self.standing.streams;
-        self.drainage = Some(Drainage { from_ms: now.elapsed_ms, over_ms, streams, ended: 0, at: 0 });
+    /// Ends all streams. Their clients come back spread over a time.
+    pub(super) fn drain(&mut self, spread: Duration) {
+        self.drainage = Some(Drainage { spread_ms: spread.as_millis() as u64, at: 0 });
         // What is not a stream yet will not be one; the control thread says so.
         for slot in 0..self.origins.len() as u32 {
             let connection = self.connections.get_mut(slot as usize);
@@ -153,20 +165,12 @@ impl<S: Write> Shard<S> {
     }
 
     fn go_on_draining(&mut self, now: Now) {
-        let Some(mut drainage) = self.drainage.take() else { return };
-        let due = drainage.due(now.elapsed_ms - drainage.from_ms);
-        while drainage.ended < due && drainage.at < self.origins.len() {
-            let slot = drainage.at as u32;
-            drainage.at += 1;
-            if self.connections.get(slot as usize).is_some_and(|connection| connection.is_stream()) {
-                self.say_goodbye(slot, drainage.over_ms, now);
-                drainage.ended += 1;
-            }
+        let Some(drainage) = &mut self.drainage else { return };
+        let slots = drainage.at..self.origins.len().min(drainage.at + GOODBYES);
+        drainage.at = slots.end;
+        for slot in slots {
+            self.dismiss(slot as u32, now);
         }
-        if drainage.at >= self.origins.len() {
-            drainage.ended = drainage.streams;
-        }
-        self.drainage = Some(drainage);
     }
 }
 
@@ -176,31 +180,15 @@ impl<S> Shard<S> {
         self.drainage.is_some()
     }
 
-    /// Ends a stream that came too late to have a place in the drain.
+    /// Whether a shutdown has streams left that were not told.
+    pub fn has_streams_to_dismiss(&self) -> bool {
+        self.drainage.as_ref().is_some_and(|drainage| drainage.at < self.origins.len())
+    }
+
+    /// Tells a stream of the drain, and ends it.
     pub(super) fn dismiss(&mut self, slot: u32, now: Now) {
-        let over_ms = self.drainage.as_ref().map_or(0, |drainage| drainage.over_ms);
-        self.say_goodbye(slot, over_ms, now);
-    }
-
-    fn say_goodbye(&mut self, slot: u32, over_ms: u64, now: Now) {
-        let retry = Duration::from_millis(fastrand::u64(1..=over_ms.max(1)));
+        let spread_ms = self.drainage.as_ref().map_or(0, |drainage| drainage.spread_ms);
+        let retry = Duration::from_millis(SOONEST_MS.saturating_add(fastrand::u64(0..=spread_ms)));
         self.end(slot, CloseReason::Draining, Some(&draining(retry)), now);
-    }
-}
-
-impl Drainage {
-    /// How many streams are to have been ended after so many ms: the first at once.
-    fn due(&self, after_ms: u64) -> usize {
-        if after_ms >= self.over_ms {
-            return self.streams;
-        }
-        let part = self.streams as u128 * u128::from(after_ms) / u128::from(self.over_ms);
-        self.streams.min(part as usize + 1)
-    }
-
-    fn next_after_ms(&self) -> u64 {
-        // Rounded up, or the loop would wake before anything is due, and not sleep until it is.
-        let next = (self.ended as u128 * u128::from(self.over_ms)).div_ceil(self.streams.max(1) as u128);
-        (next as u64).next_multiple_of(DRAIN_TICK_MS).min(self.over_ms)
     }
 }

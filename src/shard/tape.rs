@@ -1,16 +1,20 @@
 //! What goes to everyone, joined once: every stream of one framing reads from the same tape.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::wire::{Framing, Record};
 
 /// Bytes of a segment; a longer frame has one to itself.
-const SEGMENT: usize = 64 * 1024;
+pub(super) const SEGMENT: usize = 64 * 1024;
 
 /// A run of encoded events that all streams of one framing are sent, with offsets that only grow.
 ///
 /// A stream is owed what lies between its cursor and the end, and gets it in one write however many events
-/// that is. Appending copies a frame once a shard; nothing is queued per stream.
-#[derive(Debug, Default)]
+/// that is. Appending copies a frame once a shard, and a large one not at all; nothing is queued per stream.
+#[derive(Debug)]
 pub(super) struct Tape {
+    framing: Framing,
     segments: VecDeque<Segment>,
     marks: VecDeque<Mark>,
     end: u64,
@@ -19,7 +23,15 @@ pub(super) struct Tape {
 #[derive(Debug)]
 struct Segment {
     start: u64,
-    bytes: Vec<u8>,
+    content: Content,
+}
+
+#[derive(Debug)]
+enum Content {
+    /// Frames, one behind the other.
+    Joined(Vec<u8>),
+    /// One that is larger than a segment.
+    Shared(Arc<Record>),
 }
 
 /// Where an event ends, and which one it is.
@@ -40,6 +52,10 @@ pub(super) enum Place {
 }
 
 impl Tape {
+    pub(super) fn new(framing: Framing) -> Self {
+        Self { framing, segments: VecDeque::new(), marks: VecDeque::new(), end: 0 }
+    }
+
     /// The offset that the next event will begin at.
     pub(super) fn end(&self) -> u64 {
         self.end
@@ -56,26 +72,46 @@ impl Tape {
     }
 
     /// Adds one event.
-    pub(super) fn append(&mut self, seq: u64, transient: bool, frame: &[u8]) {
-        let fits =
-            |segment: &Segment| segment.bytes.is_empty() || segment.bytes.len() + frame.len() <= SEGMENT;
-        match self.segments.back_mut() {
-            Some(segment) if fits(segment) => segment.bytes.extend_from_slice(frame),
-            _ => self.segments.push_back(Segment { start: self.end, bytes: frame.to_vec() }),
+    pub(super) fn append(&mut self, record: &Arc<Record>) {
+        let frame = record.frame.bytes(self.framing);
+        match self.segments.back_mut().map(|segment| &mut segment.content) {
+            Some(Content::Joined(bytes)) if bytes.len() + frame.len() <= SEGMENT => {
+                bytes.extend_from_slice(frame);
+            }
+            _ => {
+                let content = match frame.len() > SEGMENT {
+                    true => Content::Shared(record.clone()),
+                    false => Content::Joined(frame.to_vec()),
+                };
+                self.segments.push_back(Segment { start: self.end, content });
+            }
         }
         self.end += frame.len() as u64;
-        self.marks.push_back(Mark { end: self.end, seq, transient });
+        self.marks.push_back(Mark { end: self.end, seq: record.seq, transient: record.is_transient() });
     }
 
     /// Bytes from an offset on, as far as they lie together; empty at the end.
     pub(super) fn slice(&self, from: u64) -> &[u8] {
-        let newest = self.segments.back().filter(|segment| segment.start <= from);
-        let segment = newest.or_else(|| {
-            let at = self.segments.partition_point(|segment| segment.start <= from);
+        self.segment(from).map_or(&[], |segment| {
+            segment.bytes(self.framing).get((from - segment.start) as usize..).unwrap_or_default()
+        })
+    }
+
+    /// The event that an offset lies in, and how far in it, where that is an event which is not copied here.
+    pub(super) fn shared(&self, offset: u64) -> Option<(&Arc<Record>, usize)> {
+        let segment = self.segment(offset)?;
+        match &segment.content {
+            Content::Shared(record) => Some((record, (offset - segment.start) as usize)),
+            Content::Joined(_) => None,
+        }
+    }
+
+    fn segment(&self, offset: u64) -> Option<&Segment> {
+        let newest = self.segments.back().filter(|segment| segment.start <= offset);
+        newest.or_else(|| {
+            let at = self.segments.partition_point(|segment| segment.start <= offset);
             self.segments.get(at.checked_sub(1)?)
-        });
-        segment
-            .map_or(&[], |segment| segment.bytes.get((from - segment.start) as usize..).unwrap_or_default())
+        })
     }
 
     /// A copy of the bytes between two offsets.
@@ -126,14 +162,16 @@ impl Tape {
     pub(super) fn release(&mut self, before: u64) {
         let mut count = self.segments.len();
         while let Some(segment) = self.segments.front_mut() {
-            let end = segment.start + segment.bytes.len() as u64;
+            let end = segment.start + segment.bytes(self.framing).len() as u64;
             if end > before {
                 break;
             }
             count -= 1;
-            if count == 0 {
-                segment.bytes.clear();
-                segment.bytes.shrink_to(SEGMENT);
+            // The last one's memory is kept.
+            if count == 0
+                && let Content::Joined(bytes) = &mut segment.content
+            {
+                bytes.clear();
                 segment.start = self.end;
                 break;
             }
@@ -146,35 +184,63 @@ impl Tape {
     }
 }
 
+impl Segment {
+    fn bytes(&self, framing: Framing) -> &[u8] {
+        match &self.content {
+            Content::Joined(bytes) => bytes,
+            Content::Shared(record) => record.frame.bytes(framing),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::{Draft, Event, EventId, Publication, Target};
+
+    /// Some event of so many bytes on a tape.
+    fn record(seq: u64, transient: bool, length: usize) -> Arc<Record> {
+        let seal = |padding: usize| {
+            let event = Event::text("message", &"x".repeat(padding)).expect("an event");
+            let ttl = transient.then_some(std::time::Duration::ZERO);
+            Draft::from(Publication { event, target: Target::all(), ttl }).seal(EventId { epoch: 1, seq })
+        };
+        let frame = |record: &Record| record.frame.bytes(Framing::Plain).len();
+        let record = seal(length - frame(&seal(1)) + 1);
+        assert_eq!(frame(&record), length);
+        Arc::new(record)
+    }
 
     #[test]
     fn slices_places_and_counts_follow_the_events() {
-        let mut tape = Tape::default();
+        let mut tape = Tape::new(Framing::Plain);
         assert_eq!((tape.slice(0), tape.place(0), tape.len()), (&b""[..], None, 0));
-        tape.append(7, false, b"seven");
-        tape.append(9, true, b"nine");
-        assert_eq!(tape.slice(0), b"sevennine");
-        assert_eq!(tape.slice(7), b"ne");
-        assert_eq!(tape.slice(9), b"");
+        let (seven, nine) = (record(7, false, 50), record(9, true, 40));
+        tape.append(&seven);
+        tape.append(&nine);
+        assert_eq!(
+            tape.slice(0),
+            [seven.frame.bytes(Framing::Plain), nine.frame.bytes(Framing::Plain)].concat()
+        );
+        assert_eq!(tape.slice(88), b"\n\n");
+        assert_eq!(tape.slice(90), b"");
         assert_eq!(tape.place(0), Some(Place::Before(7)));
-        assert_eq!(tape.place(3), Some(Place::Within { seq: 7, end: 5 }));
-        assert_eq!(tape.place(5), Some(Place::Before(9)));
-        assert_eq!(tape.place(9), None);
-        assert_eq!((tape.count(0, 9), tape.count(0, 5), tape.count(5, 9)), ((2, 1), (1, 0), (1, 1)));
-        tape.release(9);
-        assert_eq!((tape.len(), tape.start(), tape.end()), (0, 9, 9));
-        tape.append(10, false, b"ten");
-        assert_eq!((tape.slice(9), tape.place(9)), (&b"ten"[..], Some(Place::Before(10))));
+        assert_eq!(tape.place(3), Some(Place::Within { seq: 7, end: 50 }));
+        assert_eq!(tape.place(50), Some(Place::Before(9)));
+        assert_eq!(tape.place(90), None);
+        assert_eq!((tape.count(0, 90), tape.count(0, 50), tape.count(50, 90)), ((2, 1), (1, 0), (1, 1)));
+        tape.release(90);
+        assert_eq!((tape.len(), tape.start(), tape.end()), (0, 90, 90));
+        let ten = record(10, false, 60);
+        tape.append(&ten);
+        assert_eq!(tape.slice(90), ten.frame.bytes(Framing::Plain));
+        assert_eq!(tape.place(90), Some(Place::Before(10)));
     }
 
     #[test]
     fn excess_goes_by_whole_segments() {
-        let mut tape = Tape::default();
-        let frame = vec![b'x'; SEGMENT / 2];
-        (1..=8).for_each(|seq| tape.append(seq, false, &frame));
+        let mut tape = Tape::new(Framing::Plain);
+        (1..=8).for_each(|seq| tape.append(&record(seq, false, SEGMENT / 2)));
         assert_eq!(tape.excess(4 * SEGMENT), None);
         let cut = tape.excess(2 * SEGMENT).expect("four segments are more than two");
         assert_eq!(cut, 2 * SEGMENT as u64);
@@ -184,5 +250,24 @@ mod tests {
         assert_eq!(tape.excess(1), Some(tape.end()));
         tape.release(tape.end());
         assert_eq!(tape.len(), 0);
+    }
+
+    #[test]
+    fn a_large_event_is_not_copied() {
+        let mut tape = Tape::new(Framing::Plain);
+        let large = record(2, false, SEGMENT + 1);
+        tape.append(&record(1, false, 100));
+        tape.append(&large);
+        tape.append(&record(3, false, 100));
+        assert_eq!(Arc::strong_count(&large), 2);
+        let (held, begun) = tape.shared(110).expect("an event of its own");
+        assert_eq!((held.seq, begun), (2, 10));
+        assert_eq!(tape.slice(110), &large.frame.bytes(Framing::Plain)[10..]);
+        assert!(tape.shared(99).is_none() && tape.shared(tape.end() - 1).is_none());
+        tape.release(tape.end());
+        assert_eq!((Arc::strong_count(&large), tape.len(), tape.start()), (1, 0, tape.end()));
+        tape.append(&large);
+        tape.release(tape.end());
+        assert_eq!((Arc::strong_count(&large), tape.len(), tape.start()), (1, 0, tape.end()));
     }
 }

@@ -1,5 +1,8 @@
 //! Which pages of other origins may read answers: Cross-Origin Resource Sharing (Fetch Standard, 3.3).
 
+use std::borrow::Cow;
+
+use super::http::{Head, is_token};
 use super::response::Response;
 
 /// Whom cross-origin access is granted to.
@@ -52,6 +55,11 @@ const MAX_ORIGINS: usize = 1024;
 /// What a request may be made with: beyond what the Fetch Standard always allows, these.
 const METHODS: &str = "GET, HEAD, POST, DELETE";
 const HEADERS: &str = "Authorization, Cache-Control, Content-Type, Last-Event-ID";
+/// Most fields that a preflight may ask for beyond these, and most bytes of their names.
+const MAX_ASKED: usize = 64;
+const MAX_ASKED_BYTES: usize = 4096;
+/// On what the answer to a preflight depends beside the origin.
+const PREFLIGHT_VARIES: &str = "Access-Control-Request-Method, Access-Control-Request-Headers";
 /// How long a browser may remember the answer to a preflight, in seconds: what Chromium cuts it to.
 const MAX_AGE: &str = "7200";
 /// What scripts may read of the fields of an answer, beyond what they always may.
@@ -112,16 +120,66 @@ impl Cors {
         }
     }
 
-    /// The answer to a preflight (Fetch Standard, 3.3.3), where the origin may go on.
-    pub fn preflight(verdict: CrossOrigin, answer: Response) -> Response {
+    /// Whether what an answer says depends on who asks.
+    pub fn is_by_origin(&self) -> bool {
+        matches!(self.0, Origins::Listed(_))
+    }
+
+    /// The answer to a preflight (Fetch Standard, 3.3.3), where the origin may go on: with the fields that it
+    /// `asked` for.
+    pub fn preflight(verdict: CrossOrigin, asked: &AskedFields, answer: Response) -> Response {
         match verdict {
             CrossOrigin::Silent | CrossOrigin::Unlisted => answer,
             CrossOrigin::Everybody | CrossOrigin::Listed(_) => answer
                 .with_field("Access-Control-Allow-Methods", METHODS)
-                .with_field("Access-Control-Allow-Headers", HEADERS)
-                .with_field("Access-Control-Max-Age", MAX_AGE),
+                .with_field("Access-Control-Allow-Headers", asked.allowed())
+                .with_field("Access-Control-Max-Age", MAX_AGE)
+                .with_field("Vary", PREFLIGHT_VARIES),
         }
     }
+}
+
+/// The fields of its own that a page would send, as its preflight says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AskedFields(String);
+
+impl AskedFields {
+    /// Reads `Access-Control-Request-Headers`, a list of field names. None of them counts if one is no name, or they
+    /// are more than a page could mean: 64 names, or 4 KiB.
+    pub fn of(head: &Head<'_>) -> Self {
+        Self::read(head.fields("access-control-request-headers")).unwrap_or_default()
+    }
+
+    fn read<'v>(values: impl Iterator<Item = &'v [u8]>) -> Option<Self> {
+        let mut names: Vec<String> = Vec::new();
+        let mut bytes = 0;
+        for name in values.flat_map(|value| value.split(|byte| *byte == b',')).map(<[u8]>::trim_ascii) {
+            if name.is_empty() {
+                continue;
+            }
+            bytes += name.len();
+            if !is_token(name) || bytes > MAX_ASKED_BYTES || names.len() == MAX_ASKED {
+                return None;
+            }
+            let name = String::from_utf8_lossy(name).to_ascii_lowercase();
+            if !is_always_allowed(&name) && !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        Some(Self(names.join(", ")))
+    }
+
+    /// What the answer allows: what it always does, and these.
+    fn allowed(&self) -> Cow<'static, str> {
+        match self.0.is_empty() {
+            true => HEADERS.into(),
+            false => format!("{HEADERS}, {}", self.0).into(),
+        }
+    }
+}
+
+fn is_always_allowed(name: &str) -> bool {
+    HEADERS.split(", ").any(|known| known.eq_ignore_ascii_case(name))
 }
 
 /// Whether a browser could send it: scheme, host in lower case, and a port that is not the scheme's own, without
@@ -226,5 +284,44 @@ mod tests {
         assert!(!String::from_utf8_lossy(fields).contains("Credentials"));
         let nobody = Cors::default();
         assert_eq!(nobody.fields(nobody.judge(Some(b"https://a.example"))), b"");
+    }
+
+    /// What a preflight with these lines is allowed beyond what it always is.
+    fn beyond(lines: &[&str]) -> Option<String> {
+        let asked = AskedFields::read(lines.iter().map(|line| line.as_bytes()));
+        asked.map(|asked| {
+            let allowed = asked.allowed();
+            let rest = allowed.strip_prefix(HEADERS).unwrap();
+            rest.strip_prefix(", ").unwrap_or(rest).to_owned()
+        })
+    }
+
+    #[test]
+    fn a_preflight_is_allowed_the_fields_that_it_asks_for() {
+        for (lines, expected) in [
+            (&[][..], ""),
+            (&[""], ""),
+            (&[" , ,"], ""),
+            (&["traceparent"], "traceparent"),
+            (&["sentry-trace,traceparent,x-requested-with"], "sentry-trace, traceparent, x-requested-with"),
+            (&["X-A , x-b", "X-C"], "x-a, x-b, x-c"),
+            (&["x-a,X-A,x-a"], "x-a"),
+            (&["authorization,CONTENT-TYPE,last-event-id,x-a"], "x-a"),
+            (&["!#$%&'*+.^_`|~09"], "!#$%&'*+.^_`|~09"),
+            // With credentials it is a name like another.
+            (&["*"], "*"),
+        ] {
+            assert_eq!(beyond(lines).as_deref(), Some(expected), "{lines:?}");
+        }
+        let most: Vec<String> = (0..MAX_ASKED).map(|n| format!("x-{n}")).collect();
+        assert_eq!(beyond(&[&most.join(",")]).as_deref(), Some(&*most.join(", ")));
+        let too_many = format!("{},x-y", most.join(","));
+        let (longest, too_long) = ("x".repeat(MAX_ASKED_BYTES), "x".repeat(MAX_ASKED_BYTES + 1));
+        assert!(beyond(&[&longest]).is_some());
+        for line in
+            ["x a", "x-a;q=1", "x-a: y", "\"x-a\"", "x-\u{e9}", "x-a,x\tb", "x-a,(", &*too_many, &*too_long]
+        {
+            assert_eq!(beyond(&["x-fine", line]), None, "{line}");
+        }
     }
 }

@@ -7,6 +7,11 @@ use serde_json::value::RawValue;
 
 /// Longest event name, in bytes.
 pub const MAX_EVENT_NAME: usize = 256;
+/// Longest reconnection time that clients can be told, in ms: one day. A client that is told a longer one is as good as
+/// lost.
+pub const MAX_RETRY_MS: u64 = 24 * 60 * 60 * 1000;
+/// What only the server itself says on a stream. Clients take it for the server's word.
+const RESERVED: [&str; 2] = ["connection", "ping"];
 
 /// What was wrong with an event.
 #[derive(Debug, thiserror::Error)]
@@ -15,12 +20,21 @@ pub enum EventError {
     /// The name could not stand in an `event:` field as it is.
     #[error("event names are 1 to {MAX_EVENT_NAME} bytes without control characters")]
     Name,
+    /// The name is one of the server's own: `connection` or `ping`.
+    #[error("cannot be connection or ping: these are the server's own")]
+    Reserved,
+    /// The reconnection time is too long.
+    #[error("the reconnection time must be at most {MAX_RETRY_MS} ms, which is one day")]
+    Retry,
     /// The payload did not serialize to JSON.
     #[error("the data does not serialize to JSON: {0}")]
     Data(#[from] serde_json::Error),
 }
 
 /// One event: a name and data, not yet addressed to anybody.
+///
+/// A name is 1 to [`MAX_EVENT_NAME`] bytes without control characters ([`EventError::Name`]), and neither `connection`
+/// nor `ping` ([`EventError::Reserved`]).
 ///
 /// ```
 /// use fanfare::Event;
@@ -63,7 +77,8 @@ impl Event {
         Ok(Self { name: checked(name)?, data: Data::Text(text.into()), retry: None })
     }
 
-    /// Also tells clients to wait `ms` milliseconds before they reconnect.
+    /// Also tells clients to wait `ms` milliseconds before they reconnect: from 0 to [`MAX_RETRY_MS`], one day.
+    /// Publishing a longer time fails with [`EventError::Retry`].
     #[must_use]
     pub fn retry(mut self, ms: u64) -> Self {
         self.retry = Some(ms);
@@ -78,6 +93,14 @@ impl Event {
     /// The reconnection time that goes out with the event, in ms.
     pub(crate) fn retry_ms(&self) -> Option<u64> {
         self.retry
+    }
+
+    /// Whether it can be sent: what its constructors could not know.
+    pub(crate) fn check(&self) -> Result<(), EventError> {
+        match self.retry {
+            Some(ms) if ms > MAX_RETRY_MS => Err(EventError::Retry),
+            _ => Ok(()),
+        }
     }
 
     /// How many bytes [`write_fields`](Self::write_fields) appends; a little less for text of several lines.
@@ -111,6 +134,9 @@ fn checked(name: &str) -> Result<Option<Box<str>>, EventError> {
     // `char::is_control` is exactly C0, DEL and C1.
     if name.is_empty() || name.len() > MAX_EVENT_NAME || name.chars().any(char::is_control) {
         return Err(EventError::Name);
+    }
+    if RESERVED.contains(&name) {
+        return Err(EventError::Reserved);
     }
     Ok((name != "message").then(|| name.into()))
 }
@@ -204,7 +230,11 @@ mod tests {
             assert!(matches!(Event::text(name, ""), Err(EventError::Name)), "{name:?}");
         }
         assert!(Event::text(&"n".repeat(MAX_EVENT_NAME + 1), "").is_err());
-        for name in ["a b", "a:b", " a", "é", "\u{2028}"] {
+        for name in ["connection", "ping"] {
+            assert!(matches!(Event::text(name, ""), Err(EventError::Reserved)), "{name}");
+            assert!(matches!(Event::json(name, &1), Err(EventError::Reserved)), "{name}");
+        }
+        for name in ["a b", "a:b", " a", "é", "\u{2028}", "Ping", "PING", "ping ", "pings", "Connection"] {
             let event = Event::text(name, "").unwrap();
             assert_eq!(fields(&event), format!("event: {name}\ndata: \n\n"));
         }

@@ -22,24 +22,34 @@ impl Framing {
 }
 
 /// Room before the body for the chunk head: eight hexadecimal digits, CR and LF.
-const CHUNK_HEAD: usize = 10;
+pub(super) const CHUNK_HEAD: usize = 10;
+/// Bytes behind the body: the end of the chunk.
+pub(super) const CHUNK_END: usize = 2;
 
 /// One event as bytes, with its chunk framing around it.
 #[derive(Clone, Debug)]
 pub struct Frame {
     bytes: Box<[u8]>,
     chunk_start: u8,
+    body_start: u8,
 }
 
 impl Frame {
     /// Encodes what `write` appends as one frame of at most 4 GiB. One allocation if it is `expected` bytes.
     pub fn build(expected: usize, write: impl FnOnce(&mut Vec<u8>)) -> Self {
-        let mut bytes = Vec::with_capacity(CHUNK_HEAD + expected + 2);
+        let mut bytes = Vec::with_capacity(CHUNK_HEAD + expected + CHUNK_END);
         bytes.resize(CHUNK_HEAD, 0);
         write(&mut bytes);
-        let mut length = bytes.len() - CHUNK_HEAD;
-        let mut chunk_start = CHUNK_HEAD - 2;
-        bytes[chunk_start..CHUNK_HEAD].copy_from_slice(b"\r\n");
+        Self::around(bytes, CHUNK_HEAD as u8)
+    }
+
+    /// Frames what `bytes` holds from `body_start` on. Before it there must be room for the chunk head; one that has
+    /// room for the chunk's end behind it is not copied.
+    pub(super) fn around(mut bytes: Vec<u8>, body_start: u8) -> Self {
+        let body = usize::from(body_start);
+        let mut length = bytes.len() - body;
+        let mut chunk_start = body - 2;
+        bytes[chunk_start..body].copy_from_slice(b"\r\n");
         loop {
             chunk_start -= 1;
             bytes[chunk_start] = b"0123456789abcdef"[length % 16];
@@ -49,7 +59,7 @@ impl Frame {
             }
         }
         bytes.extend_from_slice(b"\r\n");
-        Self { bytes: bytes.into_boxed_slice(), chunk_start: chunk_start as u8 }
+        Self { bytes: bytes.into_boxed_slice(), chunk_start: chunk_start as u8, body_start }
     }
 
     /// The bytes for a stream of that framing.
@@ -60,7 +70,7 @@ impl Frame {
     fn range(&self, framing: Framing) -> Range<usize> {
         match framing {
             Framing::Chunked => self.chunk_start as usize..self.bytes.len(),
-            Framing::Plain => CHUNK_HEAD..self.bytes.len() - 2,
+            Framing::Plain => self.body_start as usize..self.bytes.len() - CHUNK_END,
         }
     }
 

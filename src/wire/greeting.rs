@@ -85,11 +85,14 @@ pub enum Refusal {
     User,
     /// Out of file descriptors.
     Descriptors,
+    /// History did not answer in time.
+    History,
 }
 
 impl Refusal {
     /// All there are, in the order of their counters.
-    pub const ALL: [Self; 5] = [Self::Full, Self::Draining, Self::Address, Self::User, Self::Descriptors];
+    pub const ALL: [Self; 6] =
+        [Self::Full, Self::Draining, Self::Address, Self::User, Self::Descriptors, Self::History];
 
     /// Its place among all.
     pub fn index(self) -> usize {
@@ -104,6 +107,7 @@ impl Refusal {
             Self::Address => "address",
             Self::User => "user",
             Self::Descriptors => "descriptors",
+            Self::History => "history",
         }
     }
 }
@@ -129,9 +133,11 @@ pub fn write_head(out: &mut Vec<u8>, framing: Framing, last: bool, date: &str, c
     let _ = write!(out, "Date: {date}\r\n\r\n");
 }
 
-/// The first event of a stream. `id` is the position after which the stream goes on.
+/// The first event of a stream. `id` is the position after which the stream goes on. Its topics are those that were
+/// understood, sorted.
 pub fn connected(retry: Duration, id: EventId, client: &Client, continuity: Continuity) -> Frame {
-    Frame::build(256, |out| {
+    let topics: usize = client.topics().iter().map(|topic| topic.as_str().len() + 3).sum();
+    Frame::build(256 + topics, |out| {
         let _ = write!(
             out,
             "retry: {}\nid: {id}\nevent: connection\ndata: {{\"status\":\"connected\",\"clientId\":\"{}\",\"userId\":",
@@ -141,6 +147,12 @@ pub fn connected(retry: Duration, id: EventId, client: &Client, continuity: Cont
         write_string(out, client.user_id());
         out.extend_from_slice(b",\"sessionId\":");
         write_string(out, client.session_id());
+        out.extend_from_slice(b",\"topics\":[");
+        for (n, topic) in client.topics().iter().enumerate() {
+            out.extend_from_slice(if n == 0 { b"" } else { b"," });
+            write_string(out, Some(topic.as_str()));
+        }
+        out.push(b']');
         match continuity {
             Continuity::Recovered => out.extend_from_slice(b",\"recovered\":true}\n\n"),
             Continuity::Lost(gap) => {

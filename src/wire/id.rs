@@ -6,11 +6,12 @@ use std::str::FromStr;
 
 /// The place of an event in a history, printed as `epoch-seq`.
 ///
-/// `epoch` is the Unix time in ms at which the history began, `seq` counts from 1 without holes, so an id
+/// `epoch` is the Unix time in ms at which the history began, less up to 18 minutes that are drawn, so that no two
+/// histories have one; it tells histories apart, and no time. `seq` counts from 1 without holes, so an id
 /// from before a restart, a gap, or a forged one is recognised. The printed form is a valid Redis Streams id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EventId {
-    /// Unix time, in ms, at which this history began.
+    /// Which history: about when it began, in Unix ms.
     pub epoch: u64,
     /// Count of the event within its history, from 1; 0 stands before the first event.
     pub seq: u64,

@@ -1,6 +1,7 @@
 //! Bytes and values: everything that is read from or written to a wire, without any I/O, clock or thread.
 
 mod accept;
+mod address;
 mod browser_client;
 mod client;
 mod cors;
@@ -13,6 +14,7 @@ mod id;
 mod json;
 mod openapi;
 mod panel;
+mod parameter;
 mod payload;
 mod problem;
 mod proxy;
@@ -26,10 +28,11 @@ mod time;
 mod topic;
 
 pub use accept::prefers_open_metrics;
+pub use address::client_network;
 pub use browser_client::{browser_client, holds_browser_client};
 pub use client::{Client, ClientId, InvalidClientId, Profile};
-pub use cors::{Cors, CrossOrigin, InvalidOrigin};
-pub use event::{Event, EventError, MAX_EVENT_NAME};
+pub use cors::{AskedFields, Cors, CrossOrigin, InvalidOrigin};
+pub use event::{Event, EventError, MAX_EVENT_NAME, MAX_RETRY_MS};
 pub use frame::{Frame, Framing};
 pub use greeting::{Continuity, Gap, Refusal, comment, connected, draining, ping, refused, write_head};
 pub use host::is_loopback_host;
@@ -37,6 +40,7 @@ pub use id::{EventId, InvalidEventId};
 pub use json::JsonError;
 pub use openapi::openapi;
 pub use panel::PanelFile;
+pub use parameter::{Parameters, meant_token};
 pub use payload::{Announcement, Level, Notification, Progress};
 pub use problem::{PROBLEM_TYPE, PROBLEMS, Problem, ProblemKind};
 pub use proxy::TrustedProxies;
@@ -45,5 +49,6 @@ pub use response::{Manner, Response};
 pub use route::{Door, Route, Routes, Scope};
 pub use subscription::{LastEventId, MAX_ENTRIES, MAX_NAME, Subscription, framing_of};
 pub use target::{Selector, Target, TargetKind};
+pub use test_event::TestEvent;
 pub use time::{HttpDate, Now};
 pub use topic::{MAX_TOKENS, MAX_TOPIC, Pattern, Topic, TopicError, TopicLimits};

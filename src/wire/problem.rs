@@ -45,8 +45,8 @@ pub const PROBLEMS: [ProblemKind; 18] = [
         400,
         "malformed",
         "Bad Request",
-        "The request is not HTTP, its query or JSON is malformed, or it is in doubt where it ends. In the last \
-         case the connection is closed.",
+        "The request is not HTTP, its path, query or JSON is malformed, a query parameter is nearly one of ours, or it \
+         is in doubt where the request ends. In the last case the connection is closed.",
     ),
     kind(
         401,
@@ -58,7 +58,8 @@ pub const PROBLEMS: [ProblemKind; 18] = [
         403,
         "forbidden",
         "Forbidden",
-        "It is known who asks, and it is not permitted. In open mode: the `Host` is not a loopback address.",
+        "It is known who asks, and it is not permitted: the detail names the scope or the topic. In open mode: the \
+         `Host` is not a loopback address.",
     ),
     kind(404, "not-found", "Not Found", "Nothing is at this path, or it is switched off here."),
     kind(405, "method-not-allowed", "Method Not Allowed", "The resource takes the methods in `Allow`."),

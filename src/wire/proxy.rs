@@ -11,9 +11,9 @@ use super::http::Head;
 pub struct TrustedProxies(Vec<IpNet>);
 
 impl TrustedProxies {
-    /// The proxies in these networks.
+    /// The proxies in these networks. One of IPv4 addresses that are mapped into IPv6 is taken for what it is.
     pub fn new(networks: Vec<IpNet>) -> Self {
-        Self(networks)
+        Self(networks.into_iter().map(canonical).collect())
     }
 
     /// The address that a request comes from: the peer's, unless that is a trusted proxy. Then it is the last
@@ -55,6 +55,17 @@ impl TrustedProxies {
         }
         seen
     }
+}
+
+/// Bits of an IPv6 address that say that it is an IPv4 address (RFC 4291, 2.5.5.2).
+const MAPPED_BITS: u8 = 96;
+
+/// A network of mapped IPv4 addresses as what it is: addresses are looked up as what they are.
+fn canonical(network: IpNet) -> IpNet {
+    let bits = network.prefix_len().checked_sub(MAPPED_BITS).filter(|_| network.addr().is_ipv6());
+    let mapped = bits.map(|bits| IpNet::new(network.addr().to_canonical(), bits));
+    // What is not mapped is IPv6 still.
+    mapped.and_then(Result::ok).filter(|mapped| mapped.addr().is_ipv4()).unwrap_or(network)
 }
 
 /// What a field says of the client.
@@ -148,6 +159,19 @@ mod tests {
         ];
         for (peer, fields, expected) in cases {
             assert_eq!(client(peer, fields), expected, "{peer} {fields:?}");
+        }
+    }
+
+    #[test]
+    fn a_network_of_mapped_addresses_is_one_of_ipv4() {
+        for (network, is_of_it) in [
+            ("::ffff:10.0.0.0/104", "10.0.0.0/8"),
+            ("::ffff:10.0.0.1/128", "10.0.0.1/32"),
+            ("10.0.0.0/8", "10.0.0.0/8"),
+            ("2001:db8::/100", "2001:db8::/100"),
+            ("::/0", "::/0"),
+        ] {
+            assert_eq!(canonical(network.parse().unwrap()), is_of_it.parse().unwrap(), "{network}");
         }
     }
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 use serde_json::value::RawValue;
 use smallvec::SmallVec;
 
-use super::event::{Event, EventError};
-use super::frame::Frame;
+use super::event::{Event, EventError, MAX_RETRY_MS};
+use super::frame::{CHUNK_END, CHUNK_HEAD, Frame};
 use super::id::EventId;
 use super::json::{self, JsonError, Members};
 use super::target::{Few, Pair, Selector, Target, TargetKind};
@@ -43,7 +43,10 @@ pub struct Record {
 /// journal's lock takes.
 #[derive(Clone, Debug)]
 pub struct Draft {
+    /// Behind `room` bytes.
     fields: Vec<u8>,
+    /// What goes before them fits in here where they are large, so that they need not be copied under that lock.
+    room: u8,
     retry: Option<u64>,
     target: Target,
     target_size: usize,
@@ -55,11 +58,15 @@ pub type Drafts = SmallVec<[Draft; 1]>;
 
 impl From<Publication> for Draft {
     fn from(publication: Publication) -> Self {
-        let mut fields = Vec::with_capacity(publication.event.fields_size());
+        let size = publication.event.fields_size();
+        let room = if size < LARGE { 0 } else { ROOM };
+        let end = if size < LARGE { 0 } else { CHUNK_END };
+        let mut fields = Vec::with_capacity(room + size + end);
+        fields.resize(room, 0);
         publication.event.write_fields(&mut fields);
         let retry = publication.event.retry_ms();
         let target = publication.target.sorted();
-        Self { fields, retry, target_size: target.size(), target, ttl: publication.ttl }
+        Self { fields, room: room as u8, retry, target_size: target.size(), target, ttl: publication.ttl }
     }
 }
 
@@ -85,10 +92,17 @@ impl Draft {
         let _ = room.write_all(b"id: ").and_then(|()| id.write_to(&mut room));
         let _ = room.write_all(b"\n");
         let length = LEAD - room.len();
-        let frame = Frame::build(length + self.fields.len(), |out| {
-            out.extend_from_slice(&lead[..length]);
-            out.extend_from_slice(&self.fields);
-        });
+        let frame = match usize::from(self.room).checked_sub(length) {
+            Some(start) => {
+                let mut bytes = self.fields;
+                bytes[start..start + length].copy_from_slice(&lead[..length]);
+                Frame::around(bytes, start as u8)
+            }
+            None => Frame::build(length + self.fields.len(), |out| {
+                out.extend_from_slice(&lead[..length]);
+                out.extend_from_slice(&self.fields);
+            }),
+        };
         let ttl_ms = self.ttl.map(|ttl| u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX));
         let size = frame.size() + size_of::<Record>() + self.target_size;
         Record { seq: id.seq, frame, target: self.target, ttl_ms, size }
@@ -104,6 +118,10 @@ const MAX_TOPICS: usize = 100;
 
 /// Room for the longest `retry:` and `id:` lines.
 const LEAD: usize = 80;
+/// Room for those and the head of the chunk.
+const ROOM: usize = CHUNK_HEAD + LEAD;
+/// From so many bytes on an event has that room before it.
+const LARGE: usize = 4 * 1024;
 /// About what those take, the latter nearly always alone, and what frames them.
 const ID_FIELD: usize = 48;
 
@@ -132,7 +150,7 @@ impl Publication {
         let name = name.as_deref().unwrap_or("message");
         let mut event = event(name, members.take("data"), members.take("text"))?;
         if let Some(value) = members.take("retry") {
-            event = event.retry(json::whole_number(value, "retry")?);
+            event = event.retry(retry(value)?);
         }
         let to = members.take("to").map(|value| selector(value, "to")).transpose()?;
         let mut target = to.map_or_else(Target::all, Target::from);
@@ -159,19 +177,53 @@ fn event(name: &str, data: Option<&RawValue>, text: Option<&RawValue>) -> Result
         (None, None) => return Err(JsonError::invalid("data", "is missing: data or text is needed")),
     };
     event.map_err(|error| match error {
-        EventError::Name => JsonError::invalid("event", error.to_string()),
+        EventError::Name | EventError::Reserved => JsonError::invalid("event", error.to_string()),
         EventError::Data(error) => JsonError::invalid("data", error.to_string()),
+        EventError::Retry => JsonError::invalid("retry", error.to_string()),
     })
 }
 
+fn retry(value: &RawValue) -> Result<u64, JsonError> {
+    let ms = json::whole_number(value, "retry").ok().filter(|ms| *ms <= MAX_RETRY_MS);
+    let must = || format!("must be a whole number of ms from 0 to {MAX_RETRY_MS}, which is one day");
+    ms.ok_or_else(|| JsonError::invalid("retry", must()))
+}
+
+/// Whom an event is for: everyone, or those who are named, narrowed by metadata.
 fn selector(value: &RawValue, member: &str) -> Result<Selector, JsonError> {
-    if value.get().starts_with('"') {
-        return match &*json::string(value, member)? {
-            "all" => Ok(Selector { everyone: true, ..Selector::default() }),
-            _ => Err(JsonError::invalid(member, "must be \"all\" or an object")),
-        };
+    if value.get().starts_with('"') && json::string(value, member).is_ok_and(|text| text == "all") {
+        return Ok(Selector { everyone: true, ..Selector::default() });
+    }
+    if !value.get().starts_with('{') {
+        return Err(JsonError::invalid(member, "must be \"all\" or an object"));
     }
     let mut members = Members::of(value, member)?;
+    let named = names(&mut members, member)?;
+    let meta = members.take("where").map(|value| metadata(value, &format!("{member}.where"))).transpose()?;
+    members.finish(member)?;
+    match (named, meta) {
+        (None, None) => {
+            let needed = "names nobody: user, session, topic, client or where is needed";
+            Err(JsonError::invalid(member, needed))
+        }
+        (named, meta) => {
+            let (everyone, meta) = (named.is_none(), meta.unwrap_or_default());
+            Ok(Selector { everyone, meta, ..named.unwrap_or_default() })
+        }
+    }
+}
+
+/// Whom an event is not for: those who are named.
+fn except(value: &RawValue) -> Result<Selector, JsonError> {
+    let mut members = Members::of(value, "except")?;
+    let named = names(&mut members, "except")?;
+    members.finish("except")?;
+    named
+        .ok_or_else(|| JsonError::invalid("except", "names nobody: user, session, topic or client is needed"))
+}
+
+/// Those who are named by user, session, topic and client, united; `None` if none of these members is there.
+fn names(members: &mut Members<'_>, member: &str) -> Result<Option<Selector>, JsonError> {
     let path = |name: &str| format!("{member}.{name}");
     let mut named = false;
     let mut names = |key: &str| match members.take(key) {
@@ -184,19 +236,9 @@ fn selector(value: &RawValue, member: &str) -> Result<Selector, JsonError> {
     };
     let (users, sessions) = (names("user")?, names("session")?);
     // An id that is not one of ours is a stream that is not here, like one that has gone.
-    let clients = names("client")?.iter().filter_map(|id| id.parse().ok()).collect();
+    let clients: Vec<_> = names("client")?.iter().filter_map(|id| id.parse().ok()).collect();
     let topics = names("topic")?.iter().map(|topic| Topic::parse(topic)).collect::<Result<Few<_>, _>>();
     let topics = topics.map_err(|error| JsonError::invalid(path("topic"), error.to_string()))?;
-    let meta = members.take("where").map(|value| metadata(value, &path("where"))).transpose()?;
-    members.finish(member)?;
-    if !named && meta.is_none() {
-        return Err(JsonError::invalid(
-            member,
-            "names nobody: user, session, topic, client or where is needed",
-        ));
-    }
-    let meta = meta.unwrap_or_default();
-    let clients: Vec<_> = clients;
     for (list, length, most) in [
         ("user", users.len(), MAX_NAMES),
         ("session", sessions.len(), MAX_NAMES),
@@ -207,19 +249,7 @@ fn selector(value: &RawValue, member: &str) -> Result<Selector, JsonError> {
             return Err(JsonError::invalid(path(list), format!("must not name more than {most}")));
         }
     }
-    Ok(Selector { everyone: !named, users, sessions, topics, clients, meta, ..Selector::default() })
-}
-
-/// As [`selector`], but for whom an event is not: without `where`, and never everyone.
-fn except(value: &RawValue) -> Result<Selector, JsonError> {
-    let selector = selector(value, "except")?;
-    if !selector.meta.is_empty() {
-        return Err(JsonError::invalid("except.where", "is not a known member"));
-    }
-    if selector.everyone {
-        return Err(JsonError::invalid("except", "must be an object that names somebody"));
-    }
-    Ok(selector)
+    Ok(named.then(|| Selector { users, sessions, topics, clients, ..Selector::default() }))
 }
 
 fn metadata(value: &RawValue, member: &str) -> Result<Vec<Pair>, JsonError> {
@@ -301,6 +331,11 @@ mod tests {
             ("{\"data\":1,\"event\":\"a\\nb\"}", "event"),
             ("{\"data\":1,\"event\":\"a\\u0085\"}", "event"),
             ("{\"data\":1,\"event\":null}", "event"),
+            ("{\"data\":1,\"event\":\"ping\"}", "event"),
+            ("{\"data\":1,\"event\":\"connection\"}", "event"),
+            ("{\"text\":\"\",\"event\":\"p\\u0069ng\"}", "event"),
+            ("{\"data\":1,\"retry\":86400001}", "retry"),
+            ("{\"data\":1,\"retry\":18446744073709551616}", "retry"),
             ("{\"data\":1,\"retry\":-1}", "retry"),
             ("{\"data\":1,\"retry\":1.5}", "retry"),
             ("{\"data\":1,\"ttl\":\"5\"}", "ttl"),
@@ -314,10 +349,41 @@ mod tests {
             ("{\"data\":1,\"to\":{\"where\":{}}}", "to.where"),
             ("{\"data\":1,\"to\":{\"where\":{\"k\":null}}}", "to.where.k"),
             ("{\"data\":1,\"except\":\"all\"}", "except"),
+            ("{\"data\":1,\"except\":\"some\"}", "except"),
+            ("{\"data\":1,\"except\":5}", "except"),
+            ("{\"data\":1,\"except\":{}}", "except"),
+            ("{\"data\":1,\"except\":{\"usr\":\"a\"}}", "except.usr"),
             ("{\"data\":1,\"except\":{\"where\":{\"k\":\"v\"}}}", "except.where"),
         ];
         for (text, member) in cases {
             assert_eq!(fault(text), member, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_allowed_is_named_where_it_is_and_nowhere_else() {
+        let detail = |text: &str| Publication::from_json(text).unwrap_err().to_string();
+        let to = detail(r#"{"data":1,"to":{}}"#);
+        assert_eq!(to, "to: names nobody: user, session, topic, client or where is needed");
+        let except = detail(r#"{"data":1,"except":{}}"#);
+        assert_eq!(except, "except: names nobody: user, session, topic or client is needed");
+        for member in ["\"all\"", "\"some\"", "5", "[]", "null"] {
+            let except = detail(&format!("{{\"data\":1,\"except\":{member}}}"));
+            assert_eq!(except, "except: must be an object", "{member}");
+        }
+        for member in ["\"some\"", "5", "[]", "null"] {
+            let to = detail(&format!("{{\"data\":1,\"to\":{member}}}"));
+            assert_eq!(to, "to: must be \"all\" or an object", "{member}");
+        }
+        let topic = detail(r#"{"data":1,"to":{"topic":"a.*"}}"#);
+        assert_eq!(topic, "to.topic: must not have wildcards: '*' and '>' are for subscriptions");
+    }
+
+    #[test]
+    fn a_reconnection_time_is_at_most_a_day() {
+        for (ms, sent_ms) in [("0", "0"), ("86400000", "86400000")] {
+            let text = sent(&format!("{{\"retry\":{ms},\"data\":1}}"));
+            assert_eq!(text, format!("retry: {sent_ms}\nid: 9-1\ndata: 1\n\n"));
         }
     }
 
@@ -327,5 +393,29 @@ mod tests {
         assert_eq!(batch.len(), 2);
         let (line, _) = Publication::from_ndjson("{\"data\":1}\n\n{\"data\"\n{}").unwrap_err();
         assert_eq!(line, 3);
+    }
+
+    #[test]
+    fn large_events_are_framed_as_small_ones_are() {
+        for bytes in [10, LARGE - 20, LARGE, 100_000] {
+            for retry in [None, Some(86_400_000)] {
+                for text in ["x".repeat(bytes), "x\n".repeat(bytes / 2)] {
+                    let mut event = Event::text("e", &text).unwrap();
+                    let mut body = String::new();
+                    if let Some(ms) = retry {
+                        event = event.retry(ms);
+                        body = format!("retry: {ms}\n");
+                    }
+                    body += "id: 1790000000000-7\nevent: e\n";
+                    text.split('\n').for_each(|line| body += &format!("data: {line}\n"));
+                    body.push('\n');
+                    let id = EventId { epoch: 1_790_000_000_000, seq: 7 };
+                    let record = Draft::from(Publication::new(event, Target::all())).seal(id);
+                    assert!(record.frame.bytes(Framing::Plain) == body.as_bytes(), "{bytes} {retry:?}");
+                    let chunked = format!("{:x}\r\n{body}\r\n", body.len());
+                    assert!(record.frame.bytes(Framing::Chunked) == chunked.as_bytes(), "{bytes} {retry:?}");
+                }
+            }
+        }
     }
 }

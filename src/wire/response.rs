@@ -57,6 +57,11 @@ impl Response {
         }
     }
 
+    /// The answer to what was sent at once, and has no id.
+    pub fn sent() -> Self {
+        Self::json(202, &serde_json::json!({ "id": null }))
+    }
+
     /// An answer with a plain text body.
     pub fn text(status: u16, text: &str) -> Self {
         let (content_type, body) = ("text/plain; charset=utf-8", text.into());

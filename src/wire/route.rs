@@ -56,6 +56,18 @@ pub enum Scope {
     Admin,
 }
 
+impl Scope {
+    /// The word for it, as key files and tokens have it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Subscribe => "subscribe",
+            Self::Publish => "publish",
+            Self::Admin => "admin",
+        }
+    }
+}
+
 impl Route {
     /// What it takes to be allowed.
     pub fn scope(&self) -> Scope {

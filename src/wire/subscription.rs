@@ -9,6 +9,7 @@ use super::client::Profile;
 use super::frame::Framing;
 use super::http::{Head, Version, query_pairs};
 use super::id::EventId;
+use super::parameter::Parameters;
 use super::problem::Problem;
 use super::topic::{Pattern, TopicLimits};
 
@@ -41,14 +42,17 @@ pub struct Subscription {
 
 impl Subscription {
     /// Reads a GET of the stream's path. Its `Accept` is judged first (406), then its query (400).
-    pub fn from_head(head: &Head<'_>, limits: &TopicLimits) -> Result<Self, Problem> {
+    ///
+    /// The query has `topic`, `lastEventId`, `userId`, `sessionId`, `meta.KEY` and `access_token`. Others are ignored,
+    /// unless they are nearly one of these `parameters`. `limits` are those of its topics.
+    pub fn from_head(head: &Head<'_>, parameters: Parameters, limits: &TopicLimits) -> Result<Self, Problem> {
         if !accepts_event_stream(head) {
             return Err(Problem::new(406, "this resource is a text/event-stream"));
         }
         let mut claims = Claims::default();
         for pair in query_pairs(head.query.unwrap_or_default()) {
-            let (key, value) = pair.map_err(|_| Problem::new(400, "the query is not UTF-8"))?;
-            claims.take(&key, &value, limits)?;
+            let (key, value) = pair.map_err(|error| Problem::new(400, format!("the query: {error}")))?;
+            claims.take(&key, &value, parameters, limits)?;
         }
         let from_field = head.field("last-event-id").filter(|value| !value.is_empty());
         let last_event_id = match from_field {
@@ -86,7 +90,13 @@ struct Claims {
 }
 
 impl Claims {
-    fn take(&mut self, key: &str, value: &str, limits: &TopicLimits) -> Result<(), Problem> {
+    fn take(
+        &mut self,
+        key: &str,
+        value: &str,
+        parameters: Parameters,
+        limits: &TopicLimits,
+    ) -> Result<(), Problem> {
         match key {
             "topic" => {
                 let refused = |reason| Problem::new(400, format!("topic {value:?}: {reason}"));
@@ -95,15 +105,16 @@ impl Claims {
                 self.topics.push(pattern);
                 within("topics", self.topics.len())
             }
-            "lastEventId" if !value.is_empty() => {
+            "lastEventId" | "userId" | "sessionId" if value.is_empty() => Ok(()),
+            "lastEventId" => {
                 self.last_event_id = Some(LastEventId::of(value));
                 Ok(())
             }
-            "userId" if !value.is_empty() => once("userId", &mut self.user, value),
-            "sessionId" if !value.is_empty() => once("sessionId", &mut self.session, value),
+            "userId" => once("userId", &mut self.user, value),
+            "sessionId" => once("sessionId", &mut self.session, value),
             _ => match key.strip_prefix("meta.") {
                 Some(key) if !key.is_empty() => self.take_meta(key, value),
-                _ => Ok(()),
+                _ => parameters.judge(key),
             },
         }
     }

@@ -1,6 +1,7 @@
 //! Test events: the short form in which the development endpoint takes them.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -11,31 +12,44 @@ use super::payload::{Announcement, Level, Notification, Progress};
 use super::publication::Publication;
 use super::target::Target;
 
+/// What a test event becomes.
+#[derive(Clone, Debug)]
+pub enum TestEvent {
+    /// An event like any other.
+    Publication(Box<Publication>),
+    /// A heartbeat at once, to those who are meant; it has no place in history.
+    Ping {
+        /// Whose streams; everyone's if there is none.
+        user: Option<Arc<str>>,
+    },
+}
+
 /// The members of a test event, each read on its own.
 struct Fields<'j>(Members<'j>);
 
-impl Publication {
+impl TestEvent {
     /// Reads a test event, `{"type": "notification", "message": "Test message"}`, and builds the event of that
-    /// type, for everyone or for `userId`. `unix_ms` is what a `ping` says.
-    pub fn from_test(text: &str, unix_ms: u64) -> Result<Self, JsonError> {
+    /// type, for everyone or for `userId`.
+    pub fn from_json(text: &str) -> Result<Self, JsonError> {
         let mut fields = Fields(Members::parse(text, "the test event")?);
         let kind = fields.text("type", "notification")?;
         let user = fields.0.take("userId").map(|value| json::string(value, "userId")).transpose()?;
-        let event = fields.event(&kind, unix_ms)?;
-        let target = user.map_or_else(Target::all, Target::user);
-        Ok(Self::new(event, target))
+        let user: Option<Arc<str>> = user.map(|user| (*user).into());
+        if kind == "ping" {
+            return Ok(Self::Ping { user });
+        }
+        let event = fields.event(&kind)?;
+        let target = user.as_deref().map_or_else(Target::all, Target::user);
+        Ok(Self::Publication(Box::new(Publication::new(event, target))))
     }
 }
 
 impl Fields<'_> {
-    fn event(mut self, kind: &str, unix_ms: u64) -> Result<Event, JsonError> {
+    fn event(mut self, kind: &str) -> Result<Event, JsonError> {
         match kind {
             "notification" => self.notification(),
             "announcement" => self.announcement(),
             "progress" => self.progress(),
-            "ping" => encode(kind, &serde_json::json!({ "timestamp": unix_ms })),
-            // Only the server itself says how a connection stands.
-            "connection" => Err(JsonError::invalid("type", "cannot be connection")),
             _ => self.custom(kind),
         }
     }

@@ -65,8 +65,11 @@ pub enum TopicError {
     #[error("must not have white space or control characters")]
     Character,
     /// A wildcard where none may stand.
-    #[error("'*' and '>' are wildcards of subscriptions, whole tokens, '>' only the last")]
+    #[error("'*' and '>' are wildcards: each is a whole token, and '>' only the last")]
     Wildcard,
+    /// A wildcard in a topic that is published to.
+    #[error("must not have wildcards: '*' and '>' are for subscriptions")]
+    NotConcrete,
 }
 
 /// The name of something to publish on: tokens separated by `.`, as NATS subjects.
@@ -95,7 +98,7 @@ impl Topic {
     pub fn parse(text: &str) -> Result<Self, TopicError> {
         check(text)?;
         match text.contains(['*', '>']) {
-            true => Err(TopicError::Wildcard),
+            true => Err(TopicError::NotConcrete),
             false => Ok(Self(text.into())),
         }
     }
@@ -260,7 +263,7 @@ mod tests {
 
     #[test]
     fn what_may_be_a_topic_and_what_a_pattern() {
-        use TopicError::{Character, EmptyToken, Length, Tokens, Wildcard};
+        use TopicError::{Character, EmptyToken, Length, NotConcrete, Tokens, Wildcard};
         let long = "x".repeat(MAX_TOPIC + 1);
         let many = vec!["x"; MAX_TOKENS + 1].join(".");
         let cases: &[(&str, Option<TopicError>, Option<TopicError>)] = &[
@@ -276,12 +279,12 @@ mod tests {
             ("a b", Some(Character), Some(Character)),
             ("a\n", Some(Character), Some(Character)),
             ("a\u{a0}b", Some(Character), Some(Character)),
-            ("*", Some(Wildcard), None),
-            (">", Some(Wildcard), None),
-            ("a.*.c.>", Some(Wildcard), None),
-            ("a*", Some(Wildcard), Some(Wildcard)),
-            ("a.>.b", Some(Wildcard), Some(Wildcard)),
-            ("a.>>", Some(Wildcard), Some(Wildcard)),
+            ("*", Some(NotConcrete), None),
+            (">", Some(NotConcrete), None),
+            ("a.*.c.>", Some(NotConcrete), None),
+            ("a*", Some(NotConcrete), Some(Wildcard)),
+            ("a.>.b", Some(NotConcrete), Some(Wildcard)),
+            ("a.>>", Some(NotConcrete), Some(Wildcard)),
         ];
         for (text, topic, pattern) in cases {
             assert_eq!(Topic::parse(text).err(), *topic, "topic {text:?}");

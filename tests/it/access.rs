@@ -84,6 +84,24 @@ fn a_token_may_come_in_the_query() {
     assert_eq!(subscriber.greeting()["userId"], "ada");
 }
 
+/// What a hook looks at to tell who asks is its own business; what is asked for is not.
+#[test]
+fn a_hook_has_parameters_of_its_own() {
+    let judge = |head: &RequestHead<'_>| match head.query("token").as_deref() {
+        Some("ada") => Ok(Identity::new().user(head.query("user").expect("a name"))),
+        _ => Err(Denial::Unauthorized("who are you?".into())),
+    };
+    let server = Server::with(|builder| builder.authenticate(judge));
+    let target = "/api/sse?token=ada&user=grace&session=x&meta[room]=1";
+    let subscriber = Subscriber::open(server.address, target, "");
+    assert_eq!(subscriber.greeting()["userId"], "grace");
+    for (query, name) in [("topics=a", "topic"), ("last_event_id=1-1", "lastEventId")] {
+        let response = server.connect().get(&format!("/api/sse?token=ada&user=grace&{query}"));
+        assert!(response.problem(400).ends_with(name), "{query}");
+        server.connect().get(&format!("/api/sse?{query}")).problem(401);
+    }
+}
+
 #[test]
 fn who_is_not_known_is_told_how_to_become_it() {
     let server = server();

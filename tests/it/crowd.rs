@@ -171,8 +171,8 @@ fn everybody_gets_exactly_what_is_for_them() {
 #[test]
 fn so_they_do_when_they_fall_behind() {
     for seed in [3, unix_ms()] {
-        let server = run(seed, 3000, |builder| builder.max_backlog(8 * 1024).send_buffer(4096));
-        let engine = server.publisher.stats().expect("an answer").engine;
+        let server = run(seed, 3000, |builder| builder.max_backlog(8 * 1024).unsent_limit(4096));
+        let engine = server.stats().engine;
         assert!(engine.lags > 0 && engine.slow_clients_closed == 0, "{engine:?}");
     }
 }

@@ -186,5 +186,58 @@ fn what_nobody_knows_cannot_be_expected() {
     let mut connection = server.connect();
     connection.request("GET", "/healthz", "Expect: tea\r\n", "").problem(417);
     connection.request("GET", "/api/sse", "Expect: tea\r\n", "").problem(417);
-    connection.request("POST", EVENTS, &format!("{JSON}Expect: 200-ok\r\n"), "{\"data\":1}").problem(417);
+    // It may wait for a word before it sends its body, so it gets the last one before that, and the end.
+    for (version, fields) in
+        [("1.1", "Expect: 200-ok\r\n"), ("1.1", "Expect: 100-continue, tea\r\n"), ("1.0", "Expect: x\r\n")]
+    {
+        for framing in ["Content-Length: 10\r\n", "Transfer-Encoding: chunked\r\n"] {
+            if version == "1.0" && framing.contains("chunked") {
+                continue;
+            }
+            let mut connection = server.connect();
+            connection.send(format!(
+                "POST {EVENTS} HTTP/{version}\r\nHost: localhost\r\n{JSON}{fields}{framing}\r\n"
+            ));
+            let response = connection.response();
+            response.problem(417);
+            assert_eq!(
+                (&*response.interim, response.field("connection")),
+                (&[][..], Some("close")),
+                "{fields}"
+            );
+            assert!(connection.try_send("{\"data\":1}"), "what is sent all the same is nothing");
+            connection.expect_end();
+        }
+    }
+    assert!(connection.is_open(), "without a body there is nothing in doubt");
+    assert_eq!(server.stats().engine.events_published, 0);
+}
+
+/// What some clients send behind a body (RFC 9112, 2.2).
+#[test]
+fn one_empty_line_before_a_request_is_skipped() {
+    let front = Server::start();
+    let split = Server::with(|builder| builder.control_listen("127.0.0.1:0".parse().expect("an address")));
+    for address in [front.address, split.engine.control_addrs()[0]] {
+        let mut connection = Connection::open(address);
+        connection.send("\r\nGET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        assert_eq!(connection.response().status(), 200);
+        let mut pipelined = Vec::new();
+        for n in 0..3 {
+            pipelined.extend(post(n));
+            pipelined.extend(b"\r\n");
+        }
+        connection.send(pipelined);
+        (0..3).for_each(|_| drop(id_of(&connection.response())));
+        // One was behind the last body.
+        connection.send("\r");
+        connection.response().problem(400);
+        connection.expect_end();
+    }
+    for version in ["1.1", "1.0"] {
+        let mut connection = front.connect();
+        connection.send("\r\n");
+        connection.send(format!("GET /api/sse HTTP/{version}\r\nHost: localhost\r\n\r\n"));
+        connection.expect_stream();
+    }
 }

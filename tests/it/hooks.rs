@@ -57,7 +57,7 @@ fn the_reason_is_told() {
 fn a_shutdown_tells_of_every_stream_before_it_returns() {
     let (server, told) = watched(|builder| builder);
     let streams: Vec<_> = (0..20).map(|_| server.subscribe("")).collect();
-    server.engine.shutdown(Duration::from_millis(100));
+    server.engine.shutdown(Duration::from_secs(2));
     let told: Vec<Told> = told.try_iter().collect();
     let (opened, ended): (Vec<_>, Vec<_>) = told.iter().partition(|(.., reason)| reason.is_none());
     assert_eq!((opened.len(), ended.len()), (20, 20));

@@ -39,7 +39,7 @@ fn a_full_server_refuses_for_now_and_has_room_again() {
         assert_eq!(refused(&server, "?userId=bob"), "full");
     }
     assert!(!server.publisher.is_user_connected("bob"));
-    let stats = server.publisher.stats().expect("an answer");
+    let stats = server.stats();
     assert_eq!((stats.total_connections, stats.engine.connections_opened), (2, 2));
     streams.pop();
     eventually("there is room", || server.publisher.connections_count() == 1);
@@ -93,6 +93,18 @@ fn a_refusal_is_spread_and_so_over_http_1_0() {
     assert_eq!((plain.greeting()["reason"].as_str(), plain.rest()), (Some("full"), vec![]));
 }
 
+/// However soon others may come back.
+#[test]
+fn whoever_is_refused_does_not_come_back_within_a_second() {
+    let server = Server::with(|builder| builder.max_connections(1).retry(Duration::from_millis(10)));
+    let first = server.subscribe("");
+    assert_eq!(first.connection().retry, Some(10));
+    for _ in 0..12 {
+        let retry = server.subscribe("").connection().retry.expect("a time");
+        assert!((1000..=4000).contains(&retry), "{retry}");
+    }
+}
+
 #[test]
 fn a_refused_client_resumes_where_it_was() {
     let server = Server::with(|builder| builder.max_connections(1));
@@ -131,17 +143,13 @@ fn what_stands_behind_a_stream_request_counts_too() {
     let flood = [&b"GET /api/sse?userId=ada HTTP/1.1\r\nHost: localhost\r\n\r\n"[..], &[b'x'; 5000]].concat();
     let mut connection = server.connect();
     connection.send(&flood);
-    eventually("it is closed", || {
-        server.publisher.stats().expect("an answer").engine.connections_closed == 1
-    });
+    eventually("it is closed", || server.stats().engine.connections_closed == 1);
     let post = "POST /api/sse/events HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
         Content-Length: 10\r\n\r\n{\"data\":1}";
     let mut connection = server.connect();
     connection.send([post.as_bytes(), &flood].concat());
     assert_eq!(connection.response().status(), 202);
-    eventually("it is closed", || {
-        server.publisher.stats().expect("an answer").engine.connections_closed == 2
-    });
+    eventually("it is closed", || server.stats().engine.connections_closed == 2);
 }
 
 #[test]
@@ -164,7 +172,9 @@ fn sizes_are_judged_and_the_answer_arrives() {
         let response = connection.response();
         assert_eq!(response.status(), status, "{:.40}", request);
         if !matches!(status, 200 | 404) {
-            response.problem(status);
+            let detail = response.problem(status);
+            let most = [": at most 1048576 bytes", "8192 bytes", "16384 bytes", "64 fields"];
+            assert!(most.iter().any(|most| detail.ends_with(most)), "{detail}");
             assert_eq!(response.field("connection"), Some("close"));
             connection.expect_end();
         }
@@ -219,4 +229,20 @@ fn what_a_stream_subscribes_to_is_limited_by_options() {
             false => assert_eq!(server.subscribe(&format!("?{query}")).greeting()["status"], "connected"),
         }
     }
+}
+
+#[test]
+fn a_client_that_takes_its_time_to_send_what_is_refused_gets_the_answer() {
+    let server = Server::start();
+    let mut connection = server.connect();
+    let head = "Host: localhost\r\nContent-Type: application/json\r\nContent-Length: 8388608\r\n\r\n";
+    connection.send(format!("POST /api/sse/events HTTP/1.1\r\n{head}"));
+    connection.wait_for_bytes();
+    // As over a slow line: it is answered already, and reads no answer before it has sent all.
+    for _ in 0..25 {
+        assert!(connection.try_send(vec![b'x'; 8 * 1024]), "the server stops taking");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    connection.response().problem(413);
+    connection.expect_end();
 }

@@ -8,12 +8,15 @@ mod support;
 
 mod access;
 mod batch;
+mod body;
+mod cors;
 mod crowd;
 mod encoding;
 mod exchange;
 mod handover;
 mod heartbeat;
 mod hooks;
+mod large;
 mod limits;
 mod metrics;
 mod model;

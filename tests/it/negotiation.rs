@@ -101,8 +101,64 @@ fn the_query_names_user_session_and_metadata() {
 #[test]
 fn what_the_query_does_not_know_is_ignored() {
     let server = Server::start();
-    let subscriber = server.subscribe("?unknown=1&userId=ada&_=123&access_token=x");
+    let query = "?unknown=1&userId=ada&_=123&access_token=x&utm_source=y&v2&=z&since=10m&until=end&wait=5s&clientId=c";
+    let subscriber = server.subscribe(query);
     assert_eq!(subscriber.greeting()["userId"], "ada");
+}
+
+#[test]
+fn what_is_nearly_a_parameter_is_refused_and_named() {
+    let server = Server::start();
+    let mut connection = server.connect();
+    for (query, name) in [
+        ("topics=a", "topic"),
+        ("topic%5B%5D=a", "topic"),
+        ("topic[]=a&topic[]=b", "topic"),
+        ("topic[0]=a", "topic"),
+        ("Topic=a", "topic"),
+        ("userid=grace", "userId"),
+        ("user_id=grace", "userId"),
+        ("user=grace", "userId"),
+        ("userId=grace&UserId=grace", "userId"),
+        ("session=s", "sessionId"),
+        ("sid=s", "sessionId"),
+        ("last_event_id=1-1", "lastEventId"),
+        ("lasteventid=1-1", "lastEventId"),
+        ("last-event-id=", "lastEventId"),
+        ("accessToken=x", "access_token"),
+        ("token=x", "access_token"),
+        ("meta[room]=5", "meta.KEY"),
+        ("meta%5Broom%5D=5", "meta.KEY"),
+        ("metadata.room=5", "meta.KEY"),
+        ("meta.=5", "meta.KEY"),
+        ("_=123&topics=a", "topic"),
+    ] {
+        let detail = connection.get(&format!("/api/sse?{query}")).problem(400);
+        assert!(detail.ends_with(name), "{query}: {detail}");
+        assert!(
+            !detail.contains("grace") && !detail.contains("1-1"),
+            "values are nobody's business: {detail}"
+        );
+        let head = connection.request("HEAD", &format!("/api/sse?{query}"), "", "");
+        assert_eq!(head.status(), 400, "{query}");
+    }
+    assert!(connection.is_open());
+    assert_eq!(server.publisher.connections_count(), 0);
+}
+
+#[test]
+fn the_first_event_tells_the_topics_that_were_understood() {
+    let server = Server::start();
+    let query = "?topic=b.*&topic=a%2Db&topic=b.*&topic=%C3%A9.%22";
+    let topics = json!(["a-b", "b.*", "\u{e9}.\""].map(|topic| topic));
+    let mut first = server.subscribe(query);
+    assert_eq!(first.greeting()["topics"], topics);
+    let id = server.publish(&json!({"data": 1}));
+    assert_eq!(first.next().id.as_ref(), Some(&id));
+    // Also where it is told what it missed, and where it lost its place.
+    for last in [&*id, "1-1", "nonsense"] {
+        assert_eq!(server.resume(query, last).greeting()["topics"], topics, "{last}");
+    }
 }
 
 #[test]
@@ -135,6 +191,11 @@ fn a_query_that_cannot_be_meant_is_a_bad_request() {
         "meta.k=a%00",
         &meta,
         "userId=%FF",
+        "userId=%zz",
+        "topic=a%",
+        "%4=b",
+        "_=%",
+        "unknown=a%2",
     ] {
         let response = connection.get(&format!("/api/sse?{query}"));
         assert!(!response.problem(400).is_empty(), "{query}");

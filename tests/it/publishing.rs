@@ -35,12 +35,56 @@ fn the_default_name_is_sent_without_a_field() {
 fn retry_is_sent_as_a_field_and_only_where_it_was_given() {
     let server = Server::start();
     let mut subscriber = server.subscribe("");
-    for retry in [0, 1500, u64::MAX] {
+    // At most one day.
+    for retry in [0, 1500, 86_400_000] {
         server.publish(&json!({"data": 1, "retry": retry}));
         assert_eq!(subscriber.next().retry, Some(retry));
     }
     server.publish(&json!({"data": 1}));
     assert_eq!(subscriber.next().retry, None);
+}
+
+#[test]
+fn a_reconnection_time_beyond_a_day_is_refused() {
+    let server = Server::start();
+    let mut subscriber = server.subscribe("");
+    let mut connection = server.connect();
+    for retry in
+        ["86400001", "4294967296", "18446744073709551615", "18446744073709551616", "-1", "0.5", "1e9"]
+    {
+        let one = format!("{{\"data\":1,\"retry\":{retry}}}");
+        let detail = connection.post("/api/sse/events", &one).problem(422);
+        assert!(detail.contains("retry") && detail.contains("86400000"), "{detail}");
+        let batch = format!("{{\"data\":1}}\n{one}\n");
+        let fields = "Content-Type: application/x-ndjson\r\n";
+        let detail = connection.request("POST", "/api/sse/events", fields, batch).problem(422);
+        assert!(detail.starts_with("line 2: retry: "), "{detail}");
+    }
+    let id = server.publish(&json!({"data": 2}));
+    assert_eq!(subscriber.next().id, Some(id), "nothing of it was sent");
+}
+
+#[test]
+fn the_names_of_the_server_cannot_be_published() {
+    let server = Server::start();
+    let mut subscriber = server.subscribe("");
+    let mut connection = server.connect();
+    for name in ["connection", "ping", "p\\u0069ng"] {
+        let one = format!("{{\"event\":\"{name}\",\"data\":{{\"status\":\"connected\"}}}}");
+        let detail = connection.post("/api/sse/events", &one).problem(422);
+        assert!(detail.starts_with("event: ") && detail.contains("ping"), "{detail}");
+        connection.post("/api/sse/events", format!("{{\"event\":\"{name}\",\"text\":\"\"}}")).problem(422);
+        let batch = format!("{{\"data\":1}}\n\n{one}\n");
+        let fields = "Content-Type: application/x-ndjson\r\n";
+        let detail = connection.request("POST", "/api/sse/events", fields, batch).problem(422);
+        assert!(detail.starts_with("line 3: event: "), "{detail}");
+    }
+    // These are other names.
+    for name in ["Ping", "PING", "pings", "Connection", "connection ", "connected"] {
+        let id = server.publish(&json!({"event": name, "data": 1}));
+        let message = subscriber.next();
+        assert_eq!((message.id, &*message.event), (Some(id), name));
+    }
 }
 
 #[test]
@@ -189,7 +233,9 @@ fn only_the_two_types_of_body_are_taken() {
         "Content-Type: application/problem+json\r\n",
         "Content-Type: application/json\r\nContent-Encoding: gzip\r\n",
     ] {
-        connection.request("POST", EVENTS, content_type, r#"{"data":1}"#).problem(415);
+        let detail = connection.request("POST", EVENTS, content_type, r#"{"data":1}"#).problem(415);
+        let either = "the body must be application/json or application/x-ndjson";
+        assert!(detail == either || content_type.contains("gzip"), "{detail}");
     }
     for content_type in [
         "Content-Type: application/json\r\n",
@@ -222,5 +268,5 @@ fn a_body_may_be_as_large_as_the_limit_and_no_larger() {
     connection.send("\r\n1\r\n \r\n0\r\n\r\n");
     connection.response().problem(413);
     connection.expect_end();
-    assert_eq!(server.publisher.stats().expect("an answer").engine.events_published, 1);
+    assert_eq!(server.stats().engine.events_published, 1);
 }

@@ -163,7 +163,7 @@ fn what_the_limit_of_bytes_dropped_is_told() {
     assert!((3..=5).contains(&follow.len()), "16 KiB hold some of 3000 bytes: {follow:?}");
     assert_eq!(follow, (13 - follow.len() as u64..=12).collect::<Vec<_>>());
     assert_eq!(parts(&begins).1 + 1, follow[0]);
-    assert!(server.publisher.stats().expect("an answer").engine.history.bytes <= 16 * 1024);
+    assert!(server.stats().engine.history.bytes <= 16 * 1024);
 }
 
 #[test]
@@ -171,7 +171,7 @@ fn what_the_limit_of_age_dropped_is_told() {
     let server = Server::with(|builder| builder.history(1000, MANY, Duration::from_millis(200)));
     let id = server.publish(&json!({"data": 1}));
     let newest = server.publish(&json!({"data": 2}));
-    eventually("history forgets", || server.publisher.stats().expect("an answer").engine.history.events == 0);
+    eventually("history forgets", || server.stats().engine.history.events == 0);
     let expired = server.resume("", &id);
     assert_eq!((expired.reason().as_deref(), expired.last_event_id()), (Some("expired"), &*newest));
     assert_eq!(server.resume("", &newest).reason(), None, "nothing was lost");

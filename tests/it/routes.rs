@@ -44,6 +44,39 @@ fn an_unknown_path_is_404_whatever_the_method() {
 }
 
 #[test]
+fn a_percent_sign_that_begins_no_escape_is_a_bad_request_everywhere() {
+    let server = Server::start();
+    let mut connection = server.connect();
+    for (method, path) in [
+        ("GET", "/api/sse"),
+        ("GET", "/api/sse/stats"),
+        ("GET", "/api/sse/users"),
+        ("GET", "/api/sse/users/ada"),
+        ("DELETE", "/api/sse/users/ada"),
+        ("DELETE", "/api/sse/clients/x"),
+        ("POST", "/api/sse/events"),
+        ("POST", "/api/sse/test"),
+        ("GET", "/metrics"),
+        ("GET", "/healthz"),
+        ("OPTIONS", "/api/sse"),
+        ("GET", "/nothing"),
+    ] {
+        for wrong in ["%", "%2", "%zz", "%2g", "%%41", "a%"] {
+            for target in
+                [format!("{path}{wrong}"), format!("{path}?a={wrong}"), format!("{path}?{wrong}=a&b")]
+            {
+                let json = "Content-Type: application/json\r\n";
+                let response = connection.request(method, &target, json, "");
+                assert!(response.problem(400).contains("percent"), "{method} {target}");
+            }
+        }
+    }
+    connection.request("GET", "/api/sse/users/%41%25zz", "", "").json();
+    assert_eq!(connection.get("/healthz?a=%41").status(), 200);
+    assert!(connection.is_open());
+}
+
+#[test]
 fn a_method_that_a_path_does_not_take_is_405_and_names_those_it_takes() {
     let server = Server::start();
     let mut connection = server.connect();

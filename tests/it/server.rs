@@ -2,13 +2,15 @@
 
 use std::net::SocketAddr;
 
-use fanfare::{Engine, EngineBuilder, Publisher};
+use fanfare::{Engine, EngineBuilder, Publisher, Statistics};
 use serde_json::Value;
 
 use crate::support::client::{Connection, Response};
+use crate::support::clock::{LONG, eventually};
 use crate::support::subscriber::Subscriber;
 
-/// A running engine, in open mode and with two event loops unless told otherwise.
+/// A running engine, in open mode, with two event loops and with no timeout that a test lives to see, unless told
+/// otherwise.
 pub(crate) struct Server {
     pub(crate) engine: Engine,
     pub(crate) address: SocketAddr,
@@ -22,6 +24,8 @@ impl Server {
 
     pub(crate) fn with(configure: impl FnOnce(EngineBuilder) -> EngineBuilder) -> Self {
         let builder = Engine::builder().listen("127.0.0.1:0".parse().expect("an address")).workers(2);
+        let builder = builder.heartbeat_interval(LONG).connection_timeout(LONG);
+        let builder = builder.head_timeout(LONG).idle_timeout(LONG);
         let engine = configure(builder).start().expect("the engine starts");
         let (address, publisher) = (engine.local_addrs()[0], engine.publisher());
         Self { engine, address, publisher }
@@ -52,9 +56,19 @@ impl Server {
         id_of(&self.post(publication.to_string()))
     }
 
+    /// How everything stands. The engine waits for its event loops a few seconds; this waits on.
+    pub(crate) fn stats(&self) -> Statistics {
+        let mut stats = None;
+        eventually("all loops answer", || {
+            stats = self.publisher.stats();
+            stats.is_some()
+        });
+        stats.expect("what was waited for")
+    }
+
     /// Waits until every event loop has applied what was published.
     pub(crate) fn settle(&self) {
-        self.publisher.stats().expect("all loops answer");
+        self.stats();
     }
 
     /// The newest event's id, once every loop has applied it, as a stream that starts live is told.

@@ -1,23 +1,69 @@
-//! Shutting down: everybody is told, spread over the time, and nothing is cut.
+//! Shutting down: everybody is told at once, comes back in good order, and nothing is cut.
 
-use std::thread;
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use fanfare::{Event, Publication, PublishError, Target};
+use fanfare::{Engine, Event, Publication, PublishError, Target};
 use serde_json::json;
 
-use crate::server::Server;
-use crate::support::clock::{eventually, now};
+use crate::server::{Server, id_of};
+use crate::support::client::{Connection, request};
+use crate::support::clock::{COARSE, Deadline, eventually, now};
 use crate::support::subscriber::Subscriber;
+
+/// More than any test takes.
+const LONG: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Streams may be stuck for as long as they like.
+fn patient() -> Server {
+    Server::with(|builder| builder.connection_timeout(LONG))
+}
+
+/// A stream that does not read, with more before it than the kernel takes.
+fn stuck(server: &Server) -> Subscriber {
+    let stuck = server.subscribe("?userId=stuck");
+    let data = "x".repeat(50_000);
+    let blocked = || {
+        server.publisher.send_update(&data, Target::user("stuck")).expect("room");
+        server.stats().engine.backlog_bytes > 100_000
+    };
+    eventually("it is stuck", blocked);
+    stuck
+}
+
+fn drain(engine: Engine, timeout: Duration) -> JoinHandle<()> {
+    thread::spawn(move || engine.shutdown(timeout))
+}
+
+fn ends(drain: JoinHandle<()>) {
+    eventually("it ends", || drain.is_finished());
+    drain.join().expect("a shutdown");
+}
+
+fn is_deaf(server: std::net::SocketAddr) {
+    eventually("nobody is listened to any more", || TcpStream::connect(server).is_err());
+}
+
+/// An answer that says that the connection ends with it, after some that do not.
+fn last_answer(connection: &mut Connection) {
+    eventually("requests are for the next server", || {
+        connection.get("/healthz").field("connection") == Some("close")
+    });
+    connection.expect_end();
+}
 
 #[test]
 fn every_stream_is_told_and_ends_in_good_order() {
+    const STREAMS: usize = 200;
     let server = Server::with(|builder| builder.retry(Duration::from_secs(7)));
-    let mut streams: Vec<Subscriber> = (0..10).map(|n| server.subscribe(&format!("?userId=u{n}"))).collect();
+    let mut streams: Vec<Subscriber> =
+        (0..STREAMS).map(|n| server.subscribe(&format!("?userId=u{n}"))).collect();
     let id = server.publisher.send_update(&1, Target::all()).expect("room").to_string();
-    let over = Duration::from_millis(1000);
-    let began = now();
-    let drain = thread::spawn(move || server.engine.shutdown(over));
+    // It does not take the time that it may take.
+    let drain = drain(server.engine, LONG);
     let mut retries = Vec::new();
     for subscriber in &mut streams {
         let rest = subscriber.rest();
@@ -31,46 +77,74 @@ fn every_stream_is_told_and_ends_in_good_order() {
         );
         retries.push(last.retry.expect("a retry field"));
     }
-    drain.join().expect("it ends");
-    assert!(began.elapsed() < over + Duration::from_secs(2), "{:?}", began.elapsed());
-    assert!(retries.iter().all(|retry| (1..=1000).contains(retry)), "{retries:?}");
+    ends(drain);
+    // A second, and one more for every thousand streams of all event loops together.
+    assert!(retries.iter().all(|retry| (1_000..=1_000 + STREAMS as u64).contains(retry)), "{retries:?}");
+    assert!(retries.iter().any(|retry| *retry > 1_000 + STREAMS as u64 / 2), "of all loops: {retries:?}");
     retries.sort_unstable();
     retries.dedup();
-    assert!(retries.len() > 3, "they do not all come back at once: {retries:?}");
+    assert!(retries.len() > STREAMS / 4, "they do not all come back at once: {retries:?}");
 }
 
 #[test]
-fn streams_end_one_after_another() {
-    let server = Server::with(|builder| builder.workers(1));
-    let streams: Vec<Subscriber> = (0..8).map(|_| server.subscribe("")).collect();
-    let over = Duration::from_millis(1000);
-    let began = now();
-    let drain = thread::spawn(move || server.engine.shutdown(over));
-    let ends: Vec<_> = streams
-        .into_iter()
-        .map(|mut subscriber| {
-            thread::spawn(move || {
-                subscriber.rest();
-                began.elapsed()
-            })
-        })
-        .collect();
-    let mut ends: Vec<Duration> = ends.into_iter().map(|end| end.join().expect("a clean end")).collect();
-    drain.join().expect("it ends");
-    ends.sort_unstable();
-    assert!(ends[7] - ends[0] > over / 2, "spread over the time: {ends:?}");
-    assert!(ends[7] < over + Duration::from_secs(1), "{ends:?}");
+fn they_come_back_within_no_more_than_the_drain_timeout() {
+    let server = Server::start();
+    let mut streams: Vec<Subscriber> = (0..100).map(|_| server.subscribe("")).collect();
+    let drain = drain(server.engine, Duration::from_millis(20));
+    for subscriber in &mut streams {
+        let retry = subscriber.rest().last().and_then(|last| last.retry);
+        assert!(retry.is_some_and(|retry| (1_000..=1_020).contains(&retry)), "{retry:?}");
+    }
+    ends(drain);
+}
+
+#[test]
+fn streams_end_at_once_whoever_holds_the_shutdown_up() {
+    let server = patient();
+    let mut streams: Vec<Subscriber> = (0..8).map(|_| server.subscribe("")).collect();
+    let stuck = stuck(&server);
+    let drain = drain(server.engine, LONG);
+    for subscriber in &mut streams {
+        assert!(subscriber.rest().last().is_some_and(|last| last.data.contains("draining")));
+    }
+    assert!(!drain.is_finished(), "one stream is still owed something");
+    drop(stuck);
+    ends(drain);
 }
 
 #[test]
 fn it_ends_as_soon_as_the_last_stream_is_gone() {
-    let began = now();
-    Server::start().engine.shutdown(Duration::from_secs(8));
+    ends(drain(Server::start().engine, LONG));
     let server = Server::start();
     drop(server.subscribe(""));
     eventually("it has gone", || server.publisher.connections_count() == 0);
-    server.engine.shutdown(Duration::from_secs(8));
-    assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+    ends(drain(server.engine, LONG));
+}
+
+#[test]
+fn a_client_that_leaves_its_end_open_does_not_hold_it_up() {
+    let server = patient();
+    let mut subscriber = server.subscribe("");
+    let drain = drain(server.engine, LONG);
+    assert!(subscriber.rest().last().is_some_and(|last| last.data.contains("draining")));
+    ends(drain);
+}
+
+#[test]
+fn a_stream_that_reads_slowly_gets_all_that_it_is_owed_and_then_the_farewell() {
+    let server = patient();
+    let mut slow = stuck(&server);
+    let last = server.publisher.send_update(&"last", Target::user("stuck")).expect("room").to_string();
+    server.settle();
+    let drain = drain(server.engine, LONG);
+    is_deaf(server.address);
+    let rest = slow.rest();
+    let [.., event, farewell] = &rest[..] else { panic!("too little: {rest:?}") };
+    assert_eq!((event.id.as_ref(), &*farewell.data), (Some(&last), "{\"status\":\"draining\"}"));
+    let ids: Vec<&str> = rest.iter().filter_map(|message| message.id.as_deref()).collect();
+    let seqs: Vec<u64> = ids.iter().map(|id| crate::server::parts(id).1).collect();
+    assert!(seqs.windows(2).all(|pair| pair[1] == pair[0] + 1), "no gap: {seqs:?}");
+    ends(drain);
 }
 
 #[test]
@@ -86,56 +160,107 @@ fn without_time_streams_still_end_in_good_order() {
 }
 
 #[test]
-fn while_it_drains_it_is_alive_but_not_ready_and_takes_no_stream() {
+fn before_streams_are_ended_it_is_not_ready_and_all_else_goes_on() {
     let server = Server::start();
     let mut connection = server.connect();
     assert_eq!(connection.get("/readyz").status(), 200);
-    let mut streaming = server.connect();
-    assert_eq!(streaming.get("/healthz").status(), 200);
-    let (address, publisher) = (server.address, server.publisher.clone());
-    let streams: Vec<Subscriber> = (0..4).map(|_| server.subscribe("")).collect();
-    let drain = thread::spawn(move || server.engine.shutdown(Duration::from_secs(3)));
-    eventually("it is not ready", || connection.get("/readyz").status() == 503);
+    let mut old = server.subscribe("");
+    server.engine.begin_shutdown();
     let response = connection.get("/readyz");
     response.problem(503);
     let after = response.field("retry-after").expect("Retry-After");
     assert!(after.parse::<u64>().is_ok_and(|seconds| seconds > 0), "{after}");
-    assert_eq!(connection.get("/healthz").status(), 200);
+    // Also to those who come now.
+    assert_eq!(server.connect().get("/readyz").status(), 503);
+    assert_eq!(server.connect().get("/healthz").status(), 200);
+    let mut new = server.subscribe("");
+    assert_eq!(new.greeting()["status"], "connected");
+    let id = server.publish(&json!({"data": 1}));
+    for stream in [&mut old, &mut new] {
+        assert_eq!(stream.next().id.as_ref(), Some(&id));
+    }
+    let drain = drain(server.engine, LONG);
+    for stream in [&mut old, &mut new] {
+        assert!(stream.rest().last().is_some_and(|last| last.data.contains("draining")));
+    }
+    ends(drain);
+}
+
+#[test]
+fn streams_are_ended_after_the_delay_and_not_before() {
+    let delay = Duration::from_millis(300);
+    let server = Server::with(|builder| builder.drain_delay(delay));
+    let mut subscriber = server.subscribe("");
+    let began = now();
+    let drain = drain(server.engine, LONG);
+    assert_eq!(subscriber.rest().len(), 1);
+    assert!(began.elapsed() + COARSE >= delay, "{:?}", began.elapsed());
+    ends(drain);
+}
+
+#[test]
+fn dropping_it_takes_no_delay() {
+    let server = Server::with(|builder| builder.drain_delay(LONG));
+    let mut subscriber = server.subscribe("");
+    let dropped = thread::spawn(move || drop(server));
+    assert_eq!(subscriber.rest().len(), 1);
+    ends(dropped);
+}
+
+#[test]
+fn while_it_drains_it_is_alive_but_not_ready_and_takes_no_stream() {
+    let server = patient();
+    // What they ask for is answered, and they are closed.
+    let mut connections = [(); 4].map(|()| server.connect());
+    for connection in &mut connections {
+        assert_eq!(connection.get("/readyz").status(), 200);
+    }
+    let [mut health, mut readiness, mut publishing, streaming] = connections;
+    let stuck = stuck(&server);
+    let (address, publisher) = (server.address, server.publisher.clone());
+    let drain = drain(server.engine, LONG);
+    is_deaf(address);
+    last_answer(&mut health);
+    let response = readiness.get("/readyz");
+    response.problem(503);
+    let published = publishing.post("/api/sse/events", r#"{"data":1}"#);
+    id_of(&published);
+    for (connection, response) in [(&mut readiness, &response), (&mut publishing, &published)] {
+        assert_eq!(response.field("connection"), Some("close"));
+        connection.expect_end();
+    }
     let mut refused = Subscriber::after_request(streaming, "/api/sse");
     assert_eq!(refused.greeting(), json!({"status": "refused", "reason": "draining"}));
     assert_eq!((refused.connection().id.clone(), refused.rest()), (None, vec![]));
-    eventually("nobody is listened to any more", || std::net::TcpStream::connect(address).is_err());
-    drop(streams);
-    drain.join().expect("it ends");
+    assert!(!drain.is_finished());
+    drop(stuck);
+    ends(drain);
     assert_eq!(publisher.connections_count(), 0);
 }
 
 #[test]
 fn a_request_without_its_end_is_not_waited_for() {
-    let server = Server::start();
+    let server = Server::with(|builder| builder.head_timeout(LONG));
     let mut head = server.connect();
     head.send("GET /api/sse HT");
     let mut body = server.connect();
     body.send("POST /api/sse/events HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n");
     let mut idle = server.connect();
     idle.get("/healthz");
-    let began = now();
-    server.engine.shutdown(Duration::from_millis(200));
-    assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
-    idle.expect_end();
+    ends(drain(server.engine, Duration::from_millis(200)));
+    // Nor is it answered.
+    for connection in [&mut head, &mut body, &mut idle] {
+        connection.expect_end();
+    }
 }
 
 #[test]
 fn a_client_that_does_not_read_is_not_waited_for_longer_than_the_deadline() {
-    let server = Server::start();
-    let _stuck = server.subscribe("");
-    let data = "x".repeat(50_000);
-    for _ in 0..40 {
-        server.publisher.send_update(&data, Target::all()).expect("room");
-    }
-    let began = now();
-    server.engine.shutdown(Duration::from_millis(500));
-    assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+    let server = patient();
+    let _stuck = stuck(&server);
+    let (began, timeout) = (now(), Duration::from_millis(500));
+    ends(drain(server.engine, timeout));
+    assert!(began.elapsed() + COARSE >= timeout, "{:?}", began.elapsed());
 }
 
 #[test]
@@ -151,36 +276,118 @@ fn a_publisher_outlives_its_engine() {
 
 #[test]
 fn publishing_goes_on_for_as_long_as_a_stream_is_there() {
-    let server = Server::with(|builder| builder.workers(8));
-    let _stuck = server.subscribe("");
-    let data = "x".repeat(50_000);
-    for _ in 0..40 {
-        server.publisher.send_update(&data, Target::all()).expect("room");
-    }
-    let publisher = server.publisher.clone();
+    let server = Server::with(|builder| builder.workers(8).connection_timeout(LONG));
+    let stuck = stuck(&server);
+    let (address, publisher) = (server.address, server.publisher.clone());
     // One loop has a stream that does not read, and so lives as long as it may; seven have none, and end.
-    let drain = thread::spawn(move || server.engine.shutdown(Duration::from_secs(5)));
+    let drain = drain(server.engine, LONG);
+    is_deaf(address);
     // More than may wait for one event loop; those that have ended take none of it.
     let batch =
         || (0..1_000).map(|n| Publication::new(Event::json("x", &n).unwrap(), Target::user("nobody")));
-    let mut published = 0;
-    while published < 80_000 {
-        match publisher.publish_all(batch().collect()) {
-            Ok(_) => published += 1_000,
-            Err(PublishError::Append(_)) => {
-                // A loop that is there is only behind, and says so for a moment.
-                assert!(!drain.is_finished(), "nobody is left to be behind");
-                thread::yield_now();
-            }
-            Err(PublishError::Ended) => break,
-            Err(error) => panic!("{error}"),
+    for n in 0..80 {
+        let deadline = Deadline::new();
+        while let Err(error) = publisher.publish_all(batch().collect()) {
+            // A loop that is there is only behind, and says so for a moment.
+            assert!(matches!(error, PublishError::Append(_)), "batch {n}: {error}");
+            assert!(deadline.left().is_some() && !drain.is_finished(), "batch {n}: {error}");
+            thread::yield_now();
         }
     }
-    drain.join().expect("a shutdown");
-    assert!(published >= 80_000, "only {published} events were taken");
+    drop(stuck);
+    ends(drain);
 }
 
 #[test]
 fn a_deadline_beyond_all_measure_is_one() {
     Server::start().engine.shutdown(Duration::MAX);
+}
+
+/// Keeps the only event loop of a server busy until it is let go.
+struct Busy(Arc<AtomicBool>);
+
+impl Busy {
+    fn keep(server: &Server) -> Self {
+        let let_go = Arc::new(AtomicBool::new(false));
+        let (busy, gate) = (Arc::new(AtomicBool::new(false)), let_go.clone());
+        let is_busy = busy.clone();
+        let target = Target::filter(move |_| {
+            is_busy.store(true, Ordering::Relaxed);
+            let deadline = Deadline::new();
+            while !gate.load(Ordering::Relaxed) && deadline.left().is_some() {
+                thread::yield_now();
+            }
+            true
+        });
+        let event = Event::json("x", &1).expect("an event");
+        server.publisher.publish(Publication::new(event, target)).expect("published");
+        eventually("it is busy", || busy.load(Ordering::Relaxed));
+        Self(let_go)
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Who knocks while a loop has no time waits in the kernel's queue, connected.
+fn knock(address: std::net::SocketAddr, count: usize) -> Vec<Connection> {
+    let knock = |_| {
+        let mut connection = Connection::open(address);
+        connection.send(request("GET", "/api/sse", "", ""));
+        connection
+    };
+    (0..count).map(knock).collect()
+}
+
+#[test]
+fn those_who_wait_in_the_queue_are_told_and_not_reset() {
+    let server = Server::with(|builder| builder.workers(1));
+    // Known to the control thread.
+    let mut known = server.connect();
+    assert_eq!(known.get("/healthz").status(), 200);
+    let mut subscriber = server.subscribe("");
+    let busy = Busy::keep(&server);
+    let waiting = knock(server.address, 40);
+    let drain = drain(server.engine, LONG);
+    last_answer(&mut known);
+    drop(busy);
+    for connection in waiting {
+        let mut refused = Subscriber::after(connection);
+        assert_eq!(refused.greeting(), json!({"status": "refused", "reason": "draining"}));
+        assert_eq!(refused.rest(), vec![]);
+    }
+    assert!(subscriber.rest().last().is_some_and(|last| last.data.contains("draining")));
+    ends(drain);
+}
+
+#[test]
+fn those_who_wait_in_the_queue_of_a_shared_listener_are_the_next_servers() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    let engine = |listener: &TcpListener| {
+        let builder = Engine::builder().workers(1).connection_timeout(LONG);
+        builder.listener(listener.try_clone().expect("a descriptor")).start().expect("the engine starts")
+    };
+    let first = engine(&listener);
+    let server = Server { address, publisher: first.publisher(), engine: first };
+    let mut known = server.connect();
+    assert_eq!(known.get("/healthz").status(), 200);
+    let mut subscriber = server.subscribe("");
+    let busy = Busy::keep(&server);
+    let mut waiting = knock(address, 40);
+    let drain = drain(server.engine, LONG);
+    last_answer(&mut known);
+    drop(busy);
+    assert!(subscriber.rest().last().is_some_and(|last| last.data.contains("draining")));
+    ends(drain);
+    // Between the two, nobody is refused either.
+    waiting.extend(knock(address, 40));
+    let second = engine(&listener);
+    for connection in waiting {
+        assert_eq!(Subscriber::after(connection).greeting()["status"], "connected");
+    }
+    assert_eq!(second.publisher().stats().expect("an answer").engine.connections_opened, 80);
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use fanfare::{Config, Engine, EngineBuilder, Identity, StartError};
 
 use crate::server::Server;
+use crate::support::port::Port;
 use crate::support::subscriber::Subscriber;
 
 fn builder() -> EngineBuilder {
@@ -91,10 +92,11 @@ fn engines_do_not_know_each_other() {
 
 #[test]
 fn an_address_is_free_again_once_an_engine_has_ended() {
-    let server = Server::start();
-    let address = server.address;
-    let mut subscriber = server.subscribe("");
-    server.engine.shutdown(Duration::ZERO);
+    let port = Port::reserve();
+    let address = port.address();
+    let first = builder().listen(address).start().expect("nobody else has the port");
+    let mut subscriber = Subscriber::open(address, "/api/sse", "");
+    first.shutdown(Duration::ZERO);
     subscriber.rest();
     let engine = builder().listen(address).start().expect("the port is free");
     let mut resumed = Subscriber::open(

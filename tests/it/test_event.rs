@@ -1,9 +1,13 @@
 //! The development endpoint that sends a test event of each type.
 
+use std::net::TcpStream;
+
+use fanfare::Heartbeat;
 use serde_json::{Value, json};
 
 use crate::server::{Server, id_of};
 use crate::support::clock::unix_ms;
+use crate::support::subscriber::Subscriber;
 
 const TEST: &str = "/api/sse/test";
 
@@ -56,13 +60,49 @@ fn progress() {
 }
 
 #[test]
-fn an_update_a_ping_and_a_custom_event() {
+fn an_update_and_a_custom_event() {
     let (event, data) = sent(json!({"type": "update", "data": {"price": 3}}));
     assert_eq!((&*event, data), ("update", json!({"price": 3})));
-    let (event, data) = sent(json!({"type": "ping"}));
-    assert!(event == "ping" && data["timestamp"].as_u64().is_some_and(|at| unix_ms().abs_diff(at) < 5_000));
     let (event, data) = sent(json!({"type": "my-own", "message": "m"}));
     assert_eq!((&*event, data), ("my-own", json!({"message": "m"})));
+}
+
+#[test]
+fn a_ping_is_a_heartbeat_now_and_never_in_history() {
+    for heartbeat in [Heartbeat::Event, Heartbeat::Comment, Heartbeat::Off] {
+        let server = Server::with(|builder| builder.heartbeat(heartbeat));
+        let mut streams =
+            [server.subscribe("?userId=ada"), server.subscribe("?userId=bob"), server.subscribe("")];
+        let plain = TcpStream::connect(server.address).expect("a connection");
+        let mut plain = Subscriber::over(plain, b"GET /api/sse?userId=ada HTTP/1.0\r\n\r\n");
+        let before = server.publish(&json!({"data": 1}));
+        let began = unix_ms();
+        let response = server.connect().post(TEST, r#"{"type":"ping"}"#);
+        assert_eq!((response.status(), response.json()), (202, json!({"id": null})));
+        let to_ada = server.connect().post(TEST, r#"{"type":"ping","userId":"ada"}"#);
+        assert_eq!(to_ada.status(), 202);
+        let after = server.publish(&json!({"data": 2}));
+        let expect = |stream: &mut Subscriber, pings: usize| {
+            assert_eq!(stream.next().id.as_ref(), Some(&before));
+            for ping in stream.take(pings) {
+                assert_eq!((&*ping.event, &ping.id, ping.retry), ("ping", &None, None));
+                assert_eq!(ping.last_event_id, before, "a browser's place stays");
+                let data: Value = serde_json::from_str(&ping.data).expect("JSON");
+                let at = data["timestamp"].as_u64().expect("a time");
+                assert!((began..=unix_ms()).contains(&at), "{at}");
+                assert_eq!(data.as_object().map(serde_json::Map::len), Some(1));
+            }
+            assert_eq!(stream.next().id.as_ref(), Some(&after));
+        };
+        for (stream, pings) in streams.iter_mut().zip([2, 1, 1]) {
+            expect(stream, pings);
+        }
+        expect(&mut plain, 2);
+        let mut resumed = server.resume("?userId=ada", &before);
+        assert_eq!((resumed.reason(), resumed.next().id), (None, Some(after)), "no ping in between");
+        let engine = server.stats().engine;
+        assert_eq!((engine.events_published, engine.heartbeats), (2, 6));
+    }
 }
 
 #[test]
@@ -89,6 +129,7 @@ fn what_cannot_be_sent_is_refused() {
         (json!({"type": "notification", "title": 1}), "title"),
         (json!({"type": "connection"}), "type"),
         (json!({"type": "a\nb"}), "type"),
+        (json!({"type": "ping", "userId": 1}), "userId"),
         (json!({"type": 1}), "type"),
         (json!({"type": "notification", "userId": 1}), "userId"),
         (json!([]), "test event"),

@@ -8,9 +8,7 @@ use std::time::Duration;
 
 use cap::Cap;
 use fanfare::journal::{HistoryLimits, Journal, MemoryJournal};
-use fanfare::shard::{
-    Admission, Arrival, Command, Heartbeat, Outlet, REPLAY_EFFORT, Settings, Shard, StreamLimits,
-};
+use fanfare::shard::{Admission, Arrival, Command, Heartbeat, Outlet, Settings, Shard, StreamLimits};
 use fanfare::wire::http::RequestLimits;
 use fanfare::wire::{
     Cors, CrossOrigin, Draft, Drafts, Framing, LastEventId, Now, Profile, Routes, TopicLimits, TrustedProxies,
@@ -72,8 +70,9 @@ fn shard() -> Shard<Sink> {
         connection_timeout: Duration::from_secs(60),
         head_timeout: Duration::from_secs(10),
         max_backlog: 1024 * 1024,
-        replay_effort: REPLAY_EFFORT,
+        replay_effort: Settings::REPLAY_EFFORT,
         topics: TopicLimits::DEFAULT,
+        turn_bytes: Settings::TURN_BYTES,
         watch: false,
     };
     let none = usize::MAX;

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
+import { setTimeout as pause } from "node:timers/promises";
 import { chromium } from "playwright-core";
 
 const PATHS = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
@@ -15,6 +16,9 @@ const ARGS = [
   "--disable-component-update",
   "--disable-sync",
 ];
+
+/** Ends the wait for what does not come, in ms. */
+const PATIENCE = 60_000;
 
 export async function launch() {
   const executablePath = process.env.CHROMIUM ?? PATHS.find((path) => existsSync(path));
@@ -37,7 +41,7 @@ export class Panel {
     panel.#server = server;
     const page = await browser.newPage(options);
     panel.page = page;
-    page.setDefaultTimeout(20_000);
+    page.setDefaultTimeout(PATIENCE);
     page.on("console", (message) => {
       if (["error", "warning"].includes(message.type())) panel.troubles.push(message.text());
     });
@@ -61,6 +65,15 @@ export class Panel {
     await this.page.evaluate(() => new Promise((resolve) => setTimeout(resolve)));
     await this.page.close();
     assert.deepEqual(this.troubles.filter((trouble) => !expected.test(trouble)), []);
+  }
+
+  /** Waits until this has gone wrong. */
+  async hasTrouble(wanted) {
+    const deadline = Date.now() + PATIENCE;
+    while (!this.troubles.includes(wanted)) {
+      assert.ok(Date.now() < deadline, `${wanted} is not among ${this.troubles.join("\n")}`);
+      await pause(20);
+    }
   }
 
   get status() {

@@ -8,7 +8,7 @@ use mio::{Events, Interest, Poll, Token};
 use serde_json::{Value, json};
 
 use crate::support::client::{Connection, request};
-use crate::support::clock::Deadline;
+use crate::support::clock::{Deadline, PATIENCE};
 use crate::support::sse::Message;
 use crate::support::stream::StreamReader;
 
@@ -57,7 +57,7 @@ impl Crowd {
     /// Opens so many streams, and reads their `connection` events.
     pub(crate) fn open(address: SocketAddr, count: usize) -> Self {
         let mut crowd = Self::connect(address, count);
-        crowd.read_until(Duration::from_secs(30), "all are greeted", |crowd| {
+        crowd.read_until(PATIENCE, "all are greeted", |crowd| {
             crowd.members.iter().all(|member| member.greeting.is_some())
         });
         assert_eq!(crowd.count("connected"), count);
@@ -94,16 +94,27 @@ impl Crowd {
         self.members.iter().all(|member| member.received >= events)
     }
 
-    /// Reads what comes until `done`; panics with `what` if it is not in time.
+    /// Reads what comes until `done`; panics with `what` if nothing has come for so long before that.
     pub(crate) fn read_until(&mut self, time: Duration, what: &str, mut done: impl FnMut(&Self) -> bool) {
-        let deadline = Deadline::after(time);
+        let (mut deadline, mut progress) = (Deadline::after(time), self.progress());
         while !done(self) {
+            if self.progress() != progress {
+                (deadline, progress) = (Deadline::after(time), self.progress());
+            }
             let Some(left) = deadline.left() else {
                 let least = self.members.iter().map(|member| member.received).min();
-                panic!("not within {time:?}: {what}; least received: {least:?}");
+                panic!("nothing within {time:?}: {what}; least received: {least:?}");
             };
             self.read(left);
         }
+    }
+
+    /// Grows with each greeting, event and end.
+    fn progress(&self) -> u64 {
+        let of = |member: &Member| {
+            member.received + u64::from(member.greeting.is_some()) + u64::from(member.closed)
+        };
+        self.members.iter().map(of).sum()
     }
 
     /// Reads what comes within a time, once.

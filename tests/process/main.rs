@@ -16,6 +16,8 @@ mod crowd;
 mod descriptors;
 mod drain;
 mod file;
+mod follower;
+mod log;
 mod options;
 mod panic;
 mod publish;

@@ -12,7 +12,7 @@ const BAD: [(&str, &str); 40] = [
     ("heartbeat-interval", "30"),
     ("heartbeat", "loud"),
     ("connection-timeout", "0s"),
-    ("retry", "fast"),
+    ("retry", "0s"),
     ("max-connections", "0"),
     ("max-connections-per-ip", "-1"),
     ("max-connections-per-user", "many"),
@@ -21,14 +21,17 @@ const BAD: [(&str, &str); 40] = [
     ("max-topic-tokens", "33"),
     ("max-topic-wildcards", "-1"),
     ("max-stream-tokens", "0"),
-    ("send-buffer", "1"),
+    ("max-bodies", "a lot"),
+    ("unsent-limit", "1"),
     ("history-events", "1.5"),
     ("history-bytes", "64 bits"),
     ("history-age", "5 fortnights"),
     ("dev-endpoints", "perhaps"),
     ("insecure-open", "perhaps"),
     ("head-timeout", "1ns"),
+    ("body-timeout", "1ns"),
     ("idle-timeout", "-1s"),
+    ("drain-delay", "2days"),
     ("drain-timeout", "soon"),
     ("log-format", "xml"),
     ("config", "/nonexistent/fanfare.toml"),
@@ -145,9 +148,40 @@ fn the_log_is_json_where_asked_for() {
     let mut server = Server::start(&["--log-format", "json"]);
     server.signal(rustix::process::Signal::TERM);
     assert!(server.exit_within(crate::support::clock::PATIENCE).success());
-    crate::support::clock::eventually("the log has come through the pipe", || !server.log().is_empty());
+    assert!(!server.log().is_empty());
     for line in server.log().lines() {
         let entry: serde_json::Value = serde_json::from_str(line).expect("JSON");
         assert!(entry["level"].is_string(), "{line}");
     }
+}
+
+/// As files of compose have them: `FANFARE_MAX_CONNECTIONS=`.
+#[test]
+fn an_empty_variable_is_an_absent_one() {
+    let file = crate::file::File::new("empty.toml", "listen = \"127.0.0.1:0\"\nbase-path = \"/file\"\n");
+    let with = |args: &[&str]| {
+        let mut command = command(args);
+        command.envs(BAD.iter().map(|(option, _)| (variable(option), "")));
+        command.env("RUST_LOG", "");
+        Server::launch(command)
+    };
+    let server = with(&["--listen", "127.0.0.1:0"]);
+    assert!(server.greeting[0].ends_with("/api/sse"), "{}", server.greeting[0]);
+    let server = with(&["--config", file.path()]);
+    assert!(server.greeting[0].ends_with("/file"), "the file counts: {}", server.greeting[0]);
+    // What is empty on the command line was meant.
+    for (option, _) in BAD {
+        assert_refused(command(&[&format!("--{option}=")]), option);
+    }
+}
+
+#[test]
+fn an_address_is_explained() {
+    for address in ["localhost:3000", ":3000", "3000", "0.0.0.0"] {
+        let output = run(command(&["--listen", address]));
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(error.contains("127.0.0.1:3000") && error.contains("[::]:3000"), "{address}: {error}");
+    }
+    let output = run(command(&["--port", "3000"]));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("--listen"), "{output:?}");
 }

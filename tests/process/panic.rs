@@ -1,12 +1,11 @@
 //! Code of the application that panics, again and again, in an engine that is busy (in this process: the server
 //! has no code of others).
 
-use std::time::Duration;
-
 use fanfare::{Engine, Identity, Target};
 
 use crate::crowd::Crowd;
 use crate::support::client::Connection;
+use crate::support::clock::PATIENCE;
 use crate::support::subscriber::Subscriber;
 
 const ROUNDS: u64 = 50;
@@ -38,7 +37,7 @@ fn panics_of_hooks_and_filters_cost_what_they_concern_and_nothing_else() {
         // Its id is one further, too.
         crowd.members.iter_mut().for_each(|member| member.seq += 1);
         publisher.send_update(&serde_json::json!({"n": n, "pad": 1}), Target::all()).expect("room");
-        crowd.read_until(Duration::from_secs(10), "everybody has it", |crowd| crowd.have(n + 1));
+        crowd.read_until(PATIENCE, "everybody has it", |crowd| crowd.have(n + 1));
         assert_eq!(other.get("/healthz").status(), 200);
     }
     assert_eq!(publisher.stats().expect("every loop is there").total_connections, 50);

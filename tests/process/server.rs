@@ -12,7 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::support::client::Connection;
-use crate::support::clock::{PATIENCE, within};
+use crate::support::clock::{LONG, PATIENCE, within};
 use crate::support::subscriber::Subscriber;
 
 /// Where it is.
@@ -35,6 +35,13 @@ pub(crate) fn command(args: &[&str]) -> Command {
     let mut command = Command::new(PROGRAM);
     prepare(&mut command, args);
     command
+}
+
+/// Timeouts that no test lives to see, where it does not name its own.
+pub(crate) fn patient(command: &mut Command) {
+    for name in ["HEARTBEAT_INTERVAL", "CONNECTION_TIMEOUT", "HEAD_TIMEOUT", "IDLE_TIMEOUT"] {
+        command.env(format!("FANFARE_{name}"), format!("{}s", LONG.as_secs()));
+    }
 }
 
 /// The command with these arguments, in a shell that lets it have only so many descriptors.
@@ -65,14 +72,18 @@ pub(crate) fn run(mut command: Command) -> Output {
 }
 
 impl Server {
-    /// On a free port of 127.0.0.1, with these arguments besides.
+    /// On a free port of 127.0.0.1, with these arguments besides, and with timeouts that no test lives to see.
     pub(crate) fn start(args: &[&str]) -> Self {
-        Self::launch(command(&[&["--listen", "127.0.0.1:0"], args].concat()))
+        let mut command = command(&[&["--listen", "127.0.0.1:0"], args].concat());
+        patient(&mut command);
+        Self::launch(command)
     }
 
     /// As [`Server::start`], with only so many descriptors.
     pub(crate) fn limited(descriptors: usize, args: &[&str]) -> Self {
-        Self::launch(limited(descriptors, &[&["--listen", "127.0.0.1:0"], args].concat()))
+        let mut command = limited(descriptors, &[&["--listen", "127.0.0.1:0"], args].concat());
+        patient(&mut command);
+        Self::launch(command)
     }
 
     /// Waits until it listens.
@@ -148,9 +159,10 @@ impl Server {
         self.child.try_wait().expect("a child").is_none()
     }
 
-    /// Its exit status, which must be there within a time.
+    /// Its exit status, which must be there within a time. All that it has said has been read then.
     pub(crate) fn exit_within(&mut self, time: Duration) -> ExitStatus {
         within(time, "it ends", || self.child.try_wait().expect("a child").is_some());
+        self.readers.drain(..).for_each(|reader| drop(reader.join()));
         self.child.wait().expect("a child")
     }
 
@@ -216,7 +228,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// The address in the first line that is printed.
-fn address_in(line: &str) -> SocketAddr {
+pub(crate) fn address_in(line: &str) -> SocketAddr {
     let url = line.split("http://").nth(1).unwrap_or_else(|| panic!("an address in {line:?}"));
     let authority = url.split('/').next().expect("the beginning");
     let authority = authority.replace("localhost", "127.0.0.1").replace("0.0.0.0", "127.0.0.1");

@@ -2,10 +2,10 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
-use std::process::{Child, ChildStdin, Output, Stdio};
+use std::process::{Child, ChildStdin, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -24,6 +24,8 @@ pub(crate) struct Running {
     stdin: Option<ChildStdin>,
     lines: Option<Receiver<String>>,
     said: Arc<Mutex<String>>,
+    /// Who reads what it says; ends with it.
+    listener: Option<JoinHandle<()>>,
 }
 
 impl Running {
@@ -39,7 +41,7 @@ impl Running {
         thread::spawn(move || stdout.lines().map_while(Result::ok).all(|line| sender.send(line).is_ok()));
         let said = Arc::new(Mutex::new(String::new()));
         let told = said.clone();
-        thread::spawn(move || {
+        let listener = thread::spawn(move || {
             let mut input = [0; 4096];
             while let Ok(count @ 1..) = stderr.read(&mut input) {
                 let text = String::from_utf8_lossy(&input[..count]);
@@ -47,7 +49,7 @@ impl Running {
             }
         });
         let stdin = child.stdin.take();
-        Self { child, stdin, lines: Some(lines), said }
+        Self { child, stdin, lines: Some(lines), said, listener: Some(listener) }
     }
 
     /// Gives it input.
@@ -105,10 +107,15 @@ impl Running {
         kill_process(Pid::from_child(&self.child), signal).expect("it has not been waited for");
     }
 
-    /// Its exit status, once it has ended.
+    /// Its exit status, once it has ended. All that it has said has been read then.
     pub(crate) fn status(&mut self) -> Option<i32> {
+        self.end().code()
+    }
+
+    fn end(&mut self) -> ExitStatus {
         eventually("it ends", || self.child.try_wait().expect("a child").is_some());
-        self.child.wait().expect("a child").code()
+        self.listener.take().into_iter().for_each(|listener| listener.join().expect("a reader"));
+        self.child.wait().expect("a child")
     }
 }
 
@@ -129,12 +136,7 @@ pub(crate) fn run(args: &[&str], variables: &[(&str, &str)], input: &str) -> Out
     // It may not want it.
     let _ = running.stdin.take().expect("an input").write_all(input.as_bytes());
     let stdout: String = running.rest().iter().flat_map(|line| [line.as_str(), "\n"]).collect();
-    eventually("it ends", || running.child.try_wait().expect("a child").is_some());
-    let status = running.child.wait().expect("a child");
-    // What it said last may still be in the pipe.
-    if !status.success() {
-        running.wait_until_said("\n");
-    }
+    let status = running.end();
     Output { status, stdout: stdout.into_bytes(), stderr: running.said().into_bytes() }
 }
 

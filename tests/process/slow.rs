@@ -10,13 +10,15 @@ use socket2::{Domain, Socket, Type};
 use crate::crowd::{Crowd, publish, seq_of};
 use crate::server::{Server, alone, stats};
 use crate::support::client::{Connection, request};
-use crate::support::clock::{PATIENCE, eventually, now};
+use crate::support::clock::{PATIENCE, eventually, now, within};
 use crate::support::subscriber::Subscriber;
 use crate::usage::{memory, mib};
 
 const KIB: usize = 1024;
 const BATCH: u64 = 100;
-const TIME: Duration = Duration::from_secs(60);
+const TIME: Duration = PATIENCE;
+/// Timeouts of a server in seconds, one after another, until the machine is fast enough for one.
+const TIMEOUTS: [u32; 3] = [1, 4, 30];
 
 /// A stream that is not read for now, over a socket that takes little.
 fn stalled(server: &Server, query: &str) -> Subscriber {
@@ -123,51 +125,75 @@ fn assert_ended_without_a_gap(stream: &mut Subscriber, place: &str) {
 
 #[test]
 fn one_that_takes_nothing_is_stale_and_then_closed_and_gone() {
-    let timeout = Duration::from_secs(2);
-    let server = Server::start(&["--connection-timeout", "2s", "--heartbeat-interval", "500ms"]);
+    // It is stale for half of the timeout; a machine that is slow may look too late.
+    let was_seen = TIMEOUTS.into_iter().any(|seconds| is_seen_stale_and_then_gone(2 * seconds));
+    assert!(was_seen, "it is gone without having been stale");
+}
+
+/// False if it was gone before it could be seen to be stale.
+fn is_seen_stale_and_then_gone(seconds: u32) -> bool {
+    let timeout = Duration::from_secs(seconds.into());
+    let time = format!("{seconds}s");
+    let server = Server::start(&["--connection-timeout", &time, "--heartbeat-interval", "500ms"]);
     let mut crowd = Crowd::open(server.address, 5);
     let mut slow = stalled(&server, "?userId=slow&sessionId=s");
     let mut connection = server.connect();
     let began = now();
     publish(&mut connection, 0..500, KIB);
     crowd.read_until(TIME, "the good ones have everything", |crowd| crowd.have(500));
-    eventually("it is stale", || {
+    let mut was_stale = false;
+    within(timeout + TIME, "it is stale, or gone", || {
         crowd.read(Duration::ZERO);
-        number(&stats(&mut connection), "/staleConnections") == 1
+        let statistics = stats(&mut connection);
+        was_stale = number(&statistics, "/staleConnections") == 1;
+        was_stale || number(&statistics, "/totalConnections") == 5
     });
+    if !was_stale {
+        return false;
+    }
     let stale = began.elapsed();
     assert!(stale >= timeout / 2, "{stale:?}");
-    eventually("it is gone", || number(&stats(&mut connection), "/totalConnections") == 5);
+    within(timeout + TIME, "it is gone", || number(&stats(&mut connection), "/totalConnections") == 5);
     let gone = began.elapsed();
-    assert!(gone >= timeout && gone < 3 * timeout, "{gone:?}");
+    assert!(gone >= timeout, "{gone:?}");
     let statistics = stats(&mut connection);
     assert_eq!(number(&statistics, "/engine/slowClientsClosed"), 1);
     assert_eq!(number(&statistics, "/staleConnections"), 0);
     assert_eq!(number(&statistics, "/userConnections") + number(&statistics, "/sessionConnections"), 0);
     assert_eq!(connection.get("/api/sse/users/slow").json()["online"], false);
     slow.wait_for_loss();
+    true
 }
 
 #[test]
 fn one_that_reads_slowly_but_steadily_is_not_closed() {
-    let server = Server::start(&["--connection-timeout", "1s", "--max-backlog", "16KiB"]);
+    // A machine that is slow may make a pause of a timeout, of which the server can tell nothing.
+    let is_kept = TIMEOUTS.into_iter().any(is_kept_while_it_reads_slowly);
+    assert!(is_kept, "it is closed, however much time it has");
+}
+
+/// False if it was closed.
+fn is_kept_while_it_reads_slowly(seconds: u32) -> bool {
+    let timeout = Duration::from_secs(seconds.into());
+    let time = format!("{seconds}s");
+    let server = Server::start(&["--connection-timeout", &time, "--max-backlog", "16KiB"]);
     let mut slow = stalled(&server, "");
     let mut connection = server.connect();
     (0..10).for_each(|n| publish(&mut connection, n * 100..(n + 1) * 100, KIB));
     let began = now();
-    let mut seq = 0;
-    // Longer than the timeout, a little at a time.
-    while began.elapsed() < Duration::from_millis(2500) {
-        let message = slow.next();
-        seq += 1;
-        assert_eq!(seq_of(message.id.as_deref().expect("an id")), seq);
-        thread::sleep(Duration::from_millis(20));
+    for n in 1..=1000 {
+        while slow.ready() == 0 {
+            if !slow.goes_on(TIME) {
+                return false;
+            }
+        }
+        assert_eq!(seq_of(slow.next().id.as_deref().expect("an id")), n);
+        // For longer than the timeout a little at a time, and then the rest.
+        if began.elapsed() < 5 * timeout / 2 {
+            thread::sleep(timeout / 50);
+        }
     }
-    for message in slow.take(1000 - seq as usize) {
-        seq += 1;
-        assert_eq!(seq_of(message.id.as_deref().expect("an id")), seq);
-    }
-    assert_eq!(number(&stats(&mut connection), "/engine/slowClientsClosed"), 0);
+    number(&stats(&mut connection), "/engine/slowClientsClosed") == 0
 }
 
 #[test]
@@ -175,14 +201,14 @@ fn a_publisher_that_does_not_read_its_answers_disturbs_nobody() {
     let server = Server::start(&[]);
     let mut stream = server.subscribe("");
     let mut socket = server.connect().into_socket();
-    socket.set_write_timeout(Some(Duration::from_millis(500))).expect("a timeout");
+    socket.set_write_timeout(Some(Duration::from_secs(1))).expect("a timeout");
     let fields = "Content-Type: application/json\r\n";
     let many =
         request("POST", "/api/sse/events", fields, "{\"data\":1,\"to\":{\"user\":\"x\"}}").repeat(1000);
-    // Until the server takes no more of it.
-    let began = now();
-    while began.elapsed() < PATIENCE && socket.write_all(&many).is_ok() {}
-    assert!(began.elapsed() < PATIENCE, "it takes requests for ever from one who reads no answers");
+    // Until the server takes no more of it: what it holds of requests and answers, and what the kernel does.
+    let most = 256 * 1024 * KIB / many.len();
+    let taken = (0..most).take_while(|_| socket.write_all(&many).is_ok()).count();
+    assert!(taken < most, "it takes requests for ever from one who reads no answers");
     let mut connection = server.connect();
     publish(&mut connection, 0..1, 10);
     assert!(stream.next().data.starts_with("{\"n\":0,"));

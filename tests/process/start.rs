@@ -1,14 +1,18 @@
 //! Starting: what is said, and where the server is found.
 
-use std::io::{BufRead, BufReader};
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 
-use crate::server::{Server, command, run};
+use crate::file::File;
+use crate::server::{PROGRAM, Server, address_in, command, run};
 use crate::support::client::Connection;
-use crate::support::clock::PATIENCE;
+use crate::support::clock::{PATIENCE, eventually, unix_ms};
+use crate::support::port::Port;
 use crate::support::subscriber::Subscriber;
 
 /// A process that is killed with its test, and the lines that it prints.
@@ -79,16 +83,11 @@ fn localhost_is_found_by_both_of_its_addresses() {
     if TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_err() {
         return println!("skipped: there is no ::1");
     }
-    // As by default, but for the port. Somebody else may take it before the server does.
-    let start = |_| {
-        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-        let port = free.local_addr().expect("an address").port();
-        drop(free);
-        let (v4, v6) = (format!("127.0.0.1:{port}"), format!("[::1]:{port}"));
-        Server::try_launch(command(&["--listen", &v4, "--listen", &v6])).ok()
-    };
-    let server = (0..10).find_map(start).expect("a port that is free in both families");
-    let port = server.address.port();
+    // As by default, but for the port.
+    let reserved = Port::reserve_on(&[Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]);
+    let port = reserved.number();
+    let (v4, v6) = (format!("127.0.0.1:{port}"), format!("[::1]:{port}"));
+    let server = Server::launch(command(&["--listen", &v4, "--listen", &v6]));
     assert_eq!(server.greeting[0], format!("fanfare listens on http://localhost:{port}/api/sse"));
     let mut streams = [SocketAddr::from((Ipv4Addr::LOCALHOST, port)), (Ipv6Addr::LOCALHOST, port).into()]
         .map(|address| Subscriber::open(address, "/api/sse", ""));
@@ -149,4 +148,116 @@ fn help_and_version_are_told() {
             _ => assert!(printed.contains("Usage: fanfare"), "{printed}"),
         }
     }
+}
+
+/// A server on all addresses, and its port, which nobody else has in either family; `None` where there is no IPv6.
+fn everywhere(args: fn(u16) -> Vec<String>) -> Option<(Server, u16)> {
+    TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).ok()?;
+    let port = Port::reserve_on(&[Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]);
+    let args = args(port.number());
+    let mut command = command(&args.iter().map(String::as_str).collect::<Vec<_>>());
+    command.arg("--insecure-open").env("RUST_LOG", "debug");
+    Some((Server::launch(command), port.number()))
+}
+
+#[test]
+fn the_unspecified_ipv6_address_is_all_addresses() {
+    let Some((server, port)) = everywhere(|port| vec!["--listen".to_owned(), format!("[::]:{port}")]) else {
+        return println!("skipped: there is no ::1");
+    };
+    for address in [SocketAddr::from((Ipv4Addr::LOCALHOST, port)), (Ipv6Addr::LOCALHOST, port).into()] {
+        let stream = Subscriber::open(address, "/api/sse", "");
+        assert_eq!(stream.greeting()["status"], "connected", "{address}");
+        assert_eq!(Connection::open(address).get("/nothing").status(), 404);
+    }
+    // Peers are told as what they are.
+    eventually("both are in the log", || {
+        server.log().contains("peer=127.0.0.1 ") && server.log().contains("peer=::1 ")
+    });
+    assert!(!server.log().contains("::ffff:"), "{}", server.log());
+}
+
+#[test]
+fn an_ipv4_address_beside_the_unspecified_ipv6_address_has_ipv4() {
+    for ipv4 in ["0.0.0.0", "127.0.0.1"] {
+        let args: fn(u16) -> Vec<String> = match ipv4 {
+            "0.0.0.0" => {
+                |port| ["--listen", &format!("0.0.0.0:{port},[::]:{port}")].map(str::to_owned).into()
+            }
+            _ => |port| {
+                let (control, listen) = (format!("127.0.0.1:{port}"), format!("[::]:{port}"));
+                ["--control-listen", &control, "--listen", &listen].map(str::to_owned).into()
+            },
+        };
+        let Some((_server, port)) = everywhere(args) else { return println!("skipped: there is no ::1") };
+        let status = |address: SocketAddr| Connection::open(address).get("/api/sse/stats").status();
+        let found = [status((Ipv4Addr::LOCALHOST, port).into()), status((Ipv6Addr::LOCALHOST, port).into())];
+        // What is on the control listener is not on the other.
+        assert_eq!(found, if ipv4 == "0.0.0.0" { [200, 200] } else { [200, 404] }, "{ipv4}");
+    }
+}
+
+#[test]
+fn a_specific_ipv6_address_is_no_other() {
+    if TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_err() {
+        return println!("skipped: there is no ::1");
+    }
+    // Nobody else listens there on the other address. It is called localhost.
+    let reserved = Port::reserve_on(&[Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]);
+    let port = reserved.number();
+    let _server = Server::launch(command(&["--listen", &format!("[::1]:{port}")]));
+    assert_eq!(Connection::open((Ipv6Addr::LOCALHOST, port).into()).get("/healthz").status(), 200);
+    assert!(TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err());
+    let server = Server::launch(command(&["--listen", "[::ffff:127.0.0.1]:0"]));
+    assert_eq!(Connection::open(server.address).get("/healthz").status(), 200);
+}
+
+/// An id of one history must not count in another, whenever they began.
+#[test]
+fn servers_that_start_together_have_histories_of_their_own() {
+    const SERVERS: usize = 12;
+    const KEY: &str = "k_live_0123456789abcdef";
+    // Each waits for the end of its file of keys, and takes its epoch when that comes.
+    let start = |_| {
+        let path = File::absent("keys");
+        assert!(Command::new("mkfifo").arg(path.path()).status().expect("mkfifo").success());
+        // To read and to write, so that nobody waits for the other end.
+        let mut keys = fs::File::options().read(true).write(true).open(path.path()).expect("a pipe");
+        keys.write_all(format!("{KEY} admin\n").as_bytes()).expect("room");
+        let line = format!("{PROGRAM} --listen 127.0.0.1:0 --api-key-file {}", path.path());
+        (Printing::start(&line), path, keys)
+    };
+    let waiting: Vec<_> = (0..SERVERS).map(start).collect();
+    let reads = |(server, path, _): &(Printing, File, fs::File)| {
+        let descriptors = fs::read_dir(format!("/proc/{}/fd", server.0.id())).expect("a process of ours");
+        let target = |descriptor: fs::DirEntry| fs::read_link(descriptor.path()).ok();
+        descriptors.flatten().filter_map(target).any(|target| target == path.as_ref())
+    };
+    eventually("all wait", || waiting.iter().all(reads));
+    let servers: Vec<Printing> = waiting.into_iter().map(|(server, _, _)| server).collect();
+    let epochs: BTreeSet<u64> = servers
+        .iter()
+        .map(|server| {
+            let address = address_in(&server.wait_for("fanfare listens on"));
+            let fields = format!("Authorization: Bearer {KEY}\r\n");
+            let stats = Connection::open(address).request("GET", "/api/sse/stats", &fields, "").json();
+            stats["engine"]["history"]["epoch"].as_u64().expect("a number")
+        })
+        .collect();
+    assert_eq!(epochs.len(), SERVERS, "{epochs:?}");
+    let now = unix_ms();
+    assert!(epochs.iter().all(|epoch| *epoch <= now && now - *epoch < 30 * 60 * 1000), "{epochs:?} at {now}");
+}
+
+#[test]
+fn what_may_surprise_an_operator_is_told_at_start() {
+    let server = Server::launch(command(&["--listen", "0.0.0.0:0", "--insecure-open"]));
+    eventually("it warns", || server.log().contains("WARN") && server.log().contains("insecure-open"));
+    let server = Server::start(&["--insecure-open"]);
+    drop(server.subscribe(""));
+    assert!(!server.log().contains("insecure-open"), "on loopback it is as open without: {}", server.log());
+    let server = Server::limited(256, &[]);
+    eventually("it warns", || server.log().contains("WARN") && server.log().contains("descriptor"));
+    let server = Server::limited(2000, &["--max-connections", "5000"]);
+    eventually("it warns", || server.log().contains("WARN") && server.log().contains("descriptor"));
 }

@@ -1,11 +1,14 @@
 //! `fanfare tail`.
 
+use std::time::Duration;
+
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::server::{Server, command, publish, stats};
 use crate::shell::{Running, refusal, url};
 use crate::support::clock::eventually;
+use crate::support::port::Port;
 
 /// Follows, and waits until the server has the stream.
 fn follow(server: &Server, args: &[&str]) -> Running {
@@ -79,19 +82,22 @@ fn a_lost_stream_goes_on_where_it_was() {
         }
     }
     assert!(!tail.said().contains("gap"), "{}", tail.said());
+    // It is said before an event comes that shows it, but not always read by then.
+    eventually("three losses are told", || tail.said().matches("; again in ").count() >= 3);
     assert_eq!(tail.said().matches("; again in ").count(), 3, "{}", tail.said());
 }
 
 #[test]
 fn a_server_that_is_killed_and_comes_back_is_followed_on_and_the_gap_is_told() {
-    let server = Server::start(&["--retry", "20ms"]);
-    let address = server.address;
+    let port = Port::reserve();
+    let start = || Server::launch(command(&["--listen", &port.address().to_string(), "--retry", "20ms"]));
+    let server = start();
     let mut tail = follow(&server, &[]);
     send(&server, json!({"data": "before"}));
     assert_eq!(tail.json()["data"], "before");
     drop(server);
     tail.wait_until_said("no answer from http://");
-    let server = Server::launch(command(&["--listen", &address.to_string(), "--retry", "20ms"]));
+    let server = start();
     tail.wait_until_said("gap: events may be missing here (epoch)");
     send(&server, json!({"data": "after"}));
     assert_eq!(tail.json()["data"], "after");
@@ -126,7 +132,7 @@ fn it_begins_after_an_event() {
 #[test]
 fn a_silent_stream_is_taken_for_lost() {
     let server = Server::start(&["--heartbeat", "off", "--retry", "20ms"]);
-    let tail = follow(&server, &["--heartbeat-timeout", "100ms", "--all"]);
+    let tail = follow(&server, &["--heartbeat-timeout", "500ms", "--all"]);
     assert_eq!(tail.json()["event"], "connection");
     tail.wait_until_said("nothing came within the time for heartbeats; again in ");
     let second = tail.json();
@@ -136,11 +142,21 @@ fn a_silent_stream_is_taken_for_lost() {
 #[test]
 fn heartbeats_keep_a_stream_alive() {
     let server = Server::start(&["--heartbeat", "comment", "--heartbeat-interval", "20ms"]);
-    let mut tail = follow(&server, &["--heartbeat-timeout", "2s", "--no-reconnect", "--count", "1"]);
-    let began = crate::support::clock::now();
-    eventually("it was silent for longer", || began.elapsed().as_millis() > 2500);
-    send(&server, json!({"data": 1}));
-    assert_eq!((tail.json()["data"].clone(), tail.status()), (json!(1), Some(0)));
+    // A machine that is busy elsewhere may make a pause that is longer than the timeout, but not any pause.
+    let is_kept = [1, 4, 30].into_iter().any(|seconds| {
+        eventually("nobody else follows", || streams(&server) == 0);
+        let (url, timeout) = (url(server.address), format!("{seconds}s"));
+        let args = ["tail", "--url", &url, "--heartbeat-timeout", &timeout, "--no-reconnect", "--count", "1"];
+        let mut tail = Running::start(&args, &[]);
+        eventually("it follows, or says that it is lost", || {
+            streams(&server) == 1 || !tail.said().is_empty()
+        });
+        // Longer than the timeout, and without an event.
+        std::thread::sleep(Duration::from_millis(1300) * seconds);
+        send(&server, json!({"data": 1}));
+        tail.status() == Some(0) && tail.json()["data"] == 1
+    });
+    assert!(is_kept, "it is lost, however much time it has");
 }
 
 #[test]

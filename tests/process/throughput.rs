@@ -1,10 +1,10 @@
 //! Many streams and a publisher at full speed.
 
 use std::thread;
-use std::time::Duration;
 
 use crate::crowd::{Crowd, publish};
 use crate::server::{Server, alone};
+use crate::support::clock::PATIENCE;
 
 const STREAMS: usize = 2_000;
 const EVENTS: u64 = 1_000;
@@ -22,7 +22,7 @@ fn two_thousand_streams_get_everything_in_order() {
         }
         connection
     });
-    crowd.read_until(Duration::from_secs(60), "everybody has everything", |crowd| crowd.have(EVENTS));
+    crowd.read_until(PATIENCE, "everybody has everything", |crowd| crowd.have(EVENTS));
     publisher.join().expect("everything is taken");
     let statistics = server.stats();
     assert_eq!(statistics["totalConnections"], STREAMS);

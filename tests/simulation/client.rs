@@ -35,9 +35,21 @@ pub(crate) struct Connection {
     pub greeting: Option<Greeting>,
     /// The last event that was received or need not be.
     at: u64,
-    pub drained: bool,
+    /// What the server said at the end, if it did: that it ends, or that history does not answer.
+    pub farewell: Option<Farewell>,
+    /// History will not answer it.
+    pub forsaken: bool,
     /// Its permission may end before anything else does.
     pub expires: bool,
+}
+
+/// The `connection` event at the end of a stream.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Farewell {
+    /// The server ends; the client comes back after so many ms.
+    Draining(u64),
+    /// History did not answer.
+    Refused,
 }
 
 /// What its `connection` event said.
@@ -85,7 +97,8 @@ impl Connection {
             seen: 0,
             greeting: None,
             at: 0,
-            drained: false,
+            farewell: None,
+            forsaken: false,
             expires: false,
         }
     }
@@ -101,19 +114,28 @@ impl Connection {
         self.reader.push(&arrived);
         while let Some(message) = self.reader.messages.get(self.seen).cloned() {
             self.seen += 1;
-            assert!(!self.drained, "something follows the farewell: {message:?}");
+            assert!(self.farewell.is_none(), "something follows the farewell: {message:?}");
             match (message.event.as_str(), &message.id) {
                 ("connection", Some(id)) => self.greet(who, epoch, history, id, &message.data, message.retry),
-                ("connection", None) => {
-                    assert_eq!(message.data, "{\"status\":\"draining\"}");
-                    assert!(message.retry.is_some());
-                    self.drained = true;
-                }
+                ("connection", None) => self.say_farewell(&message.data, message.retry),
                 ("ping", None) => assert!(message.data.starts_with("{\"timestamp\":"), "{message:?}"),
                 (name, Some(id)) => self.event(who, epoch, history, id, name, &message.data),
                 (_, None) => panic!("an event without an id: {message:?}"),
             }
         }
+    }
+
+    fn say_farewell(&mut self, data: &str, retry: Option<u64>) {
+        let retry = retry.expect("when to come back");
+        self.farewell = Some(match data {
+            "{\"status\":\"draining\"}" => Farewell::Draining(retry),
+            "{\"status\":\"refused\",\"reason\":\"history\"}" => {
+                assert!(self.forsaken && self.greeting.is_none(), "refused while history answers");
+                assert!((3_000..=12_000).contains(&retry), "{retry}");
+                Farewell::Refused
+            }
+            _ => panic!("not a farewell: {data}"),
+        });
     }
 
     fn seq(epoch: u64, id: &str) -> u64 {

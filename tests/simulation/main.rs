@@ -1,19 +1,27 @@
 //! A seeded simulation: shards and the journal on a virtual clock, with clients whose sockets take a few bytes
 //! at a time, stall, hang up in the middle of an event, and come back with `Last-Event-ID`. After each step every
-//! client's bytes, read by a parser of their own, are exactly what a model says.
+//! client's bytes, read by a parser of their own, are exactly what a model says. The journal takes its time, and
+//! servers are restarted.
 //!
 //! `FANFARE_SEED=17 cargo test --test simulation` runs one seed; `FANFARE_SEEDS=5000` runs that many.
 
+mod answers;
 mod client;
+mod drain;
+mod inbox;
 mod model;
 mod plan;
+mod replays;
 #[path = "../support/response.rs"]
 mod response;
+mod settings;
 mod socket;
 #[path = "../support/sse.rs"]
 mod sse;
 #[path = "../support/stream.rs"]
 mod stream;
+mod turns;
+mod waiting;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -30,13 +38,19 @@ struct Seen {
     deliveries: AtomicU64,
     lags: AtomicU64,
     pieces: AtomicU64,
+    farewells: AtomicU64,
     gaps: AtomicU64,
     false_alarms: AtomicU64,
 }
 
 fn run(seed: u64, seen: &Seen) {
     let mut world = World::new(seed);
+    // Half of the servers are restarted in the midst of things.
+    let restart = world.fate.usize(..2 * STEPS);
     for step in 0..STEPS {
+        if step == restart {
+            world.restart();
+        }
         world.step();
         if step % 400 == 399 {
             world.settle();
@@ -46,6 +60,7 @@ fn run(seed: u64, seen: &Seen) {
     seen.deliveries.fetch_add(world.deliveries, Ordering::Relaxed);
     seen.lags.fetch_add(world.lags, Ordering::Relaxed);
     seen.pieces.fetch_add(world.pieces, Ordering::Relaxed);
+    seen.farewells.fetch_add(world.farewells, Ordering::Relaxed);
     seen.gaps.fetch_add(world.gaps.0 as u64, Ordering::Relaxed);
     seen.false_alarms.fetch_add(world.gaps.1 as u64, Ordering::Relaxed);
 }
@@ -93,13 +108,15 @@ fn every_client_gets_exactly_what_it_should() {
     let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
     let (gaps, false_alarms) = (count(&seen.gaps), count(&seen.false_alarms));
     println!(
-        "{seeds} seeds: {} deliveries, {} lags, {} pieces, {gaps} gaps",
+        "{seeds} seeds: {} deliveries, {} lags, {} pieces, {gaps} gaps, {} goodbyes",
         count(&seen.deliveries),
         count(&seen.lags),
-        count(&seen.pieces)
+        count(&seen.pieces),
+        count(&seen.farewells)
     );
     assert!(count(&seen.pieces) > 20 * seeds, "replays come in pieces");
     assert!(count(&seen.deliveries) > 100 * seeds && count(&seen.lags) > seeds && gaps > seeds / 2);
+    assert!(count(&seen.farewells) > seeds, "too few are told that a server ends");
     // Two names that share a place of the journal's table of losses.
     assert!(false_alarms * 20 <= gaps, "{false_alarms} of {gaps} gaps were none");
 }

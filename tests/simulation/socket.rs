@@ -20,6 +20,8 @@ pub(crate) struct Pipe {
     pub closed: bool,
     /// The client has reset the connection.
     pub reset: bool,
+    /// The server has said that nothing follows.
+    pub finished: bool,
     /// The server has closed its end.
     pub server_closed: bool,
     /// Edges that the server is still to be told of.
@@ -29,6 +31,8 @@ pub(crate) struct Pipe {
     pub was_blocked: bool,
     /// Whole writes of the server: what it gave, whatever was taken of it.
     first_write: Option<Vec<u8>>,
+    /// Bytes taken from the server in its turn.
+    pub written_in_turn: usize,
     last_write_ms: u64,
     ends_within: bool,
 }
@@ -38,16 +42,39 @@ pub(crate) struct FakeSocket {
     pipe: Rc<RefCell<Pipe>>,
     now_ms: Rc<Cell<u64>>,
     heartbeat_ms: u64,
+    /// Most bytes that a stream is given in a turn of the server.
+    turn: usize,
+}
+
+/// More than a heartbeat, which may come beside what is given in a turn.
+const HEARTBEAT: usize = 100;
+
+impl FakeSocket {
+    pub(crate) fn new(
+        pipe: Rc<RefCell<Pipe>>,
+        now_ms: Rc<Cell<u64>>,
+        heartbeat_ms: u64,
+        turn: usize,
+    ) -> Self {
+        pipe.borrow_mut().last_write_ms = now_ms.get();
+        Self { pipe, now_ms, heartbeat_ms, turn }
+    }
 }
 
 impl FakeSocket {
-    pub(crate) fn new(pipe: Rc<RefCell<Pipe>>, now_ms: Rc<Cell<u64>>, heartbeat_ms: u64) -> Self {
-        pipe.borrow_mut().last_write_ms = now_ms.get();
-        Self { pipe, now_ms, heartbeat_ms }
+    /// A half-close.
+    pub(crate) fn finish(&self) {
+        let finished = std::mem::replace(&mut self.pipe.borrow_mut().finished, true);
+        assert!(!finished, "said twice that nothing follows");
     }
 }
 
 impl Pipe {
+    /// The kernel takes so many bytes from the server.
+    pub(crate) fn with_room(room: usize) -> Rc<RefCell<Self>> {
+        Rc::new(RefCell::new(Self { room, ..Self::default() }))
+    }
+
     /// The client makes room for so many bytes.
     pub(crate) fn make_room(&mut self, bytes: usize) {
         self.room = self.room.saturating_add(bytes);
@@ -109,6 +136,7 @@ impl Write for FakeSocket {
         if pipe.reset {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
+        assert!(!pipe.finished, "something follows what nothing should follow");
         pipe.check_write(bytes, self.now_ms.get(), self.heartbeat_ms);
         let count = bytes.len().min(pipe.room);
         if count < bytes.len() {
@@ -119,6 +147,8 @@ impl Write for FakeSocket {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         pipe.room -= count;
+        pipe.written_in_turn += count;
+        assert!(pipe.written_in_turn <= self.turn + HEARTBEAT, "a stream is given no more than its turn");
         pipe.ends_within = count < bytes.len();
         pipe.last_write_ms = self.now_ms.get();
         pipe.arrived.extend_from_slice(&bytes[..count]);
@@ -132,6 +162,9 @@ impl Write for FakeSocket {
 
 impl Drop for FakeSocket {
     fn drop(&mut self) {
-        self.pipe.borrow_mut().server_closed = true;
+        let mut pipe = self.pipe.borrow_mut();
+        pipe.server_closed = true;
+        let unread = !pipe.to_server.is_empty();
+        assert!(!(pipe.finished && unread && !pipe.closed), "closed with something unread, which is a reset");
     }
 }

@@ -1,73 +1,68 @@
 //! Shards, a journal, publishers and clients, on a virtual clock, all out of one seed.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use fanfare::EventId;
 use fanfare::journal::{HistoryLimits, Journal, MemoryJournal};
 use fanfare::shard::{
-    Admission, Arrival, Command, Effect, HandOver, Heartbeat, Outlet, Settings, Shard, StreamLimits,
+    Admission, Arrival, Command, Effect, HandOver, Heartbeat, Outlet, Resume, Settings, Shard, StreamLimits,
     StreamToken,
 };
-use fanfare::wire::http::RequestLimits;
-use fanfare::wire::{
-    Cors, CrossOrigin, Draft, Drafts, Framing, LastEventId, Now, Pattern, Profile, Routes, TopicLimits,
-    TrustedProxies,
-};
+use fanfare::wire::{CrossOrigin, Draft, Drafts, Framing, LastEventId, Now, Pattern, Profile, Refusal};
 use fastrand::Rng;
 
+use crate::answers::Answer;
 use crate::client::{Client, Connection};
+use crate::inbox::Inbox;
 use crate::model::Published;
 use crate::plan;
+use crate::settings::{EPOCH, HEARTBEAT_MS, settings};
 use crate::socket::{FakeSocket, Pipe};
 
-/// Unix ms at which the virtual clock starts.
-const EPOCH: u64 = 1_790_000_000_000;
-const HEARTBEAT_MS: u64 = 3_000;
-
-/// An inbox of a shard; publications that wait are limited.
-#[derive(Default)]
-pub(crate) struct Inbox {
-    commands: Mutex<VecDeque<Command>>,
-    limit: usize,
-}
-
-impl Outlet for Inbox {
-    fn has_room(&self, records: usize, _: usize) -> bool {
-        self.commands.lock().unwrap().len() + records <= self.limit
-    }
-
-    fn send(&self, command: Command) {
-        self.commands.lock().unwrap().push_back(command);
-    }
+pub(crate) fn shards(
+    count: usize,
+    settings: &Arc<Settings>,
+    admission: &Arc<Admission>,
+    applied: u64,
+) -> Vec<Shard<FakeSocket>> {
+    (0..count).map(|n| Shard::new(n as u16, settings.clone(), admission.clone(), applied)).collect()
 }
 
 pub(crate) struct World {
     pub rng: Rng,
-    epoch: u64,
-    now_ms: Rc<Cell<u64>>,
-    settings: Arc<Settings>,
-    admission: Arc<Admission>,
-    journal: MemoryJournal,
-    inboxes: Vec<Arc<Inbox>>,
-    shards: Vec<Shard<FakeSocket>>,
-    more: Vec<bool>,
-    clients: Vec<Client>,
-    history: Vec<Published>,
-    drained: bool,
+    /// For what was added later, so that it does not change what a seed stands for more than it has to.
+    pub fate: Rng,
+    pub epoch: u64,
+    pub now_ms: Rc<Cell<u64>>,
+    pub settings: Arc<Settings>,
+    pub admission: Arc<Admission>,
+    pub journal: MemoryJournal,
+    pub inboxes: Vec<Arc<Inbox>>,
+    pub shards: Vec<Shard<FakeSocket>>,
+    pub more: Vec<bool>,
+    pub clients: Vec<Client>,
+    pub history: Vec<Published>,
+    pub streams: StreamLimits,
+    /// What streams asked of a journal that takes its time.
+    pub asked: Vec<Resume>,
     max_frame: usize,
     /// Greetings that told of a gap, and those of them for nothing.
     pub gaps: (usize, usize),
+    /// Goodbyes of servers in whose drain everybody had to be told.
+    pub farewells: u64,
     pub deliveries: u64,
     pub lags: u64,
     /// Answers of the journal after which more had to be asked for.
     pub pieces: u64,
-    /// Comparisons that answers which are under way may take.
-    efforts: HashMap<StreamToken, usize>,
+    /// The answers that are under way.
+    pub answers: HashMap<StreamToken, Answer>,
+    /// Both of the shards of servers that have ended.
+    pub retired: (u64, u64),
 }
 
 impl World {
@@ -78,21 +73,11 @@ impl World {
         let settings = Arc::new(Settings {
             node: seed as u32,
             epoch,
-            routes: Routes::new("/api/sse", false, false),
-            requests: RequestLimits::default(),
-            open: true,
-            loopback_host: true,
-            cors: Cors::default(),
-            proxies: TrustedProxies::default(),
-            retry: Duration::from_secs(3),
             heartbeat: if rng.bool() { Heartbeat::Event } else { Heartbeat::Comment },
-            heartbeat_interval: Duration::from_millis(HEARTBEAT_MS),
-            connection_timeout: Duration::from_secs(10),
-            head_timeout: Duration::from_secs(5),
             max_backlog,
             replay_effort: [1, 50, 700, 5_000, 32_768][rng.usize(..5)],
-            topics: TopicLimits::DEFAULT,
-            watch: false,
+            turn_bytes: rng.usize(300..60_000),
+            ..settings()
         });
         let history = HistoryLimits {
             events: rng.usize(0..300),
@@ -107,11 +92,10 @@ impl World {
         let admission = Arc::new(Admission::new(streams));
         let limit = rng.usize(4..200);
         let inboxes: Vec<Arc<Inbox>> =
-            (0..rng.usize(1..=3)).map(|_| Arc::new(Inbox { limit, ..Inbox::default() })).collect();
+            (0..rng.usize(1..=3)).map(|_| Arc::new(Inbox::with_limit(limit))).collect();
         let outlets = inboxes.iter().map(|inbox| inbox.clone() as Arc<dyn Outlet>).collect();
         let journal = MemoryJournal::new(epoch, seed as u32, history, outlets);
-        let shard = |n| Shard::new(n as u16, settings.clone(), admission.clone(), 0);
-        let shards: Vec<_> = (0..inboxes.len()).map(shard).collect();
+        let shards = shards(inboxes.len(), &settings, &admission, 0);
         let clients = (0..rng.usize(1..20)).map(|_| plan::client(&mut rng)).collect();
         Self {
             epoch,
@@ -124,18 +108,22 @@ impl World {
             shards,
             clients,
             history: Vec::new(),
-            drained: false,
+            streams,
+            asked: Vec::new(),
+            fate: Rng::with_seed(!seed),
+            retired: (0, 0),
             max_frame: 0,
             gaps: (0, 0),
+            farewells: 0,
             deliveries: 0,
             lags: 0,
             pieces: 0,
-            efforts: HashMap::new(),
+            answers: HashMap::new(),
             rng,
         }
     }
 
-    fn now(&self) -> Now {
+    pub(crate) fn now(&self) -> Now {
         Now { elapsed_ms: self.now_ms.get(), unix_ms: EPOCH + self.now_ms.get() }
     }
 
@@ -176,15 +164,17 @@ impl World {
     }
 
     /// As an event loop's turn.
-    fn turn(&mut self, n: usize) {
+    pub(crate) fn turn(&mut self, n: usize) {
         let now = self.now();
+        self.open_inbox(n);
+        self.connections_of(n).for_each(|connection| connection.pipe.borrow_mut().written_in_turn = 0);
         self.tell_edges(n, now);
         let shard = &mut self.shards[n];
         while shard.has_appetite() {
             let Some(command) = self.inboxes[n].commands.lock().unwrap().pop_front() else { break };
             if let Command::Join(join) = &command {
                 self.pieces += u64::from(!join.last);
-                self.efforts.remove(&join.token);
+                self.answers.remove(&join.token);
             }
             shard.apply(command, now);
             shard.check_invariants();
@@ -195,23 +185,49 @@ impl World {
         for effect in self.shards[n].effects() {
             match effect {
                 Effect::Resume(resume) => {
-                    self.efforts.insert(resume.token, resume.effort);
-                    self.journal.resume(&resume, now);
+                    self.note(&resume);
+                    self.asked.push(resume);
                 }
                 // The control thread would answer; here it hangs up.
                 Effect::HandOver(HandOver { socket, .. }) => drop(socket),
+                Effect::Finish(slot) => self.shards[n].socket_mut(slot).expect("still there").finish(),
+                Effect::Refused(reason) => assert_eq!(reason, Refusal::History),
                 Effect::Connected(_) | Effect::Disconnected(..) => panic!("nobody watches"),
             }
         }
+        self.answer(3, now);
         self.check_efforts(n);
+        if !self.more[n] {
+            self.check_rest(n);
+            self.close_inbox(n);
+        }
     }
 
-    /// However many streams want history, a shard has only so much to compare for them at a time.
-    fn check_efforts(&self, n: usize) {
-        let own = self.efforts.iter().filter(|(token, _)| usize::from(token.shard) == n);
-        let effort: usize = own.map(|(_, effort)| effort).sum();
-        let limit = self.settings.replay_effort;
-        assert!(effort <= limit, "{effort} comparisons are under way where {limit} may be");
+    fn connections_of(&self, n: usize) -> impl Iterator<Item = &Connection> {
+        let connections = self.clients.iter().filter_map(|client| client.connection.as_ref());
+        connections.filter(move |connection| connection.shard == n)
+    }
+
+    /// The loop would sleep now: whoever takes something has been given all that it is owed.
+    fn check_rest(&self, n: usize) {
+        let waits = |connection: &Connection| {
+            let pipe = connection.pipe.borrow();
+            pipe.no_space || pipe.writable
+        };
+        if !self.connections_of(n).any(waits) {
+            let owed = self.shards[n].report(self.now()).backlog_bytes;
+            assert_eq!(owed, 0, "nothing is written any more, though every socket takes it");
+        }
+    }
+
+    fn close_inbox(&self, n: usize) {
+        self.inboxes[n].close_unless(self.shards[n].has_streams());
+    }
+
+    fn open_inbox(&mut self, n: usize) {
+        if let Some(newest) = self.inboxes[n].open() {
+            self.shards[n].pass_over(newest);
+        }
     }
 
     fn tell_edges(&mut self, n: usize, now: Now) {
@@ -231,7 +247,7 @@ impl World {
                 self.shards[n].readable(connection.slot, hung_up, now);
             }
             if writable && !connection.pipe.borrow().server_closed {
-                self.shards[n].writable(connection.slot, now);
+                self.shards[n].writable(connection.slot);
             }
             self.shards[n].check_invariants();
         }
@@ -271,7 +287,8 @@ impl World {
         let (head, asked) = client.request(self.epoch, odd);
         let pipe = Rc::new(RefCell::new(Pipe::default()));
         pipe.borrow_mut().room = [0, 100, 4_000, 1_000_000][self.rng.usize(..4)].max(600);
-        let socket = FakeSocket::new(pipe.clone(), self.now_ms.clone(), HEARTBEAT_MS);
+        let turn = self.settings.turn_bytes;
+        let socket = FakeSocket::new(pipe.clone(), self.now_ms.clone(), HEARTBEAT_MS, turn);
         let n = self.rng.usize(..self.shards.len());
         let mut connection = Connection::new(pipe, head, asked, newest);
         connection.shard = n;
@@ -280,6 +297,7 @@ impl World {
             let Some(arrival) = self.arrival(at, &connection) else { return };
             connection.head.clear();
             connection.expires = arrival.expires_unix_ms.is_some();
+            self.open_inbox(n);
             connection.slot = self.shards[n].adopt(socket, arrival, now);
         } else {
             connection.slot = self.shards[n].accept(socket, peer(at), now);
@@ -321,7 +339,7 @@ impl World {
     }
 
     /// The client looks at what it got, and will come back with the last id.
-    fn hang_up(&mut self, at: usize) {
+    pub(crate) fn hang_up(&mut self, at: usize) {
         let client = &mut self.clients[at];
         let Some(mut connection) = client.connection.take() else { return };
         connection.check(&client.who, self.epoch, &self.history);
@@ -368,12 +386,23 @@ impl World {
             let client = &mut self.clients[at];
             let Some(connection) = &mut client.connection else { continue };
             connection.check(&client.who, self.epoch, &self.history);
-            if connection.pipe.borrow().server_closed {
+            let (finished, closed) = {
+                let pipe = connection.pipe.borrow();
+                (pipe.finished, pipe.server_closed)
+            };
+            if finished {
+                assert!(connection.ended_cleanly(), "an end within an event");
+            }
+            // Some clients close at once where nothing follows, some do not.
+            if finished && !closed && self.fate.bool() {
+                connection.pipe.borrow_mut().close(false);
+                self.hang_up(at);
+            } else if closed {
                 self.hang_up(at);
             }
         }
-        // A stream is owed its backlog limit of its own and of what goes to everyone, and one event beyond.
-        let most = 2 * self.settings.max_backlog + self.max_frame + 1_000;
+        // A stream is owed four times its backlog limit of its own and of what goes to everyone, and one event beyond.
+        let most = 9 * self.settings.max_backlog + self.max_frame + 1_000;
         for shard in &self.shards {
             let largest = shard.report(self.now()).largest_backlog_bytes as usize;
             assert!(largest <= most, "somebody is owed {largest} bytes, which is over {most}");
@@ -383,8 +412,11 @@ impl World {
     /// Everybody reads, nothing is published: after a while everybody is current.
     pub(crate) fn settle(&mut self) {
         // Replays may come one event a turn, of all streams of a shard.
+        let mut is_idle = false;
         for turn in 0..8_000 {
-            self.now_ms.set(self.now_ms.get() + u64::from(turn % 20 == 0));
+            // Those who wait behind one that history forgot wait until that is given up.
+            let ms = if is_idle { 100 } else { u64::from(turn % 20 == 0) };
+            self.now_ms.set(self.now_ms.get() + ms);
             for client in &mut self.clients {
                 let Some(connection) = &mut client.connection else { continue };
                 let mut pipe = connection.pipe.borrow_mut();
@@ -394,19 +426,27 @@ impl World {
                     pipe.send(&rest);
                 }
             }
+            self.answer(0, self.now());
             (0..self.shards.len()).for_each(|n| self.turn(n));
             self.check();
-            let idle = self.inboxes.iter().all(|inbox| inbox.commands.lock().unwrap().is_empty());
-            if idle
+            is_idle = self.asked.is_empty()
                 && !self.more.contains(&true)
-                && self.shards.iter().all(|shard| shard.report(self.now()).backlog_bytes == 0)
-            {
+                && self.inboxes.iter().all(|inbox| inbox.commands.lock().unwrap().is_empty())
+                && self.shards.iter().all(|shard| shard.report(self.now()).backlog_bytes == 0);
+            if is_idle && !self.has_forgotten() {
                 break;
             }
         }
+        // A turn in which one was let go may have brought something to those who were looked at before.
+        for client in &mut self.clients {
+            let Some(connection) = &mut client.connection else { continue };
+            connection.check(&client.who, self.epoch, &self.history);
+        }
         let open = self.clients.iter().filter_map(|client| Some((client, client.connection.as_ref()?)));
-        let open: Vec<_> = open.collect();
-        open.iter().for_each(|(client, connection)| connection.check_current(&client.who, &self.history));
+        let open: Vec<_> = open.filter(|(_, connection)| !connection.pipe.borrow().finished).collect();
+        for (client, connection) in open.iter().filter(|(_, connection)| !connection.forsaken) {
+            connection.check_current(&client.who, &self.history);
+        }
         let reports: Vec<_> = self.shards.iter().map(|shard| shard.report(self.now())).collect();
         let streams: u64 = reports.iter().map(|report| report.streams).sum();
         assert_eq!(
@@ -416,46 +456,8 @@ impl World {
         );
         let users = open.iter().filter(|(client, _)| client.who.user.is_some()).count();
         assert_eq!(reports.iter().map(|report| report.user_streams).sum::<u64>() as usize, users);
-        self.deliveries = reports.iter().map(|report| report.totals.deliveries).sum();
-        self.lags = reports.iter().map(|report| report.totals.lags).sum();
-    }
-
-    /// All go: drained by the server, or by themselves. Nothing is left.
-    pub(crate) fn end(&mut self) {
-        self.drained = self.rng.bool();
-        if self.drained {
-            self.admission.drain();
-            self.inboxes.iter().for_each(|inbox| inbox.send(Command::Drain(Duration::from_secs(2))));
-            for _ in 0..30 {
-                self.now_ms.set(self.now_ms.get() + 100);
-                (0..self.shards.len()).for_each(|n| (0..8).for_each(|_| self.turn(n)));
-                self.check_farewells();
-            }
-        }
-        for client in &self.clients {
-            if let Some(connection) = &client.connection {
-                assert!(!self.drained, "a stream outlives the drain");
-                connection.pipe.borrow_mut().close(false);
-            }
-        }
-        (0..self.shards.len()).for_each(|n| self.turn(n));
-        for shard in &self.shards {
-            assert!(shard.is_empty() && !shard.has_streams(), "everybody has gone");
-            shard.check_invariants();
-        }
-        assert_eq!((self.admission.total(), self.admission.users()), (0, 0));
-    }
-
-    fn check_farewells(&mut self) {
-        for client in &mut self.clients {
-            let Some(connection) = &mut client.connection else { continue };
-            connection.check(&client.who, self.epoch, &self.history);
-            if connection.pipe.borrow().server_closed {
-                assert!(connection.drained || connection.expires, "told that the server ends");
-                assert!(connection.ended_cleanly(), "ended in good order");
-                client.connection = None;
-            }
-        }
+        self.deliveries = self.retired.0 + reports.iter().map(|report| report.totals.deliveries).sum::<u64>();
+        self.lags = self.retired.1 + reports.iter().map(|report| report.totals.lags).sum::<u64>();
     }
 }
 

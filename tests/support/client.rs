@@ -89,6 +89,18 @@ impl Connection {
         }
     }
 
+    /// The status of the next answer, all of which is still to be read.
+    pub fn next_status(&mut self) -> u16 {
+        match self.part() {
+            Some(Part::Head(head)) => {
+                let status = head.status;
+                self.parts.push_front(Part::Head(head));
+                status
+            }
+            part => panic!("{part:?} instead of an answer"),
+        }
+    }
+
     /// The next final answer. Panics if the connection ends before it.
     pub fn response(&mut self) -> Response {
         self.try_response().expect("an answer before the connection ends")

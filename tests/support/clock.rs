@@ -3,8 +3,15 @@
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// What must come about within a test comes about within this time, or the test fails.
-pub const PATIENCE: Duration = Duration::from_secs(10);
+/// What must come about within a test comes about within this time, or the test fails. It ends a test that hangs, and
+/// is far longer than anything takes, however slow the machine is: no test waits for it and passes.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+/// Longer than a test runs: for timeouts of a server that a test is not about, so that none of them strikes while a
+/// machine that is busy elsewhere keeps the test waiting.
+pub const LONG: Duration = Duration::from_secs(600);
+/// How much earlier than it says a time of the server may be over: it counts in milliseconds, and its clocks are looked
+/// at every so often.
+pub const COARSE: Duration = Duration::from_millis(20);
 /// Step of a loop that waits for something to come about.
 const STEP: Duration = Duration::from_millis(2);
 

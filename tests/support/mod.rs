@@ -3,6 +3,7 @@
 
 pub mod client;
 pub mod clock;
+pub mod port;
 pub mod requests;
 pub mod response;
 pub mod sse;

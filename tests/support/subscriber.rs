@@ -1,6 +1,6 @@
 //! A subscriber: one open stream, strictly read, every wait with a deadline.
 
-use std::io::{ErrorKind, Write};
+use std::io::{self, ErrorKind, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
@@ -151,6 +151,12 @@ impl Subscriber {
         !self.closed && self.read(Deadline::after(time))
     }
 
+    /// Reads what comes within a time. False if nothing did, or the stream is over, in whatever way.
+    pub fn goes_on(&mut self, time: Duration) -> bool {
+        let came = !self.closed && self.try_read(Deadline::after(time)).unwrap_or(false);
+        came && !self.closed
+    }
+
     /// Sends something on the open stream. False if the server does not take it.
     pub fn send(&mut self, bytes: &[u8]) -> bool {
         self.socket.write_all(bytes).is_ok()
@@ -162,13 +168,17 @@ impl Subscriber {
     }
 
     fn read(&mut self, deadline: Deadline) -> bool {
+        self.try_read(deadline).unwrap_or_else(|error| panic!("the stream breaks: {error}"))
+    }
+
+    fn try_read(&mut self, deadline: Deadline) -> io::Result<bool> {
         let mut input = [0; 64 * 1024];
         match read(&mut self.socket, &mut input, deadline) {
             Ok(0) => self.closed = true,
             Ok(count) => self.reader.push(&input[..count]),
-            Err(error) if error.kind() == ErrorKind::TimedOut => return false,
-            Err(error) => panic!("the stream breaks: {error}"),
+            Err(error) if error.kind() == ErrorKind::TimedOut => return Ok(false),
+            Err(error) => return Err(error),
         }
-        true
+        Ok(true)
     }
 }

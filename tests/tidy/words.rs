@@ -6,6 +6,8 @@ use crate::{code_lines, sources};
 
 /// In names of types, modules and the like.
 const NAMES: [&str; 4] = ["Manager", "Handler", "Context", "Registry"];
+/// Types of clap, which have such names.
+const FOREIGN: [&str; 2] = ["ContextKind", "ContextValue"];
 /// As names of files and modules: they say nothing.
 const FILES: [&str; 9] =
     ["utils", "util", "common", "core", "helpers", "manager", "handler", "context", "registry"];
@@ -25,7 +27,10 @@ fn refused(path: &str, text: &str) -> Vec<String> {
     found.extend(code_lines(text).filter_map(module).filter(|name| is_vague(name)).map(str::to_owned));
     // What others call their own is not ours to choose.
     let is_own = |line: &&str| !line.starts_with("use prometheus_client::");
-    let has = |word: &&&str| code_lines(text).filter(is_own).any(|line| line.contains(**word));
+    let without_foreign =
+        |line: &str| FOREIGN.iter().fold(line.to_owned(), |line, name| line.replace(name, ""));
+    let has =
+        |word: &&&str| code_lines(text).filter(is_own).any(|line| without_foreign(line).contains(**word));
     found.extend(NAMES.iter().filter(has).map(|name| (*name).to_owned()));
     if path != Path::new(CLOCK) {
         found.extend(CLOCKS.iter().filter(has).map(|name| (*name).to_owned()));

@@ -1,6 +1,10 @@
 /** What comes out of a stream's text. */
 export interface ParserSink {
-    message(type: string, data: string, id: string): void;
+    /**
+     * A block has ended. `id` is the one that stood in it, if one did; it may be empty, which is no position. A block without data
+     * is no event: it has no `type` either, and tells only a position.
+     */
+    message(type: string, data: string, id: string | undefined): void;
     retry(ms: number): void;
 }
 /**

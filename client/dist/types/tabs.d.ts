@@ -1,6 +1,7 @@
 import type { ClientState, SSEError, SSEReset } from "./index.js";
-/** An event as it goes from tab to tab; without a type, only a position. */
-export type Parcel = readonly [type: string, data: string, id: string];
+import type { Position } from "./position.js";
+/** An event as it goes from tab to tab, with the id of its own block; without a type, only a position. */
+export type Parcel = readonly [type: string, text: string, id: string | undefined];
 /** A state as it goes from tab to tab: a copy of an `SSEError` is but an `Error`, so what it is made of goes instead. */
 export type Told = Omit<ClientState, "error"> & {
     readonly error: ConstructorParameters<typeof SSEError> | null;
@@ -11,8 +12,8 @@ export interface TabSink {
     lead(): void;
     /** How it stands. */
     state(): Told;
-    /** Whether it has that event. */
-    has(id: string): boolean;
+    /** A page that shares its connection is seen again. */
+    wake(): void;
     /** It stands as its leader does. */
     follow(state: Told): void;
     reset(reset: SSEReset): void;
@@ -26,11 +27,13 @@ export declare function canShare(): boolean;
  */
 export declare class Tabs {
     #private;
-    constructor(name: string, sink: TabSink);
+    constructor(name: string, position: Position, sink: TabSink);
     get leads(): boolean;
-    /** Hands on what the connection brought. */
+    /** Keeps what is new, and hands on what the connection brought. */
     event(parcel: Parcel): void;
     reset(reset: SSEReset): void;
     state(): void;
+    /** Whoever has the connection is to look whether it is alive. */
+    wake(): void;
     close(): void;
 }

@@ -65,11 +65,19 @@ export class Site {
     return profile;
   }
 
+  /** A page of another address, until the tests are over. */
+  async blank(url) {
+    const page = await this.#browser.newPage();
+    page.setDefaultTimeout(60_000);
+    await page.goto(url);
+    return page;
+  }
+
   /** The application in a tab: of that profile, or of one of its own. */
   async tab(test, profile) {
     profile ??= await this.profile(test);
     const page = await profile.newPage();
-    page.setDefaultTimeout(20_000);
+    page.setDefaultTimeout(60_000);
     const tab = new Tab(page);
     page.on("pageerror", (error) => tab.troubles.push(String(error)));
     await page.goto(`http://127.0.0.1:${this.#listener.address().port}/`);
@@ -100,6 +108,11 @@ export class Tab {
       },
       status,
     );
+  }
+
+  /** Waits until a component says that it has lost its stream, or, for a moment, that it asks for another. */
+  async isAway() {
+    await this.page.waitForFunction(() => ["waiting", "connecting"].includes(document.querySelector("[data-part=status]").textContent));
   }
 
   /** What one component was called back with so far. */

@@ -1,4 +1,4 @@
 import { configure } from "@testing-library/react";
 
 // What is waited for may come late where the machine has more to do; what does not come at all still fails.
-configure({ asyncUtilTimeout: 5000 });
+configure({ asyncUtilTimeout: 60_000 });

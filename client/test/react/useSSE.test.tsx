@@ -69,6 +69,18 @@ test("events come parsed, the newest last, and no more than asked for", async ()
   await waitFor(() => expect(hook.result.current.events).toHaveLength(1));
 });
 
+test("numbers beyond what JavaScript has are exact in the text of an event", async () => {
+  const texts: string[] = [];
+  const hook = await opened(mount({ onEvent: ({ text }) => texts.push(text) }));
+  const one = renderHook(() => useSSEEvent("update", ({ text }) => texts.push(text), FETCH));
+  await waitFor(() => expect(connections()).toBe(1));
+  for (const stream of server.open) stream.write("id: 1-1\nevent: update\ndata: {\"id\":9007199254740993}\n\n");
+  await waitFor(() => expect(hook.result.current.lastEvent?.text).toBe('{"id":9007199254740993}'));
+  expect(hook.result.current.events.map(({ text }) => text)).toEqual(['{"id":9007199254740993}']);
+  expect(texts).toEqual(Array(2).fill('{"id":9007199254740993}'));
+  one.unmount();
+});
+
 test("a hundred events are held unless said otherwise, or none, and `clear` empties them", async () => {
   const [many, none] = [await opened(mount()), await opened(mount({ maxEvents: 0 }))];
   server.publish(...Array.from({ length: 250 }, (_, n): [string, unknown] => ["update", n]));

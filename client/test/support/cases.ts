@@ -1,4 +1,4 @@
-/** What a parser tells, in order: events, and values of `retry`. */
+/** What a parser tells, in order: events, positions (without a type), and values of `retry`. */
 export type Seen = [type: string, data: string, id: string] | number;
 
 /** Streams, retold from the `eventsource` tests of web-platform-tests: the name is the file's. */
@@ -37,5 +37,8 @@ export const CASES: Record<string, [stream: string, events: Seen[]]> = {
   "format-null-character": ["data:\0\n\n\n\n", [["message", "\0", ""]]],
   "format-utf-8": ["data:ok…é😀\u2028x\n\n", [["message", "ok…é😀\u2028x", ""]]],
   "event-data": ["data:msg\ndata:msg\n\n:\ndata\n\ndata:end\n\n", [["message", "msg\nmsg", ""], ["message", "", ""], ["message", "end", ""]]],
-  "an event without data sets the id and is none": ["id: 7\n\ndata: x\n\nevent: a\n\ndata: y\n\n", [["message", "x", "7"], ["message", "y", "7"]]],
+  "an event without data sets the id and is none": [
+    "id: 7\n\ndata: x\n\nevent: a\n\ndata: y\n\nid\n\n",
+    [["", "", "7"], ["message", "x", "7"], ["message", "y", "7"], ["", "", ""]],
+  ],
 };

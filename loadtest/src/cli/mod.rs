@@ -72,7 +72,8 @@ pub(crate) struct SwarmOptions {
     /// New connections a second [default: as fast as they open]
     #[arg(long, value_name = "R", value_parser = rate)]
     pub(crate) ramp: Option<f64>,
-    /// Open again, after a second and with the last id, what the server ends, and try again what it refuses
+    /// Come back with the last id where the server ends or refuses a stream, as its browser client does: after the server's `retry`,
+    /// and a random part of a step that begins with 3 s and doubles with each attempt
     #[arg(long)]
     pub(crate) reconnect: bool,
     /// Bytes that the data of every event has; other events are damage [default: events of others are only counted]
@@ -216,6 +217,9 @@ pub(crate) struct ReportOptions {
 
 #[derive(Args)]
 pub(crate) struct LeashOptions {
+    /// Hand standard input over as a listening socket
+    #[arg(long)]
+    pub(crate) listener: bool,
     pub(crate) parent: u32,
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
     pub(crate) command: Vec<OsString>,
@@ -246,6 +250,9 @@ Goals:
   its growth with the streams           loadtest run broadcast user --streams 1000,5000,19000
   what slow clients cost the others     loadtest run slow --rate 5 --target fanfare
   how soon a herd is current again      loadtest run herd --target fanfare
+  how soon a large event is there       loadtest run large
+  what a replay of 60 MB takes          loadtest run replay --target fanfare
+  what a restart costs                  loadtest run restart --target fanfare --streams 300,5000
   the README's table                    loadtest run table --brief --target floor,fanfare --peer loadtest/peers/axum.toml --server-args '--workers 1'";
 
 fn scenarios(name: &str) -> Result<Scenarios, String> {
@@ -273,6 +280,8 @@ impl RunOptions {
             // Forty times the sixteen: how it begins and ends is no part of it.
             Scenario::Burst => 640,
             Scenario::User => 100_000,
+            // 60 MB.
+            Scenario::Replay => 1000,
             Scenario::Topics => 20_000,
             Scenario::Ingress | Scenario::Ingress16 => 200_000,
             Scenario::Batch | Scenario::Batch16 => 2_000_000,

@@ -2,16 +2,18 @@
 
 use std::collections::HashMap;
 use std::convert::Infallible;
-use std::io::{ErrorKind, Read as _, Write as _};
+use std::io::{ErrorKind, Read as _};
+use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};
 use slab::Slab;
 
-use super::publish::{Parcel, Publisher};
+use super::publish::{Frame, Parcel, Publisher};
 use super::request::{Request, parse};
+use super::unsent::{Sent, Unsent};
 
 const LISTENER: Token = Token(usize::MAX);
 const WAKER: Token = Token(usize::MAX - 1);
@@ -26,9 +28,32 @@ const GREETING: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n
 
 struct Connection {
     socket: TcpStream,
-    /// The bytes of an unfinished request, before a GET or a publisher's; `None` for a stream.
-    request: Option<Vec<u8>>,
-    user: Option<u64>,
+    role: Role,
+    unsent: Unsent,
+}
+
+enum Role {
+    /// With the bytes of an unfinished request, before a GET or a publisher's.
+    Requester(Vec<u8>),
+    Stream {
+        user: Option<u64>,
+    },
+}
+
+impl Connection {
+    /// Sends the frame, or what the socket takes of it now. False when the client is gone. A socket that has once taken
+    /// only a part is also waited for to be writable, which costs the others nothing.
+    fn send(&mut self, poll: &Poll, key: usize, frame: &Frame) -> Result<bool> {
+        match self.unsent.send(&mut self.socket, frame)? {
+            Sent::Part { is_first: true } => {
+                let interest = Interest::READABLE | Interest::WRITABLE;
+                poll.registry().reregister(&mut self.socket, Token(key), interest)?;
+                Ok(true)
+            }
+            Sent::Whole | Sent::Part { is_first: false } => Ok(true),
+            Sent::Gone => Ok(false),
+        }
+    }
 }
 
 pub(super) struct Lane {
@@ -69,7 +94,15 @@ impl Lane {
                 match event.token() {
                     LISTENER => self.accept()?,
                     WAKER => {}
-                    Token(key) => self.readable(key)?,
+                    Token(key) => {
+                        if event.is_writable() {
+                            self.writable(key);
+                        }
+                        let is_end = event.is_read_closed() || event.is_error();
+                        if event.is_readable() || is_end {
+                            self.readable(key, is_end)?;
+                        }
+                    }
                 }
             }
             while let Ok(Parcel { user, frame }) = self.inbox.try_recv() {
@@ -91,43 +124,57 @@ impl Lane {
             };
             let entry = self.connections.vacant_entry();
             self.poll.registry().register(&mut socket, Token(entry.key()), Interest::READABLE)?;
-            entry.insert(Connection { socket, request: Some(Vec::new()), user: None });
+            entry.insert(Connection { socket, role: Role::Requester(Vec::new()), unsent: Unsent::default() });
         }
     }
 
-    fn readable(&mut self, key: usize) -> Result<()> {
+    fn writable(&mut self, key: usize) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        if connection.unsent.flush(&mut connection.socket) == Sent::Gone {
+            self.connections.remove(key);
+        }
+    }
+
+    /// Takes what the socket has. Its end makes no edge of its own when it comes with the last bytes: `is_end` says that
+    /// it may be there.
+    fn readable(&mut self, key: usize, is_end: bool) -> Result<()> {
         let Some(connection) = self.connections.get_mut(key) else { return Ok(()) };
         loop {
             let length = match connection.socket.read(&mut self.buffer) {
                 Ok(length) if length > 0 => length,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Ok(_) | Err(_) => {
                     self.connections.remove(key);
                     return Ok(());
                 }
             };
-            if let Some(request) = &mut connection.request {
+            if let Role::Requester(request) = &mut connection.role {
                 request.extend_from_slice(&self.buffer[..length]);
-                if let Some(stream) = answer(&mut connection.socket, request, &self.publisher, self.number)? {
-                    connection.request = None;
-                    connection.user = stream.user;
-                    stream.user.map(|user| self.users.insert(user, key));
+                let (answers, stream) = answer(request, &self.publisher, self.number)?;
+                if let Some(Stream { user }) = stream {
+                    connection.role = Role::Stream { user };
+                    user.map(|user| self.users.insert(user, key));
+                }
+                // A client that is gone already shows at the next read.
+                if !answers.is_empty() {
+                    connection.send(&self.poll, key, &Arc::new(answers))?;
                 }
             }
             // Less than was asked for: the socket is drained, and the next byte makes a new edge.
-            if length < self.buffer.len() {
+            if length < self.buffer.len() && !is_end {
                 return Ok(());
             }
         }
     }
 
-    fn send_to_all(&mut self, frame: &[u8]) -> Result<()> {
+    fn send_to_all(&mut self, frame: &Frame) -> Result<()> {
         let mut gone = Vec::new();
         for (key, connection) in &mut self.connections {
-            if connection.request.is_some() {
+            if matches!(connection.role, Role::Requester(_)) {
                 continue;
             }
-            if !send(&mut connection.socket, frame)? {
+            if !connection.send(&self.poll, key, frame)? {
                 gone.push(key);
             }
         }
@@ -137,11 +184,11 @@ impl Lane {
         Ok(())
     }
 
-    fn send_to_user(&mut self, user: u64, frame: &[u8]) -> Result<()> {
+    fn send_to_user(&mut self, user: u64, frame: &Frame) -> Result<()> {
         let Some(&key) = self.users.get(&user) else { return Ok(()) };
         if let Some(connection) = self.connections.get_mut(key)
-            && connection.user == Some(user)
-            && !send(&mut connection.socket, frame)?
+            && matches!(connection.role, Role::Stream { user: Some(own) } if own == user)
+            && !connection.send(&self.poll, key, frame)?
         {
             self.connections.remove(key);
             self.users.remove(&user);
@@ -150,30 +197,13 @@ impl Lane {
     }
 }
 
-/// False when the client is gone.
-fn send(socket: &mut TcpStream, frame: &[u8]) -> Result<bool> {
-    match socket.write(frame) {
-        Ok(length) if length == frame.len() => Ok(true),
-        Ok(_) => bail!("a stream took only part of an event"),
-        Err(error) if error.kind() == ErrorKind::WouldBlock => {
-            bail!("a stream would block: its client does not keep up")
-        }
-        Err(_) => Ok(false),
-    }
-}
-
 /// What a connection has become.
 struct Stream {
     user: Option<u64>,
 }
 
-/// Answers the whole requests in `bytes`, until the connection becomes a stream.
-fn answer(
-    socket: &mut TcpStream,
-    bytes: &mut Vec<u8>,
-    publisher: &Publisher,
-    own: usize,
-) -> Result<Option<Stream>> {
+/// The answers to the whole requests in `bytes`, until the connection becomes a stream.
+fn answer(bytes: &mut Vec<u8>, publisher: &Publisher, own: usize) -> Result<(Vec<u8>, Option<Stream>)> {
     let mut start = 0;
     let mut answers = Vec::new();
     let mut stream = None;
@@ -200,11 +230,7 @@ fn answer(
         }
     }
     bytes.drain(..start);
-    if !answers.is_empty() {
-        // A client that is gone already shows at the next read.
-        let _ = socket.write(&answers);
-    }
-    Ok(stream)
+    Ok((answers, stream))
 }
 
 #[cfg(test)]

@@ -1,12 +1,13 @@
 //! The bare limit: what the kernel charges for the same deliveries when no server stands between.
 //!
 //! It accepts, reads a request head, writes a fixed answer, and on a publish does only
-//! `for stream in streams { send(stream, prebuilt) }` on each thread. No joining, no queues for streams: a
-//! stream that would block ends it.
+//! `for stream in streams { send(stream, prebuilt) }` on each thread. No joining. Of an event that a socket takes only in
+//! part, the rest follows when it can be written.
 
 mod lane;
 mod publish;
 mod request;
+mod unsent;
 
 use std::io::Write as _;
 use std::net::SocketAddr;

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use anyhow::Result;
 use mio::Waker;
 
-/// One event, ready to be sent: a chunk that holds it.
-pub(super) type Frame = Arc<[u8]>;
+/// One event, ready to be sent: a chunk that holds it. Not of a slice, which would copy it once more.
+pub(super) type Frame = Arc<Vec<u8>>;
 
 /// An event on its way to a lane.
 #[derive(Clone)]
@@ -70,7 +70,8 @@ impl Publisher {
 
 fn frame(n: u64, data: &[u8]) -> Frame {
     let id = format!("id: 1-{n}\ndata: ");
-    let mut frame = format!("{:x}\r\n{id}", id.len() + data.len() + 2).into_bytes();
+    let mut frame = Vec::with_capacity(data.len() + 64);
+    frame.extend_from_slice(format!("{:x}\r\n{id}", id.len() + data.len() + 2).as_bytes());
     frame.extend_from_slice(data);
     frame.extend_from_slice(b"\n\n\r\n");
     frame.into()
@@ -83,6 +84,6 @@ mod tests {
     #[test]
     fn a_frame_is_one_chunk_with_one_event() {
         // "id: 1-7\ndata: {}\n\n" has 18 bytes.
-        assert_eq!(&*frame(7, b"{}"), b"12\r\nid: 1-7\ndata: {}\n\n\r\n");
+        assert_eq!(**frame(7, b"{}"), *b"12\r\nid: 1-7\ndata: {}\n\n\r\n");
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result, ensure};
 use mio::net::TcpStream;
@@ -14,8 +15,8 @@ const TOLD: usize = 300;
 
 pub(super) struct Connection {
     pub(super) socket: TcpStream,
-    /// What the socket has not taken yet.
-    unsent: Vec<u8>,
+    /// What the socket has not taken yet, and how much of the first it has.
+    unsent: VecDeque<Arc<String>>,
     sent: usize,
     /// What has come of answers and is not a whole one.
     unread: Vec<u8>,
@@ -25,7 +26,8 @@ pub(super) struct Connection {
 
 /// A request as it went out.
 pub(super) struct Request {
-    pub(super) text: String,
+    /// Shared, since a large one is not to be copied for its way out.
+    pub(super) text: Arc<String>,
     /// When it went out, in nanoseconds.
     pub(super) sent: u64,
     pub(super) events: u64,
@@ -44,26 +46,28 @@ impl Connection {
         socket.set_nodelay(true)?;
         socket.set_nonblocking(true)?;
         let socket = TcpStream::from_std(socket);
-        Ok(Self { socket, unsent: Vec::new(), sent: 0, unread: Vec::new(), under_way: VecDeque::new() })
+        Ok(Self { socket, unsent: VecDeque::new(), sent: 0, unread: Vec::new(), under_way: VecDeque::new() })
     }
 
     pub(super) fn send(&mut self, request: Request) -> Result<()> {
-        self.unsent.extend_from_slice(request.text.as_bytes());
+        self.unsent.push_back(request.text.clone());
         self.under_way.push_back(request);
         self.flush()
     }
 
     pub(super) fn flush(&mut self) -> Result<()> {
-        while self.sent < self.unsent.len() {
-            match self.socket.write(&self.unsent[self.sent..]) {
+        while let Some(text) = self.unsent.front() {
+            match self.socket.write(&text.as_bytes()[self.sent..]) {
                 Ok(length) => self.sent += length,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(error).context("a publisher cannot write"),
             }
+            if self.sent == text.len() {
+                self.unsent.pop_front();
+                self.sent = 0;
+            }
         }
-        self.unsent.clear();
-        self.sent = 0;
         Ok(())
     }
 

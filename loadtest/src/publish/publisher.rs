@@ -183,7 +183,7 @@ impl Turn<'_> {
         let events = (self.work.batch as u64).min(left);
         let text = self.writer.write(self.work, self.numbers, events, due);
         self.taken += events;
-        Request { text, sent: due, events }
+        Request { text: Arc::new(text), sent: due, events }
     }
 
     fn take(&mut self, connection: usize, answer: Answer) -> Result<()> {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::stage::{Measured, Stage};
+use crate::buffers;
 use crate::clock;
 use crate::publish::Published;
 use crate::swarm::Tally;
@@ -35,6 +36,15 @@ impl Stage<'_> {
         self.set("max_ms", times.max_millis());
         self.latency = Some(tally.latency.clone());
         Ok(())
+    }
+
+    /// The most that the kernel holds at the server's end of a stream, beyond what the receiver's own buffer has. Nothing
+    /// where the kernel does not tell.
+    pub(super) fn set_unread(&mut self, key: &str) {
+        let senders = buffers::of_senders(self.server.address.port()).unwrap_or_default();
+        if let Some(&most) = senders.iter().max() {
+            self.set(key, most as f64);
+        }
     }
 
     /// The figures of a step that was about publishing.

@@ -2,6 +2,8 @@
 //! worth comparing.
 
 mod figures;
+mod large;
+mod restart;
 mod scenario;
 mod server;
 mod stage;
@@ -128,7 +130,8 @@ fn play(options: &RunOptions, piece: &Piece, target: &Target, stop: &Stop) -> Re
         _ => "",
     };
     more.extend(own.split_ascii_whitespace().map(str::to_owned));
-    let mut stage = Stage::new(peer, options, &more, scenario.payload(options), stop)?;
+    let is_restarted = scenario == Scenario::Restart;
+    let mut stage = Stage::new(peer, options, &more, scenario.payload(options), is_restarted, stop)?;
     let played = scenario.play(&mut stage, options, piece.streams);
     // A server that fails is a result, and no reason to keep from the next.
     let stopped = match (stop.reason(), played) {

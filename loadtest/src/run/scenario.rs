@@ -6,6 +6,8 @@ use anyhow::{Result, ensure};
 use clap::ValueEnum;
 
 use super::figures::ratio;
+use super::large::{self, READERS, REPLAYED_PAYLOAD};
+use super::restart;
 use super::stage::{Audience, Course, Stage};
 use crate::cli::RunOptions;
 use crate::clock;
@@ -27,6 +29,8 @@ pub(crate) enum Scenario {
     Burst,
     /// Broadcasts at a fixed rate (--rate): latency from when each was due
     Latency,
+    /// Events of 64 KiB, 256 KiB and 1 MB to one stream, then 256 KiB to 100 at a fixed rate: until the whole event is there
+    Large,
     /// Each event to one user of all, as fast as acknowledged
     User,
     /// Each event to one topic with ten streams, as fast as acknowledged
@@ -43,6 +47,11 @@ pub(crate) enum Scenario {
     Slow,
     /// All streams drop, 100 events are published, and all come back with Last-Event-ID while publishing goes on
     Herd,
+    /// One stream comes back to 60 MB that it has missed
+    Replay,
+    /// The server is restarted by SIGTERM, by SIGKILL, and with a listening socket that is handed over, while streams come back as
+    /// browsers do: until all are back
+    Restart,
     /// Nothing but heartbeats, one a second
     Heartbeats,
     /// Streams close and open anew, 500 a second, while events are published
@@ -59,12 +68,13 @@ pub(crate) const TABLE: &[Scenario] = &[
     Scenario::Broadcast,
     Scenario::Burst,
     Scenario::Latency,
+    Scenario::Large,
     Scenario::User,
     Scenario::Ingress16,
 ];
 
 /// Before the measured events: checked, not measured.
-const WARM_UP: u64 = 3;
+pub(super) const WARM_UP: u64 = 3;
 const MANY: usize = 16;
 const LINES: usize = 100;
 const BURST: u64 = 16;
@@ -76,6 +86,8 @@ const STALLED: usize = 100;
 const STALLED_PAYLOAD: usize = 16 * 1024;
 const CHURN_PER_SECOND: f64 = 500.0;
 const HEARTBEAT_SECONDS: u64 = 1;
+/// Of history, for what is replayed: several times as much.
+const HISTORY_BYTES: usize = 256 * 1024 * 1024;
 
 impl Scenario {
     pub(crate) fn name(self) -> String {
@@ -84,7 +96,6 @@ impl Scenario {
 
     /// Why this peer cannot take part; `None` when it can.
     pub(super) fn excludes(self, peer: &Peer) -> Option<&'static str> {
-        let is_floor = peer.name == "floor";
         let reason = match self {
             Self::User if peer.user.is_none() => "its file has no [user]",
             Self::Topics if peer.topic.is_none() => "its file has no [topic]",
@@ -92,7 +103,9 @@ impl Scenario {
             Self::Batch | Self::Batch16 if peer.batch.is_none() => "its file has no [batch]",
             Self::Herd if !peer.resumes => "it does not resume",
             Self::Heartbeats if peer.heartbeat.is_empty() => "its file sets no heartbeat",
-            Self::Slow if is_floor => "it ends with a stream that would block",
+            Self::Replay if !peer.resumes => "it does not resume",
+            Self::Replay if peer.history.is_empty() => "its file does not say how it keeps so much",
+            Self::Restart if peer.start.is_empty() => "it runs already",
             _ => return None,
         };
         Some(reason)
@@ -105,6 +118,9 @@ impl Scenario {
             Self::Heartbeats => {
                 peer.heartbeat.iter().map(|text| text.replace("{seconds}", &seconds)).collect()
             }
+            Self::Replay => {
+                peer.history.iter().map(|text| text.replace("{bytes}", &HISTORY_BYTES.to_string())).collect()
+            }
             _ => Vec::new(),
         }
     }
@@ -116,7 +132,11 @@ impl Scenario {
 
     /// Bytes of an event's data.
     pub(super) fn payload(self, options: &RunOptions) -> usize {
-        if self == Self::Slow { options.payload.max(STALLED_PAYLOAD) } else { options.payload }
+        match self {
+            Self::Slow => options.payload.max(STALLED_PAYLOAD),
+            Self::Replay => REPLAYED_PAYLOAD,
+            _ => options.payload,
+        }
     }
 
     /// The options that its figures depend on, in words.
@@ -134,6 +154,15 @@ impl Scenario {
             Self::Ingress16 | Self::Batch16 => {
                 format!("{}, {MANY} connections", events(options.events(self)))
             }
+            Self::Large => {
+                let (events, readers) = (options.events(self), streams.min(READERS));
+                return format!(
+                    "1 stream, {events} events of each size; {readers} streams, {events} events at {} a second",
+                    options.rate
+                );
+            }
+            Self::Replay => return format!("1 stream, {}", events(options.events(self))),
+            Self::Restart => format!("events of {bytes} B at {} a second while they come back", options.rate),
             Self::Herd => format!("{MISSED} events of {bytes} B missed, more at {} a second", options.rate),
             Self::Heartbeats => format!("{:?}", options.duration),
             Self::Churn => {
@@ -168,6 +197,9 @@ impl Scenario {
             Self::Ingress16 => ingress(stage, events, MANY, 1),
             Self::Batch => ingress(stage, events, 1, LINES),
             Self::Batch16 => ingress(stage, events, MANY, LINES),
+            Self::Large => large::large(stage, streams, options.rate, events),
+            Self::Replay => large::replay(stage, events),
+            Self::Restart => restart::restart(stage, streams, options.rate),
             Self::Slow => slow(stage, streams, options.rate, events),
             Self::Herd => herd(stage, streams, options),
             Self::Heartbeats => heartbeats(stage, streams, options.duration),
@@ -222,6 +254,7 @@ fn slow(stage: &mut Stage<'_>, streams: usize, rate: f64, events: u64) -> Result
     let measured = stage.publish_stalled(course, streams.div_ceil(STALLED) as u64)?;
     stage.set_delivery(&measured)?;
     stage.set_growth("memory_growth_bytes", "kernel_growth_bytes")?;
+    stage.set_unread("unread_bytes");
     stage.command(Command::Stall { every: 0 })?;
     stage.wait_received()
 }

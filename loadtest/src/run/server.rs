@@ -1,8 +1,9 @@
 //! A server under load: a process of its own, killed when it is done with, or one that runs already.
 
 use std::env;
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, ToSocketAddrs as _};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
@@ -10,6 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+use rustix::process::{Pid, Signal, kill_process};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::clock;
@@ -21,43 +23,93 @@ use crate::usage;
 /// Until a server accepts connections.
 const START_AT_MOST: Duration = Duration::from_secs(10);
 const ASK_AGAIN: Duration = Duration::from_millis(10);
+/// Before it is asked again, and looked at whether it has ended.
+const ANSWERS_WITHIN: Duration = Duration::from_millis(200);
 const PROBE_SOURCE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 251);
 /// Of what a server that fails says, so many bytes are told.
 const COMPLAINT_AT_MOST: u64 = 1000;
 /// Between a server's end and the end of what it said.
 const ENDS_WITHIN: Duration = Duration::from_secs(1);
+/// Between a signal and the end of all its processes: longer than any server drains.
+const EXITS_WITHIN: Duration = Duration::from_secs(60);
+const ASK_FOR_EXIT: Duration = Duration::from_millis(1);
+/// Connections that wait for `accept` on a listener that servers take over; the kernel cuts it to `somaxconn`.
+const LISTEN_BACKLOG: i32 = 4096;
 
 pub(super) struct Server {
     pub(super) address: SocketAddr,
     child: Option<Child>,
     pid: Option<u32>,
+    /// Kept open here while one process after the other takes it over.
+    listener: Option<TcpListener>,
 }
 
 impl Server {
-    /// `more` goes after the arguments that the peer's file gives.
-    pub(super) fn start(peer: &Peer, more: &[String], stop: &Stop) -> Result<Self> {
-        let Some((program, arguments)) = peer.start.split_first() else {
+    /// `more` goes after the arguments that the peer's file gives. `hands_over`: the process gets its listening socket
+    /// from here, as do those that come after it.
+    pub(super) fn start(peer: &Peer, more: &[String], hands_over: bool, stop: &Stop) -> Result<Self> {
+        if peer.start.is_empty() {
             let address = peer.address.as_deref().unwrap_or_default();
             let address =
                 address.to_socket_addrs().with_context(|| format!("no address: {address:?}"))?.next();
             let address = address.context("the peer's address is none")?;
-            return Ok(Self { address, child: None, pid: peer.pid });
-        };
+            return Ok(Self { address, child: None, pid: peer.pid, listener: None });
+        }
+        let listener = listen()?;
+        let address = listener.local_addr()?;
         // Free a moment ago: the server itself fails in the rare case that it no longer is.
-        let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
+        let listener = Some(listener).filter(|_| hands_over);
+        let mut server = Self { address, child: None, pid: None, listener };
+        server.launch(peer, more, stop)?;
+        Ok(server)
+    }
+
+    /// Starts a process on the address, and waits until it accepts.
+    fn launch(&mut self, peer: &Peer, more: &[String], stop: &Stop) -> Result<()> {
+        let start = if self.listener.is_some() { &peer.activated } else { &peer.start };
+        let (program, arguments) =
+            start.split_first().context("the peer's file does not say how it starts")?;
+        let address = self.address;
         let fill = |text: &String| {
             text.replace("{address}", &address.to_string()).replace("{port}", &address.port().to_string())
         };
         let arguments: Vec<String> = arguments.iter().chain(more).map(fill).collect();
-        let mut command = leash::command(&find(program))?;
-        command.args(&arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let listener = self.listener.as_ref().map(TcpListener::try_clone).transpose()?;
+        let mut command = leash::command(&find(program), listener.map(OwnedFd::from))?;
+        command.args(&arguments).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn()?;
         let complaint = child.stderr.take().map(beginning);
-        let mut server = Self { address, pid: Some(child.id()), child: Some(child) };
-        server
-            .wait_accepting(stop, complaint)
-            .with_context(|| format!("started as {program} {}", arguments.join(" ")))?;
-        Ok(server)
+        (self.pid, self.child) = (Some(child.id()), Some(child));
+        self.wait_accepting(stop, complaint)
+            .with_context(|| format!("started as {program} {}", arguments.join(" ")))
+    }
+
+    /// Ends it by a signal, and starts the next process as soon as the last of it is gone.
+    pub(super) fn restart(
+        &mut self,
+        signal: Signal,
+        peer: &Peer,
+        more: &[String],
+        stop: &Stop,
+    ) -> Result<()> {
+        let mut child = self.child.take().context("a server that runs already is not restarted")?;
+        let family = self.pids();
+        let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).context("no process")?;
+        let begin = clock::now();
+        kill_process(pid, signal)?;
+        while child.try_wait()?.is_none() || family.iter().any(|&pid| usage::is_alive(pid)) {
+            if clock::since(begin) > EXITS_WITHIN || stop.is_interrupted() {
+                self.child = Some(child);
+                bail!("the server has not ended {:?} after {signal:?}", clock::since(begin));
+            }
+            thread::sleep(ASK_FOR_EXIT);
+        }
+        self.launch(peer, more, stop)
+    }
+
+    /// The next process has to open a listening socket of its own.
+    pub(super) fn keep_listener_no_longer(&mut self) {
+        self.listener = None;
     }
 
     /// Its processes; empty if they are not known.
@@ -67,7 +119,9 @@ impl Server {
 
     fn wait_accepting(&mut self, stop: &Stop, complaint: Option<Receiver<String>>) -> Result<()> {
         let begin = clock::now();
-        while !is_accepting(self.address) {
+        // A listener from here accepts from the beginning: that it is served shows by an answer.
+        let is_there = if self.listener.is_some() { is_answering } else { is_accepting };
+        while !is_there(self.address) {
             if let Some(child) = &mut self.child
                 && let Some(status) = child.try_wait()?
             {
@@ -97,17 +151,41 @@ impl Drop for Server {
     }
 }
 
+/// On a free port, and as long as many streams that come at once need it.
+fn listen() -> Result<TcpListener> {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into())?;
+    socket.listen(LISTEN_BACKLOG)?;
+    Ok(socket.into())
+}
+
+fn is_accepting(address: SocketAddr) -> bool {
+    probe(address).is_ok()
+}
+
+/// Whether it answers a request, whatever it says.
+fn is_answering(address: SocketAddr) -> bool {
+    let ask = || -> std::io::Result<usize> {
+        let mut socket = probe(address)?;
+        socket.set_read_timeout(Some(ANSWERS_WITHIN))?;
+        socket.write_all(
+            format!("HEAD / HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").as_bytes(),
+        )?;
+        socket.read(&mut [0])
+    };
+    ask().is_ok_and(|length| length > 0)
+}
+
 /// To this machine it connects from an address that no server has: to a free port from the same address, a connection
 /// can meet itself.
-fn is_accepting(address: SocketAddr) -> bool {
-    let connect = || -> std::io::Result<()> {
-        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-        if address.ip() == Ipv4Addr::LOCALHOST {
-            socket.bind(&SocketAddr::from((PROBE_SOURCE, 0)).into())?;
-        }
-        socket.connect(&address.into())
-    };
-    connect().is_ok()
+fn probe(address: SocketAddr) -> std::io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if address.ip() == Ipv4Addr::LOCALHOST {
+        socket.bind(&SocketAddr::from((PROBE_SOURCE, 0)).into())?;
+    }
+    socket.connect(&address.into())?;
+    Ok(socket)
 }
 
 /// How what a server writes on its standard error begins, told once it has ended. The rest is read, too, or a server

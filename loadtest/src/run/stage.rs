@@ -14,7 +14,7 @@ use crate::peer::{Peer, Route};
 use crate::publish::{Door, Numbers, Pace, Published, Publisher, Work};
 use crate::result::Losses;
 use crate::stop::Stop;
-use crate::swarm::{Command, Follow, Plan, Swarm, Tally};
+use crate::swarm::{BACKOFF_AT_MOST, Command, Follow, Plan, Swarm, Tally};
 use crate::template::Template;
 use crate::usage::{self, Cpu};
 
@@ -35,17 +35,24 @@ pub(super) enum Audience {
 const TOPIC: usize = 10;
 
 pub(super) struct Stage<'a> {
-    peer: &'a Peer,
+    pub(super) peer: &'a Peer,
     options: &'a RunOptions,
+    pub(super) arguments: &'a [String],
     payload: usize,
-    stop: &'a Stop,
-    server: Server,
+    pub(super) stop: &'a Stop,
+    pub(super) server: Server,
     swarm: Option<Swarm>,
     route: Option<Route>,
     numbers: Numbers,
-    tally: Tally,
+    pub(super) tally: Tally,
     /// Of events that no later one shows to be missing.
     missing: u64,
+    /// What streams that are closed for good were to have had, and how many of them never opened.
+    closed_expected: u64,
+    closed_unopened: u64,
+    /// Streams come back by themselves; this many were closed by what the scenario did.
+    is_restarted: bool,
+    pub(super) closings: u64,
     pub(super) figures: BTreeMap<String, f64>,
     pub(super) latency: Option<Buckets>,
     /// The event that all streams are waited for to have, and when they had.
@@ -89,19 +96,23 @@ impl Course {
 }
 
 impl<'a> Stage<'a> {
-    /// Starts the server, with `arguments` after those of its file. Events have `payload` bytes of data.
+    /// Starts the server, with `arguments` after those of its file. Events have `payload` bytes of data. `is_restarted`: it
+    /// ends and comes again while streams are open, and they come back by themselves.
     pub(super) fn new(
         peer: &'a Peer,
         options: &'a RunOptions,
-        arguments: &[String],
+        arguments: &'a [String],
         payload: usize,
+        is_restarted: bool,
         stop: &'a Stop,
     ) -> Result<Self> {
-        let server = Server::start(peer, arguments, stop)?;
+        let hands_over = is_restarted && !peer.activated.is_empty();
+        let server = Server::start(peer, arguments, hands_over, stop)?;
         let memory_before = usage::pss(&server.pids())?;
         Ok(Self {
             peer,
             options,
+            arguments,
             payload,
             stop,
             server,
@@ -110,6 +121,10 @@ impl<'a> Stage<'a> {
             numbers: Numbers::new(1),
             tally: Tally::default(),
             missing: 0,
+            closed_expected: 0,
+            closed_unopened: 0,
+            is_restarted,
+            closings: 0,
             figures: BTreeMap::new(),
             latency: None,
             watched: u64::MAX,
@@ -210,8 +225,15 @@ impl<'a> Stage<'a> {
             ramp: None,
             is_first: true,
             resumes: peer.resumes,
-            reopens: false,
+            reopens: self.is_restarted,
         })
+    }
+
+    /// From now on events have so many bytes of data.
+    pub(super) fn set_payload(&mut self, bytes: usize) -> Result<()> {
+        self.payload = bytes;
+        let Some(swarm) = &mut self.swarm else { return Ok(()) };
+        swarm.send(Command::Payload { bytes })
     }
 
     /// Waits until nothing moves, so that memory is at rest.
@@ -272,7 +294,7 @@ impl<'a> Stage<'a> {
         Ok(())
     }
 
-    fn wait_open(&self) -> Result<()> {
+    pub(super) fn wait_open(&self) -> Result<()> {
         let Some(swarm) = &self.swarm else { return Ok(()) };
         swarm.wait_open(self.stop, self.options.patience)?;
         Ok(())
@@ -399,6 +421,17 @@ impl<'a> Stage<'a> {
         Ok(())
     }
 
+    /// Until all streams were closed so often as the scenario did it, and are back.
+    pub(super) fn wait_returned(&self) -> Result<()> {
+        let Some(swarm) = &self.swarm else { return Ok(()) };
+        let (streams, patience) =
+            (swarm.plan().streams.len() as u64, self.options.patience + BACKOFF_AT_MOST);
+        swarm
+            .board()
+            .wait(self.stop, patience, |view| view.closings >= self.closings && view.opened >= streams)?;
+        Ok(())
+    }
+
     /// For as long, unless the run is to stop.
     pub(super) fn wait_for(&self, time: Duration) -> Result<()> {
         let stop = self.stop;
@@ -424,25 +457,39 @@ impl<'a> Stage<'a> {
         Ok(tally)
     }
 
+    /// Ends the streams for good, and keeps what they were to have.
+    pub(super) fn close(&mut self) -> Result<()> {
+        // Of more streams than one swarm each is to have all from its own first event on.
+        self.closed_expected += self.expected();
+        if let Some(swarm) = self.swarm.take() {
+            self.closed_unopened += swarm.board().view().unopened(swarm.plan().streams.len());
+            self.tally.add(&swarm.finish()?)?;
+        }
+        Ok(())
+    }
+
     /// Ends the streams. All that was lost; `is_whole` says whether each stream was to get everything.
     pub(super) fn finish(
         mut self,
         is_whole: bool,
     ) -> Result<(BTreeMap<String, f64>, Option<Buckets>, Losses)> {
-        let expected = if is_whole { self.expected() } else { 0 };
-        let mut unopened = 0;
-        if let Some(swarm) = self.swarm.take() {
-            unopened = swarm.board().view().unopened(swarm.plan().streams.len());
-            self.tally.add(&swarm.finish()?)?;
-        }
+        self.close()?;
         let mut losses = self.tally.losses;
-        losses.missing = expected.saturating_sub(self.tally.received);
-        if !is_whole {
-            losses.missing = losses.gaps + self.missing;
+        losses.missing = match is_whole {
+            true => self.closed_expected.saturating_sub(self.tally.received),
+            false => losses.gaps + self.missing,
+        };
+        if self.is_restarted {
+            // Who is refused comes again, and who is closed, too.
+            losses.refused = 0;
+            losses.closed = losses.closed.saturating_sub(self.closings);
+            if losses.total() == 0 {
+                losses.trouble = None;
+            }
         }
         // Whoever stops a run may do so before all are open.
         if self.stop.reason().is_none() {
-            losses.add_unopened(unopened);
+            losses.add_unopened(self.closed_unopened);
         }
         Ok((self.figures, self.latency, losses))
     }

@@ -36,6 +36,7 @@ struct Crew {
     opened: u64,
     refused: u64,
     ended: u64,
+    closings: u64,
     settled: u64,
     received: u64,
     marked: Option<Tally>,
@@ -50,6 +51,8 @@ pub(crate) struct View {
     pub(crate) refused: u64,
     /// Streams that were open and do not come back.
     pub(crate) ended: u64,
+    /// How often the server closed a stream that was open.
+    pub(crate) closings: u64,
     /// Every stream has this event of series 0, and all before it.
     pub(crate) settled: u64,
     pub(crate) received: u64,
@@ -79,8 +82,9 @@ impl Board {
             bail!("a report of crew {crew}, which is not there")
         };
         match report {
-            Report::Opened { opened, refused, ended } => {
+            Report::Opened { opened, refused, ended, closings } => {
                 (entry.opened, entry.refused, entry.ended) = (opened, refused, ended);
+                entry.closings = closings;
             }
             Report::Settled(n) => {
                 entry.settled = n;
@@ -193,6 +197,7 @@ impl State {
             opened: sum(|crew| crew.opened),
             refused: sum(|crew| crew.refused),
             ended: sum(|crew| crew.ended),
+            closings: sum(|crew| crew.closings),
             settled: self.crews.iter().map(|crew| crew.settled).min().unwrap_or_default(),
             received: sum(|crew| crew.received),
         }

@@ -1,6 +1,7 @@
 //! One thread of a swarm: its streams, its epoll.
 
-use std::collections::VecDeque;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use super::pace::Ramp;
 use super::plan::Plan;
 use super::stream::{Stream, Trail};
 use crate::clock;
+use crate::sse::Spare;
 use crate::template::Template;
 
 const WAKER: Token = Token(usize::MAX);
@@ -22,8 +24,6 @@ const READ_BUFFER: usize = 64 * 1024;
 /// Between two reports of what was received, and so what a conductor's view lags behind at most.
 const REPORT_EVERY: u64 = 20_000_000;
 const TICK: Duration = Duration::from_millis(20);
-/// Before a stream that the server ended is opened again.
-const REOPEN_AFTER: u64 = 1_000_000_000;
 
 /// Where a crew's reports go.
 pub(super) type Sink = Box<dyn FnMut(Report) -> Result<()> + Send>;
@@ -35,21 +35,24 @@ pub(super) struct Crew {
     commands: Receiver<Command>,
     sink: Sink,
     slots: Vec<Slot>,
-    /// Slots to open, each not before its time.
-    waiting: VecDeque<(u64, usize)>,
+    /// Slots to open, each not before its time: the earliest first.
+    waiting: BinaryHeap<Reverse<(u64, usize)>>,
     ramp: Ramp,
     connecting: usize,
     opened: u64,
     refused: u64,
     ended: u64,
+    /// How often the server closed a stream that was open.
+    closings: u64,
     /// Every so-manyth stream is not read; 0: none.
     stall: usize,
     churn: Ramp,
     next_churned: usize,
     ledger: Ledger,
+    spare: Spare,
     reported: (u64, u64),
     /// What `Opened` said last.
-    told: (u64, u64, u64),
+    told: (u64, u64, u64, u64),
     is_done: bool,
 }
 
@@ -93,18 +96,20 @@ impl Crew {
             commands,
             sink,
             slots: (0..plan.streams.len()).map(|_| Slot::default()).collect(),
-            waiting: (0..plan.streams.len()).map(|slot| (0, slot)).collect(),
+            waiting: (0..plan.streams.len()).map(|slot| Reverse((0, slot))).collect(),
             ramp: Ramp::new(plan.ramp, now),
             connecting: 0,
             opened: 0,
             refused: 0,
             ended: 0,
+            closings: 0,
             stall: 0,
             churn: Ramp::new(Some(0.0), now),
             next_churned: 0,
             ledger: Ledger::new(&plan)?,
+            spare: Spare::default(),
             reported: (0, 0),
-            told: (0, 0, 0),
+            told: (0, 0, 0, 0),
             is_done: false,
             plan,
         };
@@ -142,13 +147,17 @@ impl Crew {
 
     fn open_waiting(&mut self) -> Result<()> {
         let now = clock::nanos();
-        while self.connecting < self.plan.connecting
-            && self.waiting.front().is_some_and(|&(due, _)| due <= now)
-            && self.ramp.take(now)
+        while let Some(&Reverse((due, slot))) = self.waiting.peek()
+            && due <= now
         {
-            if let Some((_, slot)) = self.waiting.pop_front() {
-                self.open(slot)?;
+            // One that comes back by itself does so at a time of its own.
+            let is_own = self.plan.reopens && matches!(self.slots[slot], Slot::Closed(_));
+            let may_open = is_own || self.connecting < self.plan.connecting && self.ramp.take(now);
+            if !may_open {
+                break;
             }
+            self.waiting.pop();
+            self.open(slot)?;
         }
         Ok(())
     }
@@ -160,6 +169,9 @@ impl Crew {
             _ if self.plan.is_first => Trail::new(Order::new()),
             _ => Trail::new(Order::from_now()),
         };
+        if self.plan.reopens && trail.is_again {
+            self.ledger.attempted(clock::nanos());
+        }
         match Stream::dial(self.plan.address, self.plan.source(number)) {
             Ok(mut socket) => {
                 let interest = Interest::READABLE | Interest::WRITABLE;
@@ -183,7 +195,7 @@ impl Crew {
         let outcome = stream.ready(
             is_end,
             |trail| request(template, number, trail, resumes),
-            buffer,
+            (buffer, &mut self.spare),
             &mut |trail, block| {
                 let now = clock::nanos();
                 if !trail.is_open() {
@@ -196,7 +208,7 @@ impl Crew {
             self.connecting -= 1;
             self.opened += 1;
             if stream.trail.is_again {
-                self.ledger.reopened();
+                self.ledger.reopened(self.plan.reopens.then_some(stream.trail.since));
             }
         }
         match outcome {
@@ -213,14 +225,18 @@ impl Crew {
         Ok(())
     }
 
-    fn lost(&mut self, slot: usize, trail: Trail, why: &str) {
+    fn lost(&mut self, slot: usize, mut trail: Trail, why: &str) {
         let was_open = trail.is_open();
+        self.closings += u64::from(was_open);
         match was_open {
             true => self.ledger.closed(why.to_owned()),
-            false => self.ledger.refused(why.to_owned()),
+            false => self.ledger.refused(why.to_owned(), trail.backoff.is_told()),
         }
         match was_open {
-            _ if self.plan.reopens => self.wait_again(slot, trail, clock::nanos() + REOPEN_AFTER),
+            _ if self.plan.reopens => {
+                let due = clock::nanos() + trail.backoff.wait(fastrand::f64());
+                self.wait_again(slot, trail, due);
+            }
             true => self.ended += 1,
             false => self.refused += 1,
         }
@@ -242,7 +258,7 @@ impl Crew {
 
     fn wait_again(&mut self, slot: usize, trail: Trail, due: u64) {
         self.keep(slot, trail);
-        self.waiting.push_back((due, slot));
+        self.waiting.push(Reverse((due, slot)));
     }
 
     /// For when the stream is opened again.
@@ -293,7 +309,8 @@ impl Crew {
                 Ok(Command::Disconnect) => self.disconnect()?,
                 Ok(Command::Connect) => {
                     let closed = |slot: &usize| matches!(self.slots[*slot], Slot::Closed(_));
-                    self.waiting = (0..self.slots.len()).filter(closed).map(|slot| (0, slot)).collect();
+                    self.waiting =
+                        (0..self.slots.len()).filter(closed).map(|slot| Reverse((0, slot))).collect();
                 }
                 Ok(Command::Stall { every }) => {
                     let stalled: Vec<usize> =
@@ -305,6 +322,7 @@ impl Crew {
                     }
                 }
                 Ok(Command::Churn { per_second }) => self.churn = Ramp::new(Some(per_second), clock::nanos()),
+                Ok(Command::Payload { bytes }) => self.ledger.expect(bytes),
                 Ok(Command::Finish) => {
                     let tally = self.mark()?;
                     self.is_done = true;
@@ -331,11 +349,11 @@ impl Crew {
         let now = clock::nanos();
         let is_due = now >= self.reported.0 + REPORT_EVERY;
         let is_opening = self.connecting > 0 || !self.waiting.is_empty();
-        let state = (self.opened, self.refused, self.ended);
+        let state = (self.opened, self.refused, self.ended, self.closings);
         if self.told != state && (is_due || !is_opening) {
             self.told = state;
-            let (opened, refused, ended) = state;
-            (self.sink)(Report::Opened { opened, refused, ended })?;
+            let (opened, refused, ended, closings) = state;
+            (self.sink)(Report::Opened { opened, refused, ended, closings })?;
         }
         // Until all are open, none can be waited for.
         if !is_opening && self.opened > 0 && self.ledger.settled.advance(self.opened) {

@@ -162,8 +162,15 @@ impl Ledger {
         }
     }
 
-    pub(super) fn refused(&mut self, why: String) {
+    /// From now on an event's data has so many bytes.
+    pub(super) fn expect(&mut self, bytes: usize) {
+        self.payload = Some(bytes);
+    }
+
+    /// `is_told`: the server said when to come again.
+    pub(super) fn refused(&mut self, why: String, is_told: bool) {
         self.tally.losses.refused += 1;
+        self.tally.failed += u64::from(!is_told);
         self.tally.losses.trouble.get_or_insert(why);
     }
 
@@ -172,8 +179,17 @@ impl Ledger {
         self.tally.losses.trouble.get_or_insert(why);
     }
 
-    pub(super) fn reopened(&mut self) {
+    /// An attempt of a stream to come back by itself.
+    pub(super) fn attempted(&mut self, now: u64) {
+        self.tally.attempts.note(now);
+    }
+
+    /// `returned`: it came back by itself, at that time.
+    pub(super) fn reopened(&mut self, returned: Option<u64>) {
         self.tally.reopened += 1;
+        if let Some(now) = returned {
+            self.tally.returns.note(now);
+        }
     }
 
     /// What came since the last mark; `least_heartbeats` is the caller's to know.

@@ -16,14 +16,17 @@ pub(crate) enum Command {
     Stall { every: usize },
     /// Close so many streams a second, of all crews together, in turn, and open each again without an id; 0: no more.
     Churn { per_second: f64 },
+    /// From now on an event's data has so many bytes.
+    Payload { bytes: usize },
     /// Give the last tally and end.
     Finish,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Report {
-    /// Streams that have got their first event, streams that never will, and streams that were open and have ended.
-    Opened { opened: u64, refused: u64, ended: u64 },
+    /// Streams that have got their first event, streams that never will, and streams that were open and have ended; and how
+    /// often one that was open was closed by the server.
+    Opened { opened: u64, refused: u64, ended: u64, closings: u64 },
     /// Each open stream has event `n` of series 0 and all before it.
     Settled(u64),
     /// Different events received so far, over all streams.

@@ -3,6 +3,7 @@
 //! A swarm has crews, each a thread with streams and an epoll of its own. More streams than one process may have
 //! descriptors are held by several processes, whose crews report by lines of JSON; nothing else differs.
 
+mod backoff;
 mod board;
 mod command;
 mod crew;
@@ -10,6 +11,7 @@ mod dues;
 mod ledger;
 mod link;
 mod message;
+mod moments;
 mod order;
 mod pace;
 mod plan;
@@ -22,6 +24,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 
 use crate::stop::Stop;
+pub(crate) use backoff::AT_MOST as BACKOFF_AT_MOST;
 pub(crate) use board::Board;
 pub(crate) use command::command;
 pub(crate) use link::serve_crews;

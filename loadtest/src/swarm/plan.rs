@@ -36,7 +36,7 @@ pub(crate) struct Plan {
     pub(crate) is_first: bool,
     /// Streams that come back bring their last id.
     pub(crate) resumes: bool,
-    /// A stream that the server ends or refuses is opened again, after a second.
+    /// A stream that the server ends or refuses comes back by itself, when the browser client would.
     pub(crate) reopens: bool,
 }
 

@@ -8,13 +8,15 @@ use anyhow::{Context as _, Result, bail, ensure};
 use mio::net::TcpStream;
 use socket2::{Domain, Protocol, Socket, Type};
 
+use super::backoff::Backoff;
 use super::order::Order;
 use crate::http::{Body, Head};
-use crate::sse::{Block, EventScanner};
+use crate::sse::{Block, EventScanner, Spare};
 
 /// On Linux. `std::io::ErrorKind` has no stable name for it.
 const EINPROGRESS: i32 = 115;
 const REFUSED: &[u8] = b"\"status\":\"refused\"";
+const CONNECTED: &[u8] = b"\"status\":\"connected\"";
 
 pub(super) struct Stream {
     pub(super) socket: TcpStream,
@@ -32,6 +34,7 @@ pub(super) struct Trail {
     pub(super) heartbeats: u32,
     /// It was closed before.
     pub(super) is_again: bool,
+    pub(super) backoff: Backoff,
 }
 
 enum Phase {
@@ -44,11 +47,24 @@ enum Phase {
 
 impl Trail {
     pub(super) fn new(order: Order) -> Self {
-        Self { order, id: Vec::new(), since: 0, heartbeats: 0, is_again: false }
+        let backoff = Backoff::default();
+        Self { order, id: Vec::new(), since: 0, heartbeats: 0, is_again: false, backoff }
     }
 
     pub(super) fn is_open(&self) -> bool {
         self.since > 0
+    }
+
+    /// What the block says of when to come back. An event of a server that says no word of its own is as good as one.
+    fn hear(&mut self, block: &Block<'_>) {
+        if let Some(millis) = block.retry {
+            self.backoff.retry(millis);
+        }
+        let is_word = block.event == b"connection";
+        if is_word || !self.is_open() {
+            let data = block.data.unwrap_or_default();
+            self.backoff.hear(!is_word || contains(data, CONNECTED));
+        }
     }
 }
 
@@ -80,7 +96,7 @@ impl Stream {
         &mut self,
         is_end: bool,
         request: impl FnOnce(&Trail) -> String,
-        buffer: &mut [u8],
+        (buffer, spare): (&mut [u8], &mut Spare),
         sink: &mut impl FnMut(&mut Trail, &Block<'_>),
     ) -> Result<()> {
         if let Phase::Connecting = self.phase {
@@ -105,7 +121,7 @@ impl Stream {
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(error) => return Err(error).context("cannot read"),
             };
-            self.take(&buffer[..length], sink)?;
+            self.take(&buffer[..length], spare, sink)?;
             // Less than was asked for: the socket is drained, and the next byte makes a new edge.
             if length < buffer.len() && !is_end {
                 return Ok(());
@@ -113,7 +129,12 @@ impl Stream {
         }
     }
 
-    fn take(&mut self, bytes: &[u8], sink: &mut impl FnMut(&mut Trail, &Block<'_>)) -> Result<()> {
+    fn take(
+        &mut self,
+        bytes: &[u8],
+        spare: &mut Spare,
+        sink: &mut impl FnMut(&mut Trail, &Block<'_>),
+    ) -> Result<()> {
         match &mut self.phase {
             Phase::Head(head) => {
                 head.extend_from_slice(bytes);
@@ -121,12 +142,13 @@ impl Stream {
                 ensure!(parsed.status == 200, "answered {}", parsed.status);
                 let rest = head.split_off(parsed.length);
                 self.phase = Phase::Body(Body::new(parsed.framing), EventScanner::default());
-                self.take(&rest, sink)
+                self.take(&rest, spare, sink)
             }
             Phase::Body(body, scanner) => {
                 let trail = &mut self.trail;
                 let mut is_refused = false;
                 let mut take_block = |block: Block<'_>| {
+                    trail.hear(&block);
                     if block.event == b"connection" && block.data.is_some_and(|data| contains(data, REFUSED))
                     {
                         is_refused = true;
@@ -137,7 +159,7 @@ impl Stream {
                 let mut scanned = Ok(());
                 body.feed(bytes, |payload| {
                     if scanned.is_ok() {
-                        scanned = scanner.feed(payload, &mut take_block);
+                        scanned = scanner.feed(payload, spare, &mut take_block);
                     }
                 })?;
                 scanned?;
@@ -180,7 +202,7 @@ mod tests {
             let mut sink = |_: &mut Trail, block: &Block<'_>| {
                 seen.push(String::from_utf8(block.data.unwrap_or_default().to_vec()).unwrap());
             };
-            stream.take(piece, &mut sink).unwrap();
+            stream.take(piece, &mut Spare::default(), &mut sink).unwrap();
         }
         seen
     }
@@ -206,11 +228,13 @@ mod tests {
         let (mut buffer, mut blocks) = (vec![0; 1024], 0);
         let mut outcome = Ok(());
         // The handshake may not be done at once.
-        for _ in 0..1000 {
-            outcome =
-                stream.ready(true, |_| "GET / HTTP/1.1\r\n\r\n".to_owned(), &mut buffer, &mut |_, _| {
-                    blocks += 1
-                });
+        for _ in 0..60_000 {
+            outcome = stream.ready(
+                true,
+                |_| "GET / HTTP/1.1\r\n\r\n".to_owned(),
+                (&mut buffer, &mut Spare::default()),
+                &mut |_, _| blocks += 1,
+            );
             if outcome.is_err() {
                 break;
             }
@@ -222,8 +246,8 @@ mod tests {
 
     #[test]
     fn a_refusal_is_an_error() {
-        assert!(stream().take(b"HTTP/1.1 503 Full\r\n\r\n", &mut |_, _| ()).is_err());
+        assert!(stream().take(b"HTTP/1.1 503 Full\r\n\r\n", &mut Spare::default(), &mut |_, _| ()).is_err());
         let refused = b"HTTP/1.1 200 OK\r\n\r\nevent: connection\ndata: {\"status\":\"refused\"}\n\n";
-        assert!(stream().take(refused, &mut |_, _| panic!("an event")).is_err());
+        assert!(stream().take(refused, &mut Spare::default(), &mut |_, _| panic!("an event")).is_err());
     }
 }

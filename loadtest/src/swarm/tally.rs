@@ -3,6 +3,7 @@
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
+use super::moments::Moments;
 use crate::latency::{Buckets, Times};
 use crate::result::Losses;
 
@@ -23,6 +24,11 @@ pub(crate) struct Tally {
     pub(crate) least_heartbeats: Option<u32>,
     /// Streams that were opened again.
     pub(crate) reopened: u64,
+    /// Attempts that came to no stream, and that the server did not answer with when to come again.
+    pub(crate) failed: u64,
+    /// Where streams come back by themselves: each attempt to, and each that did.
+    pub(crate) attempts: Moments,
+    pub(crate) returns: Moments,
     /// `missing` is not known to a crew.
     pub(crate) losses: Losses,
 }
@@ -44,6 +50,9 @@ impl Tally {
             (one, two) => one.or(two),
         };
         self.reopened += other.reopened;
+        self.failed += other.failed;
+        self.attempts.add(&other.attempts);
+        self.returns.add(&other.returns);
         self.losses.add(&other.losses);
         Ok(())
     }

@@ -5,5 +5,8 @@ mod fake;
 mod faults;
 mod floor;
 mod interrupt;
+#[path = "../../../tests/support/port.rs"]
+mod port;
+mod restart;
 mod run;
 mod swarm;

@@ -1,10 +1,13 @@
 //! Runs of the built binary.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{Shutdown, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -24,10 +27,23 @@ pub(crate) fn scratch(name: &str) -> PathBuf {
     path
 }
 
-/// `run` with these arguments: its output, and a value for each line of results.
+/// Waits for what comes about soon. The minute is for a test that hangs.
+pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    for _ in 0..3000 {
+        if is_so() {
+            return;
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+    panic!("{what}");
+}
+
+/// `run` with these arguments: its output, and a value for each line of results. It waits long for what is missing, unless
+/// told otherwise, so that a machine that is busy elsewhere makes no loss.
 pub(crate) fn run(args: &str) -> (Output, Vec<Value>) {
     let path = scratch("results.jsonl");
-    let mut command = loadtest(&format!("run --deadline 60s {args} --out"));
+    let patience = if args.contains("--patience") { "" } else { "--patience 60s" };
+    let mut command = loadtest(&format!("run --deadline 600s {patience} {args} --out"));
     let output = command.arg(&path).output().unwrap();
     let text = fs::read_to_string(&path).unwrap_or_default();
     (output, text.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
@@ -62,6 +78,33 @@ impl Floor {
 
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Waits until everything that the floor has been told to send has been read.
+    pub(crate) fn settle(&self) {
+        // It has sent everything when it answers the next request.
+        let address = self.url.trim_start_matches("http://").trim_end_matches("/api/sse");
+        let mut socket = TcpStream::connect(address).unwrap();
+        write!(socket, "GET /api/sse HTTP/1.1\r\nHost: {address}\r\n\r\n").unwrap();
+        let mut greeting = BufReader::new(socket);
+        while {
+            let mut line = String::new();
+            greeting.read_line(&mut line).unwrap();
+            !line.starts_with("data: ")
+        } {}
+        let (_, port) = address.rsplit_once(':').unwrap();
+        let port = format!(":{:04X}", port.parse::<u16>().unwrap());
+        // Of each connection both ends: what the other end has not taken yet, and what the process has not.
+        let is_read = |line: &str| {
+            let fields: Vec<&str> = line.split_ascii_whitespace().collect();
+            !fields[1..3].iter().any(|address| address.ends_with(&port)) || fields[4] == "00000000:00000000"
+        };
+        // The rest of the greeting is not read.
+        greeting.into_inner().shutdown(Shutdown::Both).unwrap();
+        wait_until("everything is read", || {
+            let table = fs::read_to_string("/proc/net/tcp").unwrap();
+            table.lines().skip(1).all(is_read)
+        });
     }
 }
 

@@ -2,8 +2,6 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Output, Stdio};
-use std::thread;
-use std::time::Duration;
 
 use crate::run::{Floor, loadtest, summary};
 
@@ -18,7 +16,7 @@ fn swarm_and_publish(streams: u64, descriptors: u64, args: &str) -> (bool, serde
     let program = env!("CARGO_BIN_EXE_loadtest");
     let line = format!(
         "ulimit -n {descriptors}; exec {program} swarm --json --url '{url}' --streams {streams} --payload 128 \
-         --pid {pid} --duration 60s {args}"
+         --pid {pid} --duration 600s {args}"
     );
     let mut command = Command::new("sh");
     let mut swarm =
@@ -29,8 +27,7 @@ fn swarm_and_publish(streams: u64, descriptors: u64, args: &str) -> (bool, serde
     let published = publish(url, "--rate 500 --events 30");
     assert!(published.status.success());
     assert_eq!(summary(&published)["accepted"], 30);
-    // The floor has sent everything when it answers the next connect; the swarm reads within its next turn.
-    thread::sleep(Duration::from_secs(1));
+    floor.settle();
     assert!(Command::new("kill").args(["-INT", &swarm.id().to_string()]).status().unwrap().success());
     let output = swarm.wait_with_output().unwrap();
     (output.status.success(), summary(&output))
@@ -62,7 +59,10 @@ fn a_publisher_at_full_speed() {
         let output = publish(&floor.url, args);
         assert!(output.status.success(), "{args}");
         let summary = summary(&output);
-        assert!(summary["accepted"].as_u64().unwrap() >= 20, "{args}: {summary}");
+        let accepted = summary["accepted"].as_u64().unwrap();
+        // How many a time has is for the machine to say, but for the rate: an event is due at the beginning, too.
+        let expected = if args.contains("--events") { 500..=500 } else { 1..=31 };
+        assert!(expected.contains(&accepted), "{args}: {summary}");
     }
 }
 

@@ -8,11 +8,13 @@ use std::time::Duration;
 use mio::net::TcpListener;
 use mio::{Interest, Poll, Token};
 
+use crate::net::listener::{self, Listener};
 use crate::wire::Now;
 
 /// A listener that the control thread accepts from itself: however busy the event loops are, operators get in.
 pub(super) struct Entrance {
     listener: TcpListener,
+    is_handed_in: bool,
     /// Edge-triggered: true until accepting has found nothing more.
     ready: bool,
     /// Accepting failed: not before this time, in ms since the start.
@@ -25,10 +27,11 @@ const ACCEPTS: usize = 64;
 const RETRY: Duration = Duration::from_millis(100);
 
 impl Entrance {
-    pub(super) fn new(listener: std::net::TcpListener, token: Token, poll: &Poll) -> io::Result<Self> {
-        let mut listener = TcpListener::from_std(listener);
+    pub(super) fn new(listener: Listener, token: Token, poll: &Poll) -> io::Result<Self> {
+        let Listener { socket, is_handed_in } = listener;
+        let mut listener = TcpListener::from_std(socket);
         poll.registry().register(&mut listener, token, Interest::READABLE)?;
-        Ok(Self { listener, ready: true, paused_until_ms: None })
+        Ok(Self { listener, is_handed_in, ready: true, paused_until_ms: None })
     }
 
     pub(super) fn set_ready(&mut self) {
@@ -43,6 +46,22 @@ impl Entrance {
     /// Whether somebody may be waiting, now or after a pause.
     pub(super) fn is_waiting(&self) -> bool {
         self.ready
+    }
+
+    /// Listens no longer; those who wait are let in, unless they are another's.
+    pub(super) fn close(mut self, poll: &Poll, now: Now) -> Vec<(OwnedFd, IpAddr)> {
+        // The poll would go on telling of a listener that others hold.
+        let _ = poll.registry().deregister(&mut self.listener);
+        if self.is_handed_in {
+            return Vec::new();
+        }
+        listener::lock(&self.listener);
+        self.set_ready();
+        let mut accepted = Vec::new();
+        while self.is_ready(now) {
+            accepted.extend(self.accept(now));
+        }
+        accepted
     }
 
     /// Those who have come.

@@ -1,14 +1,20 @@
 //! One connection that is not a stream: requests in, answers out, in order.
 
+mod timeout;
+
 use std::io::{self, Read, Write};
 use std::net::IpAddr;
 
 use mio::net::TcpStream;
 
 use super::Visitor;
-use super::service::{NO_ROUTE, Outcome, Plan, Service};
+use super::body_total::BodyShare;
+use super::rejected::Rejected;
+use super::service::{NO_ROUTE, Outcome, Plan, Service, Task, bodies_are_full};
+pub(super) use timeout::Patience;
+
 use crate::shard::Arrival;
-use crate::wire::http::{RequestReader, Step};
+use crate::wire::http::{BodyFraming, Rejection, RequestReader, Step};
 use crate::wire::{
     CrossOrigin, Door, Framing, HttpDate, Manner, Now, Problem, Refusal, Response, write_head,
 };
@@ -17,20 +23,19 @@ use crate::wire::{
 const MAX_WAITING: usize = 64 * 1024;
 /// Reads from one connection in a turn, so that one that sends without end does not keep others waiting.
 const READS: usize = 16;
-/// How long a body may be as slow as it likes, in ms, and how fast it must then have been, in bytes a second.
-const BODY_GRACE_MS: u64 = 5_000;
-const BODY_RATE: u64 = 512;
-/// How long what a client still sends is read and discarded after the last answer, in ms, so that the answer is
-/// not lost to a reset; and how much of it: a body well over the limit, but not so much that one client keeps
-/// the thread from others.
-const LINGER_MS: u64 = 1_000;
+/// Bytes that are read and discarded after the last answer: a body well over the limit, but not so much that one
+/// client keeps the thread from others.
 const LINGER_BYTES: usize = 16 * 1024 * 1024;
+/// How long the end of the server waits for the first byte of a connection that has just come, in ms.
+const ARRIVAL_MS: u64 = 250;
 
 pub(super) struct Exchange {
     pub(super) socket: TcpStream,
     pub(super) serial: u32,
     peer: IpAddr,
     reader: RequestReader,
+    /// What the awaited body takes of the memory for bodies.
+    share: BodyShare,
     /// The request whose body is awaited.
     plan: Option<Plan>,
     out: Vec<u8>,
@@ -38,6 +43,8 @@ pub(super) struct Exchange {
     phase: Phase,
     /// Since when it is in this phase or its request, in ms since the start.
     since_ms: u64,
+    /// Since when it was idle before the request that may be under way, in ms since the start.
+    idle_since_ms: u64,
     /// When the peer last took something or was owed nothing, in ms since the start.
     progress_ms: u64,
     refusal: Option<Refusal>,
@@ -54,7 +61,11 @@ pub(super) struct Exchange {
     ends: bool,
     /// Requests wait until answers before them are written.
     held_back: bool,
+    /// Something was read that was not looked at.
+    unseen: bool,
     lingered: usize,
+    /// When the peer last sent something, in ms since the start.
+    heard_ms: u64,
 }
 
 enum Phase {
@@ -62,6 +73,8 @@ enum Phase {
     Idle { answered: bool },
     /// A head is under way.
     Head,
+    /// A head is refused, and which page is to be told is not known yet.
+    Rejected(Box<Rejected>),
     /// A body is under way.
     Body,
     /// Event loops have a part in the answer.
@@ -74,16 +87,6 @@ enum Phase {
     Closed,
 }
 
-/// How long is waited for what, in ms.
-pub(super) struct Patience {
-    /// For a first byte, and for a whole head from its first byte.
-    pub(super) head_ms: u64,
-    /// For another request after an answer.
-    pub(super) idle_ms: u64,
-    /// For the peer to take something of what it is owed.
-    pub(super) stall_ms: u64,
-}
-
 /// What is to become of a connection after a turn.
 pub(super) enum Fate {
     Stays,
@@ -92,22 +95,26 @@ pub(super) enum Fate {
 }
 
 impl Exchange {
-    pub(super) fn new(visitor: Visitor, serial: u32, now: Now) -> Self {
+    pub(super) fn new(visitor: Visitor, serial: u32, share: BodyShare, now: Now) -> Self {
         let Visitor { socket, peer, bytes, first_byte_ms, refusal, door } = visitor;
-        let (phase, since_ms) = match bytes.is_empty() {
-            true => (Phase::Idle { answered: false }, now.elapsed_ms),
-            false => (Phase::Head, first_byte_ms),
+        let (phase, since_ms) = match &*bytes {
+            b"" => (Phase::Idle { answered: false }, now.elapsed_ms),
+            // An empty line is not yet a request.
+            b"\r\n" => (Phase::Idle { answered: false }, first_byte_ms),
+            _ => (Phase::Head, first_byte_ms),
         };
         Self {
             socket: TcpStream::from_std(socket.into()),
             serial,
             peer,
             reader: RequestReader::with_bytes(bytes),
+            share,
             plan: None,
             out: Vec::new(),
             written: 0,
             phase,
             since_ms,
+            idle_since_ms: since_ms,
             progress_ms: now.elapsed_ms,
             refusal,
             door,
@@ -117,7 +124,9 @@ impl Exchange {
             readable: true,
             ends: false,
             held_back: false,
+            unseen: true,
             lingered: 0,
+            heard_ms: now.elapsed_ms,
         }
     }
 
@@ -149,18 +158,22 @@ impl Exchange {
         later: impl Fn() -> L,
         now: Now,
     ) {
-        for _ in 0..READS {
+        for reads in 0.. {
             while self.is_taking() && self.step(service, date, &later, now) {}
             self.held_back = self.waiting() > MAX_WAITING;
-            if !self.readable || self.is_held_back() {
+            // What came with the last read is looked at as well: if it was all, nothing else would have it looked at.
+            self.unseen = false;
+            if !self.readable || self.is_held_back() || reads == READS {
                 return;
             }
             match self.socket.read(input) {
                 Ok(0) => {
                     self.readable = false;
                     // Half-closed: answers to what came before are still owed.
-                    if !matches!(self.phase, Phase::Closing { .. }) {
-                        self.phase = Phase::Closing { shut: false };
+                    match self.phase {
+                        Phase::Closing { .. } => {}
+                        Phase::Rejected(_) => self.tell_rejected(service, date.at(now), now),
+                        _ => self.phase = Phase::Closing { shut: false },
                     }
                 }
                 Ok(count) => {
@@ -175,9 +188,22 @@ impl Exchange {
         }
     }
 
+    /// Keeps what is left waiting after a turn within its limits. Only that counts, so that small publications always
+    /// go through.
+    pub(super) fn bound_body(&mut self) {
+        self.reader.shrink();
+        if !self.share.resize(self.reader.body_held())
+            && let Some(plan) = &mut self.plan
+        {
+            plan.task = Err(bodies_are_full());
+            self.reader.discard_body();
+        }
+    }
+
     /// Whether a next request may be looked at.
     fn is_taking(&self) -> bool {
-        matches!(self.phase, Phase::Idle { .. } | Phase::Head | Phase::Body) && self.waiting() <= MAX_WAITING
+        matches!(self.phase, Phase::Idle { .. } | Phase::Head | Phase::Rejected(_) | Phase::Body)
+            && self.waiting() <= MAX_WAITING
     }
 
     /// Whether what the client sends has to wait.
@@ -191,20 +217,26 @@ impl Exchange {
     }
 
     fn take(&mut self, bytes: &[u8], now: Now) {
-        match self.phase {
+        self.heard_ms = now.elapsed_ms;
+        match &mut self.phase {
             Phase::Closing { .. } => {
                 self.lingered += bytes.len();
                 if self.lingered > LINGER_BYTES {
                     self.phase = Phase::Closed;
                 }
+                return;
             }
-            _ => {
-                if matches!(self.phase, Phase::Idle { .. }) {
-                    self.enter(Phase::Head, now);
-                }
-                self.reader.push(bytes);
+            Phase::Rejected(rejected) => return rejected.push(bytes),
+            // An empty line came first: the time for a first request goes on.
+            Phase::Idle { answered: false } if self.reader.buffered() > 0 => self.phase = Phase::Head,
+            Phase::Idle { answered } => {
+                self.idle_since_ms = if *answered { self.since_ms } else { now.elapsed_ms };
+                self.enter(Phase::Head, now);
             }
+            _ => {}
         }
+        self.reader.push(bytes);
+        self.unseen = true;
     }
 
     fn enter(&mut self, phase: Phase, now: Now) {
@@ -220,22 +252,32 @@ impl Exchange {
         later: &impl Fn() -> L,
         now: Now,
     ) -> bool {
+        if let Phase::Rejected(rejected) = &self.phase {
+            let is_known = !rejected.is_in_doubt(&service.shared().settings.cors);
+            if is_known {
+                self.tell_rejected(service, date.at(now), now);
+            }
+            return is_known;
+        }
         match self.reader.next(&service.shared().settings.requests) {
             Step::Incomplete => {
-                // An empty line after a body is not yet a request.
+                // An empty line after a body is not yet a request, nor is the connection busy for it.
                 if matches!(self.phase, Phase::Head) && self.reader.is_idle() {
                     self.phase = Phase::Idle { answered: self.answered };
+                    self.since_ms = self.idle_since_ms;
                 }
                 return false;
             }
+            Step::Rejected(rejection) if matches!(self.phase, Phase::Body) => {
+                self.tell(rejection, service, date.at(now), now);
+            }
             Step::Rejected(rejection) => {
-                let problem = Problem::new(rejection.status, rejection.detail);
-                (self.cross_origin, self.route) = (CrossOrigin::Silent, NO_ROUTE);
-                self.answer(&problem.into(), service, false, false, date.at(now), now);
+                self.enter(Phase::Rejected(Box::new(Rejected::new(rejection, self.reader.unread()))), now);
             }
             Step::Head(head) => {
                 let plan = service.plan(&head, self.peer, self.door, now);
-                let expects = head.expects_continue;
+                let has_body = head.body != BodyFraming::Empty;
+                let expects = head.expects_continue || (head.expects_unknown && has_body);
                 self.begin(plan, expects, service, date.at(now), now);
             }
             Step::Body(body) => {
@@ -247,18 +289,38 @@ impl Exchange {
         true
     }
 
-    /// A head is whole; its body is awaited.
-    fn begin(&mut self, plan: Plan, expects_continue: bool, service: &Service, date: &str, now: Now) {
+    /// Answers a head that is refused, now that it is known whom to tell, or too late for that.
+    fn tell_rejected(&mut self, service: &Service, date: &str, now: Now) {
+        if let Phase::Rejected(rejected) = &self.phase {
+            self.cross_origin = rejected.cross_origin(&service.shared().settings.cors);
+            self.tell(rejected.rejection, service, date, now);
+        }
+    }
+
+    fn tell(&mut self, rejection: Rejection, service: &Service, date: &str, now: Now) {
+        (self.plan, self.route) = (None, NO_ROUTE);
+        let problem = Problem::new(rejection.status, rejection.to_string());
+        self.answer(&problem.into(), service, false, false, date, now);
+    }
+
+    /// A head is whole; its body is awaited. If the client `expects` something it may wait for a word before it sends
+    /// the body.
+    fn begin(&mut self, plan: Plan, expects: bool, service: &Service, date: &str, now: Now) {
         (self.cross_origin, self.route) = (plan.cross_origin, plan.route);
         self.enter(Phase::Body, now);
+        self.heard_ms = now.elapsed_ms;
+        if !plan.task.as_ref().is_ok_and(Task::takes_body) {
+            // Whoever is refused, or needs no body, must not make the server keep one.
+            self.reader.discard_body();
+        }
         match plan.task {
-            // The client waits for a word before it sends the body. It gets the last word at once, and since it
-            // may send the body or not, the connection cannot go on (RFC 9110, 10.1.1).
-            Err(problem) if expects_continue => {
+            // It gets the last word at once, and since it may send the body or not, the connection cannot go on
+            // (RFC 9110, 10.1.1).
+            Err(problem) if expects => {
                 self.answer(&problem.into(), service, plan.head_only, false, date, now);
             }
             _ => {
-                if expects_continue {
+                if expects {
                     self.out.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
                 }
                 self.plan = Some(plan);
@@ -277,10 +339,11 @@ impl Exchange {
         now: Now,
     ) {
         let Plan { task, head_only, keep_alive, framing, cross_origin, .. } = plan;
-        // A connection that is only here to be refused does not stay.
-        let keep_alive = keep_alive && self.refusal.is_none();
+        // A connection that is only here to be refused does not stay, nor does one to a server that ends: its next
+        // request is for the next server.
+        let keep_alive = keep_alive && self.refusal.is_none() && !service.shared().admission.is_draining();
         let outcome = match (task, self.refusal) {
-            (Ok(super::service::Task::Stream(_)), Some(refusal)) => Ok(Outcome::Refused(refusal)),
+            (Ok(Task::Stream(_)), Some(refusal)) => Ok(Outcome::Refused(refusal)),
             (task, _) => task.and_then(|task| service.perform(task, body, later, now)),
         };
         match outcome {
@@ -336,6 +399,7 @@ impl Exchange {
             true => Phase::Head,
         };
         self.enter(next, now);
+        self.idle_since_ms = now.elapsed_ms;
     }
 
     /// Writes what is to be written, once everything of a turn is done.
@@ -356,7 +420,7 @@ impl Exchange {
         }
         self.progress_ms = now.elapsed_ms;
         if self.held_back {
-            self.since_ms = now.elapsed_ms;
+            (self.since_ms, self.heard_ms) = (now.elapsed_ms, now.elapsed_ms);
         }
         self.out.clear();
         self.written = 0;
@@ -389,49 +453,26 @@ impl Exchange {
         matches!(self.socket.peek(&mut byte), Ok(0))
     }
 
-    /// Acts on the time: 408, or closing without a word.
-    pub(super) fn check_time(&mut self, patience: &Patience, service: &Service, date: &str, now: Now) {
-        let Patience { head_ms, idle_ms, stall_ms } = *patience;
-        let waited = now.elapsed_ms.saturating_sub(self.since_ms);
-        if self.waiting() > 0 && now.elapsed_ms.saturating_sub(self.progress_ms) > stall_ms {
-            self.phase = Phase::Closed;
-        }
-        match self.phase {
-            Phase::Idle { answered: false } if waited >= head_ms => self.phase = Phase::Closed,
-            Phase::Idle { answered: true } if waited >= idle_ms => self.phase = Phase::Closed,
-            Phase::Closing { shut: true } if waited >= LINGER_MS => self.phase = Phase::Closed,
-            // It was the server that did not read on.
-            Phase::Head | Phase::Body if self.held_back => {}
-            Phase::Head if waited >= head_ms => {
-                (self.cross_origin, self.route) = (CrossOrigin::Silent, NO_ROUTE);
-                self.time_out("the head was not whole in time", service, date, now);
-            }
-            Phase::Body if self.is_body_slow(waited) => {
-                self.time_out("the body came too slowly", service, date, now);
-            }
-            _ => {}
-        }
-    }
-
-    fn is_body_slow(&self, waited_ms: u64) -> bool {
-        waited_ms >= BODY_GRACE_MS && self.reader.body_received() * 1000 < BODY_RATE * waited_ms
-    }
-
-    fn time_out(&mut self, detail: &'static str, service: &Service, date: &str, now: Now) {
-        self.plan = None;
-        self.answer(&Problem::new(408, detail).into(), service, false, false, date, now);
-    }
-
     /// Whether there is more to be done without another edge: requests that had to wait for answers to be
     /// written, or more to be read than one turn takes.
     pub(super) fn can_go_on(&mut self) -> bool {
         let freed = self.waiting() == 0 && std::mem::take(&mut self.held_back);
-        freed || (self.readable && !self.is_held_back())
+        freed || self.is_able()
     }
 
-    /// The server ends: nothing further is taken, and what is under way is finished. True if that is nothing.
-    pub(super) fn wind_up(&mut self) -> bool {
-        let idle = matches!(self.phase, Phase::Idle { .. } | Phase::Closing { shut: true } | Phase::Closed);
+    /// Whether it could do something without waiting for anything.
+    pub(super) fn is_able(&self) -> bool {
+        !self.is_held_back() && (self.readable || (self.unseen && self.is_taking()))
+    }
+
+    /// Whether nothing is under way that the end of the server would cut off.
+    pub(super) fn is_done(&self, now: Now) -> bool {
+        let idle = match self.phase {
+            // It came so late that its request may still be under way.
+            Phase::Idle { answered: false } => now.elapsed_ms.saturating_sub(self.since_ms) >= ARRIVAL_MS,
+            Phase::Idle { answered: true } | Phase::Closing { shut: true } | Phase::Closed => true,
+            _ => false,
+        };
         idle && self.waiting() == 0
     }
 }

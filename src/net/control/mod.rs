@@ -4,8 +4,10 @@
 //! streams back. One turn: read all, append all, answer all, so that a journal that has to be committed would be
 //! committed once a turn.
 
+mod body_total;
 mod entrance;
 mod exchange;
+mod rejected;
 mod service;
 
 use std::io;
@@ -20,11 +22,13 @@ use mio::{Events, Interest, Poll, Token};
 use slab::Slab;
 
 use super::inbox::Letters;
+use super::listener::Listener;
 use super::shared::Shared;
 use super::worker::{self, WAKER};
 use crate::access::RateLimit;
 use crate::shard::Arrival;
 use crate::wire::{Door, HttpDate, Now, Refusal, Response};
+pub(super) use body_total::BodyTotal;
 use entrance::Entrance;
 use exchange::{Exchange, Fate, Patience};
 use service::Service;
@@ -91,7 +95,7 @@ impl Control {
     pub(super) fn new(
         poll: Poll,
         letters: Letters<Letter>,
-        listeners: Vec<std::net::TcpListener>,
+        listeners: Vec<Listener>,
         rates: RateLimit,
         shared: Arc<Shared>,
     ) -> io::Result<Self> {
@@ -127,6 +131,11 @@ impl Control {
                     true => self.is_watching().then_some(TICK),
                     false => Some(Duration::ZERO),
                 };
+            debug_assert!(
+                timeout == Some(Duration::ZERO)
+                    || !self.exchanges.iter().any(|(_, exchange)| exchange.is_able()),
+                "it waits, though there is something to be done"
+            );
             if let Err(error) = self.poll.poll(&mut events, timeout)
                 && error.kind() != io::ErrorKind::Interrupted
             {
@@ -142,10 +151,10 @@ impl Control {
         !self.exchanges.is_empty() || self.stop_by_ms.is_some() || self.entrances.iter().any(waits)
     }
 
-    fn is_done(&mut self) -> bool {
+    fn is_done(&self) -> bool {
         let Some(stop_by_ms) = self.stop_by_ms else { return false };
-        let idle = self.exchanges.iter_mut().all(|(_, exchange)| exchange.wind_up());
-        idle || self.service.shared().clock.now().elapsed_ms >= stop_by_ms
+        let now = self.service.shared().clock.now();
+        now.elapsed_ms >= stop_by_ms || self.exchanges.iter().all(|(_, exchange)| exchange.is_done(now))
     }
 
     fn turn(&mut self, events: &Events) {
@@ -181,12 +190,23 @@ impl Control {
 
     fn let_in(&mut self, now: Now) {
         let mut entrances = std::mem::take(&mut self.entrances);
-        for (socket, peer) in entrances.iter_mut().flat_map(|entrance| entrance.accept(now)) {
+        entrances.iter_mut().for_each(|entrance| self.welcome_all(entrance.accept(now), now));
+        self.entrances = entrances;
+    }
+
+    fn close_entrances(&mut self, now: Now) {
+        for entrance in std::mem::take(&mut self.entrances) {
+            let waiting = entrance.close(&self.poll, now);
+            self.welcome_all(waiting, now);
+        }
+    }
+
+    fn welcome_all(&mut self, accepted: Vec<(OwnedFd, IpAddr)>, now: Now) {
+        for (socket, peer) in accepted {
             let (bytes, first_byte_ms) = (Vec::new(), now.elapsed_ms);
             let visitor = Visitor { socket, peer, bytes, first_byte_ms, refusal: None, door: Door::Control };
             self.welcome(visitor, now);
         }
-        self.entrances = entrances;
     }
 
     fn take_letters(&mut self, now: Now) {
@@ -201,7 +221,7 @@ impl Control {
                         self.active.push(slot);
                     }
                 }
-                Letter::Drain => self.entrances.clear(),
+                Letter::Drain => self.close_entrances(now),
                 Letter::Stop(within) => self.stop_by_ms = Some(now.elapsed_ms + within.as_millis() as u64),
             }
         }
@@ -209,7 +229,7 @@ impl Control {
 
     fn welcome(&mut self, visitor: Visitor, now: Now) {
         self.serial = self.serial.wrapping_add(1);
-        let slot = self.exchanges.insert(Exchange::new(visitor, self.serial, now));
+        let slot = self.exchanges.insert(Exchange::new(visitor, self.serial, self.service.body_share(), now));
         let socket = &mut self.exchanges[slot].socket;
         let interest = Interest::READABLE | Interest::WRITABLE;
         match self.poll.registry().register(socket, Token(slot), interest) {
@@ -222,11 +242,12 @@ impl Control {
     }
 
     fn check_time(&mut self, now: Now) {
-        let settings = &self.service.shared().settings;
+        let shared = self.service.shared();
         let patience = Patience {
-            head_ms: settings.head_timeout.as_millis() as u64,
-            idle_ms: self.service.shared().idle_timeout.as_millis() as u64,
-            stall_ms: settings.connection_timeout.as_millis() as u64,
+            head_ms: shared.settings.head_timeout.as_millis() as u64,
+            silence_ms: shared.body_timeout.as_millis() as u64,
+            idle_ms: shared.idle_timeout.as_millis() as u64,
+            stall_ms: shared.settings.connection_timeout.as_millis() as u64,
         };
         let date = self.date.at(now);
         for (slot, exchange) in &mut self.exchanges {
@@ -248,6 +269,7 @@ impl Control {
         };
         let driven = catch_unwind(AssertUnwindSafe(|| {
             exchange.drive(&self.service, &mut self.input, &mut self.date, later, now);
+            exchange.bound_body();
         }));
         if driven.is_err() {
             tracing::error!("a request panicked; its connection is closed");

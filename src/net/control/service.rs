@@ -7,16 +7,17 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::json;
 
+use super::body_total::BodyShare;
 use crate::access::{Licence, Permit, RateLimit};
 use crate::journal::{AppendError, Appended};
 use crate::metrics::Format;
 use crate::net::shared::Shared;
 use crate::shard::{Arrival, Who};
-use crate::wire::http::{Head, Method, TargetForm, Version};
+use crate::wire::http::{Head, Method, TargetForm, Undecodable, Version, is_escaped};
 use crate::wire::{
-    Cors, CrossOrigin, Door, Framing, JsonError, Now, Problem, Publication, Refusal, Response, Route,
-    Subscription, browser_client, framing_of, holds_browser_client, openapi, prefers_open_metrics, refused,
-    write_head,
+    AskedFields, Cors, CrossOrigin, Door, Framing, JsonError, Now, Problem, Publication, Refusal, Response,
+    Route, Subscription, Target, TestEvent, browser_client, framing_of, holds_browser_client, openapi,
+    prefers_open_metrics, refused, write_head,
 };
 
 /// What a head asks for, judged before its body is read.
@@ -43,13 +44,20 @@ pub(super) enum Task {
     /// Publish an event made from a few words.
     Test(Box<Licence>),
     /// Say what may be asked from other origins.
-    Preflight(Route, CrossOrigin),
+    Preflight { allow: &'static str, cross_origin: CrossOrigin, asked: Box<AskedFields> },
     /// Tell everything that is counted.
     Metrics(Format),
     /// Give the browser client, unless it is held.
     BrowserClient { is_held: bool },
     /// Anything that takes no body.
     Route(Route),
+}
+
+impl Task {
+    /// Whether it is done with the body of its request.
+    pub(super) fn takes_body(&self) -> bool {
+        matches!(self, Self::Publish { .. } | Self::Test(_))
+    }
 }
 
 /// What comes of a task.
@@ -66,6 +74,7 @@ pub(super) enum Outcome {
     Refused(Refusal),
 }
 
+const JSON: &str = "application/json";
 /// What was asked for where that is not known.
 pub(super) const NO_ROUTE: &str = "none";
 
@@ -89,6 +98,11 @@ impl Service {
     /// The fields that an answer has for the page that asked.
     pub(super) fn cross_origin(&self, verdict: CrossOrigin) -> &[u8] {
         self.shared.settings.cors.fields(verdict)
+    }
+
+    /// A share of the memory that bodies may take, for one more connection.
+    pub(super) fn body_share(&self) -> BodyShare {
+        self.shared.bodies.share()
     }
 
     pub(super) fn shared(&self) -> &Arc<Shared> {
@@ -118,6 +132,11 @@ impl Service {
     }
 
     fn route(&self, head: &Head<'_>, door: Door) -> Result<Route, Problem> {
+        for (part, text) in [("path", head.path), ("query", head.query.unwrap_or_default())] {
+            if !is_escaped(text) {
+                return Err(Problem::new(400, format!("the {part}: {}", Undecodable::Escape)));
+            }
+        }
         match head.form {
             TargetForm::Asterisk => Ok(Route::Options("GET, HEAD, POST, DELETE, OPTIONS")),
             _ => self.shared.settings.routes.find(head.method, head.path, door),
@@ -138,7 +157,8 @@ impl Service {
         let identity = self.shared.access.judge(head, peer, route.scope(), now.unix_ms)?;
         match route {
             Route::Stream | Route::StreamHead => {
-                let subscription = Subscription::from_head(head, &self.shared.settings.topics)?;
+                let topics = &self.shared.settings.topics;
+                let subscription = Subscription::from_head(head, self.shared.access.parameters(), topics)?;
                 let permit = self.shared.access.permit(identity, &subscription)?;
                 if route == Route::StreamHead {
                     return Ok(Task::Route(route));
@@ -155,13 +175,14 @@ impl Service {
             }
             Route::Test => match is_batch(head)? {
                 false => Ok(Task::Test(Box::new(Licence::new(identity, peer)))),
-                true => Err(unsupported("application/json")),
+                true => Err(unsupported(JSON, JSON)),
             },
             Route::BrowserClient => Ok(Task::BrowserClient { is_held: holds_browser_client(head) }),
             Route::Metrics if prefers_open_metrics(head) => Ok(Task::Metrics(Format::OpenMetrics)),
             Route::Metrics => Ok(Task::Metrics(Format::Text)),
-            Route::Options(_) if head.field("access-control-request-method").is_some() => {
-                Ok(Task::Preflight(route, cross_origin))
+            Route::Options(allow) if head.field("access-control-request-method").is_some() => {
+                let asked = Box::new(AskedFields::of(head));
+                Ok(Task::Preflight { allow, cross_origin, asked })
             }
             route => Ok(Task::Route(route)),
         }
@@ -181,13 +202,10 @@ impl Service {
                 self.publish_one(Publication::from_json(text(body)?), &licence, now)
             }
             Task::Publish { batch: true, licence } => self.publish_batch(text(body)?, &licence, now),
-            Task::Test(licence) => {
-                self.publish_one(Publication::from_test(text(body)?, now.unix_ms), &licence, now)
+            Task::Test(licence) => self.send_test(text(body)?, &licence, now),
+            Task::Preflight { allow, cross_origin, asked } => {
+                Ok(Outcome::Answer(Cors::preflight(cross_origin, &asked, options(allow))))
             }
-            Task::Preflight(route, cross_origin) => match self.answer(route, later)? {
-                Outcome::Answer(answer) => Ok(Outcome::Answer(Cors::preflight(cross_origin, answer))),
-                outcome => Ok(outcome),
-            },
             Task::Metrics(format) => {
                 let answer = move |text: String| Response::text(200, &text).of_type(format.content_type());
                 self.shared.metrics(format, move |text| later(answer(text)));
@@ -205,14 +223,14 @@ impl Service {
     ) -> Result<Outcome, Problem> {
         let admission = &self.shared.admission;
         Ok(Outcome::Answer(match route {
-            Route::Options(allow) => Response::empty().with_field("Allow", allow),
+            Route::Options(allow) => options(allow),
             Route::Users => Response::json(200, &json!({ "connectedUsers": admission.users() })),
             Route::User(user) => Response::json(200, &Presence::of(&user, admission.connections_of(&user))),
             Route::OpenApi => {
                 Response::text(200, &openapi(self.shared.settings.routes.base())).of_type("application/json")
             }
             Route::Liveness => Response::text(200, "ok\n"),
-            Route::Readiness if admission.is_draining() => return Err(unavailable("draining")),
+            Route::Readiness if self.shared.is_shutting_down() => return Err(unavailable("draining")),
             Route::Readiness => Response::text(200, "ready\n"),
             Route::Panel(file) => file.response(self.shared.settings.routes.base()),
             Route::StreamHead => return Ok(Outcome::StreamHead),
@@ -248,6 +266,18 @@ impl Service {
         self.take_rate(licence, 1, now)?;
         let appended = self.append([publication])?;
         Ok(Outcome::Answer(Response::published(appended.first)))
+    }
+
+    fn send_test(&self, text: &str, licence: &Licence, now: Now) -> Result<Outcome, Problem> {
+        match TestEvent::from_json(text).map_err(|error| problem(&error, None))? {
+            TestEvent::Publication(publication) => self.publish_one(Ok(*publication), licence, now),
+            TestEvent::Ping { user } => {
+                licence.judge(&user.as_deref().map_or_else(Target::all, Target::user))?;
+                self.take_rate(licence, 1, now)?;
+                self.shared.ping(user.as_ref());
+                Ok(Outcome::Answer(Response::sent()))
+            }
+        }
     }
 
     fn publish_batch(&self, text: &str, licence: &Licence, now: Now) -> Result<Outcome, Problem> {
@@ -300,9 +330,7 @@ impl Service {
         cross_origin: CrossOrigin,
     ) {
         self.shared.meters.count_refused(reason);
-        let retry = self.shared.settings.retry;
-        // Spread, so that those who were refused together do not come back together.
-        let retry = retry.mul_f64(1.0 + 3.0 * fastrand::f64());
+        let retry = self.shared.settings.refusal_retry(fastrand::f64());
         write_head(out, framing, true, date, self.cross_origin(cross_origin));
         out.extend_from_slice(refused(retry, reason).bytes(framing));
         out.extend_from_slice(framing.end());
@@ -351,12 +379,17 @@ fn is_batch(head: &Head<'_>) -> Result<bool, Problem> {
     } else if media_type.eq_ignore_ascii_case(b"application/x-ndjson") {
         Ok(true)
     } else {
-        Err(unsupported("application/json, application/x-ndjson"))
+        Err(unsupported("application/json or application/x-ndjson", "application/json, application/x-ndjson"))
     }
 }
 
-fn unsupported(accepted: &'static str) -> Problem {
-    Problem::new(415, format!("the body must be {accepted}")).with_field("Accept", accepted)
+/// The body is not what it `must` be; `accepted` is the same as the value of an `Accept` field.
+fn unsupported(must: &str, accepted: &'static str) -> Problem {
+    Problem::new(415, format!("the body must be {must}")).with_field("Accept", accepted)
+}
+
+fn options(allow: &'static str) -> Response {
+    Response::empty().with_field("Allow", allow)
 }
 
 fn problem(error: &JsonError, line: Option<usize>) -> Problem {
@@ -370,6 +403,11 @@ fn problem(error: &JsonError, line: Option<usize>) -> Problem {
 
 fn overloaded(error: &AppendError) -> Problem {
     unavailable(error.to_string())
+}
+
+/// The bodies of other requests take all the memory that there is for them.
+pub(super) fn bodies_are_full() -> Problem {
+    unavailable("the bodies of other requests that are under way take all the memory that there is for them")
 }
 
 fn unavailable(detail: impl Into<std::borrow::Cow<'static, str>>) -> Problem {

@@ -18,7 +18,7 @@ pub enum BodyFraming {
 /// Takes a body's payload out of the bytes that follow a head.
 #[derive(Clone, Debug)]
 pub struct BodyReader {
-    payload: Vec<u8>,
+    payload: Payload,
     rest: Rest,
 }
 
@@ -26,6 +26,16 @@ pub struct BodyReader {
 enum Rest {
     Length(u64),
     Chunked(ChunkScanner),
+}
+
+/// What came of a body so far.
+#[derive(Clone, Debug, Default)]
+struct Payload {
+    bytes: Vec<u8>,
+    /// Bytes so far, whether kept or not.
+    received: u64,
+    /// What comes is counted and dropped.
+    discards: bool,
 }
 
 /// How far a body is.
@@ -47,24 +57,23 @@ impl BodyReader {
             BodyFraming::Length(length) => Rest::Length(length),
             BodyFraming::Chunked => Rest::Chunked(ChunkScanner::default()),
         };
-        Self { payload: Vec::new(), rest }
+        Self { payload: Payload::default(), rest }
     }
 
     /// Takes what belongs to the body from the front of `bytes`, and says how many bytes these were.
     pub fn advance(&mut self, bytes: &[u8], limits: &RequestLimits) -> (usize, BodyProgress) {
         match &mut self.rest {
-            Rest::Length(left) => {
-                let taken = usize::try_from(*left).map_or(bytes.len(), |left| left.min(bytes.len()));
-                self.payload.extend_from_slice(bytes.get(..taken).unwrap_or_default());
-                *left -= taken as u64;
-                (taken, if *left == 0 { BodyProgress::Complete } else { BodyProgress::Incomplete })
+            Rest::Length(_) => {
+                let taken = self.take_length(bytes);
+                let is_whole = matches!(self.rest, Rest::Length(0));
+                (taken, if is_whole { BodyProgress::Complete } else { BodyProgress::Incomplete })
             }
             Rest::Chunked(chunks) => {
                 let mut at = 0;
                 let progress = loop {
                     match chunks.advance(bytes, &mut at, limits) {
                         Ok(ChunkEvent::Data(length)) => {
-                            self.payload.extend_from_slice(bytes.get(at - length..at).unwrap_or_default());
+                            self.payload.push(bytes.get(at - length..at).unwrap_or_default(), usize::MAX);
                         }
                         Ok(ChunkEvent::More) => break BodyProgress::Incomplete,
                         Ok(ChunkEvent::End) => break BodyProgress::Complete,
@@ -76,13 +85,53 @@ impl BodyReader {
         }
     }
 
-    /// Bytes of payload so far.
-    pub fn received(&self) -> usize {
-        self.payload.len()
+    /// Takes what belongs to a body whose length is known, and says how many bytes these were; none of another.
+    pub(super) fn take_length(&mut self, bytes: &[u8]) -> usize {
+        let Rest::Length(left) = &mut self.rest else { return 0 };
+        let taken = usize::try_from(*left).map_or(bytes.len(), |left| left.min(bytes.len()));
+        let whole =
+            usize::try_from(*left).map_or(usize::MAX, |left| self.payload.bytes.len().saturating_add(left));
+        self.payload.push(bytes.get(..taken).unwrap_or_default(), whole);
+        *left -= taken as u64;
+        taken
+    }
+
+    /// Drops the payload so far, and from now on counts what comes instead of keeping it: the body of a request
+    /// that is refused costs no memory.
+    pub fn discard(&mut self) {
+        self.payload.discards = true;
+        self.payload.bytes = Vec::new();
+    }
+
+    /// Bytes of payload so far, discarded ones included.
+    pub fn received(&self) -> u64 {
+        self.payload.received
+    }
+
+    /// Bytes of memory that the payload so far takes.
+    pub fn held(&self) -> usize {
+        self.payload.bytes.capacity()
     }
 
     /// Takes the payload so far out.
     pub fn take_payload(&mut self) -> Vec<u8> {
-        std::mem::take(&mut self.payload)
+        std::mem::take(&mut self.payload.bytes)
+    }
+}
+
+impl Payload {
+    /// Takes what came of a body that is `whole` bytes in all, or that many at most. What a client announces is not
+    /// allocated before it comes, and what has come takes no more than was announced.
+    fn push(&mut self, bytes: &[u8], whole: usize) {
+        self.received += bytes.len() as u64;
+        if self.discards {
+            return;
+        }
+        let needed = self.bytes.len() + bytes.len();
+        if needed > self.bytes.capacity() {
+            let doubled = self.bytes.capacity().saturating_mul(2).min(whole).max(needed);
+            self.bytes.reserve_exact(doubled - self.bytes.len());
+        }
+        self.bytes.extend_from_slice(bytes);
     }
 }

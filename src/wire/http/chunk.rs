@@ -145,7 +145,7 @@ impl ChunkScanner {
             return Ok(State::Trailers);
         }
         if self.payload.saturating_add(size) > limits.payload() {
-            return Err(Rejection::body_too_large());
+            return Err(Rejection::body_too_large(limits));
         }
         Ok(State::Data(size))
     }
@@ -153,7 +153,7 @@ impl ChunkScanner {
     /// One byte at a time, so that which limit is met first never depends on how the bytes arrive.
     fn step_trailers(&mut self, byte: u8, limits: &RequestLimits) -> Result<bool, Rejection> {
         if self.trailer_bytes >= limits.head {
-            return Err(Rejection::head_too_large());
+            return Err(Rejection::head_too_large(limits));
         }
         self.trailer_bytes += 1;
         let event = self.trailers.advance(&[byte], &mut 0, limits.field_lines())?;

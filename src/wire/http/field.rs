@@ -104,7 +104,7 @@ impl FieldScanner {
             return Err(unnamed(byte));
         }
         if self.lines >= most {
-            return Err(Rejection::too_many_fields());
+            return Err(Rejection::too_many_fields(most));
         }
         self.lines += 1;
         self.line_start = at;

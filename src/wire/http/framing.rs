@@ -84,7 +84,7 @@ impl FramingRules {
             return Err(Rejection::malformed("there is no Host"));
         }
         match self.length {
-            Some(length) if length > limits.payload() => Err(Rejection::body_too_large()),
+            Some(length) if length > limits.payload() => Err(Rejection::body_too_large(limits)),
             Some(length) => Ok(BodyFraming::Length(length)),
             None if self.chunked => Ok(BodyFraming::Chunked),
             None => Ok(BodyFraming::Empty),

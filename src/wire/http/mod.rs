@@ -7,6 +7,7 @@
 //!   where a message ends: Host, Content-Length, Transfer-Encoding.
 //! - [`Head`] is a view of the bytes that the scanner has accepted. Nothing is allocated for it.
 //! - [`BodyReader`] takes the payload out of what follows: by length, or by a chunk grammar of our own.
+//! - [`OriginScanner`] finds out which page is to be told that a head is not sound.
 //! - [`RequestReader`] ties these together for a connection with keep-alive and pipelining.
 //!
 //! # What holds
@@ -25,6 +26,7 @@ mod head;
 mod limits;
 mod method;
 mod octet;
+mod origin;
 mod query;
 mod reader;
 mod rejection;
@@ -39,7 +41,9 @@ pub use body::{BodyFraming, BodyProgress, BodyReader};
 pub use head::{Head, Version};
 pub use limits::{MAX_FIELDS, RequestLimits};
 pub use method::Method;
-pub use query::{NotUtf8, QueryPairs, percent_decode, query_pairs};
+pub use octet::is_token;
+pub use origin::OriginScanner;
+pub use query::{QueryPairs, Undecodable, is_escaped, percent_decode, query_pairs};
 pub use reader::{RequestReader, Step};
 pub use rejection::Rejection;
 pub use scanner::{HeadScanner, Outline, Scan};

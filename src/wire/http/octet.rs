@@ -57,6 +57,11 @@ impl Class {
     }
 }
 
+/// Whether it is a token, such as a field name (RFC 9110, 5.6.2).
+pub fn is_token(text: &[u8]) -> bool {
+    !text.is_empty() && text.iter().all(|byte| TOKEN.has(*byte))
+}
+
 /// OWS and BWS (RFC 9110, 5.6.3).
 pub(super) const fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t')

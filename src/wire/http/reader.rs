@@ -22,6 +22,9 @@ pub struct RequestReader {
     stage: Stage,
 }
 
+/// Bytes that an empty buffer may keep allocated: enough for the requests that usually come together.
+const KEPT_BUFFER: usize = 4 * 1024;
+
 #[derive(Clone, Debug)]
 enum Stage {
     Head(HeadScanner),
@@ -54,7 +57,7 @@ impl RequestReader {
     }
 
     /// Takes bytes that were read. They are dropped if a request was rejected.
-    pub fn push(&mut self, bytes: &[u8]) {
+    pub fn push(&mut self, mut bytes: &[u8]) {
         if let Stage::Rejected(_) = self.stage {
             self.buffer = Vec::new();
             self.taken = 0;
@@ -65,7 +68,21 @@ impl RequestReader {
             self.buffer.drain(..self.taken);
             self.taken = 0;
         }
+        // What is known to be payload need not be held twice.
+        if let Stage::Body(body) = &mut self.stage
+            && self.taken == self.buffer.len()
+        {
+            bytes = bytes.get(body.take_length(bytes)..).unwrap_or_default();
+        }
         self.buffer.extend_from_slice(bytes);
+    }
+
+    /// From now on the payload of the body that is awaited is counted and dropped, and comes out empty: for a
+    /// request that is refused already.
+    pub fn discard_body(&mut self) {
+        if let Stage::Body(body) = &mut self.stage {
+            body.discard();
+        }
     }
 
     /// What comes next.
@@ -74,11 +91,14 @@ impl RequestReader {
         let step = match &mut self.stage {
             Stage::Head(scanner) => match scanner.scan(bytes, limits) {
                 Scan::Incomplete => Step::Incomplete,
-                Scan::Complete(outline) => {
-                    self.taken += outline.length;
-                    self.stage = Stage::Body(BodyReader::new(outline.body));
-                    Head::parse(bytes, &outline).map_or_else(Step::Rejected, Step::Head)
-                }
+                Scan::Complete(outline) => match Head::parse(bytes, &outline) {
+                    Ok(head) => {
+                        self.taken += outline.length;
+                        self.stage = Stage::Body(BodyReader::new(outline.body));
+                        Step::Head(head)
+                    }
+                    Err(rejection) => Step::Rejected(rejection),
+                },
                 Scan::Rejected(rejection) => Step::Rejected(rejection),
             },
             Stage::Body(body) => {
@@ -117,7 +137,24 @@ impl RequestReader {
     /// come.
     pub fn body_received(&self) -> u64 {
         match &self.stage {
-            Stage::Body(body) => body.received() as u64,
+            Stage::Body(body) => body.received(),
+            Stage::Head(_) | Stage::Rejected(_) => 0,
+        }
+    }
+
+    /// Gives back the memory of a large read once all of it is taken, so that a connection between two reads
+    /// holds little. Call it after [`next`](Self::next) said [`Step::Incomplete`].
+    pub fn shrink(&mut self) {
+        if self.buffered() == 0 && self.buffer.capacity() > KEPT_BUFFER {
+            self.buffer = Vec::new();
+            self.taken = 0;
+        }
+    }
+
+    /// Bytes of memory that the body that is awaited takes so far.
+    pub fn body_held(&self) -> usize {
+        match &self.stage {
+            Stage::Body(body) => body.held(),
             Stage::Head(_) | Stage::Rejected(_) => 0,
         }
     }
@@ -125,6 +162,11 @@ impl RequestReader {
     /// Bytes that were pushed and not yet taken.
     pub fn buffered(&self) -> usize {
         self.buffer.len() - self.taken
+    }
+
+    /// What was pushed and not yet taken: of a head that is not whole, or was rejected, all of it.
+    pub fn unread(&self) -> &[u8] {
+        self.buffer.get(self.taken..).unwrap_or_default()
     }
 
     /// What was pushed and not yet taken. Payload of a body that is not whole was taken, and is lost.
@@ -178,6 +220,37 @@ mod tests {
         assert!(matches!(next(&mut reader), Step::Body(body) if body == b"abcd"));
         assert!(matches!(next(&mut reader), Step::Incomplete));
         assert_eq!(reader.into_bytes(), b"GE");
+    }
+
+    #[test]
+    fn a_discarded_body_is_counted_and_takes_no_memory() {
+        let chunked = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2710\r\n";
+        let length = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10000\r\n\r\n";
+        for (head, end) in [(&chunked[..], &b"\r\n0\r\n\r\n"[..]), (&length[..], b"")] {
+            let mut reader = RequestReader::new();
+            reader.push(head);
+            reader.push(&[b'x'; 4000]);
+            assert!(matches!(next(&mut reader), Step::Head(_)));
+            assert!(matches!(next(&mut reader), Step::Incomplete));
+            assert!(reader.body_held() >= 4000);
+            reader.discard_body();
+            assert_eq!((reader.body_held(), reader.body_received()), (0, 4000));
+            reader.push(&[b'x'; 5999]);
+            assert!(matches!(next(&mut reader), Step::Incomplete));
+            assert_eq!((reader.body_held(), reader.body_received()), (0, 9999));
+            reader.shrink();
+            assert!(reader.buffer.capacity() <= KEPT_BUFFER, "{}", reader.buffer.capacity());
+            reader.push(b"x");
+            reader.push(end);
+            reader.push(POST);
+            assert!(matches!(next(&mut reader), Step::Body(body) if body.is_empty()));
+            assert!(matches!(next(&mut reader), Step::Head(_)), "the connection goes on");
+            reader.push(b"abcd");
+            assert!(
+                matches!(next(&mut reader), Step::Body(body) if body == b"abcd"),
+                "of the next it is kept"
+            );
+        }
     }
 
     #[test]

@@ -110,7 +110,7 @@ impl RequestLineScanner {
     fn target_run(&self, bytes: &[u8], at: usize, limits: &RequestLimits) -> Result<usize, Rejection> {
         let end = TARGET.run(bytes, at);
         let length = end.saturating_sub(self.method_end + 1);
-        if length > limits.target { Err(Rejection::target_too_long()) } else { Ok(end) }
+        if length > limits.target { Err(Rejection::target_too_long(limits)) } else { Ok(end) }
     }
 
     fn end_target(&mut self, bytes: &[u8], byte: u8, at: usize) -> Result<(), Rejection> {

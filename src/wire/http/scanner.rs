@@ -55,7 +55,7 @@ impl HeadScanner {
         let advanced = self.advance(view, limits);
         match advanced {
             Ok(None) if buffer.len() <= limits.head => return Scan::Incomplete,
-            Ok(None) => self.stage = Stage::Rejected(Rejection::head_too_large()),
+            Ok(None) => self.stage = Stage::Rejected(Rejection::head_too_large(limits)),
             Ok(Some(outline)) => self.stage = Stage::Complete(outline),
             Err(rejection) => self.stage = Stage::Rejected(rejection),
         }

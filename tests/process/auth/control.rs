@@ -1,6 +1,6 @@
 //! A second listener for publishers and operators: the same permissions, behind another door.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::SocketAddr;
 
 use serde_json::json;
 
@@ -11,20 +11,15 @@ use super::token::Token;
 use super::verdict::unauthorized;
 use crate::server::{Server, command, run};
 use crate::support::client::Connection;
+use crate::support::port::Port;
 use crate::support::subscriber::Subscriber;
 
 /// A server with these arguments, and the address of its second listener.
 fn start(args: &[&str]) -> (Server, SocketAddr) {
-    // The port is not told, so it has to be known. Somebody else may take it before the server does.
-    let attempt = |_| {
-        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-        let address = free.local_addr().expect("an address");
-        drop(free);
-        let listen = ["--listen", "127.0.0.1:0", "--control-listen", &address.to_string()].map(str::to_owned);
-        let args: Vec<&str> = listen.iter().map(String::as_str).chain(args.iter().copied()).collect();
-        Some((Server::try_launch(command(&args)).ok()?, address))
-    };
-    (0..10).find_map(attempt).expect("a free port")
+    // It is not told, so it has to be known. Once the server listens there, nobody else gets it.
+    let port = Port::reserve();
+    let listen = ["--listen", "127.0.0.1:0", "--control-listen", &port.address().to_string()];
+    (Server::launch(command(&[&listen, args].concat())), port.address())
 }
 
 #[test]

@@ -7,6 +7,7 @@ use super::key::{JWKS, Key, SECRET};
 use super::keyed::{Keyed, signed};
 use super::token::{Token, base64url, from_base64url};
 use super::verdict::{Matrix, Verdict, judge};
+use crate::support::clock::eventually;
 
 /// The keys of these names, of those in the file.
 pub(super) fn set_of(kids: &[&str]) -> Value {
@@ -131,4 +132,66 @@ fn keys_of_unknown_kinds_are_passed_over() {
     for kid in ["new", "no-n", "no-y", "ed448"] {
         assert_eq!(judge(&server, &mut server.connect(), &signed(&named(kid))), Verdict::Refused, "{kid}");
     }
+}
+
+/// Of the set that has this key beside a good one: it starts, warns by the `kid`, and takes tokens of the good one.
+fn check_left_out(kid: &str, key: Value) {
+    let mut set = set_of(&["ec-1"]);
+    set["keys"].as_array_mut().expect("keys").insert(0, key.clone());
+    let server = server(&set);
+    Matrix::new()
+        .good("the good one", named("ec-1").sign(Key::Ec))
+        .bad("the other", named(kid).sign(Key::Rsa))
+        .check(&server);
+    eventually(&format!("it warns of {key}"), || {
+        server.log().lines().any(|line| line.contains("WARN") && line.contains(&format!("{kid:?}")))
+    });
+}
+
+/// The rule of RFC 7517, 5: what cannot be used is left out, and all else is good.
+#[test]
+fn keys_that_cannot_be_used_are_left_out_and_told() {
+    let with = |kid: &str, name: &str, value: Value| {
+        let mut key = set_of(&[kid])["keys"][0].clone();
+        (key[name], key["kid"]) = (value, json!("broken"));
+        key
+    };
+    for key in [
+        // 1024 bits.
+        with("rsa-1", "n", json!(base64url([0xff; 128]))),
+        with("rsa-1", "n", json!("***")),
+        with("rsa-1", "n", Value::Null),
+        with("rsa-1", "e", json!("AQ")),
+        with("ec-1", "x", json!("AAAA")),
+        with("ec-1", "x", set_of(&["ec-1"])["keys"][0]["y"].clone()),
+        with("ec-1", "crv", json!("secp256k1")),
+        with("ec-1", "alg", json!("ES512")),
+        with("ed-1", "x", json!("AAAA")),
+        with("ed-1", "x", Value::Null),
+        with("rsa-1", "kty", json!("AKP")),
+    ] {
+        check_left_out("broken", key);
+    }
+}
+
+#[test]
+fn of_two_keys_with_one_kid_either_will_do() {
+    let set = |kids: &[&str]| {
+        let mut set = set_of(kids);
+        set["keys"].as_array_mut().expect("keys").iter_mut().for_each(|key| key["kid"] = json!("one"));
+        set
+    };
+    Matrix::new()
+        .good("the first", named("one").sign(Key::Rsa))
+        .good("the second", named("one").sign(Key::OtherRsa))
+        .bad("a third", named("one").sign(Key::Ec))
+        .bad("forged", named("one").sign(Key::Secret(JWKS)))
+        .check(&server(&set(&["rsa-1", "rsa-2"])));
+    // Each is for its own algorithm.
+    Matrix::new()
+        .good("RS256", named("one").sign(Key::Rsa))
+        .good("ES256", named("one").sign(Key::Ec))
+        .good("EdDSA", named("one").sign(Key::Ed))
+        .bad("another EC key", named("one").sign(Key::OtherEc))
+        .check(&server(&set(&["rsa-1", "ec-1", "ed-1"])));
 }

@@ -6,6 +6,7 @@ use super::jwks::set_of;
 use super::key::{EC_PUBLIC, JWKS, RSA_PUBLIC, SECRET};
 use super::keyed::Folder;
 use crate::server::{command, run};
+use crate::support::clock::eventually;
 
 /// What a key in a file is recognised by.
 const MARK: &str = "k_live_mark";
@@ -142,10 +143,13 @@ fn bad_jwks_files() {
         b"\xff{}".to_vec(),
         // No key that any token could be checked with.
         json!({"keys": [{"kty": "AKP", "kid": "new", "alg": "ML-DSA-65", "pub": "AAAA"}]}).to_string().into(),
-        // Two keys of one name: which is meant?
-        with(&|set| set["keys"][1]["kid"] = json!("rsa-1")),
-        with(&|set| set["keys"][0]["n"] = json!("***")),
-        with(&|set| set["keys"][1]["x"] = json!("AAAA")),
+        // Nothing but keys that cannot be used.
+        with(&|set| {
+            set["keys"][0]["n"] = json!("***");
+            set["keys"][1]["x"] = json!("AAAA");
+        }),
+        json!({"keys": [{"kty": "RSA", "kid": "old", "e": "AQAB", "n": "5".repeat(171)}]}).to_string().into(),
+        json!({"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "AAAA"}]}).to_string().into(),
     ];
     check("jwks-file", &sets.each_ref().map(Vec::as_slice));
 }
@@ -181,5 +185,34 @@ fn bad_names_of_cookies() {
     let secret = folder.write("secret", SECRET);
     for name in ["", "a b", "a=b", "a;b", "a,b", "a\"b", "é", "a\tb"] {
         refused(&["--jwt-secret-file", &secret, &format!("--jwt-cookie={name}")], "jwt-cookie");
+    }
+}
+
+/// What can be used, and is hardly meant so.
+#[test]
+fn doubtful_files_are_told_in_the_log() {
+    let long = "a secret of more than 32 bytes, known to tests only";
+    for (option, content, said) in [
+        ("jwt-secret-file", format!("{long}\nand another line\n"), "more than one line"),
+        ("jwt-secret-file", format!("\u{feff}{long}\n"), "byte order mark"),
+        ("jwt-secret-file", format!("{long}\n\n"), "more than one line"),
+        ("jwt-secret-file", "short\n".to_owned(), "shorter than"),
+        ("api-key-file", "k_live_mark0123456789: publish\n".to_owned(), "line 1: the key ends with a colon"),
+        ("api-key-file", "# ours\nabc publish\n".to_owned(), "line 2: the key is short"),
+    ] {
+        let server = super::keyed::Keyed::start(&[(option, content.as_bytes())], &[]);
+        eventually(&format!("it warns of {content:?}"), || server.log().contains(said));
+        let log = server.log();
+        assert!(log.lines().any(|line| line.contains("WARN") && line.contains(said)), "{log}");
+        assert!(!log.contains(MARK) && !log.contains("another line"), "{log}");
+    }
+    for (option, content) in [
+        ("jwt-secret-file", long.as_bytes()),
+        ("jwt-secret-file", b"a secret of more than 32 bytes, with the newline of an editor\n"),
+        ("api-key-file", b"k_live_mark0123456789 publish\n"),
+    ] {
+        let mut server = super::keyed::Keyed::start(&[(option, content)], &[]);
+        assert_eq!(server.connect().get("/healthz").status(), 200);
+        assert!(!server.whole_log().contains("WARN"), "{}", server.log());
     }
 }

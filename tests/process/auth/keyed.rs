@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::key::{Key, SECRET};
 use super::token::Token;
-use crate::server::{Server, command};
+use crate::server::{Server, command, patient};
 use crate::support::client::{Connection, Response};
 use crate::support::subscriber::Subscriber;
 
@@ -68,6 +68,7 @@ impl Keyed {
         let all: Vec<&str> =
             listen.chain(all.iter().map(String::as_str)).chain(args.iter().copied()).collect();
         let mut command = command(&all);
+        patient(&mut command);
         prepare(&mut command);
         Self { server: Server::launch(command), folder }
     }

@@ -1,9 +1,12 @@
 //! Where a token stands: `Authorization`, the configured cookie, or `access_token`; and which counts.
 
+use std::net::TcpStream;
+
 use super::key::{Key, SECRET};
 use super::keyed::{Keyed, bearer, subscribe};
 use super::token::Token;
 use super::verdict::{Verdict, judge, unauthorized};
+use crate::support::subscriber::Subscriber;
 
 fn of(user: &str) -> String {
     Token::new().claim("sub", user).sign(Key::Secret(SECRET))
@@ -153,6 +156,73 @@ fn the_configured_cookie_is_taken_and_no_other() {
         table.push((format!("Cookie: {value}\r\n"), Verdict::Refused));
     }
     check(&server, &table);
+}
+
+/// Some other part of the site may set a cookie of any octets, and it comes along.
+#[test]
+fn what_stands_beside_the_cookie_does_not_hide_it() {
+    let (server, token) = (Keyed::secret(&["--jwt-cookie", "sse_token"]), of("ada"));
+    let ada = |value: Vec<u8>| (value, Some("ada"));
+    let with = |before: &[u8], after: &[u8]| [before, b"sse_token=", token.as_bytes(), after].concat();
+    for (value, user) in [
+        ada(with(b"a=\xff; ", b"")),
+        ada(with(b"", b"; a=\xe9")),
+        ada(with(b"\x80=\x80; ", b"; \xff")),
+        ada(with(b"caf\xe9; ", b";\xc3\x28=\"\"")),
+        ada(with(b"sse_token=; ", b"; a=\xff")),
+        ada(with(b"sse_token=\xff; ", b"")),
+        ada([&b"sse_token=\""[..], token.as_bytes(), b"\"; a=\xff"].concat()),
+        (b"a=\xff; sse_token=\xff".to_vec(), None),
+        (with(b"", b"\xff"), None),
+        (with(b"a=\xff", b""), None),
+    ] {
+        let request =
+            [b"GET /api/sse HTTP/1.1\r\nHost: localhost\r\nCookie: ", &value[..], b"\r\n\r\n"].concat();
+        let shown = value.escape_ascii().to_string();
+        match user {
+            Some(user) => {
+                let socket = TcpStream::connect(server.address).expect("a connection");
+                assert_eq!(Subscriber::over(socket, &request).greeting()["userId"], user, "{shown}");
+            }
+            None => {
+                let mut connection = server.connect();
+                connection.send(&request);
+                unauthorized(&connection.response());
+            }
+        }
+    }
+}
+
+/// Whoever means to be somebody is not let in as nobody.
+#[test]
+fn a_cookie_that_is_no_text_is_not_nobody() {
+    let server = Keyed::secret(&["--jwt-cookie", "sse_token", "--anonymous-subscribers"]);
+    let mut connection = server.connect();
+    let head = b"HEAD /api/sse HTTP/1.1\r\nHost: localhost\r\nCookie: ";
+    for (value, status) in
+        [(&b"sse_token=\xff"[..], 401), (b"other=\xff", 200), (b"sse_token=; other=\xff", 200)]
+    {
+        connection.expect_head_only();
+        connection.send([head, value, b"\r\n\r\n"].concat());
+        assert_eq!(connection.response().status(), status, "{}", value.escape_ascii());
+    }
+}
+
+#[test]
+fn a_token_by_another_name_is_told_the_right_one() {
+    let (server, token) = (Keyed::secret(&[]), of("ada"));
+    let anonymous = Keyed::secret(&["--anonymous-subscribers"]);
+    for name in ["token", "accessToken", "access-token", "ACCESS_TOKEN", "jwt"] {
+        let target = format!("/api/sse?{name}={token}");
+        for detail in
+            [server.connect().get(&target).problem(401), anonymous.connect().get(&target).problem(400)]
+        {
+            assert!(detail.ends_with("access_token") && detail.contains(name), "{detail}");
+            assert!(!detail.contains(&token), "{detail}");
+        }
+    }
+    // Who brings one in its place may have others.
+    assert_eq!(server.connect().request("GET", "/healthz?token=x", "", "").status(), 200);
 }
 
 #[test]

@@ -105,7 +105,7 @@ fn a_trusted_proxy_is_believed_by_forwarded() {
             ),
             ("Forwarded: for=203.0.113.1", "Forwarded: for=\"203.0.113.1:4711\"", true),
             ("Forwarded: for=\"[2001:db8::1]:4711\"", "Forwarded: for=\"[2001:db8::1]\"", true),
-            ("Forwarded: for=\"[2001:db8::1]\"", "Forwarded: for=\"[2001:db8::2:0:0:2]\"", false),
+            ("Forwarded: for=\"[2001:db8::1]\"", "Forwarded: for=\"[2001:db8:0:2::1]\"", false),
             ("Forwarded: for=6.6.6.6, for=203.0.113.1", "Forwarded: for=203.0.113.1", true),
             ("Forwarded: for=6.6.6.6|Forwarded: for=203.0.113.1", "Forwarded: for=203.0.113.1", true),
             ("Forwarded: for=203.0.113.1, for=10.0.0.9", "Forwarded: for=203.0.113.1", true),
@@ -196,4 +196,34 @@ fn what_is_no_network_is_refused_at_start() {
         assert_eq!((output.status.code(), error.lines().count()), (Some(2), 1), "{network:?}: {error}");
         assert!(error.contains("trusted-proxy"), "{error}");
     }
+}
+
+/// Whoever has one address of a network of 64 bits has all of them.
+#[test]
+fn an_ipv6_client_counts_by_its_network() {
+    check(
+        &server(&[TRUSTED, &["--trusted-proxy", "::ffff:192.0.2.0/120"]].concat()),
+        PROXY,
+        &[
+            ("X-Forwarded-For: 2001:db8:0:1::1", "X-Forwarded-For: 2001:db8:0:1:ffff:ffff:ffff:ffff", true),
+            ("X-Forwarded-For: 2001:db8:0:1::1", "X-Forwarded-For: 2001:db8:0:2::1", false),
+            ("X-Forwarded-For: ::ffff:203.0.113.1", "X-Forwarded-For: 203.0.113.1", true),
+            ("X-Forwarded-For: ::ffff:203.0.113.1", "X-Forwarded-For: ::ffff:203.0.113.2", false),
+            // A proxy that is given as a mapped address.
+            ("X-Forwarded-For: 203.0.113.1, 192.0.2.7", "X-Forwarded-For: 203.0.113.1", true),
+        ],
+    );
+}
+
+#[test]
+fn an_ipv6_publisher_has_the_rate_of_its_network() {
+    let server = Server::start(&["--trusted-proxy", "127.0.0.1", "--publish-rate", "1"]);
+    let mut connection = server.connect();
+    let mut publish = |address: String| {
+        let fields = format!("X-Forwarded-For: {address}\r\nContent-Type: application/json\r\n");
+        connection.request("POST", "/api/sse/events", &fields, "{\"data\":1}").status()
+    };
+    let refused = (1..300).any(|n| publish(format!("2001:db8:0:1::{n:x}")) == 429);
+    assert!(refused, "300 addresses of one network");
+    assert_eq!(publish("2001:db8:0:2::1".to_owned()), 202);
 }

@@ -104,6 +104,7 @@ fn a_bad_file_keeps_the_old_keys_and_says_so() {
         ("jwt-public-key-file", public, b"-----BEGIN", &token),
         ("jwks-file", set.as_bytes(), b"{\"keys\":", &token),
         ("jwks-file", set.as_bytes(), b"{\"keys\":[]}", &token),
+        ("jwks-file", set.as_bytes(), br#"{"keys":[{"kty":"OKP","crv":"Ed25519","x":"AAAA"}]}"#, &token),
     ] {
         let mut server = Keyed::start(&[(option, good)], &[]);
         let mut connection = server.connect();
@@ -154,9 +155,18 @@ fn in_open_mode_it_goes_on() {
 /// Nor is it a reason to end sooner, or not at all, once it was asked to end.
 #[test]
 fn while_it_drains_it_goes_on_draining() {
-    let mut server =
-        Keyed::start(&[("jwt-secret-file", SECRET)], &["--drain-timeout", "60s", "--workers", "1"]);
-    let streams = [0; 10].map(|_| subscribe(&server, "", &signed(&Token::new())));
+    let files =
+        [("api-key-file", keys(&[LASTING])), ("jwt-secret-file", String::from_utf8_lossy(SECRET).into())];
+    let files = files.each_ref().map(|(option, content)| (*option, content.as_bytes()));
+    let mut server = Keyed::start(&files, &["--drain-timeout", "1day", "--connection-timeout", "1day"]);
+    let stuck = subscribe(&server, "", &signed(&Token::new()));
+    let mut connection = server.connect();
+    let event = json!({"data": "x".repeat(100_000)});
+    eventually("it is stuck", || {
+        publish(&mut connection, &bearer(LASTING), &event);
+        let stats = connection.request("GET", "/api/sse/stats", &bearer(LASTING), "").json();
+        stats["engine"]["backlogBytes"].as_u64() > Some(200_000)
+    });
     server.signal(Signal::TERM);
     eventually("nobody is listened to any more", || TcpStream::connect(server.address).is_err());
     for _ in 0..3 {
@@ -164,8 +174,22 @@ fn while_it_drains_it_goes_on_draining() {
         thread::sleep(Duration::from_millis(20));
     }
     assert!(server.is_running());
-    drop(streams);
+    drop(stuck);
     assert!(server.exit_within(PATIENCE).success());
+}
+
+/// Before streams are ended, everything goes on.
+#[test]
+fn before_streams_are_ended_keys_are_still_read_anew() {
+    let files = [("api-key-file", keys(&[OLD])), ("jwt-secret-file", String::from_utf8_lossy(SECRET).into())];
+    let files = files.each_ref().map(|(option, content)| (*option, content.as_bytes()));
+    let server = Keyed::start(&files, &["--drain-delay", "1day"]);
+    let mut connection = server.connect();
+    server.signal(Signal::TERM);
+    eventually("it is not ready", || connection.get("/readyz").status() == 503);
+    reload(&server, "api-key-file", keys(&[NEW]));
+    eventually("the new key is known", || status(&mut connection, NEW) == 200);
+    assert_eq!(status(&mut connection, OLD), 401);
 }
 
 /// Tells threads to end, also where the test fails.
@@ -212,6 +236,10 @@ fn under_load_nobody_notices() {
             .collect();
         let mut connection = server.connect();
         for round in 0..RELOADS {
+            // Read as they come, so that no stream falls behind by more than history holds, however long this takes.
+            for stream in &mut streams {
+                stream.read_for(Duration::from_millis(1));
+            }
             reload(&server, "api-key-file", &sources[round % sources.len()]);
             // Each good file is awaited, so that each is read.
             match round % sources.len() {

@@ -63,7 +63,10 @@ fn each_scope_opens_its_own_doors_only() {
                     response.text()
                 ),
                 (false, "HEAD") => assert_eq!(response.status(), 403, "{method} {target} with {scope}"),
-                (false, _) => drop(response.problem(403)),
+                (false, _) => {
+                    let detail = response.problem(403);
+                    assert!(detail.contains(needed), "{method} {target} with {scope}: {detail}");
+                }
             }
             assert_eq!(response.field("connection"), None, "the connection is kept");
         }

@@ -4,6 +4,7 @@ use super::{CHUNKED, Case, GET, POST, good, last, request};
 
 pub(super) fn cases() -> Vec<Case> {
     let mut cases = single();
+    cases.extend(bodies());
     cases.extend(persistence());
     cases.extend(unfinished());
     cases
@@ -45,6 +46,12 @@ fn single() -> Vec<Case> {
         ),
         good("a broken escape", "GET /%zz%? HTTP/1.1\r\nHost: a\r\n\r\n", &[request("GET", "/%zz%?", "")]),
         good(
+            "a broken escape in the query, and another request",
+            "GET /?a=%4 HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
+            &[request("GET", "/?a=%4", ""), request("GET", "/", "")],
+        ),
+        good("an expectation that nobody knows", "GET / HTTP/1.1\r\nHost: a\r\nExpect: tea\r\n\r\n", root),
+        good(
             "the server as a whole",
             "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n",
             &[request("OPTIONS", "*", "")],
@@ -54,6 +61,11 @@ fn single() -> Vec<Case> {
         good("version 1.2", "GET / HTTP/1.2\r\nHost: a\r\n\r\n", root),
         good("version 1.9", "GET / HTTP/1.9\r\nHost: a\r\n\r\n", root),
         good("version 1.0", "GET / HTTP/1.0\r\n\r\n", &[last("GET", "/", "")]),
+    ]
+}
+
+fn bodies() -> Vec<Case> {
+    vec![
         good("a body", [POST, "Content-Length: 5\r\n\r\nhello"].concat(), &[request("POST", "/", "hello")]),
         good("a body of nothing", [POST, "Content-Length: 0\r\n\r\n"].concat(), &[request("POST", "/", "")]),
         good("no body", [POST, "\r\n"].concat(), &[request("POST", "/", "")]),
@@ -125,6 +137,16 @@ fn persistence() -> Vec<Case> {
             "an empty line after a body",
             [POST, "Content-Length: 1\r\n\r\na\r\n", GET, "\r\n"].concat(),
             &[request("POST", "/", "a"), request("GET", "/", "")],
+        ),
+        good(
+            "an empty line after a chunked body",
+            [CHUNKED, "1\r\nb\r\n0\r\n\r\n\r\n", GET, "\r\n"].concat(),
+            &[request("POST", "/", "b"), request("GET", "/", "")],
+        ),
+        good(
+            "an empty line after each request",
+            [GET, "\r\n\r\n", GET, "\r\n\r\n"].concat(),
+            &[request("GET", "/", ""), request("GET", "/", "")],
         ),
         good(
             "100 requests at once",

@@ -1,0 +1,81 @@
+//! A server that ends and comes again, while many streams are open that come back by themselves.
+
+use anyhow::Result;
+use rustix::process::Signal;
+
+use super::scenario::WARM_UP;
+use super::stage::{Audience, Course, Stage};
+use crate::clock;
+use crate::publish::Pace;
+
+/// One restart, and its figures.
+struct Trial {
+    signal: Signal,
+    half: &'static str,
+    all: &'static str,
+    failed: &'static str,
+    most: &'static str,
+}
+
+/// The listening socket stays open, and the next process takes it over.
+const HANDED_OVER: Trial = Trial {
+    signal: Signal::TERM,
+    half: "handed_over_half_seconds",
+    all: "handed_over_all_seconds",
+    failed: "handed_over_failed",
+    most: "handed_over_connects_per_second",
+};
+/// The next process opens one of its own.
+const TERMINATED: Trial = Trial {
+    signal: Signal::TERM,
+    half: "terminated_half_seconds",
+    all: "terminated_all_seconds",
+    failed: "terminated_failed",
+    most: "terminated_connects_per_second",
+};
+const KILLED: Trial = Trial {
+    signal: Signal::KILL,
+    half: "killed_half_seconds",
+    all: "killed_all_seconds",
+    failed: "killed_failed",
+    most: "killed_connects_per_second",
+};
+
+/// In each of the trials the next process is started as soon as the old one has ended.
+pub(super) fn restart(stage: &mut Stage<'_>, streams: usize, rate: f64) -> Result<()> {
+    stage.open(Audience::All, streams)?;
+    stage.figures.clear();
+    stage.publish(Course::warm_up(WARM_UP))?;
+    if !stage.peer.activated.is_empty() {
+        play(stage, &HANDED_OVER, streams, rate)?;
+        stage.server.keep_listener_no_longer();
+    }
+    play(stage, &TERMINATED, streams, rate)?;
+    play(stage, &KILLED, streams, rate)
+}
+
+fn play(stage: &mut Stage<'_>, trial: &Trial, streams: usize, rate: f64) -> Result<()> {
+    stage.mark()?;
+    let failed = stage.tally.failed;
+    let began = clock::nanos();
+    stage.server.restart(trial.signal, stage.peer, stage.arguments, stage.stop)?;
+    stage.closings += streams as u64;
+    if stage.peer.resumes {
+        // The new history holds these for whoever is not back yet.
+        let events = (rate * 2.0).max(1.0) as u64;
+        stage.publish_unheard(Course { is_measured: false, ..Course::measured(Pace::Rate(rate), events) })?;
+    }
+    stage.wait_returned()?;
+    // What a stream has lost shows by the next event at the latest.
+    stage.publish(Course::warm_up(WARM_UP))?;
+    let since = |time: u64| clock::seconds(time.saturating_sub(began));
+    let (returns, attempts) = (stage.tally.returns.since(began), stage.tally.attempts.since(began));
+    for (key, count) in [(trial.half, streams.div_ceil(2)), (trial.all, streams)] {
+        if let Some(time) = returns.reached(count as u64) {
+            stage.set(key, since(time));
+        }
+    }
+    stage.set(trial.failed, (stage.tally.failed - failed) as f64);
+    stage.set(trial.most, attempts.most_in_a_second() as f64);
+    Ok(())
+}

@@ -1,0 +1,289 @@
+//! JSON Web Keys (RFC 7517) that tokens can be verified with.
+
+use std::fmt;
+
+use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, KeyOperations, PublicKeyUse};
+use jsonwebtoken::{Algorithm, DecodingKey, DecodingKeyKind};
+use serde_json::Value;
+
+use super::token::{InvalidKey, TokenKey};
+
+/// Keys of one `kid` and algorithm that a token is tried with, so that no token costs more than so many signatures.
+pub(super) const MAX_TRIED: usize = 4;
+/// RFC 7518, 3.3.
+const MIN_RSA_BITS: usize = 2048;
+/// More is verified by no token here.
+const MAX_RSA_BITS: usize = 4096;
+/// Characters of a `kid` that are shown.
+const SHOWN: usize = 64;
+
+/// Why a key cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Unusable {
+    #[error("an RSA key must have at least {MIN_RSA_BITS} bits (RFC 7518, 3.3)")]
+    ShortRsa,
+    #[error("an RSA key must have at most {MAX_RSA_BITS} bits")]
+    LongRsa,
+    #[error("an EC key must be on the curve P-256, which ES256 is for")]
+    Curve,
+    #[error("the secret is empty")]
+    EmptySecret,
+    #[error("the key is malformed")]
+    Malformed,
+    #[error("a member is missing or has the wrong type")]
+    Member,
+    #[error("a key of its type or curve cannot be used here")]
+    Type,
+    #[error("its alg is not RS256, ES256, EdDSA or HS256, or not one for its type")]
+    Algorithm,
+    #[error("it is not for verifying signatures")]
+    Purpose,
+    #[error("only {MAX_TRIED} keys of one kid and algorithm are tried")]
+    TooMany,
+}
+
+/// A key of a set that is left out, and why. Shows its `kid`, and nothing else that is in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct LeftOut {
+    /// Its place in the set, from 1.
+    number: usize,
+    id: Option<String>,
+    reason: Unusable,
+}
+
+impl LeftOut {
+    /// Whether it is in the set for something else: that is no mistake.
+    pub(crate) fn is_for_something_else(&self) -> bool {
+        self.reason == Unusable::Purpose
+    }
+}
+
+impl fmt::Display for LeftOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.id {
+            Some(id) => {
+                let shown: String = id.chars().take(SHOWN).collect();
+                write!(f, "the key with the kid {shown:?}: {}", self.reason)
+            }
+            None => write!(f, "key {} of the set, without a kid: {}", self.number, self.reason),
+        }
+    }
+}
+
+/// Reads a set (RFC 7517, 5): the keys that can be used, and the others.
+pub(super) fn read(json: &[u8]) -> Result<(Vec<TokenKey>, Vec<LeftOut>), InvalidKey> {
+    let not_jwks = |error: &dyn fmt::Display| InvalidKey::NotJwks(error.to_string());
+    // Not as a whole: a set may have keys of kinds that nobody here knows.
+    let set: Value = serde_json::from_slice(json).map_err(|error| not_jwks(&error))?;
+    let members = set.get("keys").and_then(Value::as_array).ok_or_else(|| not_jwks(&"no array keys"))?;
+    let (mut keys, mut left_out) = (Vec::<TokenKey>::new(), Vec::new());
+    for (number, member) in (1..).zip(members) {
+        let alike = |key: &TokenKey| keys.iter().filter(|other| other.is_like(key)).count();
+        match token_key(member) {
+            Ok(key) if alike(&key) < MAX_TRIED => keys.push(key),
+            result => {
+                let reason = result.err().unwrap_or(Unusable::TooMany);
+                let id = member.get("kid").and_then(Value::as_str).map(str::to_owned);
+                left_out.push(LeftOut { number, id, reason });
+            }
+        }
+    }
+    match keys.is_empty() {
+        true => Err(InvalidKey::NoKey(left_out.into_iter().next())),
+        false => Ok((keys, left_out)),
+    }
+}
+
+fn token_key(member: &Value) -> Result<TokenKey, Unusable> {
+    let jwk: Jwk = serde_json::from_value(member.clone()).map_err(|_| Unusable::Member)?;
+    let algorithm = algorithm_of(&jwk, member)?;
+    let key = DecodingKey::from_jwk(&jwk).map_err(|_| Unusable::Malformed)?;
+    check(&jwk, &key)?;
+    TokenKey::new(jwk.common.key_id, key, algorithm)
+}
+
+/// The algorithm that a key is for, if it is one of ours and for signatures.
+fn algorithm_of(jwk: &Jwk, member: &Value) -> Result<Algorithm, Unusable> {
+    let purpose = jwk.common.public_key_use.as_ref();
+    let operations = jwk.common.key_operations.as_ref();
+    let is_for_signatures = purpose.is_none_or(|purpose| *purpose == PublicKeyUse::Signature);
+    if !is_for_signatures || !operations.is_none_or(|all| all.contains(&KeyOperations::Verify)) {
+        return Err(Unusable::Purpose);
+    }
+    let (algorithm, name) = match &jwk.algorithm {
+        AlgorithmParameters::OctetKey(_) => (Algorithm::HS256, KeyAlgorithm::HS256),
+        AlgorithmParameters::RSA(_) => (Algorithm::RS256, KeyAlgorithm::RS256),
+        AlgorithmParameters::EllipticCurve(key) if key.curve == EllipticCurve::P256 => {
+            (Algorithm::ES256, KeyAlgorithm::ES256)
+        }
+        AlgorithmParameters::OctetKeyPair(key) if key.curve == EllipticCurve::Ed25519 => {
+            (Algorithm::EdDSA, KeyAlgorithm::EdDSA)
+        }
+        _ => return Err(unknown(member)),
+    };
+    let fits = jwk.common.key_algorithm.as_ref().is_none_or(|given| *given == name);
+    fits.then_some(algorithm).ok_or(Unusable::Algorithm)
+}
+
+/// What is wrong with a key whose parameters are not known.
+fn unknown(member: &Value) -> Unusable {
+    let text = |name| member.get(name).and_then(Value::as_str);
+    match (text("kty"), text("crv")) {
+        (Some("RSA" | "oct"), _) | (Some("EC"), Some("P-256") | None) => Unusable::Member,
+        (Some("OKP"), Some("Ed25519") | None) | (None, _) => Unusable::Member,
+        (Some("EC"), Some(_)) => Unusable::Curve,
+        _ => Unusable::Type,
+    }
+}
+
+/// Whether a key is whole, and as strong as its algorithm wants it. Signatures are verified by code that expects no
+/// other.
+pub(super) fn check(jwk: &Jwk, key: &DecodingKey) -> Result<(), Unusable> {
+    let sound = match (&jwk.algorithm, key.kind()) {
+        (AlgorithmParameters::RSA(_), DecodingKeyKind::RsaModulusExponent { n, e }) => {
+            return check_rsa(n, e);
+        }
+        (AlgorithmParameters::EllipticCurve(key), _) if key.curve != EllipticCurve::P256 => {
+            return Err(Unusable::Curve);
+        }
+        (AlgorithmParameters::OctetKey(_), DecodingKeyKind::SecretOrDer(secret)) if secret.is_empty() => {
+            return Err(Unusable::EmptySecret);
+        }
+        (AlgorithmParameters::OctetKey(_), _) => true,
+        // Both coordinates in full (RFC 7518, 6.2.1.2), behind a byte that says so.
+        (AlgorithmParameters::EllipticCurve(point), DecodingKeyKind::SecretOrDer(bytes)) => {
+            bytes.len() == 1 + 2 * 32 && point.x.len() == point.y.len()
+        }
+        (AlgorithmParameters::OctetKeyPair(_), DecodingKeyKind::SecretOrDer(bytes)) => bytes.len() == 32,
+        _ => false,
+    };
+    sound.then_some(()).ok_or(Unusable::Malformed)
+}
+
+fn check_rsa(modulus: &[u8], exponent: &[u8]) -> Result<(), Unusable> {
+    let [modulus, exponent] = [modulus, exponent].map(without_zeros);
+    let bits = modulus.first().map_or(0, |first| 8 * modulus.len() - first.leading_zeros() as usize);
+    let is_odd = |number: &[u8]| number.last().is_some_and(|last| last % 2 == 1);
+    if bits < MIN_RSA_BITS {
+        Err(Unusable::ShortRsa)
+    } else if bits > MAX_RSA_BITS {
+        Err(Unusable::LongRsa)
+    } else if is_odd(modulus) && is_odd(exponent) && exponent != [1] && exponent.len() <= 4 {
+        Ok(())
+    } else {
+        Err(Unusable::Malformed)
+    }
+}
+
+fn without_zeros(number: &[u8]) -> &[u8] {
+    let first = number.iter().position(|byte| *byte != 0).unwrap_or(number.len());
+    &number[first..]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    const POINT: (&str, &str) =
+        ("MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4", "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM");
+    const EDWARDS: &str = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
+
+    fn read_all(keys: &[Value]) -> Result<(usize, Vec<Unusable>), InvalidKey> {
+        let (keys, left_out) = read(json!({ "keys": keys }).to_string().as_bytes())?;
+        Ok((keys.len(), left_out.iter().map(|left| left.reason).collect()))
+    }
+
+    fn good() -> Value {
+        json!({"kty": "EC", "kid": "good", "crv": "P-256", "x": POINT.0, "y": POINT.1})
+    }
+
+    fn rsa(bits: usize, exponent: &str) -> Value {
+        // 1 in front, and odd; that it is no product of primes, nobody here looks at.
+        let mut bytes = vec![0xff; bits.div_ceil(8)];
+        bytes[0] = 0xff_u8 >> (8 * bytes.len() - bits);
+        json!({"kty": "RSA", "e": exponent, "n": base64url(&bytes)})
+    }
+
+    fn base64url(bytes: &[u8]) -> String {
+        const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+        let six = |bits: u32, n: u32| char::from(ALPHABET[(bits >> (18 - 6 * n) & 63) as usize]);
+        let group = |group: &[u8]| {
+            let bits = (0..3).fold(0, |bits, n| bits << 8 | u32::from(*group.get(n).unwrap_or(&0)));
+            (0..=group.len() as u32).map(|n| six(bits, n)).collect::<String>()
+        };
+        bytes.chunks(3).map(group).collect()
+    }
+
+    #[test]
+    fn each_key_that_cannot_be_used_is_left_out() {
+        use Unusable::{Algorithm, Curve, EmptySecret, LongRsa, Malformed, Member, Purpose, ShortRsa, Type};
+        let with = |name: &str, value: Value| {
+            let mut key = good();
+            key[name] = value;
+            key
+        };
+        let okp = |x: &str| json!({"kty": "OKP", "crv": "Ed25519", "x": x});
+        for (key, reason) in [
+            (rsa(1024, "AQAB"), ShortRsa),
+            (rsa(2047, "AQAB"), ShortRsa),
+            (rsa(4097, "AQAB"), LongRsa),
+            (rsa(2048, "AQ"), Malformed),
+            (rsa(2048, "AA"), Malformed),
+            (rsa(2048, "AQAA"), Malformed),
+            (rsa(2048, "***"), Malformed),
+            (json!({"kty": "RSA", "e": "AQAB", "n": "no+base64/url"}), Malformed),
+            (json!({"kty": "RSA", "e": "AQAB"}), Member),
+            (json!({"kty": "RSA", "e": "AQAB", "n": 5}), Member),
+            (with("x", json!(POINT.1)), Malformed),
+            (with("x", json!("AAAA")), Malformed),
+            (with("y", Value::Null), Member),
+            (with("crv", json!("P-384")), Curve),
+            (with("crv", json!("brainpoolP256r1")), Curve),
+            (with("use", json!("enc")), Purpose),
+            (with("key_ops", json!(["encrypt"])), Purpose),
+            (with("alg", json!("ES384")), Algorithm),
+            (with("alg", json!("RS256")), Algorithm),
+            (with("kid", json!(5)), Member),
+            // Too short and too long for the code that verifies.
+            (okp(""), Malformed),
+            (okp("AAAA"), Malformed),
+            (okp(&format!("{EDWARDS}AAAA")), Malformed),
+            (json!({"kty": "OKP", "crv": "Ed448", "x": EDWARDS}), Type),
+            (json!({"kty": "OKP", "crv": "Ed25519"}), Member),
+            (json!({"kty": "oct", "k": ""}), EmptySecret),
+            (json!({"kty": "oct"}), Member),
+            (json!({"kty": "AKP", "pub": "AAAA"}), Type),
+            (json!({}), Member),
+            (json!(1), Member),
+        ] {
+            assert_eq!(read_all(&[key.clone(), good()]), Ok((1, vec![reason])), "{key}");
+            let alone = read_all(std::slice::from_ref(&key)).unwrap_err();
+            assert!(matches!(&alone, InvalidKey::NoKey(Some(left)) if left.reason == reason), "{alone}");
+        }
+        for key in [rsa(2048, "AQAB"), rsa(4096, "Aw"), okp(EDWARDS), good()] {
+            assert_eq!(read_all(std::slice::from_ref(&key)), Ok((1, vec![])), "{key}");
+        }
+    }
+
+    #[test]
+    fn keys_of_one_kid_are_so_many() {
+        let keys = vec![good(); MAX_TRIED + 2];
+        assert_eq!(read_all(&keys), Ok((MAX_TRIED, vec![Unusable::TooMany; 2])));
+        let mut keys = vec![good(); MAX_TRIED];
+        keys.extend([json!({"kty": "OKP", "kid": "good", "crv": "Ed25519", "x": EDWARDS})]);
+        assert_eq!(read_all(&keys), Ok((MAX_TRIED + 1, vec![])), "of another algorithm");
+    }
+
+    #[test]
+    fn a_key_that_is_left_out_is_named_by_its_kid() {
+        let named = |id: Option<&str>| {
+            let id = id.map(str::to_owned);
+            LeftOut { number: 3, id, reason: Unusable::Type }.to_string()
+        };
+        let reason = "a key of its type or curve cannot be used here";
+        assert_eq!(named(Some("a\nb")), format!("the key with the kid \"a\\nb\": {reason}"));
+        assert_eq!(named(None), format!("key 3 of the set, without a kid: {reason}"));
+        assert!(named(Some(&"x".repeat(9999))).len() < 200);
+    }
+}

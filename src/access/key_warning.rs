@@ -1,0 +1,82 @@
+//! What is doubtful about a file of keys that can be used.
+
+use std::fmt;
+
+use super::key_set::LeftOut;
+
+/// What whoever wrote a file of keys may not have meant. It never says what is in it, but for the `kid` of a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum KeyWarning {
+    /// A secret is shorter than the hash of HS256.
+    ShortSecret,
+    /// The secret is several lines of text.
+    SeveralLines,
+    /// The secret begins with a byte order mark, as editors write it.
+    ByteOrderMark,
+    /// A key of a set is left out.
+    LeftOut(LeftOut),
+    /// An API key, in this line, can be guessed.
+    ShortApiKey(usize),
+    /// An API key, in this line, ends with a colon, as if one stood before its scopes.
+    Colon(usize),
+}
+
+/// In UTF-8, and in UTF-16 of both orders.
+const MARKS: [&[u8]; 3] = [b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff"];
+
+impl KeyWarning {
+    /// What is doubtful about a secret, if it is text; of other bytes, any may be meant.
+    pub(super) fn of_text(secret: &[u8]) -> Option<Self> {
+        if MARKS.iter().any(|mark| secret.starts_with(mark)) {
+            return Some(Self::ByteOrderMark);
+        }
+        let is_text = |text: &str| text.chars().all(|c| !c.is_control() || matches!(c, '\n' | '\r' | '\t'));
+        let text = std::str::from_utf8(secret).ok().filter(|text| is_text(text))?;
+        text.contains(['\n', '\r']).then_some(Self::SeveralLines)
+    }
+}
+
+impl fmt::Display for KeyWarning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ShortSecret => {
+                f.write_str("the secret is shorter than the 32 bytes that HS256 needs (RFC 7518, 3.2)")
+            }
+            Self::SeveralLines => f.write_str(
+                "the secret has more than one line: all of it is the secret, but for one newline at its end",
+            ),
+            Self::ByteOrderMark => {
+                f.write_str("the secret begins with a byte order mark, which is taken as part of it")
+            }
+            Self::LeftOut(left_out) => write!(f, "left out: {left_out}"),
+            Self::ShortApiKey(line) => write!(f, "line {line}: the key is short enough to be guessed"),
+            Self::Colon(line) => write!(
+                f,
+                "line {line}: the key ends with a colon, which is taken as part of it; a space sets its scopes apart"
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_of_text_is_one_line() {
+        use KeyWarning::{ByteOrderMark, SeveralLines};
+        for (secret, warning) in [
+            (&b"a secret"[..], None),
+            (b"a secret\r\n", Some(SeveralLines)),
+            (b"a secret\nanother", Some(SeveralLines)),
+            (b"a secret\n\n", Some(SeveralLines)),
+            ("\u{feff}a secret".as_bytes(), Some(ByteOrderMark)),
+            (b"\xff\xfea\0 \0", Some(ByteOrderMark)),
+            // What a generator of random bytes writes.
+            (b"\x01\x02\n\x03\x04", None),
+            (b"\xf0\n\xf1", None),
+        ] {
+            assert_eq!(KeyWarning::of_text(secret), warning, "{secret:?}");
+        }
+    }
+}

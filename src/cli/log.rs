@@ -1,0 +1,82 @@
+//! The log of the server, on standard error.
+
+use std::backtrace::{Backtrace, BacktraceStatus};
+use std::io::{self, IsTerminal};
+use std::panic::{self, PanicHookInfo};
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use tracing_subscriber::EnvFilter;
+
+use super::options::LogFormat;
+use super::spool::Spool;
+
+/// How long a thread that panics waits for it.
+const PANIC: Duration = Duration::from_millis(100);
+
+/// Lines of the log on their way to whoever reads it. A line may be dropped, which is then said, and nobody waits.
+pub(super) struct Log(Arc<Spool>);
+
+impl Log {
+    /// From here on, everything that is told by `tracing`, and every panic, is in the log.
+    pub(super) fn start(format: LogFormat) -> io::Result<Self> {
+        let spool = Spool::start("log", io::stderr(), |lines| {
+            tracing::warn!(lines, "nobody read the log in time: lines are missing here");
+        })?;
+        let log = tracing_subscriber::fmt()
+            .with_env_filter(filter())
+            .with_writer(spool.clone())
+            .with_ansi(io::stderr().is_terminal())
+            // It would report its own failures with eprintln!, which panics where nobody reads.
+            .log_internal_errors(false);
+        match format {
+            LogFormat::Text => log.init(),
+            LogFormat::Json => log.json().init(),
+        }
+        let own = spool.clone();
+        panic::set_hook(Box::new(move |info| tell_panic(&own, info)));
+        Ok(Self(spool))
+    }
+
+    /// Says something in words of its own.
+    pub(super) fn say(&self, text: &str) {
+        self.0.push(text.as_bytes());
+    }
+
+    /// Tells how many lines were dropped, now and whenever it is asked.
+    pub(super) fn dropped(&self) -> impl Fn() -> u64 + Send + Sync + 'static {
+        let spool = self.0.clone();
+        move || spool.dropped()
+    }
+
+    /// Waits until what was said last is written, for a second at most.
+    pub(super) fn finish(&self) {
+        self.0.finish();
+    }
+}
+
+/// What of it is wanted. An empty variable is an absent one.
+fn filter() -> EnvFilter {
+    let wanted = std::env::var(EnvFilter::DEFAULT_ENV).unwrap_or_default();
+    let wanted = Some(wanted).filter(|wanted| !wanted.is_empty());
+    wanted.and_then(|wanted| EnvFilter::try_new(wanted).ok()).unwrap_or_else(|| EnvFilter::new("info"))
+}
+
+/// Says that a thread has panicked, as the hook of the standard library does, which waits for a reader.
+fn tell_panic(spool: &Spool, info: &PanicHookInfo<'_>) {
+    let current = thread::current();
+    let name = current.name().unwrap_or("without a name");
+    let what = info.payload_as_str().unwrap_or("not with a text");
+    let place = info.location().map(ToString::to_string).unwrap_or_default();
+    let backtrace = Backtrace::capture();
+    let backtrace = match backtrace.status() {
+        BacktraceStatus::Captured => format!("\n{backtrace}"),
+        _ => String::new(),
+    };
+    match tracing::enabled!(tracing::Level::ERROR) {
+        true => tracing::error!(thread = name, place, "panicked: {what}{backtrace}"),
+        false => spool.push(format!("thread {name} panicked at {place}: {what}{backtrace}\n").as_bytes()),
+    }
+    spool.flush(PANIC);
+}

@@ -1,0 +1,77 @@
+//! What a connection that is not a stream does as time passes.
+
+use super::super::rejected::cross_origin_of;
+use super::super::service::{NO_ROUTE, Service};
+use super::{Exchange, Phase};
+use crate::wire::{Now, Problem};
+
+/// How long a body may be as slow as it likes, in ms, and how fast it must then have been, in bytes a second.
+const BODY_GRACE_MS: u64 = 5_000;
+const BODY_RATE: u64 = 512;
+/// How long what a client still sends is read and discarded after the last answer, in ms, so that the answer is
+/// not lost to a reset: for as long as it sends, with pauses of so long at most.
+const LINGER_MS: u64 = 30_000;
+const LINGER_PAUSE_MS: u64 = 5_000;
+/// How long the rest of a head that is too large is waited for, in ms, where it may say which page asked.
+const ORIGIN_MS: u64 = 1_000;
+
+/// How long is waited for what, in ms.
+pub(in crate::net::control) struct Patience {
+    /// For a first byte, and for a whole head from its first byte.
+    pub(in crate::net::control) head_ms: u64,
+    /// For more of a body.
+    pub(in crate::net::control) silence_ms: u64,
+    /// For another request after an answer.
+    pub(in crate::net::control) idle_ms: u64,
+    /// For the peer to take something of what it is owed.
+    pub(in crate::net::control) stall_ms: u64,
+}
+
+impl Exchange {
+    /// Acts on the time: 408, or closing without a word.
+    pub(in crate::net::control) fn check_time(
+        &mut self,
+        patience: &Patience,
+        service: &Service,
+        date: &str,
+        now: Now,
+    ) {
+        let Patience { head_ms, silence_ms, idle_ms, stall_ms } = *patience;
+        let waited = now.elapsed_ms.saturating_sub(self.since_ms);
+        let silent = now.elapsed_ms.saturating_sub(self.heard_ms);
+        if self.waiting() > 0 && now.elapsed_ms.saturating_sub(self.progress_ms) > stall_ms {
+            self.phase = Phase::Closed;
+        }
+        match self.phase {
+            Phase::Idle { answered: false } if waited >= head_ms => self.phase = Phase::Closed,
+            Phase::Idle { answered: true } if waited >= idle_ms => self.phase = Phase::Closed,
+            Phase::Closing { shut: true } if waited >= LINGER_MS || waited.min(silent) >= LINGER_PAUSE_MS => {
+                self.phase = Phase::Closed;
+            }
+            // It was the server that did not read on.
+            Phase::Head | Phase::Body if self.held_back => {}
+            Phase::Rejected(_) if waited >= ORIGIN_MS => self.tell_rejected(service, date, now),
+            Phase::Head if waited >= head_ms => {
+                let cors = &service.shared().settings.cors;
+                (self.cross_origin, self.route) = (cross_origin_of(self.reader.unread(), cors), NO_ROUTE);
+                self.time_out("the head was not whole in time", service, date, now);
+            }
+            Phase::Body if self.is_body_slow(waited) => {
+                self.time_out("the body came too slowly", service, date, now);
+            }
+            Phase::Body if silent >= silence_ms => {
+                self.time_out("the rest of the body did not come in time", service, date, now);
+            }
+            _ => {}
+        }
+    }
+
+    fn is_body_slow(&self, waited_ms: u64) -> bool {
+        waited_ms >= BODY_GRACE_MS && self.reader.body_received() * 1000 < BODY_RATE * waited_ms
+    }
+
+    fn time_out(&mut self, detail: &'static str, service: &Service, date: &str, now: Now) {
+        self.plan = None;
+        self.answer(&Problem::new(408, detail).into(), service, false, false, date, now);
+    }
+}

@@ -1,0 +1,47 @@
+//! What the process has used, as Linux tells.
+
+use std::fs;
+
+/// Ticks of a second in `/proc/self/stat`, the same on every architecture that there is a Rust for.
+const TICKS: f64 = 100.0;
+
+/// Memory that it has, in bytes.
+pub(super) fn resident_memory() -> Option<u64> {
+    resident(&fs::read_to_string("/proc/self/status").ok()?)
+}
+
+/// Processor time that it has used, in seconds.
+pub(super) fn processor_time() -> Option<f64> {
+    processor(&fs::read_to_string("/proc/self/stat").ok()?)
+}
+
+fn resident(status: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kib: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
+    Some(kib * 1024)
+}
+
+fn processor(stat: &str) -> Option<f64> {
+    // The name, in brackets, may hold anything.
+    let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace().skip(11);
+    let mut ticks = || fields.next()?.parse::<u64>().ok();
+    let (user, system) = (ticks()?, ticks()?);
+    Some((user + system) as f64 / TICKS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_kernel_writes_is_read() {
+        assert_eq!(
+            resident("Name:\tfanfare\nVmHWM:\t 9 kB\nVmRSS:\t   12 kB\nRssAnon:\t 5 kB\n"),
+            Some(12_288)
+        );
+        assert_eq!(resident("Name:\tfanfare\n"), None);
+        let stat = "7 (a) 3 (b) S 1 7 7 0 -1 4194304 100 0 0 0 250 50 0 0 20 0 5 0 100 1000 200";
+        assert_eq!(processor(stat), Some(3.0));
+        assert_eq!(processor("7 (a) S 1"), None);
+    }
+}

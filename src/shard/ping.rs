@@ -1,0 +1,29 @@
+//! Heartbeats that somebody asked for.
+
+use super::names::Name;
+use super::outbox::Piece;
+use super::{Shard, tape_of};
+use crate::wire::{Now, ping};
+
+impl<S> Shard<S> {
+    /// Sends a heartbeat to the streams of a user, or to all, behind what they are owed. It has no place in history, so
+    /// one that is behind or takes nothing just now is passed over: it has more to read than that.
+    pub(super) fn ping(&mut self, user: Option<&str>, now: Now) {
+        let mut slots = Vec::new();
+        match user {
+            Some(user) => self.index.of_name(Name::User(user), |slot| self.profile(slot), &mut slots),
+            None => slots.extend(self.connections.iter().map(|(slot, _)| slot as u32)),
+        }
+        let frame = ping(now.unix_ms);
+        for slot in slots {
+            let Some(connection) = self.connections.get_mut(slot as usize) else { continue };
+            if connection.blocked || connection.cursor().is_none() {
+                continue;
+            }
+            let tape = tape_of(&self.tapes, connection.framing);
+            connection.push(Piece::own(&frame, connection.framing), tape);
+            self.totals.heartbeats += 1;
+            self.queue(slot);
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! The names of query parameters, and what is nearly one of them.
+
+use super::http::query_pairs;
+use super::problem::Problem;
+
+/// Which parameters a request for a stream has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parameters {
+    /// Those of the contract.
+    All,
+    /// Those that say what is asked for. Those that say who asks are up to a program that embeds the engine.
+    Asked,
+}
+
+/// A parameter, and the names that others have for it: in lower case, without what separates words.
+struct Known {
+    name: &'static str,
+    says_who: bool,
+    near: &'static [&'static str],
+}
+
+const TOKEN: Known = Known {
+    name: "access_token",
+    says_who: true,
+    near: &["accesstoken", "token", "authtoken", "bearertoken", "jwt", "bearer", "authorization"],
+};
+
+const KNOWN: [Known; 5] = [
+    Known { name: "topic", says_who: false, near: &["topic", "topics"] },
+    Known { name: "lastEventId", says_who: false, near: &["lasteventid", "lastevent", "lastid", "eventid"] },
+    Known { name: "userId", says_who: true, near: &["userid", "userids", "user", "users", "uid"] },
+    Known {
+        name: "sessionId",
+        says_who: true,
+        near: &["sessionid", "sessionids", "session", "sessions", "sid"],
+    },
+    TOKEN,
+];
+
+/// What `meta.KEY` is called in the detail of a refusal.
+const META: &str = "meta.KEY";
+/// Most bytes of a name that are shown to whoever sent it.
+const MAX_SHOWN: usize = 64;
+
+impl Parameters {
+    /// Judges the name of a parameter that is none of a stream's: others are nobody's business, such as what keeps
+    /// caches away, but what is nearly one of ours would give a stream that hears nothing, in silence (400).
+    pub(super) fn judge(self, name: &str) -> Result<(), Problem> {
+        let is_ours = |known: &&Known| self == Self::All || !known.says_who;
+        let meant = match KNOWN.iter().filter(is_ours).find(|known| known.is_nearly(name)) {
+            Some(known) => Some(known.name),
+            None if self == Self::All && is_nearly_meta(name) => Some(META),
+            None => None,
+        };
+        meant.map_or(Ok(()), |meant| {
+            let shown: String = name.chars().take(MAX_SHOWN).collect();
+            Err(Problem::new(400, format!("there is no parameter {shown:?}: it is called {meant}")))
+        })
+    }
+}
+
+impl Known {
+    fn is_nearly(&self, name: &str) -> bool {
+        name != self.name && self.near.contains(&&*bare(name))
+    }
+}
+
+/// The name of what was brought in the query for `access_token`, but is not called so.
+pub fn meant_token(query: &str) -> Option<String> {
+    let names = query_pairs(query).filter_map(Result::ok).map(|(name, _)| name);
+    let mut near = names.filter(|name| TOKEN.is_nearly(name));
+    near.next().map(|name| name.chars().take(MAX_SHOWN).collect())
+}
+
+/// A name in lower case, without a subscript, what separates words, and a number at its end: `user_id`, `User-ID`,
+/// `userId[]` and `user.id2` are all `userid`.
+fn bare(name: &str) -> String {
+    let name = name.split('[').next().unwrap_or_default();
+    let bare = name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect::<String>();
+    bare.trim_end_matches(|c: char| c.is_ascii_digit()).to_owned()
+}
+
+/// Whether it was to be metadata: `meta[room]`, `metadata.room`, `Meta.room`, `meta_room`, `meta`.
+fn is_nearly_meta(name: &str) -> bool {
+    let is_exact = name.strip_prefix("meta.").is_some_and(|key| !key.is_empty());
+    let rest = |prefix: &str| {
+        let begins = name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
+        begins.then(|| &name[prefix.len()..])
+    };
+    let is_end = |rest: &str| !rest.starts_with(char::is_alphanumeric);
+    !is_exact && ["metadata", "meta"].into_iter().filter_map(rest).any(is_end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is meant by a name, if it is nearly one of ours.
+    fn meant(parameters: Parameters, name: &str) -> Option<String> {
+        let problem = parameters.judge(name).err()?;
+        assert_eq!(problem.status, 400);
+        Some(problem.detail.rsplit(' ').next().unwrap().to_owned())
+    }
+
+    #[test]
+    fn what_is_nearly_a_parameter_is_told_its_name() {
+        for (name, meant_by) in [
+            ("topic", "topics topic[] topic[0] topics[] Topic TOPIC topic1 topic_2 topic. _topic"),
+            ("userId", "userid user_id user-id UserID USERID user user.id userId[] userId[0] users uid"),
+            ("sessionId", "sessionid session_id session-id session SESSION sid sessionId[]"),
+            (
+                "lastEventId",
+                "last_event_id lasteventid last-event-id Last-Event-ID lastEventID LastEventId last_id",
+            ),
+            (
+                "access_token",
+                "accessToken access-token token Token jwt ACCESS_TOKEN access_token[] authorization",
+            ),
+            (
+                META,
+                "meta meta. meta[] meta[room] metadata metadata.room metadata[room] Meta.room META.x meta_room meta-data",
+            ),
+        ] {
+            for near in meant_by.split(' ') {
+                assert_eq!(meant(Parameters::All, near).as_deref(), Some(name), "{near}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_somebody_elses_is_let_be() {
+        for name in [
+            "",
+            "_",
+            "=",
+            "t",
+            "v",
+            "v2",
+            "utm_source",
+            "cachebuster",
+            "_=123",
+            "nocache",
+            "rand",
+            "metaphor",
+            "metab",
+            "metadatax",
+            "meter",
+            "topical",
+            "mytopic",
+            "x-user",
+            "userAgent",
+            "id",
+            "cursor",
+            "123",
+            "[]",
+            "[topic]",
+            "channel",
+            "username",
+            "tokens_left",
+            "since",
+            "until",
+            "wait",
+            "clientId",
+            "meta.room",
+            "meta.\u{e9}",
+            "met\u{e9}",
+            "\u{e9}",
+            "topic",
+            "userId",
+            "sessionId",
+            "lastEventId",
+            "access_token",
+        ] {
+            assert_eq!(meant(Parameters::All, name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn who_asks_is_up_to_the_program_that_embeds_the_engine() {
+        for name in ["token", "user", "session_id", "meta[room]", "jwt"] {
+            assert_eq!(meant(Parameters::Asked, name), None, "{name}");
+        }
+        for (near, name) in [("topics", "topic"), ("last-event-id", "lastEventId")] {
+            assert_eq!(meant(Parameters::Asked, near).as_deref(), Some(name));
+        }
+    }
+
+    #[test]
+    fn a_token_by_another_name_is_found() {
+        assert_eq!(meant_token("a=b&Token=x&jwt=y").as_deref(), Some("Token"));
+        assert_eq!(meant_token("access_token=x&topics=y&%ff=z"), None);
+    }
+}

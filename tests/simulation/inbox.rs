@@ -1,0 +1,54 @@
+//! What stands between the journal and a shard, as an event loop's inbox does.
+
+use std::collections::VecDeque;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use fanfare::shard::{Command, Outlet};
+
+/// An inbox of a shard; publications that wait are limited.
+#[derive(Default)]
+pub(crate) struct Inbox {
+    pub(crate) commands: Mutex<VecDeque<Command>>,
+    limit: usize,
+    /// Publications pass it by, and the newest that did: as an event loop's while it has no stream.
+    closed: AtomicBool,
+    passed: AtomicU64,
+}
+
+impl Outlet for Inbox {
+    fn has_room(&self, records: usize, _: usize) -> bool {
+        self.commands.lock().unwrap().len() + records <= self.limit
+    }
+
+    fn send(&self, command: Command) {
+        let newest = match &command {
+            Command::Publish(record) => Some(record.seq),
+            Command::PublishBatch(records) => records.last().map(|record| record.seq),
+            _ => None,
+        };
+        if let Some(newest) = newest.filter(|_| self.closed.load(Ordering::Relaxed)) {
+            return self.passed.store(newest, Ordering::Relaxed);
+        }
+        self.commands.lock().unwrap().push_back(command);
+    }
+}
+
+impl Inbox {
+    pub(crate) fn with_limit(limit: usize) -> Self {
+        Self { limit, ..Self::default() }
+    }
+
+    /// Publications of which a shard without streams need not know pass it by from now on.
+    pub(crate) fn close_unless(&self, has_streams: bool) {
+        let is_waiting =
+            |command: &Command| matches!(command, Command::Publish(_) | Command::PublishBatch(_));
+        let waiting = self.commands.lock().unwrap().iter().any(is_waiting);
+        self.closed.store(!waiting && !has_streams, Ordering::Relaxed);
+    }
+
+    /// None passes it by any more; the newest that did, if it was closed.
+    pub(crate) fn open(&self) -> Option<u64> {
+        self.closed.swap(false, Ordering::Relaxed).then(|| self.passed.load(Ordering::Relaxed))
+    }
+}
