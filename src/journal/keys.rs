@@ -34,6 +34,9 @@ pub(super) const KEY: usize = 2 * size_of::<(u64, Seqs)>();
 /// About what an event takes in a list of several, which is half full or more.
 pub(super) const SEQ: usize = 2 * size_of::<u64>();
 
+/// Counts of a list that are moved in about the time in which a key is looked up.
+const STEP: usize = 512;
+
 impl Keys {
     /// Adds the newest event.
     pub(super) fn insert(&mut self, seq: u64, to: &Selector, hasher: &Hasher) {
@@ -55,25 +58,31 @@ impl Keys {
         }
     }
 
-    /// Removes an event.
-    pub(super) fn remove(&mut self, seq: u64, to: &Selector, hasher: &Hasher) {
+    /// Removes an event. Returns in how many steps: one for each key, and more where it stands in the midst of a long
+    /// list.
+    pub(super) fn remove(&mut self, seq: u64, to: &Selector, hasher: &Hasher) -> usize {
         if to.everyone {
-            self.bytes -= self.anybody.take(seq);
-            return;
+            let (bytes, steps) = self.anybody.take(seq);
+            self.bytes -= bytes;
+            return steps;
         }
+        let mut all = 0;
         if !to.topics.is_empty() {
-            self.bytes -= self.any_topic.take(seq);
+            let (bytes, steps) = self.any_topic.take(seq);
+            (self.bytes, all) = (self.bytes - bytes, steps);
         }
         for key in Key::of(to) {
             let Entry::Occupied(mut list) = self.lists.entry(hasher.hash(key)) else { continue };
-            match list.get_mut() {
+            let (bytes, steps) = match list.get_mut() {
                 Seqs::One(only) if *only == seq => {
                     list.remove();
-                    self.bytes -= KEY;
+                    (KEY, 1)
                 }
-                seqs => self.bytes -= seqs.take(seq),
-            }
+                seqs => seqs.take(seq),
+            };
+            (self.bytes, all) = (self.bytes - bytes, all + steps);
         }
+        all
     }
 
     /// Bytes of memory taken, about.
@@ -116,9 +125,9 @@ impl Seqs {
         self.bytes() - before
     }
 
-    /// Takes one out. Returns what it has cost, in bytes.
-    fn take(&mut self, seq: u64) -> usize {
-        let before = self.bytes();
+    /// Takes one out. Returns what it has cost, in bytes, and in how many steps.
+    fn take(&mut self, seq: u64) -> (usize, usize) {
+        let (before, mut steps) = (self.bytes(), 1);
         match self {
             Self::One(only) if *only == seq => *self = Self::default(),
             Self::One(_) => {}
@@ -127,6 +136,7 @@ impl Seqs {
                 if seqs.front() == Some(&seq) {
                     seqs.pop_front();
                 } else if let Ok(at) = seqs.binary_search(&seq) {
+                    steps += at.min(seqs.len() - at) / STEP;
                     seqs.remove(at);
                 }
                 match seqs.front() {
@@ -136,7 +146,7 @@ impl Seqs {
                 }
             }
         }
-        before - self.bytes()
+        (before - self.bytes(), steps)
     }
 
     /// Bytes of memory beside its place, about.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use parking_lot::{Mutex, MutexGuard};
 use smallvec::SmallVec;
 
-use super::history::{Found, History, HistoryLimits, Portion};
+use super::history::{Found, Gone, History, HistoryLimits, Portion};
 use super::wanted::{Hasher, Wanted};
 use super::{AppendError, Appended, Journal, JournalReport};
 use crate::shard::{Command, Join, Outlet, Resume};
@@ -40,12 +40,12 @@ impl MemoryJournal {
     }
 
     /// Where a client goes on, and whether that is where it left off.
-    fn place(&self, state: &State, after: EventId, wanted: &Wanted) -> (u64, Continuity) {
+    fn place(&self, state: &State, after: EventId, wanted: &Wanted, now: Now) -> (u64, Continuity) {
         if after.epoch != self.epoch {
             (0, Continuity::Lost(Gap::Epoch))
         } else if after.seq > state.newest {
             (0, Continuity::Lost(Gap::Future))
-        } else if state.history.has_lost(after.seq, wanted) {
+        } else if state.history.has_lost(after.seq, wanted, now.elapsed_ms) {
             (after.seq, Continuity::Lost(Gap::Expired))
         } else {
             (after.seq, Continuity::Recovered)
@@ -61,6 +61,7 @@ impl Journal for MemoryJournal {
     fn append(&self, drafts: Drafts, now: Now) -> Result<Appended, AppendError> {
         let count = drafts.len() as u64;
         let bytes = drafts.iter().map(Draft::size).sum();
+        let mut gone = Gone::new();
         let mut state = self.state.lock();
         if !self.outlets.iter().all(|outlet| outlet.has_room(drafts.len(), bytes)) {
             return Err(AppendError::Full);
@@ -70,7 +71,7 @@ impl Journal for MemoryJournal {
         let seal = |(seq, draft): (u64, Draft)| Arc::new(draft.seal(self.id(seq)));
         let records: SmallVec<[Arc<Record>; 1]> = (first..).zip(drafts).map(seal).collect();
         for record in &records {
-            state.history.insert(record.clone(), now.elapsed_ms);
+            state.history.insert(record.clone(), now.elapsed_ms, &mut gone);
         }
         match &*records {
             [record] => self.outlets.iter().for_each(|outlet| outlet.send(Command::Publish(record.clone()))),
@@ -89,10 +90,11 @@ impl Journal for MemoryJournal {
         let client = ClientId { node: self.node, shard: token.shard, slot: token.slot, serial: token.serial };
         let wanted = Wanted::new(profile, client, &self.hasher);
         let portion = Portion { bytes: *budget, effort: *effort, patterns: profile.topics.len() };
+        let mut gone = Gone::new();
         let mut state = self.state.lock();
-        state.history.expire(now.elapsed_ms);
-        let (after, continuity) = self.place(&state, *after, &wanted);
-        let Found { records, more_after } = state.history.after(after, &wanted, portion);
+        state.history.expire(now.elapsed_ms, &mut gone);
+        let (after, continuity) = self.place(&state, *after, &wanted, now);
+        let Found { records, more_after } = state.history.after(after, &wanted, portion, now.elapsed_ms);
         let (position, last) = (more_after.unwrap_or(state.newest), more_after.is_none());
         outlet.send(Command::Join(Join { token: *token, records, position, last, continuity }));
         // A loop that answers many streams in a row would otherwise be back before a publisher who waits is awake.
@@ -100,8 +102,9 @@ impl Journal for MemoryJournal {
     }
 
     fn report(&self, now: Now) -> JournalReport {
+        let mut gone = Gone::new();
         let mut state = self.state.lock();
-        state.history.expire(now.elapsed_ms);
+        state.history.expire(now.elapsed_ms, &mut gone);
         let (newest, history) = (state.newest, &state.history);
         let age_ms = history.age_at(now.elapsed_ms);
         JournalReport { newest, events: history.events() as u64, bytes: history.bytes() as u64, age_ms }

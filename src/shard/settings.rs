@@ -102,3 +102,29 @@ pub(super) const SLOW_MS: u32 = 1_000;
 
 /// Most bytes that a client may send on an open stream, in its life.
 pub(super) const MAX_RECEIVED: u16 = 4 * 1024;
+
+#[cfg(test)]
+impl Settings {
+    pub(super) fn for_tests() -> Self {
+        Self {
+            node: 1,
+            epoch: 1,
+            routes: Routes::new("/api/sse", false, false),
+            requests: RequestLimits::default(),
+            open: true,
+            loopback_host: false,
+            cors: Cors::default(),
+            proxies: TrustedProxies::default(),
+            retry: Duration::from_secs(3),
+            heartbeat: Heartbeat::Event,
+            heartbeat_interval: Duration::from_secs(30),
+            connection_timeout: Duration::from_secs(60),
+            head_timeout: Duration::from_secs(10),
+            max_backlog: 1024 * 1024,
+            replay_effort: Self::REPLAY_EFFORT,
+            topics: TopicLimits::DEFAULT,
+            turn_bytes: Self::TURN_BYTES,
+            watch: false,
+        }
+    }
+}

@@ -104,7 +104,7 @@ pub struct Selector {
     pub meta: Vec<Pair>,
     /// Of those, only the ones that the predicate holds for.
     pub(crate) filter: Option<Filter>,
-    /// Users and sessions are in order.
+    /// Users, sessions and metadata are in order.
     pub(super) sorted: bool,
 }
 
@@ -176,6 +176,7 @@ impl Target {
     /// Only those whose metadata has this value for this key.
     #[must_use]
     pub fn with_meta(mut self, key: impl Into<Box<str>>, value: impl Into<Box<str>>) -> Self {
+        self.to.sorted = false;
         self.to.meta.push((key.into(), value.into()));
         self
     }
@@ -202,7 +203,12 @@ impl Target {
 
     /// Whether the names alone say who is meant.
     pub(crate) fn is_plain(&self) -> bool {
-        self.to.meta.is_empty() && self.to.filter.is_none() && self.except.is_empty()
+        !self.is_narrowed() && self.except.is_empty()
+    }
+
+    /// Whether it has conditions beside its names.
+    pub(crate) fn is_narrowed(&self) -> bool {
+        !self.to.meta.is_empty() || self.to.filter.is_some()
     }
 
     /// Whether a client that the names are known to mean is one of those meant.
@@ -300,6 +306,8 @@ impl Selector {
         self.users.dedup();
         self.sessions.sort_unstable();
         self.sessions.dedup();
+        self.meta.sort_unstable();
+        self.meta.dedup();
         self.users.shrink_to_fit();
         self.sessions.shrink_to_fit();
         self.topics.shrink_to_fit();
@@ -308,10 +316,23 @@ impl Selector {
         self.sorted = true;
     }
 
+    /// Whether somebody has all the metadata that is asked for.
+    fn has_meta(&self, profile: &Profile) -> bool {
+        let has = |(key, value): &Pair| profile.meta(key) == Some(value);
+        if !self.sorted || self.meta.len() < FEW {
+            return self.meta.iter().all(has);
+        }
+        // Both are in order.
+        let mut rest = profile.meta.iter();
+        self.meta.iter().all(|(key, value)| {
+            let known = rest.find(|(known, _)| **known >= **key);
+            known.is_some_and(|(known, of)| **known == **key && **of == **value)
+        })
+    }
+
     /// Whether the conditions, whatever the names, let a client be one of those meant.
     pub(crate) fn narrows_to(&self, client: &Client) -> bool {
-        self.meta.iter().all(|(key, value)| client.meta(key) == Some(value))
-            && self.filter.as_ref().is_none_or(|filter| holds(filter, client))
+        self.has_meta(client.profile()) && self.filter.as_ref().is_none_or(|filter| holds(filter, client))
     }
 }
 
@@ -319,6 +340,8 @@ impl Selector {
 const NAME: usize = size_of::<Box<str>>() + 16;
 /// The same of a topic, which is counted.
 const TOPIC: usize = NAME + 16;
+/// Pieces of metadata that are looked for one by one.
+const FEW: usize = 8;
 /// Client ids that are compared in about the time of one pattern.
 const CLIENTS_AT_ONCE: usize = 16;
 
@@ -338,5 +361,33 @@ impl fmt::Debug for Selector {
             .field("meta", &self.meta)
             .field("filter", &self.filter.is_some())
             .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn much_metadata_is_found_as_little_is() {
+        let mut random = fastrand::Rng::with_seed(5);
+        for _ in 0..2_000 {
+            let mut meta: Vec<(Arc<str>, Arc<str>)> = (0..random.usize(..40))
+                .map(|_| (format!("k{}", random.u32(..30)).into(), format!("{}", random.u32(..2)).into()))
+                .collect();
+            meta.sort();
+            meta.dedup_by(|a, b| a.0 == b.0);
+            let profile = Profile { meta: meta.clone().into(), ..Profile::default() };
+            let mut target = Target::all();
+            for _ in 0..random.usize(..2 * FEW) {
+                let known = random.choice(&meta).filter(|_| random.u32(..30) > 0);
+                let (key, value) = known.map_or(("k1", "1"), |(key, value)| (key, value));
+                target = target.with_meta(key, value);
+            }
+            let all = target.to.meta.iter().all(|(key, value)| profile.meta(key) == Some(value));
+            assert_eq!(target.to.has_meta(&profile), all);
+            let sorted = target.clone().sorted();
+            assert_eq!(sorted.to.has_meta(&profile), all, "{target:?} of {profile:?}");
+        }
     }
 }

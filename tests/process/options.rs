@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::server::{Server, command, run};
 
 /// Every option, with a value that it cannot have.
-const BAD: [(&str, &str); 40] = [
+const BAD: [(&str, &str); 43] = [
     ("listen", "localhost"),
     ("workers", "0"),
     ("base-path", "api"),
