@@ -8,7 +8,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use crate::shard::Heartbeat;
-use crate::wire::{Cors, Pattern};
+use crate::wire::{Cors, MAX_TOKENS, Pattern, TopicLimits};
 
 /// Options of an engine. The documentation of each field gives its default.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,6 +73,14 @@ pub struct Config {
     /// Bytes to queue for a stream before it is sent back to history to catch up; four times as much for one whose
     /// socket has accepted something within the last second. At least 4 KiB. Default: 1 MiB.
     pub max_backlog: usize,
+    /// Maximum number of tokens of one topic or pattern that a stream subscribes to, 1 to 32. Default: 16.
+    pub max_topic_tokens: usize,
+    /// Maximum number of `*` of one pattern, up to 32. The cost of finding the subscribers of a topic grows with about
+    /// the fifth power of the topic's tokens at 4, and doubles with each token where there is no limit. Default: 4.
+    pub max_topic_wildcards: usize,
+    /// Maximum number of tokens of all topics and patterns of one stream, together; its memory grows with them.
+    /// Default: 512.
+    pub max_stream_tokens: usize,
     /// Maximum size of a request body in bytes, up to 1 GiB. Default: 1 MiB.
     pub max_body: usize,
     /// Maximum size in bytes of all request bodies that are being received, together; further ones are answered 503. A
@@ -134,6 +142,9 @@ impl Default for Config {
             anonymous_subscribers: false,
             anonymous_topics: Vec::new(),
             max_backlog: 1024 * 1024,
+            max_topic_tokens: TopicLimits::DEFAULT.tokens,
+            max_topic_wildcards: TopicLimits::DEFAULT.wildcards,
+            max_stream_tokens: TopicLimits::DEFAULT.total,
             max_body: 1024 * 1024,
             max_bodies: 64 * 1024 * 1024,
             unsent_limit: 16 * 1024,
@@ -218,6 +229,10 @@ impl Config {
     }
 
     fn check_sizes(&self) -> Result<(), ConfigError> {
+        let is_count = |count: usize| (1..=MAX_TOKENS).contains(&count);
+        require(is_count(self.max_topic_tokens), "max-topic-tokens", "must be 1 to 32")?;
+        require(self.max_topic_wildcards <= MAX_TOKENS, "max-topic-wildcards", "must be 0 to 32")?;
+        require(self.max_stream_tokens >= 1, "max-stream-tokens", "must be at least 1")?;
         require(self.max_backlog >= 4096, "max-backlog", "must be at least 4KiB")?;
         require((1..=MAX_BODY).contains(&self.max_body), "max-body", "must be 1 byte to 1GiB")?;
         require((2048..=MAX_BODY).contains(&self.unsent_limit), "unsent-limit", "must be 2KiB to 1GiB")

@@ -115,6 +115,15 @@ pub(super) struct ServeOptions {
     /// Bytes to queue for a stream before it is sent back to history to catch up [default: 1MiB]
     #[arg(long, value_name = "SIZE", env = "FANFARE_MAX_BACKLOG", value_parser = size)]
     max_backlog: Option<usize>,
+    /// Maximum number of tokens of a topic or pattern that a stream subscribes to, up to 32 [default: 16]
+    #[arg(long, value_name = "N", env = "FANFARE_MAX_TOPIC_TOKENS")]
+    max_topic_tokens: Option<usize>,
+    /// Maximum number of * of a pattern, up to 32; beyond 4, patterns can make publishing to deep topics slow [default: 4]
+    #[arg(long, value_name = "N", env = "FANFARE_MAX_TOPIC_WILDCARDS")]
+    max_topic_wildcards: Option<usize>,
+    /// Maximum number of tokens of all topics and patterns of a stream, together [default: 512]
+    #[arg(long, value_name = "N", env = "FANFARE_MAX_STREAM_TOKENS")]
+    max_stream_tokens: Option<usize>,
     /// Maximum size of a request body [default: 1MiB]
     #[arg(long, value_name = "SIZE", env = "FANFARE_MAX_BODY", value_parser = size)]
     max_body: Option<usize>,
@@ -200,6 +209,9 @@ impl ServeOptions {
         set(&mut config.connection_timeout, self.connection_timeout);
         set(&mut config.retry, self.retry);
         set(&mut config.max_backlog, self.max_backlog);
+        set(&mut config.max_topic_tokens, self.max_topic_tokens);
+        set(&mut config.max_topic_wildcards, self.max_topic_wildcards);
+        set(&mut config.max_stream_tokens, self.max_stream_tokens);
         set(&mut config.max_body, self.max_body);
         set(&mut config.max_bodies, self.max_bodies);
         set(&mut config.unsent_limit, self.unsent_limit);

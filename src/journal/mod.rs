@@ -3,11 +3,15 @@
 //! Under one short lock it gives an event its id, remembers it, and puts it into every shard's inbox, so inbox
 //! order is id order on every shard. What a client missed goes into its shard's inbox under the same lock: each
 //! event is either in the answer or behind it, never both, never neither.
+//!
+//! The lock is what publishers wait for, so an answer is put together from an index by hashes, a bounded number of
+//! events at a time, and nothing is compared with patterns: the shard does that, once it takes the answer out.
 
 mod history;
 mod keys;
 mod losses;
 mod memory;
+mod wanted;
 
 pub use history::HistoryLimits;
 pub use memory::MemoryJournal;

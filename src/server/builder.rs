@@ -14,7 +14,7 @@ use crate::net::{
 };
 use crate::shard::{Settings, StreamLimits};
 use crate::wire::http::RequestLimits;
-use crate::wire::{Cors, Parameters, Routes, TrustedProxies};
+use crate::wire::{Cors, Parameters, Routes, TopicLimits, TrustedProxies};
 
 /// Sets an [`Engine`] up. Every option has the default that [`Config`] documents.
 ///
@@ -190,6 +190,12 @@ fn settings(config: &Config) -> Settings {
         connection_timeout: config.connection_timeout,
         head_timeout: config.head_timeout,
         max_backlog: config.max_backlog,
+        replay_effort: Settings::REPLAY_EFFORT,
+        topics: TopicLimits {
+            tokens: config.max_topic_tokens,
+            wildcards: config.max_topic_wildcards,
+            total: config.max_stream_tokens,
+        },
         turn_bytes: Settings::TURN_BYTES,
         watch: false,
     }

@@ -62,6 +62,8 @@ pub struct Resume {
     pub profile: Option<Arc<Profile>>,
     /// About how many bytes it can take at once, at least one event.
     pub budget: usize,
+    /// How many comparisons with its patterns the events may need, at least those of one event.
+    pub effort: usize,
 }
 
 /// What a stream missed, or as much of it as it can take at once.

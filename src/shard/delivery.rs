@@ -63,10 +63,10 @@ impl<S: Write> Shard<S> {
         } else {
             let mut slots = std::mem::take(&mut self.candidates);
             self.find(&record.target.to, &mut slots);
+            slots.retain(|slot| self.is_live(*slot));
+            self.narrow(&record.target, &mut slots);
             for &slot in &slots {
-                if self.is_meant(slot, &record.target) {
-                    self.owe(slot, record, now);
-                }
+                self.owe(slot, record, now);
             }
             self.candidates = slots;
         }
@@ -139,32 +139,55 @@ impl<S: Write> Shard<S> {
         }
     }
 
+    /// Those whom a target excepts, in order. By the index: topics are not held against the patterns of each.
     fn find_excepted(&self, target: &Target, slots: &mut Vec<u32>) {
         let mut found = Vec::new();
         for except in &target.except {
+            found.clear();
             self.find(&except.to, &mut found);
+            self.narrow(except, &mut found);
             slots.append(&mut found);
         }
         slots.sort_unstable();
         slots.dedup();
-        slots.retain(|slot| {
-            let client = self.client(*slot);
-            client.is_some_and(|client| target.except.iter().any(|except| except.matches(&client)))
-        });
     }
 
-    /// Whether a live stream that the index has found is one of those meant.
-    fn is_meant(&self, slot: u32, target: &Target) -> bool {
-        let live =
-            self.connections.get(slot as usize).is_some_and(|connection| connection.cursor().is_some());
-        live && (target.is_plain() || self.client(slot).is_some_and(|client| target.matches_named(&client)))
+    fn is_live(&self, slot: u32) -> bool {
+        self.connections.get(slot as usize).is_some_and(|connection| connection.cursor().is_some())
+    }
+
+    /// Leaves those streams that are meant, of the ones that the index has found for the names in a target.
+    fn narrow(&self, target: &Target, slots: &mut Vec<u32>) {
+        if target.is_plain() {
+            return;
+        }
+        // A few are asked each; to find all that are excepted is less than to ask many.
+        if slots.len() <= FEW {
+            return slots
+                .retain(|slot| self.client(*slot).is_some_and(|client| target.matches_named(&client)));
+        }
+        if target.is_narrowed() {
+            slots.retain(|slot| self.client(*slot).is_some_and(|client| target.to.narrows_to(&client)));
+        }
+        let mut excepted = Vec::new();
+        self.find_excepted(target, &mut excepted);
+        slots.retain(|slot| excepted.binary_search(slot).is_err());
     }
 
     /// What history never holds is not owed to a stream that is behind; it is counted.
     fn count_missed(&mut self, target: &Target) {
-        let meant = |slot: &&u32| self.client(**slot).is_some_and(|client| target.matches(&client));
-        let missed = self.behind.iter().filter(meant);
-        self.totals.transient_missed += missed.count() as u64;
+        let mut slots = Vec::new();
+        if target.is_everyone() {
+            self.totals.transient_missed += self.behind.len() as u64;
+            return;
+        } else if target.to.everyone {
+            slots.extend(&self.behind);
+        } else {
+            self.find(&target.to, &mut slots);
+            slots.retain(|slot| self.behind.contains(slot));
+        }
+        self.narrow(target, &mut slots);
+        self.totals.transient_missed += slots.len() as u64;
     }
 
     /// Keeps what the tapes hold within the backlog limit: slow streams further behind keep a cursor. Those that
@@ -198,10 +221,109 @@ impl<S: Write> Shard<S> {
     }
 }
 
+/// Streams that are each asked whether a target excepts them.
+const FEW: usize = 4;
+
 impl<S> Shard<S> {
     /// The slot of a stream of this shard, if it is still there.
     pub(super) fn slot_of(&self, id: ClientId) -> Option<u32> {
         let connection = self.connections.get(id.slot as usize)?;
         (self.client_id(id.slot, connection.serial) == id).then_some(id.slot)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::net::{IpAddr, Ipv4Addr};
+
+    use super::super::{Admission, Arrival, Settings, StreamLimits};
+    use super::*;
+    use crate::wire::{
+        CrossOrigin, Draft, Event, EventId, Framing, LastEventId, Pattern, Profile, Publication, Topic,
+    };
+
+    /// Takes everything.
+    struct Sink;
+
+    impl Write for Sink {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    const NOW: Now = Now { elapsed_ms: 1, unix_ms: 1 };
+
+    /// A hundred streams that follow `room.*` and 63 other patterns, each other one also `side.N.*`.
+    fn shard(last_event_id: LastEventId) -> Shard<Sink> {
+        let none = usize::MAX;
+        let admission = Admission::new(StreamLimits { total: none, per_address: none, per_user: none });
+        let mut shard = Shard::new(0, Arc::new(Settings::for_tests()), Arc::new(admission), 0);
+        for n in 0..100 {
+            let others = (0..62).map(|k| format!("*.x{k}.*"));
+            let own = if n % 2 == 0 { format!("side.{n}.*") } else { "none.*".to_owned() };
+            let texts = others.chain(["room.*".to_owned(), own]);
+            let topics = texts.map(|text| Pattern::parse(&text).unwrap()).collect();
+            shard.adopt(
+                Sink,
+                Arrival {
+                    peer: IpAddr::V4(Ipv4Addr::LOCALHOST),
+                    framing: Framing::Chunked,
+                    last_event_id,
+                    profile: Profile {
+                        topics,
+                        meta: [("k".into(), "v".into())].into(),
+                        ..Profile::default()
+                    },
+                    expires_unix_ms: None,
+                    cross_origin: CrossOrigin::Silent,
+                },
+                NOW,
+            );
+        }
+        shard
+    }
+
+    #[test]
+    fn topics_that_are_excepted_are_not_held_against_the_patterns_of_each_stream() {
+        let topic = |text: &str| Target::topic(Topic::parse(text).unwrap());
+        let sides = |to: Target, count: usize| {
+            let topics = (0..count).map(|n| Topic::parse(&format!("side.{n}.z")).unwrap());
+            to.except(topics.fold(topic("side.x.z"), Target::or_topic))
+        };
+        let deaf = Target::all().with_meta("k", "v").except(topic("side.2.z"));
+        let cases = [
+            (sides(Target::all(), 99), 50),
+            (sides(topic("room.a"), 99), 50),
+            (sides(topic("room.a"), 40), 80),
+            (sides(Target::all().with_meta("k", "v"), 99), 50),
+            (sides(Target::all().with_meta("k", "w"), 99), 0),
+            (topic("room.a").except(topic("room.b").with_meta("k", "w")), 100),
+            (topic("room.a").except(topic("room.b").with_meta("k", "v")), 0),
+            // All but the one who is excepted from the exception.
+            (topic("room.a").except(deaf), 1),
+        ];
+        let (mut live, mut behind) =
+            (shard(LastEventId::None), shard(LastEventId::Id(EventId { epoch: 1, seq: 0 })));
+        for (n, (target, meant)) in (1..).zip(cases) {
+            let mut publication = Publication::new(Event::text("message", "x").unwrap(), target);
+            let seal = |publication| Arc::new(Draft::from(publication).seal(EventId { epoch: 1, seq: n }));
+            let record = seal(publication.clone());
+            publication.ttl = Some(std::time::Duration::ZERO);
+            let transient = seal(publication);
+            let before = Pattern::comparisons();
+            let (delivered, missed) = (live.totals.deliveries, behind.totals.transient_missed);
+            live.apply(Command::Publish(record.clone()), NOW);
+            behind.apply(Command::Publish(transient), NOW);
+            let compared = Pattern::comparisons() - before;
+            assert_eq!(live.totals.deliveries - delivered, meant, "{:?}", record.target);
+            assert_eq!(behind.totals.transient_missed - missed, meant, "{:?}", record.target);
+            assert!(compared <= 2 * 64 * FEW, "{compared} comparisons for {:?}", record.target);
+            while live.flush(usize::MAX, NOW) {}
+        }
     }
 }

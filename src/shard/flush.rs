@@ -60,6 +60,7 @@ impl<S: Write> Shard<S> {
         self.go_round(budget, now);
         self.finish_pass();
         self.reap();
+        self.ask_in_turn(now);
         self.debug_check();
         !self.is_at_rest()
     }
@@ -146,11 +147,11 @@ impl<S: Write> Shard<S> {
             Phase::Ending(_) => self.linger(slot, now),
             Phase::Lagging { after } => {
                 let after = *after;
-                self.rejoin(slot, after, now);
+                self.rejoin(slot, after);
             }
-            Phase::Joining { after, greeting, asked_ms: None } => {
+            Phase::Joining { after, asked: asked @ false, .. } => {
+                *asked = true;
                 let after = *after;
-                connection.phase = Phase::joining(after, *greeting, now);
                 self.ask(slot, self.event_id(after));
             }
             Phase::Joining { .. }

@@ -3,12 +3,15 @@
 use std::io::Write;
 use std::sync::Arc;
 
+use slab::Slab;
+
 use super::Shard;
 use super::close::CloseReason;
-use super::command::{Effect, Join};
-use super::connection::{Greeting, Phase};
+use super::command::{Effect, Join, Resume, StreamToken};
+use super::connection::{Connection, Greeting, Phase};
 use super::outbox::Piece;
-use crate::wire::{Continuity, Now, Record, Refusal, ServerEvent};
+use super::replays::Ask;
+use crate::wire::{Continuity, EventId, Now, Record, Refusal, ServerEvent};
 
 impl<S: Write> Shard<S> {
     /// The journal's answer to a stream that joins.
@@ -17,8 +20,9 @@ impl<S: Write> Shard<S> {
     pub(super) fn join(&mut self, join: Join, now: Now) {
         let Join { token, records, position, last, continuity } = join;
         let slot = token.slot;
+        self.replays.done(slot, token.serial);
         let Some(connection) = self.connections.get(slot as usize) else { return };
-        let Phase::Joining { after, greeting, asked_ms: Some(_) } = connection.phase else { return };
+        let Phase::Joining { after, greeting, asked: true } = connection.phase else { return };
         if connection.serial != token.serial {
             return;
         }
@@ -37,7 +41,7 @@ impl<S: Write> Shard<S> {
         if last {
             self.subscribe(slot);
         } else {
-            self.enter(slot, Phase::Joining { after: position, greeting, asked_ms: None });
+            self.enter(slot, Phase::Joining { after: position, greeting, asked: false });
             self.queue(slot);
         }
     }
@@ -111,15 +115,52 @@ impl<S: Write> Shard<S> {
 }
 
 impl<S> Shard<S> {
+    /// Has the journal asked for what follows an event, once it is this stream's turn.
+    pub(super) fn ask(&mut self, slot: u32, after: EventId) {
+        let Some(connection) = self.connections.get(slot as usize) else { return };
+        let Some(origin) = self.origins.get(slot as usize) else { return };
+        self.replays.push(origin.peer, Ask { slot, serial: connection.serial, after });
+        if self.replays.waiting() > 2 * self.behind.len() + ENDED {
+            let connections = &self.connections;
+            self.replays.retain(|ask| patterns_of(connections, ask).is_some());
+        }
+    }
+
+    /// Lets streams ask, as many as may be under way. Each answer comes as a command, after which others may.
+    pub(super) fn ask_in_turn(&mut self, now: Now) {
+        let connections = &self.connections;
+        let limit = self.settings.replay_effort;
+        let patterns = |ask| patterns_of(connections, ask);
+        while let Some((ask, effort)) = self.replays.next(limit, now.elapsed_ms, patterns) {
+            let Ask { slot, serial, after } = ask;
+            let token = StreamToken { shard: self.number, slot, serial };
+            let profile = connections.get(slot as usize).and_then(|connection| connection.profile.clone());
+            let budget = self.settings.replay_budget();
+            self.effects.push(Effect::Resume(Resume { token, after, profile, budget, effort }));
+        }
+    }
+
     /// A stream that fell behind asks for what it missed.
-    pub(super) fn rejoin(&mut self, slot: u32, after: u64, now: Now) {
-        self.enter(slot, Phase::joining(after, Greeting::Sent, now));
+    pub(super) fn rejoin(&mut self, slot: u32, after: u64) {
+        self.enter(slot, Phase::Joining { after, greeting: Greeting::Sent, asked: true });
         self.ask(slot, self.event_id(after));
     }
 
-    /// History does not answer a stream. It must not wait for ever: its client comes back, and asks anew. One that
-    /// was not yet told where it goes on is refused for now, as it would have been had this been known at once.
-    pub(super) fn give_up_on_history(&mut self, slot: u32, greeting: Greeting, now: Now) {
+    /// History does not answer some streams. They must not wait for ever: their clients come back, and ask anew. The
+    /// time is counted from when the journal was asked: to wait for one's turn is no reason to be ended.
+    pub(super) fn give_up_on_history(&mut self, now: Now) {
+        let timeout_ms = self.settings.connection_timeout.as_millis() as u64;
+        for (slot, serial) in self.replays.take_overdue(now.elapsed_ms.saturating_sub(timeout_ms)) {
+            let connection = self.connections.get(slot as usize).filter(|c| c.serial == serial);
+            if let Some(Phase::Joining { greeting, .. }) = connection.map(|connection| &connection.phase) {
+                self.end_unanswered(slot, *greeting, now);
+            }
+        }
+    }
+
+    /// One that was not yet told where it goes on is refused for now, as it would have been had this been known at
+    /// once.
+    fn end_unanswered(&mut self, slot: u32, greeting: Greeting, now: Now) {
         let refusal = (greeting != Greeting::Sent).then(|| {
             self.effects.push(Effect::Refused(Refusal::History));
             let retry = self.settings.refusal_retry(fastrand::f64());
@@ -127,4 +168,14 @@ impl<S> Shard<S> {
         });
         self.end(slot, CloseReason::Unanswered, refusal, now);
     }
+}
+
+/// Streams that have ended and may stand among those that wait for history before these are looked through.
+const ENDED: usize = 64;
+
+/// How many patterns a stream has that waits for history; `None` where it does so no more.
+fn patterns_of<S>(connections: &Slab<Connection<S>>, ask: Ask) -> Option<usize> {
+    let connection = connections.get(ask.slot as usize)?;
+    let waits = connection.serial == ask.serial && matches!(connection.phase, Phase::Joining { .. });
+    waits.then(|| connection.profile.as_ref().map_or(0, |profile| profile.topics.len()))
 }

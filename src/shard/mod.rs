@@ -29,6 +29,7 @@ mod names;
 mod opening;
 mod outbox;
 mod ping;
+mod replays;
 mod report;
 mod settings;
 mod standing;
@@ -53,6 +54,7 @@ pub use settings::{Heartbeat, Settings};
 use connection::{Connection, Origin};
 use flush::Pass;
 use index::Index;
+use replays::Replays;
 use standing::Standing;
 use sweep::{Drainage, Pulse};
 use tape::Tape;
@@ -92,6 +94,7 @@ pub struct Shard<S> {
     expiries: BTreeSet<(u64, u32)>,
     /// Streams that are joining or lagging.
     behind: BTreeSet<u32>,
+    replays: Replays,
     effects: Vec<Effect<S>>,
     anonymous: Arc<Profile>,
     standing: Standing,
@@ -140,6 +143,7 @@ impl<S> Shard<S> {
             lingering: VecDeque::new(),
             expiries: BTreeSet::new(),
             behind: BTreeSet::new(),
+            replays: Replays::default(),
             effects: Vec::new(),
             anonymous: Arc::default(),
             standing: Standing::default(),

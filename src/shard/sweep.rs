@@ -62,6 +62,7 @@ impl<S: Write> Shard<S> {
         }
         if self.pulse.next_ms <= now.elapsed_ms {
             self.look_after_slice(now);
+            self.give_up_on_history(now);
             self.pulse.next_ms = now.elapsed_ms + self.pulse.tick_ms;
         }
         self.go_on_draining(now);
@@ -138,11 +139,6 @@ impl<S: Write> Shard<S> {
                 self.lag(slot);
             }
             return;
-        }
-        if let Phase::Joining { greeting, asked_ms: Some(asked_ms), .. } = connection.phase
-            && since(asked_ms.get()) > timeout
-        {
-            return self.give_up_on_history(slot, greeting, now);
         }
         let Some(heartbeat) = heartbeat else { return };
         let tape = &self.tapes[connection.framing];

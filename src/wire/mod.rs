@@ -59,4 +59,4 @@ pub use subscription::{LastEventId, MAX_ENTRIES, MAX_NAME, Subscription, framing
 pub use target::{Selector, Target, TargetKind};
 pub use test_event::TestEvent;
 pub use time::{HttpDate, Now};
-pub use topic::{MAX_TOKENS, MAX_TOPIC, Pattern, Topic, TopicError};
+pub use topic::{MAX_TOKENS, MAX_TOPIC, Pattern, Topic, TopicError, TopicLimits};

@@ -30,6 +30,7 @@ const LAYERS: [(&str, &[&str]); 13] = [
             "publisher",
             "shard::CloseReason",
             "shard::Heartbeat",
+            "shard::REPLAY_EFFORT",
             "shard::Settings",
             "shard::StreamLimits",
             "wire",

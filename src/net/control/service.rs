@@ -157,7 +157,8 @@ impl Service {
         let identity = self.shared.access.judge(head, peer, route.scope(), now.unix_ms)?;
         match route {
             Route::Stream | Route::StreamHead => {
-                let subscription = Subscription::from_head(head, self.shared.access.parameters())?;
+                let topics = &self.shared.settings.topics;
+                let subscription = Subscription::from_head(head, self.shared.access.parameters(), topics)?;
                 let permit = self.shared.access.permit(identity, &subscription)?;
                 if route == Route::StreamHead {
                     return Ok(Task::Route(route));
