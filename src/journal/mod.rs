@@ -24,7 +24,7 @@ use crate::wire::{Drafts, EventId, Now};
 #[non_exhaustive]
 pub enum AppendError {
     /// An event loop has as much before it as it may; nothing was published. Try again shortly.
-    #[error("an event loop is too far behind to take more; nothing was published")]
+    #[error("an event loop is too far behind; nothing was published")]
     Full,
 }
 

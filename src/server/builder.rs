@@ -219,7 +219,7 @@ fn warn_of_open_mode(access: &Access, listeners: &[Listener], control_listeners:
     let beyond = all.filter(|address| !address.ip().to_canonical().is_loopback());
     if access.is_open() {
         for address in beyond {
-            tracing::warn!(%address, "insecure-open: whoever reaches this address may read, publish and disconnect");
+            tracing::warn!(%address, "insecure-open: anyone who can reach this address may read, publish and disconnect");
         }
     }
 }

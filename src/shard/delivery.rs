@@ -3,12 +3,12 @@
 use std::io::Write;
 use std::sync::Arc;
 
+use super::Shard;
 use super::command::{Command, Who};
 use super::connection::Phase;
 use super::outbox::Piece;
 use super::tape::SEGMENT;
-use super::{FRAMINGS, Shard, tape_of};
-use crate::wire::{ClientId, Now, Record, Selector, Target};
+use crate::wire::{ClientId, Framing, Now, PerFraming, Record, Selector, Target};
 
 impl<S: Write> Shard<S> {
     /// Acts on a command. Publications and joins must come in the order in which the journal sent them.
@@ -39,8 +39,8 @@ impl<S: Write> Shard<S> {
         if self.pressed {
             return false;
         }
-        let under_way = |framing| tape_of(&self.tapes, framing).end() - self.pass.served[framing as usize];
-        FRAMINGS.iter().all(|framing| under_way(*framing) < self.settings.pass_quota().max(1))
+        let under_way = |framing| self.tapes[framing].end() - self.pass.served[framing];
+        Framing::ALL.iter().all(|framing| under_way(*framing) < self.settings.pass_quota().max(1))
     }
 
     /// A batch is one command, but no larger than another at a time.
@@ -79,11 +79,11 @@ impl<S: Write> Shard<S> {
         if !record.target.except.is_empty() {
             self.find_excepted(&record.target, &mut excepted);
         }
-        let begins = FRAMINGS.map(|framing| tape_of(&self.tapes, framing).end());
-        for framing in FRAMINGS {
-            let live = self.standing.live[framing as usize];
+        let begins = PerFraming::from_fn(|framing| self.tapes[framing].end());
+        for framing in Framing::ALL {
+            let live = self.standing.live[framing];
             if live > 0 {
-                self.tapes[framing as usize].append(record);
+                self.tapes[framing].append(record);
                 self.totals.deliveries += live as u64;
             }
         }
@@ -96,12 +96,12 @@ impl<S: Write> Shard<S> {
     }
 
     /// Passes a stream over for the newest event on the tape, which began at these offsets.
-    fn skip(&mut self, slot: u32, begins: [u64; 2]) {
+    fn skip(&mut self, slot: u32, begins: PerFraming<u64>) {
         let Some(connection) = self.connections.get_mut(slot as usize) else { return };
         let Phase::Streaming { cursor } = &mut connection.phase else { return };
         let (framing, from) = (connection.framing, *cursor);
-        let begin = begins[framing as usize];
-        *cursor = tape_of(&self.tapes, framing).end();
+        let begin = begins[framing];
+        *cursor = self.tapes[framing].end();
         self.totals.deliveries -= 1;
         if from < begin {
             connection.outbox.get_or_insert_default().push(Piece::Tape { from, to: begin }, framing);
@@ -112,7 +112,7 @@ impl<S: Write> Shard<S> {
     /// For one stream: put behind what it is owed already.
     pub(super) fn owe(&mut self, slot: u32, record: &Arc<Record>, now: Now) {
         let Some(connection) = self.connections.get_mut(slot as usize) else { return };
-        let tape = tape_of(&self.tapes, connection.framing);
+        let tape = &self.tapes[connection.framing];
         connection.push(Piece::Record(record.clone()), tape);
         self.totals.deliveries += 1;
         let backlog = connection.backlog(tape);
@@ -193,13 +193,11 @@ impl<S: Write> Shard<S> {
     /// Keeps what the tapes hold within the backlog limit: slow streams further behind keep a cursor. Those that
     /// still take what they are given have more time.
     fn trim(&mut self, now: Now) {
-        for framing in FRAMINGS {
-            let tape = tape_of(&self.tapes, framing);
-            let (served, end) = (self.pass.served[framing as usize], tape.end());
+        for framing in Framing::ALL {
+            let tape = &self.tapes[framing];
+            let (served, end) = (self.pass.served[framing], tape.end());
             let within = |limit| tape.excess(limit).map(|cut| cut.min(served));
-            let Some(cut) =
-                within(self.settings.max_backlog).filter(|_| end >= self.trim_at[framing as usize])
-            else {
+            let Some(cut) = within(self.settings.max_backlog).filter(|_| end >= self.trim_at[framing]) else {
                 continue;
             };
             let last_cut = within(self.settings.most_backlog()).unwrap_or(0);
@@ -215,10 +213,10 @@ impl<S: Write> Shard<S> {
                     false => needed = needed.min(needs),
                 }
             }
-            self.tapes[framing as usize].release(needed);
+            self.tapes[framing].release(needed);
             // Not a look at all streams for each event while some are given more time.
             let pause = if needed < cut { SEGMENT.min(self.settings.max_backlog / 4) } else { 0 };
-            self.trim_at[framing as usize] = end + pause as u64;
+            self.trim_at[framing] = end + pause as u64;
         }
     }
 }

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use slab::Slab;
 
+use super::Shard;
 use super::close::CloseReason;
 use super::command::{Effect, Join, Resume, StreamToken};
 use super::connection::{Connection, Greeting, Phase};
 use super::outbox::Piece;
 use super::replays::Ask;
-use super::{Shard, tape_of};
-use crate::wire::{Continuity, EventId, Now, Record, Refusal, refused};
+use crate::wire::{Continuity, EventId, Now, Record, Refusal, ServerEvent};
 
 impl<S: Write> Shard<S> {
     /// The journal's answer to a stream that joins.
@@ -34,7 +34,7 @@ impl<S: Write> Shard<S> {
             Err(reason) => return self.end(slot, reason, None, now),
         };
         let Some(connection) = self.connections.get_mut(slot as usize) else { return };
-        let tape = tape_of(&self.tapes, connection.framing);
+        let tape = &self.tapes[connection.framing];
         self.totals.deliveries += records.len() as u64;
         self.totals.replayed += records.len() as u64;
         records.into_iter().for_each(|record| connection.push(Piece::Record(record), tape));
@@ -84,7 +84,7 @@ impl<S: Write> Shard<S> {
     pub(super) fn lag(&mut self, slot: u32) {
         let Some(connection) = self.connections.get_mut(slot as usize) else { return };
         let Phase::Streaming { cursor } = connection.phase else { return };
-        let tape = tape_of(&self.tapes, connection.framing);
+        let tape = &self.tapes[connection.framing];
         let outbox = connection.outbox.get_or_insert_default();
         let cut = outbox.cut(tape, cursor, connection.framing);
         if outbox.is_empty() {
@@ -163,9 +163,10 @@ impl<S> Shard<S> {
     fn end_unanswered(&mut self, slot: u32, greeting: Greeting, now: Now) {
         let refusal = (greeting != Greeting::Sent).then(|| {
             self.effects.push(Effect::Refused(Refusal::History));
-            refused(self.settings.refusal_retry(fastrand::f64()), Refusal::History)
+            let retry = self.settings.refusal_retry(fastrand::f64());
+            ServerEvent::Refused { retry, reason: Refusal::History }
         });
-        self.end(slot, CloseReason::Unanswered, refusal.as_ref(), now);
+        self.end(slot, CloseReason::Unanswered, refusal, now);
     }
 }
 

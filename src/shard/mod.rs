@@ -58,7 +58,7 @@ use standing::Standing;
 use sweep::{Drainage, Pulse};
 use tape::Tape;
 
-use crate::wire::{Client, ClientId, CrossOrigin, EventId, Framing, HttpDate, Now, Profile, Record};
+use crate::wire::{Client, ClientId, CrossOrigin, EventId, HttpDate, Now, PerFraming, Profile, Record};
 
 /// One event loop's share of the engine. See the [module](self) for how it is driven.
 pub struct Shard<S> {
@@ -69,8 +69,7 @@ pub struct Shard<S> {
     /// Beside `connections`, by slot.
     origins: Vec<Origin>,
     index: Index,
-    /// By framing.
-    tapes: [Tape; 2],
+    tapes: PerFraming<Tape>,
     /// The newest event applied.
     applied: u64,
     serial: u32,
@@ -84,8 +83,8 @@ pub struct Shard<S> {
     /// A batch that is being published, and how much of it was.
     batch: Option<(Arc<[Arc<Record>]>, usize)>,
     pass: Pass,
-    /// By framing: how far the tape has to reach before it is trimmed again.
-    trim_at: [u64; 2],
+    /// How far the tape has to reach before it is trimmed again.
+    trim_at: PerFraming<u64>,
     pulse: Pulse,
     drainage: Option<Drainage>,
     silences: VecDeque<(u64, u32, u32)>,
@@ -119,7 +118,7 @@ impl<S> Shard<S> {
             connections: Slab::new(),
             origins: Vec::new(),
             index: Index::default(),
-            tapes: FRAMINGS.map(Tape::new),
+            tapes: PerFraming::from_fn(Tape::new),
             applied,
             serial: 0,
             queued: VecDeque::new(),
@@ -127,7 +126,7 @@ impl<S> Shard<S> {
             closed: Vec::new(),
             batch: None,
             pass: Pass::default(),
-            trim_at: [0; 2],
+            trim_at: PerFraming::default(),
             drainage: None,
             silences: VecDeque::new(),
             heads: VecDeque::new(),
@@ -238,11 +237,4 @@ fn cross_origin_of<'s>(settings: &'s Settings, origins: &[Origin], slot: u32) ->
 
 fn profile_of<S>(connections: &Slab<Connection<S>>, slot: u32) -> Option<&Profile> {
     connections.get(slot as usize)?.profile.as_deref()
-}
-
-/// Every framing, in the order in which things are kept by it.
-const FRAMINGS: [Framing; 2] = [Framing::Chunked, Framing::Plain];
-
-fn tape_of(tapes: &[Tape; 2], framing: Framing) -> &Tape {
-    &tapes[framing as usize]
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::client::Profile;
-use super::frame::Framing;
+use super::framing::Framing;
 use super::http::{Head, Version, query_pairs};
 use super::id::EventId;
 use super::parameter::Parameters;
