@@ -172,14 +172,14 @@ std::thread_local! {
 
 #[cfg(test)]
 impl Pattern {
-    /// How often a pattern was held against a topic on this thread, for tests of what that is bounded by.
+    /// Number of comparisons of a pattern with a topic on this thread so far, for tests of limits.
     pub(crate) fn comparisons() -> usize {
         COMPARISONS.get()
     }
 }
 
-/// Whether a topic is one of those that a pattern means, byte by byte: this is what replays are made of. A `*` or `>`
-/// is always a whole token, and no token is empty.
+/// Whether a topic matches a pattern. It compares bytes, since replays spend most of their time here. A `*` or `>` is
+/// always a whole token, and no token is empty.
 fn follows(pattern: &[u8], topic: &[u8]) -> bool {
     let mut rest = topic.iter();
     for byte in pattern {
