@@ -47,6 +47,7 @@ enum Slots {
     #[default]
     None,
     One(u32),
+    #[expect(clippy::box_collection, reason = "the few large sets must not make every node larger")]
     Many(Box<BTreeSet<u32>>),
 }
 
@@ -136,8 +137,8 @@ impl Node {
             return self.slots.remove(slot);
         }
         let token = first(rest);
-        let is_it = |node: &Box<Self>| first(&node.path) == token;
-        let Ok(mut entry) = self.next.find_entry(hashes.state.hash_one(token), is_it) else { return };
+        let hash = hashes.state.hash_one(token);
+        let Ok(mut entry) = self.next.find_entry(hash, |node| first(&node.path) == token) else { return };
         let node = entry.get_mut();
         let Some(rest) = behind(rest, &node.path) else { return };
         node.remove(rest, slot, hashes);
