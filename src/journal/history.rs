@@ -39,32 +39,31 @@ pub(super) struct History {
     mortal: BinaryHeap<Reverse<(u64, u64)>>,
 }
 
-/// Events that history no longer holds. To free their memory takes time, so they are dropped once the lock that
-/// publishers wait for is released.
+/// Events that were removed from history. Freeing their memory takes time, so the caller drops them after it has
+/// released the journal's lock.
 pub(super) type Gone = SmallVec<[Arc<Record>; 2]>;
 
 #[derive(Debug)]
 struct Held {
     seq: u64,
-    /// Never less than that of the one before.
+    /// When it was published, in ms since the start; never less than that of the event before.
     since_ms: u64,
     /// Gone where it did not live as long as its neighbours.
     record: Option<Arc<Record>>,
 }
 
-/// How much of history is looked at for one answer.
+/// Limits of one answer.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Portion {
-    /// Bytes of events, at least those of one.
+    /// Maximum size of its events; the first one is always included.
     pub(super) bytes: usize,
-    /// Comparisons that whoever is given the events will need to tell which of them are for it, at least those of
-    /// one event.
+    /// Maximum number of comparisons of its events with the client's patterns; the first event is always included.
     pub(super) effort: usize,
-    /// How many patterns it has.
+    /// The number of the client's patterns.
     pub(super) patterns: usize,
 }
 
-/// Some of what may be for somebody.
+/// Events that may be for a client.
 #[derive(Debug)]
 pub(super) struct Found {
     pub(super) records: Vec<Arc<Record>>,
@@ -74,17 +73,17 @@ pub(super) struct Found {
 
 /// Most events in one answer.
 const ANSWER: usize = 256;
-/// Events that are looked at for one answer; some of them may be at the end of their life.
+/// Maximum number of events examined for one answer, including those that have expired.
 const LOOKS: usize = 4 * ANSWER;
-/// Steps in which events whose time has come are dropped at once: one for each name of each. After a long silence
-/// it has come for all: what is left goes next time, and is given to nobody meanwhile.
+/// Number of steps, about one for each key of an event, after which a call stops removing expired events. After a long
+/// silence all events may have expired: later calls remove the rest, which is no longer given to clients.
 const EXPIRIES: usize = 256;
 /// Gone events that may stand among the held ones before room is made.
 const GONE: usize = 64;
-/// About what an event takes beside its record: a place in a ring that is half full or more, and what the allocator
-/// keeps of the record's two pieces.
+/// Bytes of an event beside its record, about: a place in a ring that is at least half full, and the allocator's overhead
+/// for the two pieces of the record.
 const EVENT: usize = 2 * size_of::<Held>() + 48;
-/// About what an event with a life of its own takes more.
+/// Additional bytes of an event with a shorter life, about.
 const MORTAL: usize = 2 * size_of::<Reverse<(u64, u64)>>();
 
 impl History {
@@ -105,12 +104,12 @@ impl History {
         self.events
     }
 
-    /// Bytes of memory taken, about: of the events, and of what they are found by.
+    /// Bytes of memory, about: of the events and of their index.
     pub(super) fn bytes(&self) -> usize {
         self.bytes + self.keys.bytes()
     }
 
-    /// How old the oldest event is that is given to anybody, in ms; 0 where there is none.
+    /// Age of the oldest event that has not expired, in ms; 0 if there is none.
     pub(super) fn age_at(&self, now_ms: u64) -> u64 {
         let young = self.held.range(self.first_young(now_ms)..);
         let oldest = young.into_iter().find(|held| held.record.is_some());
@@ -130,13 +129,13 @@ impl History {
             self.held.push_back(Held { seq: record.seq, since_ms, record: Some(record) });
         }
         self.expire(since_ms, gone);
-        // About as much as was added.
+        // This removes about as much as was added.
         while self.events > self.limits.events || self.bytes() > self.limits.bytes {
             self.drop_oldest(since_ms, gone);
         }
     }
 
-    /// Drops what is too old: some of it, where it is much.
+    /// Removes events that have expired; if there are many, some of them.
     pub(super) fn expire(&mut self, now_ms: u64, gone: &mut Gone) {
         let mut left = EXPIRIES;
         while left > 0
@@ -158,12 +157,12 @@ impl History {
         }
     }
 
-    /// How long it is held, where its publisher wants that to be less than for others.
+    /// How long it is kept, if its publisher wants less than the limit.
     fn own_life_ms(&self, record: &Record) -> Option<u64> {
         record.ttl_ms.filter(|ttl| *ttl < self.age_ms())
     }
 
-    /// Bytes of memory that an event takes, about, beside what it is found by.
+    /// Bytes of memory of an event without its index entries, about.
     fn weight(&self, record: &Record) -> usize {
         let own_life = self.own_life_ms(record).map_or(0, |_| MORTAL);
         record.size() + EVENT + own_life
@@ -177,12 +176,12 @@ impl History {
         now_ms.saturating_sub(held.since_ms) > self.age_ms()
     }
 
-    /// Whether its publisher gave an event no longer to live.
+    /// Whether an event's own time to live is over.
     fn is_dead(&self, record: &Record, since_ms: u64, now_ms: u64) -> bool {
         self.own_life_ms(record).is_some_and(|ttl| since_ms.saturating_add(ttl) <= now_ms)
     }
 
-    /// The place of the first event that is not too old.
+    /// The index of the first event that is not too old.
     fn first_young(&self, now_ms: u64) -> usize {
         match self.held.front() {
             Some(oldest) if self.is_old(oldest, now_ms) => {
@@ -192,7 +191,7 @@ impl History {
         }
     }
 
-    /// Drops the oldest event. Returns in how many steps.
+    /// Removes the oldest event. Returns the number of steps.
     fn drop_oldest(&mut self, now_ms: u64, gone: &mut Gone) -> usize {
         let Some(Held { seq, since_ms, record: Some(record) }) = self.held.pop_front() else { return 0 };
         if !self.is_dead(&record, since_ms, now_ms) {
@@ -201,7 +200,7 @@ impl History {
         self.forget(seq, record, gone)
     }
 
-    /// Its publisher gave it no longer to live, so nobody is told of a loss. Returns in how many steps.
+    /// Removes an event whose own time to live is over, which is not a loss. Returns the number of steps.
     fn bury(&mut self, seq: u64, gone: &mut Gone) -> usize {
         let held = self.place_of(0, seq).and_then(|at| self.held.get_mut(at));
         let steps =
@@ -221,12 +220,12 @@ impl History {
         steps
     }
 
-    /// Whether something after an event was dropped that a client may have seen, or is about to be.
+    /// Whether a client has lost an event after a position: one that was removed, or is too old and will be.
     pub(super) fn has_lost(&self, after: u64, wanted: &Wanted, now_ms: u64) -> bool {
         self.losses.newest(wanted) > after || self.is_losing(after, wanted, now_ms)
     }
 
-    /// Whether one of the events that are too old, but not dropped yet, may be for a client.
+    /// Whether one of the events that are too old, but not removed yet, may be for a client.
     fn is_losing(&self, after: u64, wanted: &Wanted, now_ms: u64) -> bool {
         let young = self.first_young(now_ms);
         if young == 0 {
@@ -237,7 +236,7 @@ impl History {
         for seq in self.keys.after(after, wanted).take_while(|seq| *seq < end) {
             let Some((at, record)) = self.find(place, seq) else { continue };
             (place, looks) = (at, looks + 1);
-            // One with a life of its own had less than the others; of many it is not told apart.
+            // Events with a shorter life have ended by themselves; after many of these a loss is assumed.
             if self.own_life_ms(record).is_none() || looks == LOOKS {
                 return true;
             }
@@ -245,10 +244,10 @@ impl History {
         false
     }
 
-    /// What came after an event that may be for a client: a portion of it.
+    /// The events after a position that may be for a client, up to the limits of an answer.
     ///
-    /// All of this happens under the lock that publishers wait for, so nothing is compared with patterns here:
-    /// whoever is given the events looks closer, and `effort` bounds how much it has to.
+    /// This runs under the lock that publishers wait for, so it compares nothing with patterns. The shard does that with
+    /// the events of the answer; `effort` limits how long that takes.
     pub(super) fn after(&self, after: u64, wanted: &Wanted, portion: Portion, now_ms: u64) -> Found {
         let mut records: Vec<Arc<Record>> = Vec::new();
         let (mut bytes, mut effort, mut looks) = (0_usize, 0_usize, 0);
@@ -274,13 +273,13 @@ impl History {
         Found { records, more_after: None }
     }
 
-    /// The event of a count, at that place among the held ones or behind it, and where it is.
+    /// Finds the event with a sequence number, at the index `from` or behind it; returns its index, too.
     fn find(&self, from: usize, seq: u64) -> Option<(usize, &Arc<Record>)> {
         let at = from + self.place_of(from, seq)?;
         Some((at, self.held.get(at)?.record.as_ref()?))
     }
 
-    /// Counted from `from`. As a rule nothing is missing in between, so it is where it would be then.
+    /// Relative to `from`. Mostly no event is missing in between, which gives its place.
     fn place_of(&self, from: usize, seq: u64) -> Option<usize> {
         let first = self.held.get(from)?.seq;
         let at_most = usize::try_from(seq.checked_sub(first)?).ok()?;

@@ -1,4 +1,4 @@
-//! History by what events are addressed to, so that a replay costs about what it returns.
+//! The index of history by address, so that a replay costs about what it returns.
 
 use std::cmp::Reverse;
 use std::collections::btree_map::Entry;
@@ -7,34 +7,32 @@ use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use super::wanted::{Hasher, Key, Wanted};
 use crate::wire::Selector;
 
-/// The counts of the events held, by all that they are addressed to, and of those that may go to anybody.
+/// The sequence numbers of the events in history, by each key of their address.
 ///
-/// Names are not kept, but their hashes: two names of the same hash share a list, so what is found is what *may* be
-/// for somebody.
+/// It keeps hashes instead of names, and two names with the same hash share a list: what it finds *may* be for a client.
 #[derive(Debug, Default)]
 pub(super) struct Keys {
     anybody: Seqs,
-    /// Events to any topic, for patterns that begin with a wildcard.
+    /// Events with topics, for patterns that begin with a wildcard.
     any_topic: Seqs,
-    /// By hash. A tree, since a hash table would now and then be moved as a whole, under the lock that publishers
-    /// wait for.
+    /// By hash. A tree, since a hash table would sometimes be reallocated as a whole while publishers wait for the lock.
     lists: BTreeMap<u64, Seqs>,
     bytes: usize,
 }
 
-/// Counts in ascending order; mostly it is one.
+/// Sequence numbers in ascending order; mostly one.
 #[derive(Debug)]
 pub(super) enum Seqs {
     One(u64),
     Many(VecDeque<u64>),
 }
 
-/// About what one more key takes: the nodes of the tree are half full or more.
+/// Bytes of a key, about: the nodes of the tree are at least half full.
 pub(super) const KEY: usize = 2 * size_of::<(u64, Seqs)>();
-/// About what an event takes in a list of several, which is half full or more.
+/// Bytes of an event in a list of several, about: the list is at least half full.
 pub(super) const SEQ: usize = 2 * size_of::<u64>();
 
-/// Counts of a list that are moved in about the time in which a key is looked up.
+/// Number of list entries that can be moved in about the time of a look-up.
 const STEP: usize = 512;
 
 impl Keys {
@@ -58,8 +56,7 @@ impl Keys {
         }
     }
 
-    /// Removes an event. Returns in how many steps: one for each key, and more where it stands in the midst of a long
-    /// list.
+    /// Removes an event. Returns the number of steps: one for each key, more if it is in the middle of a long list.
     pub(super) fn remove(&mut self, seq: u64, to: &Selector, hasher: &Hasher) -> usize {
         if to.everyone {
             let (bytes, steps) = self.anybody.take(seq);
@@ -85,7 +82,7 @@ impl Keys {
         all
     }
 
-    /// Bytes of memory taken, about.
+    /// Bytes of memory, about.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }
@@ -104,7 +101,7 @@ impl Keys {
     }
 }
 
-/// None: a queue that has no memory yet.
+/// An empty list without memory.
 impl Default for Seqs {
     fn default() -> Self {
         Self::Many(VecDeque::new())
@@ -112,7 +109,7 @@ impl Default for Seqs {
 }
 
 impl Seqs {
-    /// Adds the newest; an address may name the same key twice. Returns what it costs, in bytes.
+    /// Adds the newest; does nothing if an address has the same key twice. Returns the bytes that this takes.
     fn push(&mut self, seq: u64) -> usize {
         let before = self.bytes();
         match self {
@@ -125,14 +122,14 @@ impl Seqs {
         self.bytes() - before
     }
 
-    /// Takes one out. Returns what it has cost, in bytes, and in how many steps.
+    /// Removes one. Returns the bytes that this frees, and the number of steps.
     fn take(&mut self, seq: u64) -> (usize, usize) {
         let (before, mut steps) = (self.bytes(), 1);
         match self {
             Self::One(only) if *only == seq => *self = Self::default(),
             Self::One(_) => {}
             Self::Many(seqs) => {
-                // As a rule the oldest goes.
+                // Mostly it is the oldest.
                 if seqs.front() == Some(&seq) {
                     seqs.pop_front();
                 } else if let Ok(at) = seqs.binary_search(&seq) {
@@ -149,7 +146,7 @@ impl Seqs {
         (before - self.bytes(), steps)
     }
 
-    /// Bytes of memory beside its place, about.
+    /// Bytes of memory beside the list's own place, about.
     fn bytes(&self) -> usize {
         match self.len() {
             1 => 0,
@@ -171,7 +168,7 @@ impl Seqs {
         }
     }
 
-    /// The place of the first after `after`.
+    /// The index of the first that is greater than `after`.
     fn place_after(&self, after: u64) -> usize {
         match self {
             Self::One(only) => usize::from(*only <= after),

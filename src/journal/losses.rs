@@ -57,7 +57,7 @@ impl Losses {
     }
 }
 
-/// One hash, cut into as many pieces as there are copies.
+/// Splits a hash into one place for each copy.
 fn places_of(hash: u64) -> [usize; COPIES] {
     std::array::from_fn(|copy| (hash >> (copy * 21)) as usize % PLACES)
 }

@@ -104,7 +104,7 @@ impl Journal for MemoryJournal {
         let Found { records, more_after } = state.history.after(after, &wanted, portion, now.elapsed_ms);
         let (position, last) = (more_after.unwrap_or(state.newest), more_after.is_none());
         outlet.send(Command::Join(Join { token: *token, records, position, last, continuity }));
-        // A loop that answers many streams in a row would otherwise be back before a publisher who waits is awake.
+        // Otherwise a loop that resumes many streams would take the lock again before a waiting publisher wakes up.
         MutexGuard::unlock_fair(state);
     }
 

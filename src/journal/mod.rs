@@ -4,8 +4,8 @@
 //! order is id order on every shard. What a client missed goes into its shard's inbox under the same lock: each
 //! event is either in the answer or behind it, never both, never neither.
 //!
-//! The lock is what publishers wait for, so an answer is put together from an index by hashes, a bounded number of
-//! events at a time, and nothing is compared with patterns: the shard does that, once it takes the answer out.
+//! Publishers wait for the lock, so what is done under it is bounded: an answer is a limited number of events, found in
+//! an index by hash. The shard compares them with the stream's patterns when it takes the answer out of its inbox.
 
 mod history;
 mod keys;

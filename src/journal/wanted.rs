@@ -1,4 +1,4 @@
-//! What an event can be addressed to, and what a client can be addressed by, as hashes.
+//! The keys of the journal's index, as hashes: those of an event, and those of a client.
 
 use std::hash::{BuildHasher, Hash, RandomState};
 
@@ -13,21 +13,21 @@ pub(super) enum Key<'k> {
     Session(&'k str),
     Client(ClientId),
     Topic(&'k str),
-    /// The topics that begin with these one or two tokens, and have more.
+    /// The topics that begin with these one or two tokens and have more.
     Branch(&'k str),
 }
 
-/// One for all of a journal. SipHash with a key of its own, since names come from outside.
+/// The hash function of a journal: SipHash with a random key, since names come from clients.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Hasher(RandomState);
 
-/// All keys of the events that may be for one client, beside those for anybody.
+/// The keys of all events that may be for one client, except those for everyone.
 ///
-/// It is made before the journal's lock is taken: it costs as much as a client has patterns.
+/// It is made before the journal is locked, since it takes time for each pattern of the client.
 #[derive(Debug, Default)]
 pub(super) struct Wanted {
     pub(super) keys: SmallVec<[u64; 4]>,
-    /// Events to whatever topic, for it follows a pattern that begins with a wildcard.
+    /// Whether it has a pattern that begins with a wildcard, so that events with any topic may be for it.
     pub(super) any_topic: bool,
 }
 
@@ -38,7 +38,7 @@ impl Hasher {
 }
 
 impl<'k> Key<'k> {
-    /// All that an address names. One may come twice.
+    /// The keys of an address; may contain duplicates.
     pub(super) fn of(to: &'k Selector) -> impl Iterator<Item = Self> {
         let users = to.users.iter().map(|user| Key::User(user));
         let sessions = to.sessions.iter().map(|session| Key::Session(session));
@@ -50,7 +50,7 @@ impl<'k> Key<'k> {
         users.chain(sessions).chain(clients).chain(topics)
     }
 
-    /// Where the topics that a pattern matches are; `None`: anywhere.
+    /// The key of all topics that a pattern matches; `None` if there is no such key.
     fn of_pattern(pattern: &'k Pattern) -> Option<Self> {
         let text = pattern.as_str();
         if pattern.is_literal() {
@@ -60,7 +60,7 @@ impl<'k> Key<'k> {
     }
 }
 
-/// The first token, and the first two tokens, where more follow.
+/// The first token and the first two tokens, if more follow.
 fn branches(text: &str) -> impl Iterator<Item = &str> {
     text.match_indices('.').take(2).map(|(at, _)| &text[..at])
 }
@@ -74,7 +74,7 @@ impl Wanted {
         let places: Option<SmallVec<[Key<'_>; 4]>> = profile.topics.iter().map(Key::of_pattern).collect();
         let any_topic = places.is_none();
         keys.extend(places.into_iter().flatten().map(|key| hasher.hash(key)));
-        // Several patterns may lead to one place.
+        // Several patterns may have the same key.
         keys.sort_unstable();
         keys.dedup();
         Self { keys, any_topic }

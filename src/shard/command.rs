@@ -62,7 +62,7 @@ pub struct Resume {
     pub profile: Option<Arc<Profile>>,
     /// About how many bytes it can take at once, at least one event.
     pub budget: usize,
-    /// How many comparisons with its patterns the events may need, at least those of one event.
+    /// Maximum number of comparisons of the answer's events with its patterns; at least one event is answered.
     pub effort: usize,
 }
 

@@ -51,8 +51,8 @@ const _: () = assert!(size_of::<Origin>() <= 40, "there is one for each connecti
 pub(super) enum Phase {
     /// Its request is not yet known.
     Head(Option<Box<Partial>>),
-    /// It waits for history, from that event on. `asked`: an answer is on its way, or it waits for its turn to ask;
-    /// otherwise it does so once its outbox is written.
+    /// It waits for history after that event. `asked`: it waits for its turn or for the journal's answer; otherwise it
+    /// asks once its outbox is written.
     Joining { after: u64, greeting: Greeting, asked: bool },
     /// It gets what is published; `cursor` is its place on the tape of its framing.
     Streaming { cursor: u64 },

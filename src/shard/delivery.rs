@@ -139,7 +139,8 @@ impl<S: Write> Shard<S> {
         }
     }
 
-    /// Those whom a target excepts, in order. By the index: topics are not held against the patterns of each.
+    /// Finds the streams that a target excepts, sorted. It uses the index, since comparing topics with the patterns of
+    /// each stream would take much longer.
     fn find_excepted(&self, target: &Target, slots: &mut Vec<u32>) {
         let mut found = Vec::new();
         for except in &target.except {
@@ -156,12 +157,13 @@ impl<S: Write> Shard<S> {
         self.connections.get(slot as usize).is_some_and(|connection| connection.cursor().is_some())
     }
 
-    /// Leaves those streams that are meant, of the ones that the index has found for the names in a target.
+    /// Of the streams that the index has found for a target's names, keeps those that its conditions and exceptions
+    /// keep.
     fn narrow(&self, target: &Target, slots: &mut Vec<u32>) {
         if target.is_plain() {
             return;
         }
-        // A few are asked each; to find all that are excepted is less than to ask many.
+        // For a few streams, comparing each is cheaper than finding everyone who is excepted.
         if slots.len() <= FEW {
             return slots
                 .retain(|slot| self.client(*slot).is_some_and(|client| target.matches_named(&client)));
@@ -221,7 +223,7 @@ impl<S: Write> Shard<S> {
     }
 }
 
-/// Streams that are each asked whether a target excepts them.
+/// Up to this many streams are compared one by one.
 const FEW: usize = 4;
 
 impl<S> Shard<S> {
@@ -304,7 +306,7 @@ mod tests {
             (sides(Target::all().with_meta("k", "w"), 99), 0),
             (topic("room.a").except(topic("room.b").with_meta("k", "w")), 100),
             (topic("room.a").except(topic("room.b").with_meta("k", "v")), 0),
-            // All but the one who is excepted from the exception.
+            // The exception has an exception.
             (topic("room.a").except(deaf), 1),
         ];
         let (mut live, mut behind) =

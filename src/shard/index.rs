@@ -59,9 +59,9 @@ impl Index {
         self.kind(name).collect(self.hash(name), name, has, out);
     }
 
-    /// Streams that the names in a selector may mean, in order and each once; where it asks for metadata, of
-    /// these only the ones that have the rarest of it. What else it asks for is not looked at. `None`: it names
-    /// everyone, so there is no shorter list than all.
+    /// Finds the streams that have one of the names in a selector, sorted and without duplicates. If it has conditions
+    /// on metadata, only those streams that have the rarest member; the others are not checked. `None` if it selects
+    /// everyone.
     pub(super) fn candidates<'p>(
         &self,
         selector: &Selector,
@@ -81,7 +81,7 @@ impl Index {
             let mut enough = MANY;
             for topic in &selector.topics {
                 self.of_topic(topic, &profile, out);
-                // One stream may be found by many patterns, and again for each topic.
+                // A stream may be found by many patterns, and again for each topic.
                 if out.len() > enough {
                     out.sort_unstable();
                     out.dedup();
@@ -101,7 +101,7 @@ impl Index {
         Some(())
     }
 
-    /// Of the metadata that a selector asks for, what the fewest streams have, and how many these are.
+    /// The member of a selector's metadata that the fewest streams have, and their number.
     fn rarest<'n, 'p>(
         &self,
         selector: &'n Selector,
@@ -148,7 +148,7 @@ impl Index {
     }
 }
 
-/// Streams found up to which some may have been found several times.
+/// Number of found streams above which duplicates are removed.
 const MANY: usize = 4096;
 
 /// All that a profile can be found by in a table.

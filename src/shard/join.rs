@@ -115,7 +115,7 @@ impl<S: Write> Shard<S> {
 }
 
 impl<S> Shard<S> {
-    /// Has the journal asked for what follows an event, once it is this stream's turn.
+    /// Requests the events after a position; the journal is asked when it is this stream's turn.
     pub(super) fn ask(&mut self, slot: u32, after: EventId) {
         let Some(connection) = self.connections.get(slot as usize) else { return };
         let Some(origin) = self.origins.get(slot as usize) else { return };
@@ -126,7 +126,8 @@ impl<S> Shard<S> {
         }
     }
 
-    /// Lets streams ask, as many as may be under way. Each answer comes as a command, after which others may.
+    /// Asks the journal for as many waiting streams as the limit on comparisons allows. Each answer is a command, which
+    /// makes room for others.
     pub(super) fn ask_in_turn(&mut self, now: Now) {
         let connections = &self.connections;
         let limit = self.settings.replay_effort;
@@ -146,8 +147,8 @@ impl<S> Shard<S> {
         self.ask(slot, self.event_id(after));
     }
 
-    /// History does not answer some streams. They must not wait for ever: their clients come back, and ask anew. The
-    /// time is counted from when the journal was asked: to wait for one's turn is no reason to be ended.
+    /// Ends the streams that the journal has not answered within the connection timeout, so that their clients
+    /// reconnect. The timeout begins when the journal is asked: waiting for a turn does not count.
     pub(super) fn give_up_on_history(&mut self, now: Now) {
         let timeout_ms = self.settings.connection_timeout.as_millis() as u64;
         for (slot, serial) in self.replays.take_overdue(now.elapsed_ms.saturating_sub(timeout_ms)) {
@@ -158,8 +159,7 @@ impl<S> Shard<S> {
         }
     }
 
-    /// One that was not yet told where it goes on is refused for now, as it would have been had this been known at
-    /// once.
+    /// A stream that has not been sent its first event is refused for now instead.
     fn end_unanswered(&mut self, slot: u32, greeting: Greeting, now: Now) {
         let refusal = (greeting != Greeting::Sent).then(|| {
             self.effects.push(Effect::Refused(Refusal::History));
@@ -170,10 +170,10 @@ impl<S> Shard<S> {
     }
 }
 
-/// Streams that have ended and may stand among those that wait for history before these are looked through.
+/// Requests of ended streams that may be among the waiting ones before they are removed.
 const ENDED: usize = 64;
 
-/// How many patterns a stream has that waits for history; `None` where it does so no more.
+/// The number of patterns of a stream that waits for history; `None` if it no longer does.
 fn patterns_of<S>(connections: &Slab<Connection<S>>, ask: Ask) -> Option<usize> {
     let connection = connections.get(ask.slot as usize)?;
     let waits = connection.serial == ask.serial && matches!(connection.phase, Phase::Joining { .. });

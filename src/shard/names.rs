@@ -99,7 +99,7 @@ impl Names {
         if let Ok(entry) = self.table.find_entry(spread(hash), is_it) {
             entry.remove();
         }
-        // What a crowd took is given back when it has gone; in between nothing is moved for a few.
+        // Free the memory after a crowd has left, but do not reallocate for a few.
         if self.table.len() < self.table.capacity() / 4 {
             self.table.shrink_to(2 * self.table.len(), |entry| spread(entry.hash));
         }

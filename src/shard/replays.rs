@@ -1,49 +1,50 @@
-//! Whose turn it is to be given history.
+//! The order in which streams are given history.
 //!
-//! A stream that asks for history makes work for the loop that it shares with others: each event of the answer is
-//! held against its patterns. So only so much of that may be under way at a time, of one network less than of all, and
-//! networks take turns: whoever comes back again and again, or with many streams, waits for itself.
+//! The loop compares each event of a replay with the patterns of its stream, which delays all other streams of the
+//! loop. So the comparisons of the replays that are in progress are limited, in total and per network (an IPv4 address
+//! or an IPv6 /64), and networks take turns. A client that reconnects in a loop, or with many streams, delays only
+//! itself.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 
 use crate::wire::{EventId, client_network};
 
-/// Streams that wait to ask the journal, and what those have under way that did.
+/// The streams that wait for a replay, and the requests to the journal that are in progress.
 #[derive(Debug, Default)]
 pub(super) struct Replays {
     networks: HashMap<IpAddr, Network>,
-    /// Networks of which a stream waits and may ask, in turns.
+    /// Networks with a waiting stream that are below their limit, in the order of their turns.
     turns: VecDeque<IpAddr>,
-    /// By slot and serial. As many as share the effort: never many.
+    /// By slot and serial. The limit on comparisons keeps this small.
     under_way: HashMap<(u32, u32), UnderWay>,
-    /// Comparisons, of all networks.
+    /// Comparisons in progress, of all networks.
     effort: usize,
-    /// Streams of all networks.
+    /// Waiting streams of all networks.
     waiting: usize,
 }
 
 #[derive(Debug, Default)]
 struct Network {
-    /// The first to come is the first to ask.
+    /// In the order of their requests.
     waiting: VecDeque<Ask>,
-    /// Comparisons under way.
+    /// Comparisons in progress.
     effort: usize,
-    /// It stands in `turns`.
+    /// Whether it is in `turns`.
     listed: bool,
 }
 
-/// An answer that is on its way.
+/// A request to the journal that has not been answered.
 #[derive(Clone, Copy, Debug)]
 struct UnderWay {
     address: IpAddr,
-    /// Comparisons that it may take.
+    /// Maximum number of comparisons for its events.
     effort: usize,
     /// When the journal was asked, in ms since the start.
     asked_ms: u64,
 }
 
-/// A stream that wants what came after an event.
+/// A stream's request for the events after a position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Ask {
     pub(super) slot: u32,
@@ -51,9 +52,9 @@ pub(super) struct Ask {
     pub(super) after: EventId,
 }
 
-/// Comparisons that may be under way of one network, as a part of those that may be of all.
+/// One network may have this fraction of the comparisons.
 const NETWORKS: usize = 4;
-/// Events that one answer has as a rule, where each has one topic.
+/// Number of events, of one topic each, that a request allows comparisons for.
 const EVENTS: usize = 128;
 
 impl Replays {
@@ -67,13 +68,13 @@ impl Replays {
         }
     }
 
-    /// Streams that wait, those among them that have ended.
+    /// Number of waiting requests, including those of streams that have ended.
     pub(super) fn waiting(&self) -> usize {
         self.waiting
     }
 
-    /// The next to ask, and how many comparisons its answer may take, if `limit` of them in all leave room for it.
-    /// `patterns` tells how many patterns a stream has, if it is still there.
+    /// Takes the next request that fits into `limit`, the maximum number of comparisons in progress; returns it and its
+    /// maximum number of comparisons. `patterns` is the number of patterns of a stream, `None` if it has ended.
     pub(super) fn next(
         &mut self,
         limit: usize,
@@ -94,7 +95,7 @@ impl Replays {
             };
             let effort = (EVENTS * (1 + patterns(ask).unwrap_or(0))).min(share);
             if network.effort > 0 && network.effort + effort > share {
-                // It is back once something of its own is done.
+                // `done` puts it back into `turns`.
                 continue;
             }
             if self.effort > 0 && self.effort + effort > limit {
@@ -117,7 +118,7 @@ impl Replays {
         None
     }
 
-    /// The answer to that stream has been dealt with.
+    /// The journal's answer to this stream has been processed.
     pub(super) fn done(&mut self, slot: u32, serial: u32) {
         let Some(UnderWay { address, effort, .. }) = self.under_way.remove(&(slot, serial)) else { return };
         self.effort -= effort;
@@ -129,7 +130,7 @@ impl Replays {
         self.forget(address);
     }
 
-    /// Counts no longer on the answers that were asked for before a time; returns to which streams, by slot and serial.
+    /// Gives up the requests that were sent to the journal before `before_ms`; returns the slot and serial of each.
     pub(super) fn take_overdue(&mut self, before_ms: u64) -> Vec<(u32, u32)> {
         let overdue = self.under_way.iter().filter(|(_, under_way)| under_way.asked_ms < before_ms);
         let overdue: Vec<_> = overdue.map(|(stream, _)| *stream).collect();
@@ -137,7 +138,7 @@ impl Replays {
         overdue
     }
 
-    /// Drops those that have ended.
+    /// Removes the requests of streams that have ended.
     pub(super) fn retain(&mut self, is_there: impl Fn(Ask) -> bool) {
         for network in self.networks.values_mut() {
             network.waiting.retain(|ask| is_there(*ask));
@@ -146,7 +147,7 @@ impl Replays {
         self.waiting = self.networks.values().map(|network| network.waiting.len()).sum();
     }
 
-    /// Of a network with nothing under way and nobody who waits nothing is kept.
+    /// Removes a network that has no request.
     fn forget(&mut self, address: IpAddr) {
         let is_over = |network: &Network| network.waiting.is_empty() && network.effort == 0;
         if self.networks.get(&address).is_some_and(is_over) {

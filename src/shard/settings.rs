@@ -50,10 +50,10 @@ pub struct Settings {
     /// Most bytes that a stream is owed before it is sent back to history. One that still takes what it is given is
     /// not behind because much was published at once: it may be owed four times as much.
     pub max_backlog: usize,
-    /// Comparisons of events with patterns that the answers to streams which are caught up may need that are under
-    /// way to one shard; a quarter of it for those of one address.
+    /// Maximum number of comparisons of events with patterns for the replays that are in progress on a shard; a network
+    /// (an IPv4 address or an IPv6 /64) may have a quarter of it.
     pub replay_effort: usize,
-    /// How much a stream may subscribe to.
+    /// Limits on the topics and patterns of a stream.
     pub topics: TopicLimits,
     /// Most bytes that are written to one stream before others have their turn.
     pub turn_bytes: usize,
@@ -66,8 +66,7 @@ impl Settings {
     /// taken by default goes in one turn: in slices, one event to all would reach everybody as late as the last one.
     pub const TURN_BYTES: usize = 1024 * 1024 + 4096;
 
-    /// What [`replay_effort`](Self::replay_effort) is where nothing else is wanted: about a millisecond where the
-    /// patterns nearly match.
+    /// Default of [`replay_effort`](Self::replay_effort): takes about a millisecond where the patterns nearly match.
     pub const REPLAY_EFFORT: usize = 16 * 1024;
 
     /// Most bytes that a stream is owed, however eagerly it reads.

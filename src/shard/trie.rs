@@ -7,23 +7,23 @@ use hashbrown::HashTable;
 
 use crate::wire::{Pattern, Topic};
 
-/// Which slots subscribe to which patterns: a trie by tokens, in which tokens that nothing branches off are one path.
+/// Which slots subscribe to which patterns: a trie by tokens that joins tokens without a branch into one path.
 ///
-/// Memory: a pattern adds at most two nodes, whatever its length, and its text at most once. Removing it gives
-/// that back.
+/// Memory: a pattern adds at most two nodes, whatever its length, and at most one copy of its text. Removing it frees
+/// them.
 ///
-/// Time: of all patterns, a look-up comes by those prefixes only that the topic matches, and by one token more of
-/// each. A prefix of `i` tokens that matches is told by which of them are `*`, so where a pattern has at most `w` of
-/// these, there are at most `C(i, 0) + … + C(i, w)` of them. For a topic of 16 tokens and `w` = 4, the defaults of
-/// [`TopicLimits`](crate::wire::TopicLimits), that is less than 10,000 prefixes in all, however many streams there
-/// are and whatever they subscribe to; for one of 5 tokens it is 63.
+/// Time: a look-up visits only the prefixes of patterns that match the topic, and one token beyond each. A matching
+/// prefix of `i` tokens is determined by the positions of its `*`, so if patterns have at most `w` of them there are at
+/// most `C(i, 0) + … + C(i, w)` such prefixes. For a topic of 16 tokens and `w` = 4, the defaults of
+/// [`TopicLimits`](crate::wire::TopicLimits), that is less than 10,000 prefixes in all, whatever streams subscribe to;
+/// for a topic of 5 tokens it is 62.
 #[derive(Debug)]
 pub(super) struct PatternTrie {
     root: Node,
     hashes: Hashes,
 }
 
-/// Of tokens. They come from clients, so SipHash with a key of its own.
+/// Hashes tokens. They come from clients, so with SipHash and a random key.
 #[derive(Debug)]
 struct Hashes {
     state: RandomState,
@@ -47,6 +47,7 @@ enum Slots {
     #[default]
     None,
     One(u32),
+    #[expect(clippy::box_collection, reason = "the few large sets must not make every node larger")]
     Many(Box<BTreeSet<u32>>),
 }
 
@@ -70,8 +71,8 @@ impl PatternTrie {
         self.root.remove(pattern.as_str(), slot, &self.hashes);
     }
 
-    /// Calls for each slot with a pattern that matches; several times for one with several. Tells how many nodes
-    /// it looked at.
+    /// Calls `found` with the slot of each pattern that matches, so more than once for some. Returns how many nodes were
+    /// visited.
     pub(super) fn visit(&self, topic: &Topic, mut found: impl FnMut(u32)) -> usize {
         if self.is_empty() {
             return 0;
@@ -118,7 +119,7 @@ impl Node {
         self.next.insert_unique(hash, Box::new(node), |node| hashes.of(node));
     }
 
-    /// Makes a branching point of what is `at` bytes down its path.
+    /// Splits the node `at` bytes into its path.
     fn split(&mut self, at: usize, hashes: &Hashes) {
         let (above, below) = (self.path[..at].into(), self.path[at + 1..].into());
         let lower = Self {
@@ -130,14 +131,14 @@ impl Node {
         self.next.insert_unique(hashes.of(&lower), Box::new(lower), |node| hashes.of(node));
     }
 
-    /// Recursion goes as deep as a pattern has tokens, which is limited.
+    /// The number of tokens in a pattern limits the recursion.
     fn remove(&mut self, rest: &str, slot: u32, hashes: &Hashes) {
         if rest.is_empty() {
             return self.slots.remove(slot);
         }
         let token = first(rest);
-        let is_it = |node: &Box<Self>| first(&node.path) == token;
-        let Ok(mut entry) = self.next.find_entry(hashes.state.hash_one(token), is_it) else { return };
+        let hash = hashes.state.hash_one(token);
+        let Ok(mut entry) = self.next.find_entry(hash, |node| first(&node.path) == token) else { return };
         let node = entry.get_mut();
         let Some(rest) = behind(rest, &node.path) else { return };
         node.remove(rest, slot, hashes);
@@ -149,7 +150,7 @@ impl Node {
         }
     }
 
-    /// Nothing ends here and nothing branches off: one path with what follows.
+    /// If no pattern ends here and there is one branch, joins it.
     fn join(&mut self) {
         if !matches!(self.slots, Slots::None) || self.next.len() != 1 {
             return;
@@ -167,7 +168,7 @@ impl Node {
         }
     }
 
-    /// `tokens` are what is left of the topic below this node.
+    /// `tokens` are the rest of the topic below this node.
     fn visit(&self, tokens: &[Token<'_>], hashes: &Hashes, found: &mut impl FnMut(u32)) -> usize {
         let Some(token) = tokens.first() else {
             self.slots.each(found);
@@ -184,7 +185,7 @@ impl Node {
         visited
     }
 
-    /// What is left of a topic at the end of the path, if it goes along.
+    /// The rest of a topic after the path, if the path matches.
     fn follow<'a, 't>(&self, mut tokens: &'a [Token<'t>]) -> Option<&'a [Token<'t>]> {
         for step in self.path.split('.') {
             let ((token, _), rest) = tokens.split_first()?;
@@ -236,14 +237,14 @@ fn first(path: &str) -> &str {
     path.split('.').next().unwrap_or_default()
 }
 
-/// How many bytes of two paths are the same whole tokens.
+/// The length in bytes of the whole tokens that two paths have in common.
 fn shared(a: &str, b: &str) -> usize {
     let same = a.split('.').zip(b.split('.')).take_while(|(a, b)| a == b);
     // A point before each but the first.
     same.map(|(token, _)| token.len() + 1).sum::<usize>().saturating_sub(1)
 }
 
-/// What comes behind a path in a text that begins with it.
+/// The rest of a text that begins with a path.
 fn behind<'t>(text: &'t str, path: &str) -> Option<&'t str> {
     let rest = text.strip_prefix(path)?;
     if rest.is_empty() { Some(rest) } else { rest.strip_prefix('.') }

@@ -44,7 +44,7 @@ impl Subscription {
     /// Reads a GET of the stream's path. Its `Accept` is judged first (406), then its query (400).
     ///
     /// The query has `topic`, `lastEventId`, `userId`, `sessionId`, `meta.KEY` and `access_token`. Others are ignored,
-    /// unless they are nearly one of these `parameters`. `limits` are those of its topics.
+    /// unless they are nearly one of these `parameters`. `limits` are those of its topics and patterns.
     pub fn from_head(head: &Head<'_>, parameters: Parameters, limits: &TopicLimits) -> Result<Self, Problem> {
         if !accepts_event_stream(head) {
             return Err(Problem::new(406, "this resource is a text/event-stream"));

@@ -104,7 +104,7 @@ pub struct Selector {
     pub meta: Vec<Pair>,
     /// Of those, only the ones that the predicate holds for.
     pub(crate) filter: Option<Filter>,
-    /// Users, sessions and metadata are in order.
+    /// Whether users, sessions and metadata are sorted.
     pub(super) sorted: bool,
 }
 
@@ -193,7 +193,7 @@ impl Target {
         self.to.matches(client) && !self.except.iter().any(|except| except.matches(client))
     }
 
-    /// The same address, made quick to look into, in no more memory than [`size`](Self::size) says.
+    /// The same address, sorted for quick look-ups, in no more memory than [`size`](Self::size) tells.
     pub(crate) fn sorted(mut self) -> Self {
         self.to.sort();
         self.except = self.except.into_iter().map(Self::sorted).collect();
@@ -206,7 +206,7 @@ impl Target {
         !self.is_narrowed() && self.except.is_empty()
     }
 
-    /// Whether it has conditions beside its names.
+    /// Whether it has conditions on metadata or a filter.
     pub(crate) fn is_narrowed(&self) -> bool {
         !self.to.meta.is_empty() || self.to.filter.is_some()
     }
@@ -221,7 +221,7 @@ impl Target {
         self.to.size() + self.except.iter().map(|except| except.size() + size_of::<Self>()).sum::<usize>()
     }
 
-    /// How many comparisons it takes, about and at most, to tell whether somebody with so many patterns is meant.
+    /// Maximum number of comparisons, about, to match a client with so many patterns.
     pub(crate) fn effort(&self, patterns: usize) -> usize {
         let excepted = self.except.iter().map(|except| except.effort(patterns)).sum::<usize>();
         1 + self.to.effort(patterns) + excepted
@@ -316,13 +316,13 @@ impl Selector {
         self.sorted = true;
     }
 
-    /// Whether somebody has all the metadata that is asked for.
+    /// Whether a profile has all the metadata of the selector.
     fn has_meta(&self, profile: &Profile) -> bool {
         let has = |(key, value): &Pair| profile.meta(key) == Some(value);
         if !self.sorted || self.meta.len() < FEW {
             return self.meta.iter().all(has);
         }
-        // Both are in order.
+        // Both are sorted by key.
         let mut rest = profile.meta.iter();
         self.meta.iter().all(|(key, value)| {
             let known = rest.find(|(known, _)| **known >= **key);
@@ -336,13 +336,13 @@ impl Selector {
     }
 }
 
-/// What a name costs beside its text: where it stands, and what the allocator keeps of it.
+/// Bytes of a name beside its text: its place, and the allocator's overhead.
 const NAME: usize = size_of::<Box<str>>() + 16;
-/// The same of a topic, which is counted.
+/// The same for a topic, which is reference-counted.
 const TOPIC: usize = NAME + 16;
-/// Pieces of metadata that are looked for one by one.
+/// Up to this many members of metadata are looked up one by one.
 const FEW: usize = 8;
-/// Client ids that are compared in about the time of one pattern.
+/// Number of client ids that can be compared in about the time of one pattern.
 const CLIENTS_AT_ONCE: usize = 16;
 
 /// A filter is the application's code: its panic must not end an event loop.

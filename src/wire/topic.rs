@@ -10,25 +10,25 @@ pub const MAX_TOPIC: usize = 256;
 /// Most tokens of a topic or pattern.
 pub const MAX_TOKENS: usize = 32;
 
-/// How much one stream may subscribe to. A publication may go to a topic of up to [`MAX_TOKENS`] tokens whatever these
-/// are: those who follow what stands before a `>` get it.
+/// Limits on the topics and patterns that one stream may follow. The topic of an event may have up to [`MAX_TOKENS`]
+/// tokens regardless: a pattern with a final `>` matches it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TopicLimits {
-    /// Most tokens of one topic or pattern.
+    /// Maximum number of tokens in a topic or pattern.
     pub tokens: usize,
-    /// Most `*` of one pattern. The ways in which `*` can stand for the tokens of a topic are what finding its
-    /// subscribers may cost at worst; each more multiplies them.
+    /// Maximum number of `*` in a pattern. The number of ways to place that many `*` among the tokens of a topic bounds
+    /// the cost of finding its subscribers.
     pub wildcards: usize,
-    /// Most tokens of all of them together.
+    /// Maximum number of tokens in all topics and patterns together.
     pub total: usize,
 }
 
 impl TopicLimits {
-    /// Where nothing else is said.
+    /// The default limits.
     pub const DEFAULT: Self = Self { tokens: 16, wildcards: 4, total: 512 };
 
-    /// Whether a stream may also subscribe to `pattern`, where what it has subscribed to has `before` tokens. Returns
-    /// how many it has then, or what is too much.
+    /// Adds the tokens of `pattern` to `before`, the number of tokens that the stream follows already. Fails with the
+    /// limit that this exceeds.
     pub fn admit(&self, pattern: &str, before: usize) -> Result<usize, String> {
         let tokens = pattern.split('.').count();
         let wildcards = pattern.split('.').filter(|token| *token == "*").count();
@@ -189,14 +189,14 @@ std::thread_local! {
 
 #[cfg(test)]
 impl Pattern {
-    /// How often a pattern was held against a topic on this thread, for tests of what that is bounded by.
+    /// Number of comparisons of a pattern with a topic on this thread so far, for tests of limits.
     pub(crate) fn comparisons() -> usize {
         COMPARISONS.get()
     }
 }
 
-/// Whether a topic is one of those that a pattern means, byte by byte: this is what replays are made of. A `*` or `>`
-/// is always a whole token, and no token is empty.
+/// Whether a topic matches a pattern. It compares bytes, since replays spend most of their time here. A `*` or `>` is
+/// always a whole token, and no token is empty.
 fn follows(pattern: &[u8], topic: &[u8]) -> bool {
     let mut rest = topic.iter();
     for byte in pattern {

@@ -1,4 +1,4 @@
-//! Against a plain list of everything.
+//! Compared with a plain list of all events.
 
 use super::*;
 use std::collections::HashMap;
