@@ -123,13 +123,13 @@ impl Keyring {
 fn needed(request: &RequestHead<'_>) -> String {
     let needed = "a bearer token is needed";
     match meant_token(request.raw_query()) {
-        Some(name) => format!("{needed}: there is no parameter {name:?}: it is called access_token"),
+        Some(name) => format!("{needed}: unknown parameter {name:?}: use access_token"),
         None => needed.to_owned(),
     }
 }
 
 fn no_such_key() -> Denial {
-    Denial::InvalidToken("no such key is known".to_owned())
+    Denial::InvalidToken("the key is not known".to_owned())
 }
 
 impl Authenticate for Keyring {

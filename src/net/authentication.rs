@@ -281,7 +281,7 @@ fn decide_stream(shared: &Shared, request: &KeptHead, peer: IpAddr, unix_ms: u64
         Verdict::Undecided(_) => return Decision::Refused(Refusal::Auth),
     };
     let Ok(head) = request.head() else { return Decision::Refused(Refusal::Auth) };
-    match Subscription::from_head(&head, shared.access.parameters()) {
+    match Subscription::from_head(&head, shared.access.parameters(), &shared.settings.topics) {
         Ok(asked) => permit(&shared.access, identity, &head, peer, &asked),
         Err(problem) => Decision::Denied(problem),
     }

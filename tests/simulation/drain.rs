@@ -30,6 +30,7 @@ impl World {
         self.asked.clear();
         self.inquiries.clear();
         self.forgotten.clear();
+        self.answers.clear();
         self.inboxes.iter().for_each(|inbox| inbox.commands.lock().unwrap().clear());
         self.admission = Arc::new(Admission::new(self.streams));
         self.shards = shards(self.inboxes.len(), &self.settings, &self.admission, self.history.len() as u64);

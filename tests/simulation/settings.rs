@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use fanfare::shard::{Heartbeat, Settings};
 use fanfare::wire::http::RequestLimits;
-use fanfare::wire::{Cors, Parameters, Routes, TrustedProxies};
+use fanfare::wire::{Cors, Parameters, Routes, TopicLimits, TrustedProxies};
 
 /// Unix ms at which the virtual clock starts.
 pub(crate) const EPOCH: u64 = 1_790_000_000_000;
@@ -29,6 +29,8 @@ pub(crate) fn settings() -> Settings {
         head_timeout: Duration::from_secs(5),
         decision_timeout: Duration::from_secs(5),
         max_backlog: 16 * 1024,
+        replay_effort: Settings::REPLAY_EFFORT,
+        topics: TopicLimits::DEFAULT,
         turn_bytes: Settings::TURN_BYTES,
         watch: false,
     }

@@ -18,8 +18,8 @@ use crate::shard::{Arrival, Decision, Who};
 use crate::wire::http::{Head, Method, TargetForm, Undecodable, Version, is_escaped};
 use crate::wire::{
     AskedFields, Cors, CrossOrigin, Door, Framing, JsonError, Now, Permit, Problem, Publication, Refusal,
-    Response, Route, Scope, Subscription, Target, TestEvent, browser_client, framing_of,
-    holds_browser_client, openapi, prefers_open_metrics, refused, write_head,
+    Response, Route, Scope, ServerEvent, Subscription, Target, TestEvent, browser_client, framing_of,
+    holds_browser_client, openapi, prefers_open_metrics, write_head,
 };
 
 /// What a head asks for, judged before its body is read.
@@ -187,7 +187,8 @@ impl Service {
         };
         match route {
             Route::Stream | Route::StreamHead => {
-                let subscription = Subscription::from_head(head, self.shared.access.parameters())?;
+                let topics = &self.shared.settings.topics;
+                let subscription = Subscription::from_head(head, self.shared.access.parameters(), topics)?;
                 let permit = self.shared.access.permit(identity, &subscription)?;
                 if route == Route::StreamHead {
                     return Ok(Task::Route(route));
@@ -367,7 +368,7 @@ impl Service {
         self.shared.meters.count_refused(reason);
         let retry = self.shared.settings.refusal_retry(fastrand::f64());
         write_head(out, framing, true, date, self.cross_origin(cross_origin));
-        out.extend_from_slice(refused(retry, reason).bytes(framing));
+        ServerEvent::Refused { retry, reason }.write(framing, out);
         out.extend_from_slice(framing.end());
     }
 }
@@ -442,7 +443,7 @@ fn overloaded(error: &AppendError) -> Problem {
 
 /// The bodies of other requests take all the memory that there is for them.
 pub(super) fn bodies_are_full() -> Problem {
-    unavailable("the bodies of other requests that are under way take all the memory that there is for them")
+    unavailable("request bodies being received already use all the memory allowed for them")
 }
 
 /// A request of which nobody could say who it is from.
