@@ -16,7 +16,8 @@ use fanfare::shard::{
 };
 use fanfare::wire::http::{Head, HeadScanner, RequestLimits, Scan, query_pairs};
 use fanfare::wire::{
-    Cors, CrossOrigin, Draft, Drafts, Framing, LastEventId, Now, Profile, Record, Routes, TrustedProxies,
+    ClientKey, Cors, CrossOrigin, Draft, Drafts, Framing, LastEventId, Now, Profile, Record, Routes,
+    TrustedProxies,
 };
 use fanfare::{Event, EventId, Publication, Target};
 
@@ -58,7 +59,7 @@ const EPOCH: u64 = 1_790_000_000_000;
 
 fn settings() -> Settings {
     Settings {
-        node: 1,
+        ids: ClientKey::new([1, 2]),
         epoch: EPOCH,
         routes: Routes::new("/api/sse", false, false),
         requests: RequestLimits::default(),
@@ -181,7 +182,7 @@ fn one_user(c: &mut Criterion) {
 fn replay(c: &mut Criterion) {
     let outlet = Arc::new(Kept::default());
     let limits = HistoryLimits { events: 100_000, bytes: usize::MAX, age: Duration::from_secs(300) };
-    let journal = MemoryJournal::new(EPOCH, 1, limits, vec![outlet.clone()]);
+    let journal = MemoryJournal::new(EPOCH, ClientKey::new([1, 2]), limits, vec![outlet.clone()]);
     for n in 0..2_000_u64 {
         let target = if n % 2 == 0 { Target::user("ada") } else { Target::user("grace") };
         journal.append(Drafts::from([Draft::from(publication(target))]), NOW).expect("there is room");

@@ -197,7 +197,9 @@ impl History {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::{Client, Draft, Event, EventId, Pattern, Publication, Target, Topic};
+    use crate::wire::{
+        Client, ClientKey, Draft, Event, EventId, Pattern, Publication, StreamToken, Target, Topic,
+    };
 
     fn record(seq: u64, target: Target, ttl: Option<Duration>, bytes: usize) -> Arc<Record> {
         let event = Event::text("message", &"x".repeat(bytes)).unwrap();
@@ -209,7 +211,15 @@ mod tests {
     }
 
     fn client(slot: u32) -> ClientId {
-        ClientId { node: 1, shard: 0, slot, serial: 1 }
+        ids().seal(token(slot))
+    }
+
+    fn ids() -> ClientKey {
+        ClientKey::new([1, 2])
+    }
+
+    fn token(slot: u32) -> StreamToken {
+        StreamToken { shard: 0, slot, serial: 1 }
     }
 
     /// Somebody with every kind of key.
@@ -298,8 +308,9 @@ mod tests {
                 model.records.push((record, now_ms));
                 model.expire(limits, now_ms);
                 let name = ["a", "b", "d"][random.usize(..3)];
-                let (id, after) = (client(random.u32(..4)), random.u64(..=seq));
-                let viewer = Client::new(id, Arc::new(profile(name)));
+                let (slot, after) = (random.u32(..4), random.u64(..=seq));
+                let id = client(slot);
+                let viewer = Client::new(token(slot), ids(), Arc::new(profile(name)));
                 let wanted =
                     model.held(now_ms).filter(|record| record.seq > after && record.target.matches(&viewer));
                 let wanted: Vec<u64> = wanted.map(|record| record.seq).collect();
@@ -327,7 +338,7 @@ mod tests {
         let topics = ["*.x3", "t4.>"].map(|text| Pattern::parse(text).unwrap());
         let reader =
             Profile { user: Some("a".into()), topics: topics.into_iter().collect(), ..Profile::default() };
-        let viewer = Client::new(client(1), Arc::new(reader.clone()));
+        let viewer = Client::new(token(1), ids(), Arc::new(reader.clone()));
         let wanted: Vec<u64> = (1..=5_000).filter(|n| target(*n).matches(&viewer)).collect();
         let (mut after, mut seen, mut answers) = (0, Vec::new(), 0);
         loop {

@@ -93,7 +93,7 @@ fn first_token(text: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::{Pattern, Target, Topic};
+    use crate::wire::{ClientKey, Pattern, StreamToken, Target, Topic};
 
     fn to_user(user: &str) -> Selector {
         Target::user(user).to
@@ -103,7 +103,9 @@ mod tests {
         Profile { user: Some(user.into()), ..Profile::default() }
     }
 
-    const NOBODY: ClientId = ClientId { node: 0, shard: 0, slot: 0, serial: 0 };
+    fn nobody() -> ClientId {
+        ClientKey::new([0, 0]).seal(StreamToken { shard: 0, slot: 0, serial: 0 })
+    }
 
     #[test]
     fn a_loss_is_never_missed_and_hardly_ever_made_up() {
@@ -111,7 +113,7 @@ mod tests {
         for n in 0..20_000 {
             losses.add(n + 1, &to_user(&format!("busy-{n}")));
         }
-        let newest = |user: String| losses.newest(&of_user(&user), NOBODY);
+        let newest = |user: String| losses.newest(&of_user(&user), nobody());
         assert!((0..20_000).all(|n| newest(format!("busy-{n}")) > n));
         let false_alarms = (0..10_000).filter(|n| newest(format!("quiet-{n}")) > 0).count();
         assert!(false_alarms < 300, "{false_alarms} of 10,000 that lost nothing are told that they did");
@@ -123,7 +125,7 @@ mod tests {
         losses.add(7, &Target::topic(Topic::parse("a.b").unwrap()).to);
         let newest = |pattern: &str| {
             let topics = [Pattern::parse(pattern).unwrap()].into();
-            losses.newest(&Profile { topics, ..Profile::default() }, NOBODY)
+            losses.newest(&Profile { topics, ..Profile::default() }, nobody())
         };
         assert_eq!(["a.b", "a.*", "a.>", "*.b", ">"].map(newest), [7; 5]);
         assert_eq!(["a.c", "b.*", "c.>"].map(newest), [0; 3]);

@@ -7,12 +7,12 @@ use smallvec::SmallVec;
 use super::history::{Found, History, HistoryLimits};
 use super::{AppendError, Appended, Journal, JournalReport};
 use crate::shard::{Command, Join, Outlet, Resume};
-use crate::wire::{ClientId, Continuity, Draft, Drafts, EventId, Gap, Now, Profile, Record};
+use crate::wire::{ClientId, ClientKey, Continuity, Draft, Drafts, EventId, Gap, Now, Profile, Record};
 
 /// A [`Journal`] in memory.
 pub struct MemoryJournal {
     epoch: u64,
-    node: u32,
+    ids: ClientKey,
     outlets: Vec<Arc<dyn Outlet>>,
     state: Mutex<State>,
     nobody: Profile,
@@ -24,11 +24,11 @@ struct State {
 }
 
 impl MemoryJournal {
-    /// An empty history that began at `epoch`, before the shards behind `outlets`. `node` is the part of client
-    /// ids that tells this start of the engine from others.
-    pub fn new(epoch: u64, node: u32, limits: HistoryLimits, outlets: Vec<Arc<dyn Outlet>>) -> Self {
+    /// An empty history that began at `epoch`, before the shards behind `outlets`. Client ids are
+    /// made with `ids`.
+    pub fn new(epoch: u64, ids: ClientKey, limits: HistoryLimits, outlets: Vec<Arc<dyn Outlet>>) -> Self {
         let state = Mutex::new(State { newest: 0, history: History::new(limits) });
-        Self { epoch, node, outlets, state, nobody: Profile::default() }
+        Self { epoch, ids, outlets, state, nobody: Profile::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -87,7 +87,7 @@ impl Journal for MemoryJournal {
         let Resume { token, after, profile, budget } = resume;
         let Some(outlet) = self.outlets.get(token.shard as usize) else { return };
         let profile = profile.as_deref().unwrap_or(&self.nobody);
-        let client = ClientId { node: self.node, shard: token.shard, slot: token.slot, serial: token.serial };
+        let client = self.ids.seal(*token);
         let mut state = self.lock();
         state.history.expire(now.elapsed_ms);
         let (after, continuity) = self.place(&state, *after, profile, client);

@@ -28,7 +28,7 @@ const fn histogram(name: &'static str, labels: &'static [&'static str], help: &'
 }
 
 /// Every metric, in the order in which they are exposed. `metrics.md` is the same list for readers.
-pub(super) const FAMILIES: [Family; 39] = [
+pub(super) const FAMILIES: [Family; 41] = [
     gauge("fanfare_build_info", &["version"], "1, with the version that runs"),
     gauge("fanfare_start_time_seconds", &[], "When the engine started, in seconds since the Unix epoch"),
     gauge("process_open_fds", &[], "File descriptors that the process has open"),
@@ -47,6 +47,16 @@ pub(super) const FAMILIES: [Family; 39] = [
     counter("fanfare_connections_opened", &[], "Streams opened"),
     counter("fanfare_connections_closed", &["reason"], "Streams ended, by reason"),
     counter("fanfare_connections_refused", &["reason"], "Streams refused for now, by reason"),
+    counter(
+        "fanfare_connections_reclaimed",
+        &["awaited"],
+        "Connections that are no streams, closed as idle while descriptors ran short, by what was awaited of them",
+    ),
+    counter(
+        "fanfare_connections_over_limit",
+        &[],
+        "Connections beyond the limit of their address for those that are no streams",
+    ),
     counter(
         "fanfare_connections_greeted",
         &["continuity"],

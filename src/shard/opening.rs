@@ -6,7 +6,7 @@ use std::num::NonZero;
 use std::sync::Arc;
 
 use super::close::CloseReason;
-use super::command::{Effect, HandOver, Resume, StreamToken};
+use super::command::{Effect, HandOver, Resume};
 use super::connection::{Greeting, Partial, Phase};
 use super::outbox::Piece;
 use super::settings::MAX_RECEIVED;
@@ -143,6 +143,9 @@ impl<S> Shard<S> {
             Some(arrival) => match self.admission.admit(arrival.peer, arrival.profile.user.as_ref()) {
                 Err(refusal) => Err(Some(refusal)),
                 Ok(()) => {
+                    if let Some(origin) = self.origins.get(slot as usize) {
+                        self.admission.others().leave(origin.peer);
+                    }
                     self.open(slot, arrival, now);
                     Ok(())
                 }
@@ -237,7 +240,7 @@ impl<S> Shard<S> {
     /// Asks the journal for what follows an event.
     pub(super) fn ask(&mut self, slot: u32, after: EventId) {
         let Some(connection) = self.connections.get(slot as usize) else { return };
-        let token = StreamToken { shard: self.number, slot, serial: connection.serial };
+        let token = self.token(slot, connection.serial);
         let (profile, budget) = (connection.profile.clone(), self.settings.replay_budget());
         self.effects.push(Effect::Resume(Resume { token, after, profile, budget }));
     }

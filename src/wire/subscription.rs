@@ -6,6 +6,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::client::Profile;
+use super::excerpt::excerpt;
 use super::frame::Framing;
 use super::http::{Head, Version, query_pairs};
 use super::id::EventId;
@@ -92,7 +93,7 @@ impl Claims {
         match key {
             "topic" => {
                 let pattern = Pattern::parse(value)
-                    .map_err(|error| Problem::new(400, format!("topic {value:?}: {error}")))?;
+                    .map_err(|error| Problem::new(400, format!("topic {:?}: {error}", excerpt(value))))?;
                 self.topics.push(pattern);
                 within("topics", self.topics.len())
             }
@@ -112,7 +113,7 @@ impl Claims {
 
     fn take_meta(&mut self, key: &str, value: &str) -> Result<(), Problem> {
         if self.meta.iter().any(|(name, _)| **name == *key) {
-            return Err(Problem::new(400, format!("meta.{key} is given twice")));
+            return Err(Problem::new(400, format!("meta.{} is given twice", excerpt(key))));
         }
         self.meta.push((name("metadata", key)?, name("metadata", value)?));
         within("metadata keys", self.meta.len())

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::server::{Server, command, run};
 
 /// Every option, with a value that it cannot have.
-const BAD: [(&str, &str); 40] = [
+const BAD: [(&str, &str); 41] = [
     ("listen", "localhost"),
     ("workers", "0"),
     ("base-path", "api"),
@@ -15,6 +15,7 @@ const BAD: [(&str, &str); 40] = [
     ("retry", "0s"),
     ("max-connections", "0"),
     ("max-connections-per-ip", "-1"),
+    ("max-other-connections-per-ip", "0"),
     ("max-connections-per-user", "many"),
     ("max-backlog", "1KiB"),
     ("max-body", "0"),
