@@ -13,8 +13,11 @@ const BODY_RATE: u64 = 512;
 /// not lost to a reset: for as long as it sends, with pauses of so long at most.
 const LINGER_MS: u64 = 30_000;
 const LINGER_PAUSE_MS: u64 = 5_000;
-/// A body, or an answer, that has not moved for so long, in ms, is idle where others need its descriptor.
-const STILL_MS: u64 = 1_000;
+/// A body, or an answer, that has not moved for so long, in ms, is idle where others need its descriptor: longer than
+/// most round trips.
+const STILL_MS: u64 = 250;
+/// After so long, in ms, it is also a body that moves, but more slowly than any may in the end.
+const SLOW_MS: u64 = 1_000;
 /// How long the rest of a head that is too large is waited for, in ms, where it may say which page asked.
 const ORIGIN_MS: u64 = 1_000;
 
@@ -78,11 +81,11 @@ impl Exchange {
         match self.phase {
             Phase::Idle { .. } => Some((self.since_ms, Awaited::Request)),
             Phase::Head | Phase::Rejected(_) => Some((self.since_ms, Awaited::Head)),
+            Phase::Body if is_still(self.heard_ms) => Some((self.heard_ms, Awaited::Body)),
             Phase::Body => {
                 let waited_ms = now.elapsed_ms.saturating_sub(self.since_ms);
-                let is_idle = is_still(self.heard_ms)
-                    || (is_still(self.since_ms) && self.is_body_below_rate(waited_ms));
-                is_idle.then_some((self.since_ms, Awaited::Body))
+                let is_slow = waited_ms >= SLOW_MS && self.is_body_below_rate(waited_ms);
+                is_slow.then_some((self.since_ms, Awaited::Body))
             }
             Phase::Closing { shut: true } => Some((self.since_ms, Awaited::Taking)),
             Phase::Closing { shut: false } | Phase::Waiting { .. } | Phase::Leaving(_) | Phase::Closed => {
