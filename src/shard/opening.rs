@@ -143,6 +143,9 @@ impl<S> Shard<S> {
             Some(arrival) => match self.admission.admit(arrival.peer, arrival.profile.user.as_ref()) {
                 Err(refusal) => Err(Some(refusal)),
                 Ok(()) => {
+                    if let Some(origin) = self.origins.get(slot as usize) {
+                        self.admission.others().leave(origin.peer);
+                    }
                     self.open(slot, arrival, now);
                     Ok(())
                 }

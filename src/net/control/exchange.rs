@@ -32,7 +32,7 @@ const ARRIVAL_MS: u64 = 250;
 pub(super) struct Exchange {
     pub(super) socket: TcpStream,
     pub(super) serial: u32,
-    peer: IpAddr,
+    pub(super) peer: IpAddr,
     reader: RequestReader,
     /// What the awaited body takes of the memory for bodies.
     share: BodyShare,
@@ -48,7 +48,7 @@ pub(super) struct Exchange {
     /// When the peer last took something or was owed nothing, in ms since the start.
     progress_ms: u64,
     refusal: Option<Refusal>,
-    door: Door,
+    pub(super) door: Door,
     /// What answers to the request that was looked at last say to the page that asked.
     cross_origin: CrossOrigin,
     /// What that request asked for.
@@ -305,7 +305,10 @@ impl Exchange {
 
     /// A head is whole; its body is awaited. If the client `expects` something it may wait for a word before it sends
     /// the body.
-    fn begin(&mut self, plan: Plan, expects: bool, service: &Service, date: &str, now: Now) {
+    fn begin(&mut self, mut plan: Plan, expects: bool, service: &Service, date: &str, now: Now) {
+        if self.refusal == Some(Refusal::Address) {
+            plan.refuse_other();
+        }
         (self.cross_origin, self.route) = (plan.cross_origin, plan.route);
         self.enter(Phase::Body, now);
         self.heard_ms = now.elapsed_ms;
