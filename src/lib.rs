@@ -38,6 +38,7 @@
 //! `wire`, `shard` and `journal` are public for simulations, benchmarks and the curious; what is not re-exported
 //! here may change with any release.
 //!
+#![doc = include_str!("operating.md")]
 #![doc = include_str!("performance.md")]
 
 mod access;

@@ -19,7 +19,7 @@ use mio::{Events, Interest, Poll, Token};
 use crate::clock;
 use crate::dial::dial;
 use attacker::{Attacker, Next};
-pub(crate) use plan::{Plan, Script};
+pub(crate) use plan::{Plan, Script, source};
 pub(crate) use tally::Tally;
 
 const EVENTS: usize = 1024;

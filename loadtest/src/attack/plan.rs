@@ -30,13 +30,18 @@ pub(crate) enum Script {
 
 impl Plan {
     pub(super) fn source(&self, number: usize) -> Option<Ipv4Addr> {
-        match self.address.ip() {
-            IpAddr::V4(ip) if ip.is_loopback() && self.sources > 0 => {
-                let last = u8::try_from(number % usize::from(self.sources)).unwrap_or_default();
-                Some(Ipv4Addr::new(127, 0, 1, last.saturating_add(1)))
-            }
-            _ => None,
+        source(self.address, number, self.sources)
+    }
+}
+
+/// Where the attacker with this number comes from, of so many addresses.
+pub(crate) fn source(to: SocketAddr, number: usize, sources: u8) -> Option<Ipv4Addr> {
+    match to.ip() {
+        IpAddr::V4(ip) if ip.is_loopback() && sources > 0 => {
+            let last = u8::try_from(number % usize::from(sources)).unwrap_or_default();
+            Some(Ipv4Addr::new(127, 0, 1, last.saturating_add(1)))
         }
+        _ => None,
     }
 }
 

@@ -52,7 +52,7 @@ pub(crate) struct SwarmOptions {
     /// A field of the request, with the same placeholders (again for more)
     #[arg(long, value_name = "NAME: VALUE", value_parser = header)]
     pub(crate) header: Vec<String>,
-    /// A token that every stream brings as `Authorization: Bearer`
+    /// A bearer token that every stream brings
     #[arg(long, value_name = "TOKEN", conflicts_with = "token_key")]
     pub(crate) token: Option<String>,
     /// Sign a token for each stream with the key in this file: of HS256 its bytes, less one newline at its end; of ES256 and
@@ -61,11 +61,13 @@ pub(crate) struct SwarmOptions {
     pub(crate) token_key: Option<PathBuf>,
     #[arg(long, value_name = "ALG", value_enum, default_value = "HS256", requires = "token_key")]
     pub(crate) token_alg: TokenAlgorithm,
-    /// What the tokens say, with the placeholders of the URL; they expire after an hour unless it says another `exp`
+    /// What the tokens say, with the placeholders of the URL; they expire after an hour unless it says another `exp` [default: in
+    /// `sub` the number of the stream, and that it may subscribe to every topic of fanfare]
     #[arg(
         long,
         value_name = "JSON",
         default_value = r#"{"sub":"u-{n}","fanfare":{"subscribe":[">"]}}"#,
+        hide_default_value = true,
         requires = "token_key"
     )]
     pub(crate) token_claims: String,

@@ -1,15 +1,16 @@
 //! Subscribers whose patterns cost the most to look at, and a history that has much to look at.
 
 use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
+use socket2::{Domain, Protocol, Socket, Type};
 
 use super::course::Course;
 use super::stage::Stage;
-use crate::attack::Script;
-use crate::http::Head;
+use crate::attack::{self, Script};
+use crate::http::{Body, Head};
 use crate::publish::{Numbers, Pace, Publisher, Work};
 use crate::sse::{Block, EventScanner, Spare};
 use crate::template::Template;
@@ -25,6 +26,10 @@ const ANSWERS_WITHIN: Duration = Duration::from_secs(30);
 /// Fills history, and tells how to ask for all of it by patterns that fit nothing in it, but for their last token everything.
 pub(super) fn prepare(stage: &mut Stage<'_>, events: u64) -> Result<Script> {
     let wildcards = stage.peer.wildcards.as_ref().context("its file has no [wildcards]")?;
+    let access = stage.access.context("the server is open to everybody")?;
+    // Whoever has no token may follow nothing in many a server.
+    let token = access.tokens(1, "attacker")?.concat();
+    let mut status = 0;
     for (tokens, wild) in SHAPES {
         let patterns: Vec<String> =
             patterns(tokens, wild).map(|one| format!("{}={one}", wildcards.parameter)).collect();
@@ -33,18 +38,25 @@ pub(super) fn prepare(stage: &mut Stage<'_>, events: u64) -> Result<Script> {
         let target = format!("{stream}{mark}{}", patterns.join("&"));
         let host = stage.server.address;
         let request = format!("GET {target} HTTP/1.1\r\nHost: {host}\r\nAccept: text/event-stream\r\n");
-        let Some(id) = ask(stage, &request)? else { continue };
+        let request = format!("{request}Authorization: Bearer {token}\r\n");
+        let id = match ask(stage, &request)? {
+            Ok(id) => id,
+            Err(refusal) => {
+                status = refusal;
+                continue;
+            }
+        };
         stage.set("attack_pattern_tokens", tokens as f64);
         stage.set("attack_pattern_wildcards", f64::from(wild.min(tokens as u32 - 1)));
         fill(stage, &wildcards.body, tokens, events)?;
         return Ok(Script::Reopen { request: format!("{request}Last-Event-ID: {id}\r\n\r\n") });
     }
-    bail!("the server allows no patterns");
+    bail!("the server takes no patterns: {status}");
 }
 
-/// The position of a stream that is asked for like this; `None` where the server refuses it.
-fn ask(stage: &Stage<'_>, request: &str) -> Result<Option<String>> {
-    let mut socket = TcpStream::connect(stage.server.address)?;
+/// The position of a stream that is asked for like this, or the status with which the server refuses it.
+fn ask(stage: &Stage<'_>, request: &str) -> Result<Result<String, u16>> {
+    let mut socket = connect(stage.server.address)?;
     socket.set_read_timeout(Some(ANSWERS_WITHIN))?;
     socket.write_all(format!("{request}\r\n").as_bytes())?;
     let (mut unread, mut buffer) = (Vec::new(), [0; 4096]);
@@ -57,9 +69,9 @@ fn ask(stage: &Stage<'_>, request: &str) -> Result<Option<String>> {
         }
     };
     if head.status != 200 {
-        return Ok(None);
+        return Ok(Err(head.status));
     }
-    let mut body = crate::http::Body::new(head.framing);
+    let mut body = Body::new(head.framing);
     let (mut scanner, mut spare, mut id) = (EventScanner::default(), Spare::default(), None::<String>);
     let mut rest = unread.split_off(head.length);
     loop {
@@ -70,8 +82,8 @@ fn ask(stage: &Stage<'_>, request: &str) -> Result<Option<String>> {
             });
         })?;
         scanned?;
-        if id.is_some() {
-            return Ok(id);
+        if let Some(id) = id.take() {
+            return Ok(Ok(id));
         }
         let length = socket.read(&mut buffer).context("a stream with patterns does not tell its position")?;
         ensure!(length > 0, "a stream with patterns is refused");
@@ -79,11 +91,22 @@ fn ask(stage: &Stage<'_>, request: &str) -> Result<Option<String>> {
     }
 }
 
+/// From the first address of attackers: others may have streams of their own under a limit.
+fn connect(address: SocketAddr) -> Result<TcpStream> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if let Some(source) = attack::source(address, 0, 1) {
+        socket.bind(&SocketAddr::from((source, 0)).into())?;
+    }
+    socket.connect(&address.into())?;
+    Ok(socket.into())
+}
+
 /// `a` and `*` in every combination, and a last token that no topic has.
 fn patterns(tokens: usize, wild: u32) -> impl Iterator<Item = String> {
-    let combinations =
-        (1_u32..).filter(move |bits| bits.count_ones() <= wild && bits.ilog2() + 1 < tokens as u32);
-    combinations.take(PATTERNS.min(1 << (tokens - 1).min(6))).map(move |bits| {
+    // More places than that have more combinations than are asked for.
+    let places = (tokens - 1).min(20);
+    let combinations = (1_u32..1 << places).filter(move |bits| bits.count_ones() <= wild);
+    combinations.take(PATTERNS).map(move |bits| {
         let token = |at: usize| if bits >> at & 1 == 1 { "*." } else { "a." };
         let first: String = (0..tokens - 1).map(token).collect();
         format!("{first}x")
