@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::{fs, thread};
 
+use socket2::{Domain, Protocol, Socket, Type};
+
 use crate::run::scratch;
 
 /// Tokens that a pattern may have.
@@ -69,7 +71,7 @@ impl Victim {
     pub(crate) fn start() -> Self {
         // Every attacker is a connection of this process, too.
         rlimit::increase_nofile_limit(u64::MAX).unwrap();
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let listener = listen();
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared::default());
         let server = shared.clone();
@@ -173,6 +175,14 @@ impl Shared {
             let _ = socket.read(&mut [0]);
         }
     }
+}
+
+/// With room for all attackers at once: a connection that finds none, and says nothing, is not there for long.
+fn listen() -> TcpListener {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP)).unwrap();
+    socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).unwrap();
+    socket.listen(4096).unwrap();
+    socket.into()
 }
 
 /// Request line and fields, and the length of the body; `None` at the end.
