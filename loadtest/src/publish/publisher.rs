@@ -54,7 +54,8 @@ struct Turn<'a> {
     events: Option<u64>,
     /// Events taken so far.
     taken: u64,
-    /// When the last answer came, in nanoseconds.
+    /// When the last event was sent for the first time, and when the last answer came, in nanoseconds.
+    sent: u64,
     answered: u64,
     /// Requests to send again, each on its connection and not before its time.
     again: VecDeque<(u64, usize, Request)>,
@@ -81,8 +82,8 @@ impl Publisher {
     }
 
     /// Does the work, or as much of it as there is time for. `settled`, given how many events are accepted, says up to which
-    /// event all streams have everything, for a pace that waits for them: `None` ends the waiting. At a steady pace `None`
-    /// ends the work, with what is due by then.
+    /// event all streams have everything, for a pace that waits for them: `None` ends the waiting. At a steady or spaced pace
+    /// `None` ends the work, with what is due by then.
     pub(crate) fn run(
         &mut self,
         work: &Work,
@@ -100,6 +101,7 @@ impl Publisher {
         let mut turn = Turn {
             events: work.events,
             taken: 0,
+            sent: 0,
             answered: 0,
             again: VecDeque::new(),
             work,
@@ -123,6 +125,7 @@ impl Publisher {
             let frontier = match (settled(turn.published.accepted)?, turn.work.pace) {
                 (Some(frontier), _) => frontier,
                 (None, Pace::Steady(rate)) => turn.end(rate),
+                (None, Pace::Spaced(_)) => turn.end(0.0),
                 (None, _) => return Ok(()),
             };
             let wait = self.send_allowed(turn, frontier)?;
@@ -178,15 +181,22 @@ impl Publisher {
                 Pace::Rate(rate) | Pace::Steady(rate) => {
                     turn.published.began + (turn.taken as f64 / rate * 1e9) as u64
                 }
+                Pace::Spaced(rate) => turn.sent + (1e9 / rate) as u64,
                 Pace::InFlight(_) | Pace::Acknowledged => now,
             };
             if due > now {
-                let spin = if matches!(turn.work.pace, Pace::Steady(_)) { 0 } else { SPIN };
+                let spin = if matches!(turn.work.pace, Pace::Rate(_)) { SPIN } else { 0 };
                 let wait = (due - now).saturating_sub(spin);
                 return Ok(Duration::from_nanos(wait).min(at_most));
             }
             let Some(connection) = self.connection(turn) else { break };
-            let is_late = matches!(turn.work.pace, Pace::Steady(_)) && turn.answered <= due;
+            // What only the sleep of this thread has delayed is not the server's.
+            let is_late = match turn.work.pace {
+                Pace::Steady(_) => turn.answered <= due,
+                Pace::Spaced(_) => true,
+                _ => false,
+            };
+            turn.sent = now;
             let request = turn.next(if is_late { now } else { due });
             self.send(turn, connection, request)?;
             now = clock::nanos();

@@ -16,6 +16,9 @@ pub(crate) enum Pace {
     /// Events a second, and no more than one without an answer: latency counts from when an event was due only where the
     /// answer to the one before it was not there by then, and else from when it was sent.
     Steady(f64),
+    /// Events a second at most, each some time after the one before it was sent and not before the answer to that; latency
+    /// counts from when it was sent.
+    Spaced(f64),
     /// As fast as they are acknowledged.
     Acknowledged,
 }

@@ -214,7 +214,9 @@ impl Scenario {
                 format!("{CHURN_PER_SECOND} a second closed and opened, for {:?}", options.duration)
             }
             Self::Soak => format!("one event of {bytes} B a second for {:?}", options.duration),
-            Self::Tokens => format!("publishes of {bytes} B at {} a second meanwhile", tokens::PUBLISHES),
+            Self::Tokens => {
+                format!("publishes of {bytes} B at most {} a second meanwhile", tokens::PUBLISHES)
+            }
             _ => {
                 let streams = streams.min(abuse::SUBSCRIBERS);
                 let honest = format!("{streams} streams, {} events of {bytes} B a second", abuse::PUBLISHES);

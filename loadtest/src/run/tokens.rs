@@ -19,7 +19,7 @@ use crate::usage::Cpu;
 
 /// How often each is done in a round.
 const TURNS: usize = 3;
-/// Publishes a second while streams open.
+/// Publishes a second at most while streams open, one at a time.
 pub(super) const PUBLISHES: f64 = 400.0;
 /// The number of a user that no stream has.
 const NOBODY: &str = "4000000000";
@@ -124,7 +124,7 @@ fn connect_while_publishing(
     let swarm = start(stage, streams, tokens)?;
     let board = swarm.board();
     stage.route = Some(nobody(stage)?);
-    let course = Course::measured(Pace::Steady(PUBLISHES), 1);
+    let course = Course::measured(Pace::Spaced(PUBLISHES), 1);
     let work = Work { events: None, ..stage.work(course)? };
     let (mut seen, mut since) = (board.view(), clock::now());
     let patience = stage.options.patience;
