@@ -1,4 +1,4 @@
-//! Every option of an engine, with its default.
+//! The options of an engine and their defaults.
 
 use std::borrow::Cow;
 use std::net::SocketAddr;
@@ -8,102 +8,110 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use crate::shard::Heartbeat;
-use crate::wire::{Cors, Pattern};
+use crate::wire::{Cors, MAX_TOKENS, Pattern, TopicLimits};
 
-/// What an engine is started with. Each field's documentation gives its default.
+/// Options of an engine. The documentation of each field gives its default.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Config {
-    /// Where to listen. `[::]` is every address of the machine, of IPv4 too, unless an IPv4 address with the same port
-    /// is among these or in [`control_listen`](Self::control_listen): then that one has IPv4. Default: port 3000 of
-    /// both loopback addresses.
+    /// Addresses to listen on. `[::]` is every address of the machine, IPv4 included, unless these or
+    /// [`control_listen`](Self::control_listen) have an IPv4 address with the same port. Default: port 3000 of both
+    /// loopback addresses.
     pub listen: Vec<SocketAddr>,
-    /// Where publishers and operators are served, on listeners of their own. Where there are such, the others have
-    /// the stream and health checks only. Default: none.
+    /// Addresses for publishers and operators. Where there are any, the other listeners serve only streams and health
+    /// checks. Default: none.
     pub control_listen: Vec<SocketAddr>,
-    /// Event loops. Default: as many as the machine has processors.
+    /// Number of event loops, 1 to 1,024. Default: one per processor.
     pub workers: usize,
-    /// Where the stream is; all else but health and the test panel is below it. Begins with `/`. Default: `/api/sse`.
+    /// Path of the stream; the other endpoints, except health checks and the test panel, are below it. Begins with `/`.
+    /// Default: `/api/sse`.
     pub base_path: String,
-    /// How long a stream must have been idle to get a heartbeat. Default: 30 s.
+    /// Idle time after which a stream is sent a heartbeat. Default: 30 s.
     pub heartbeat_interval: Duration,
-    /// What a heartbeat is. Default: an event.
+    /// What to send as a heartbeat. Default: an event.
     pub heartbeat: Heartbeat,
-    /// How long a stream may go without write progress, or an acknowledgement of its peer. Default: 60 s.
+    /// A stream is closed that has made no write progress for this long, or whose peer has not acknowledged anything.
+    /// Default: 60 s.
     pub connection_timeout: Duration,
-    /// The reconnection time that clients are told: 10 ms to 1 day. Default: 3 s.
+    /// Reconnection time sent to clients, 10 ms to 1 day. Default: 3 s.
     pub retry: Duration,
-    /// Most streams. Default: what the descriptor limit allows, less a reserve.
+    /// Maximum number of streams. Default: what the file descriptor limit allows, less a reserve.
     pub max_connections: Option<usize>,
-    /// Most streams from one address; of IPv6 addresses, from one network of 64 bits. Default: no limit.
+    /// Maximum number of streams from one IPv4 address or one IPv6 /64 network. Default: no limit.
     pub max_connections_per_ip: Option<usize>,
-    /// Most streams of one user. Default: no limit.
+    /// Maximum number of streams of one user. Default: no limit.
     pub max_connections_per_user: Option<usize>,
-    /// Most events a second that one publisher may publish over HTTP: by API key, by user, or in open mode by
-    /// address (of IPv6, by network of 64 bits). A second's worth may come at once. Default: no limit.
+    /// Maximum number of events per second that one publisher may publish over HTTP: one API key, one user, or in open
+    /// mode one IPv4 address or IPv6 /64 network. A second's worth may come at once. Default: no limit.
     pub publish_rate: Option<u32>,
-    /// Proxies whose word on the client's address counts (`X-Forwarded-For`, `Forwarded`), for the limits by
-    /// address. Default: none.
+    /// Proxies whose `X-Forwarded-For` and `Forwarded` fields are believed, for the limits by address. Default: none.
     pub trusted_proxies: Vec<IpNet>,
-    /// Pages of which other origins may read answers, refusals too: origins as browsers send them, with credentials,
-    /// or `*`, without. They may send the header fields that their preflights ask for. With a list, a head that is
-    /// too large is answered once its `Origin` was read, at the latest after a second. Default: none.
+    /// Origins, as browsers send them, whose pages may read responses, errors included, and send credentials; or `*`
+    /// for any origin, without credentials. Pages may send the header fields that their preflights ask for. With a
+    /// list, the error for a head that is too large waits for its `Origin`, up to a second. Default: none.
     pub cors_origins: Vec<String>,
-    /// A file with the secret that tokens are signed with (HS256), a final newline dropped. Default: none.
+    /// File with the secret that tokens are signed with (HS256); one newline at its end is dropped. Default: none.
     pub jwt_secret_file: Option<PathBuf>,
-    /// A file with the public key that tokens are verified with, in PEM (RS256, ES256, EdDSA). Default: none.
+    /// PEM file with the public key to verify tokens with (RS256, ES256, EdDSA). Default: none.
     pub jwt_public_key_file: Option<PathBuf>,
-    /// A file with the JSON Web Key Set that tokens are verified with (RFC 7517). Default: none.
+    /// File with the JSON Web Key Set (RFC 7517) to verify tokens with. Default: none.
     pub jwks_file: Option<PathBuf>,
-    /// Whom tokens must be for (`aud`). Default: anybody.
+    /// Audience that tokens must name (`aud`). Default: not checked.
     pub jwt_audience: Option<String>,
-    /// Whom tokens must be from (`iss`). Default: anybody.
+    /// Issuer that tokens must name (`iss`). Default: not checked.
     pub jwt_issuer: Option<String>,
-    /// The cookie that may carry a token. Default: none.
+    /// Name of a cookie that may carry the token. Default: none.
     pub jwt_cookie: Option<String>,
-    /// How far the clock of whoever issues tokens may differ. Default: 30 s.
+    /// Clock difference to tolerate in a token's times. Default: 30 s.
     pub jwt_leeway: Duration,
-    /// A file of API keys: one a line, then its scopes, of `subscribe`, `publish` and `admin`. Default: none.
+    /// File of API keys: per line a key and its scopes, of `subscribe`, `publish` and `admin`. Default: none.
     pub api_key_file: Option<PathBuf>,
-    /// Whether whoever brings no token may subscribe. Default: no.
+    /// Whether subscribers without a token are allowed. Default: no.
     pub anonymous_subscribers: bool,
-    /// The topics that anonymous subscribers may ask for. Default: none.
+    /// Topics that subscribers without a token may follow. Default: none.
     pub anonymous_topics: Vec<Pattern>,
-    /// Bytes that a stream may be owed before it is caught up from history instead; four times as much for one whose
-    /// socket has taken something within the last second. At least 4 KiB. Default: 1 MiB.
+    /// Bytes to queue for a stream before it is sent back to history to catch up; four times as much for one whose
+    /// socket has accepted something within the last second. At least 4 KiB. Default: 1 MiB.
     pub max_backlog: usize,
-    /// Most bytes of a request's body. Default: 1 MiB.
+    /// Maximum number of tokens of one topic or pattern that a stream subscribes to, 1 to 32. Default: 16.
+    pub max_topic_tokens: usize,
+    /// Maximum number of `*` of one pattern, up to 32. The cost of finding the subscribers of a topic grows with about
+    /// the fifth power of the topic's tokens at 4, and doubles with each token where there is no limit. Default: 4.
+    pub max_topic_wildcards: usize,
+    /// Maximum number of tokens of all topics and patterns of one stream, together; its memory grows with them.
+    /// Default: 512.
+    pub max_stream_tokens: usize,
+    /// Maximum size of a request body in bytes, up to 1 GiB. Default: 1 MiB.
     pub max_body: usize,
-    /// Bytes that the bodies of all requests may take together before they have arrived whole: 503 beyond it. A body
-    /// that arrives at once does not count. Never less than twice [`max_body`](Self::max_body). Default: 64 MiB.
+    /// Maximum size in bytes of all request bodies that are being received, together; further ones are answered 503. A
+    /// body that arrives at once does not count. Never less than twice [`max_body`](Self::max_body). Default: 64 MiB.
     pub max_bodies: usize,
-    /// Bytes that the kernel may hold unsent for a stream before it takes no more (`TCP_NOTSENT_LOWAT`), to within
-    /// the size of one segment, at most 64 KiB. 2 KiB to 1 GiB. Default: 16 KiB.
+    /// Bytes that the kernel may hold unsent for a stream (`TCP_NOTSENT_LOWAT`), 2 KiB to 1 GiB. The kernel goes beyond
+    /// it by up to one segment, at most 64 KiB. Default: 16 KiB.
     pub unsent_limit: usize,
-    /// Most events in history. Default: 100,000.
+    /// Maximum number of events in history. Default: 100,000.
     pub history_events: usize,
-    /// Most bytes of history. Default: 64 MiB.
+    /// Maximum size of history in bytes. Default: 64 MiB.
     pub history_bytes: usize,
-    /// How long history holds an event. Default: 5 min.
+    /// Maximum age of an event in history. Default: 5 min.
     pub history_age: Duration,
-    /// Whether the development endpoints are there. Default: in open mode.
+    /// Whether to serve the development endpoints: test events and the test panel. Default: in open mode.
     pub dev_endpoints: Option<bool>,
-    /// Whether open mode is allowed beyond loopback, and any `Host` with it. Default: no.
+    /// Whether open mode is allowed on any address and with any `Host`: anyone who can connect may publish and
+    /// administer. Default: no.
     pub insecure_open: bool,
-    /// How long a connection may stay silent, and a request's head may take. Default: 10 s.
+    /// Time for a connection to send its first byte, and for a request head to arrive. Default: 10 s.
     pub head_timeout: Duration,
-    /// How long a request's body may be silent before it is whole; on average it must bring 512 bytes a second,
-    /// too. Default: 10 s.
+    /// Longest pause within a request body, which must also average 512 bytes per second. Default: 10 s.
     pub body_timeout: Duration,
-    /// How long a connection may be idle after an answer. Default: 60 s.
+    /// A connection is closed that has been idle for this long after a response. Default: 60 s.
     pub idle_timeout: Duration,
-    /// How long a shutdown says that the engine is not ready (`/readyz` answers 503) before it stops listening and ends
-    /// streams; until then everything goes on. For a load balancer, which needs as long to look away. Default: 0, at
-    /// most a day.
+    /// Time between the start of a shutdown, from which `/readyz` answers 503, and the end of streams; until then
+    /// everything else goes on, so that a load balancer can notice. At most a day. Default: 0.
     pub drain_delay: Duration,
 }
 
-/// The port where none is given.
+/// The port to listen on where none is given.
 pub const DEFAULT_PORT: u16 = 3000;
 
 impl Default for Config {
@@ -134,6 +142,9 @@ impl Default for Config {
             anonymous_subscribers: false,
             anonymous_topics: Vec::new(),
             max_backlog: 1024 * 1024,
+            max_topic_tokens: TopicLimits::DEFAULT.tokens,
+            max_topic_wildcards: TopicLimits::DEFAULT.wildcards,
+            max_stream_tokens: TopicLimits::DEFAULT.total,
             max_body: 1024 * 1024,
             max_bodies: 64 * 1024 * 1024,
             unsent_limit: 16 * 1024,
@@ -150,13 +161,13 @@ impl Default for Config {
     }
 }
 
-/// An option has a value that it cannot have.
+/// An option has an invalid value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{option}: {reason}")]
 pub struct ConfigError {
-    /// The field at fault, as it is spelled on the command line.
+    /// The option, as spelled on the command line.
     pub option: &'static str,
-    /// What it must be.
+    /// What is wrong with its value.
     pub reason: Cow<'static, str>,
 }
 
@@ -167,7 +178,7 @@ impl ConfigError {
 }
 
 impl Config {
-    /// Whether every option has a value that it can have.
+    /// Checks the value of every option.
     pub fn check(&self) -> Result<(), ConfigError> {
         self.check_server()?;
         self.check_times()?;
@@ -175,7 +186,7 @@ impl Config {
         self.check_access()
     }
 
-    /// Whether there is anything that says who a request is from.
+    /// Whether requests are authenticated by tokens or API keys.
     pub fn has_keys(&self) -> bool {
         self.token_files() > 0 || self.api_key_file.is_some()
     }
@@ -218,6 +229,10 @@ impl Config {
     }
 
     fn check_sizes(&self) -> Result<(), ConfigError> {
+        let is_count = |count: usize| (1..=MAX_TOKENS).contains(&count);
+        require(is_count(self.max_topic_tokens), "max-topic-tokens", "must be 1 to 32")?;
+        require(self.max_topic_wildcards <= MAX_TOKENS, "max-topic-wildcards", "must be 0 to 32")?;
+        require(self.max_stream_tokens >= 1, "max-stream-tokens", "must be at least 1")?;
         require(self.max_backlog >= 4096, "max-backlog", "must be at least 4KiB")?;
         require((1..=MAX_BODY).contains(&self.max_body), "max-body", "must be 1 byte to 1GiB")?;
         require((2048..=MAX_BODY).contains(&self.unsent_limit), "unsent-limit", "must be 2KiB to 1GiB")

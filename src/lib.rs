@@ -1,15 +1,15 @@
-//! fanfare: a Server-Sent Events engine.
-//!
-//! Many streams held open, each event to exactly the right ones, once, in order, also across reconnects.
+//! fanfare is a Server-Sent Events engine: it holds many streams open and sends each event to exactly the right ones,
+//! once, in order, also across reconnects. A stream that misses an event is told so.
 //!
 //! ```
-//! use fanfare::{Engine, Target};
+//! use fanfare::{Engine, Notification, Target};
 //! use std::time::Duration;
 //!
 //! let engine = Engine::builder().listen("127.0.0.1:0".parse()?).start()?;
 //! println!("http://{}/api/sse", engine.local_addrs()[0]);
 //!
-//! let publisher = engine.publisher();
+//! let publisher = engine.publisher(); // cheap to clone, for any thread
+//! publisher.notify_user("ada", &Notification::new("info", "Hello", "You have mail"))?;
 //! let id = publisher.send_custom_event("greeting", &"hello", Target::all())?;
 //! println!("published as {id}");
 //!
@@ -17,47 +17,62 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! No async runtime is needed, nor in the way: publishing does not block for longer than a short lock, and every
-//! method may be called from any thread.
+//! The engine runs on threads of its own. It needs no async runtime and works beside one: every method may be called
+//! from any thread, and publishing takes a short lock and no I/O.
 //!
-//! # Refusals
+//! # Map
 //!
-//! Requests that are refused are answered `application/problem+json`; [`wire::PROBLEMS`] explains each kind.
+//! - [`Engine`] is a running engine, [`EngineBuilder`] sets one up, [`Config`] is its options.
+//! - [`Publisher`] publishes, and answers who is connected.
+//! - [`Event`] is a name and data, [`Target`] is whom it is for, [`Publication`] is both with a time to live.
+//! - [`Notification`], [`Announcement`] and [`Progress`] are the payloads of the built-in events.
+//! - [`Topic`] is what an event is published to, [`Pattern`] is what a stream subscribes to.
+//! - [`Identity`] is who a request is from and what that one may do; an
+//!   [`authenticate`](EngineBuilder::authenticate) hook makes it from a [`RequestHead`], or a [`Denial`].
+//! - [`guide`] has pages on [operating](guide::operating), [speed and sizing](guide::performance),
+//!   [errors](guide::problems) and [metrics](guide::metrics).
 //!
-//! # Layout
+//! # Words for "no"
 //!
-//! - [`Engine`], [`EngineBuilder`], [`Publisher`]: what a program embeds.
-//! - [`wire`]: bytes and values: events, targets, topics, requests, responses. Pure.
-//! - [`shard`]: the engine without a body: one event loop's streams and what each is owed. No clock, no thread,
-//!   no socket of its own.
-//! - [`journal`]: gives events their order, and remembers them for clients that come back.
-//! - `access`: who a request is from, and what that one may do.
-//! - [`metrics`]: what Prometheus is told; the list of all metrics.
-//! - `net`: threads, sockets, clocks; every system call.
+//! | type | what it is | seen by a client as |
+//! |---|---|---|
+//! | `Rejection` | bytes that are not a request, or are too large or too slow | 400, 408, 413, 414, 431, 501, 505 |
+//! | [`Denial`] | a request whose sender is unknown, or not permitted | 401, 403 |
+//! | `Problem` | any error response, with its status and detail | `application/problem+json` (RFC 9457) |
+//! | `Refusal` | a stream that cannot be opened just now | 200 with a `connection` event and a `retry` |
+//! | [`CloseReason`] | why a stream that was open has ended | the end of the stream |
 //!
-//! `wire`, `shard` and `journal` are public for simulations, benchmarks and the curious; what is not re-exported
-//! here may change with any release.
+//! # Layers
 //!
-#![doc = include_str!("operating.md")]
-#![doc = include_str!("performance.md")]
+//! `wire` is bytes and values and does no I/O. `shard` is one event loop's streams and what is queued for each, without a
+//! clock, a thread or a socket of its own. `journal` orders events and remembers them. `access` decides who a request is
+//! from. `net` has the threads, sockets and clocks, and makes every system call. The first three are public for
+//! simulations and benchmarks, hidden, and may change with any release.
 
 mod access;
 mod config;
+pub mod guide;
+#[doc(hidden)]
 pub mod journal;
-pub mod metrics;
+mod metrics;
 mod net;
 mod publisher;
 mod server;
+#[doc(hidden)]
 pub mod shard;
+#[doc(hidden)]
 pub mod wire;
 
 pub use access::{Denial, Identity, RequestHead};
 pub use config::{Config, ConfigError, DEFAULT_PORT};
+#[doc(inline)]
 pub use journal::AppendError;
 pub use net::{EngineStatistics, HistoryStatistics, KeyFileError, LoopStatistics, Statistics};
 pub use publisher::{PublishError, Publisher};
 pub use server::{Engine, EngineBuilder, StartError};
+#[doc(inline)]
 pub use shard::{CloseReason, Heartbeat};
+#[doc(inline)]
 pub use wire::{
     Announcement, Client, ClientId, Event, EventError, EventId, Level, Notification, Pattern, Progress,
     Publication, Target, Topic, TopicError,

@@ -1,5 +1,6 @@
 //! Publishing from within a program.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -51,6 +52,12 @@ pub struct Publisher {
 /// that has ended, lets the time run out.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+impl fmt::Debug for Publisher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Publisher").finish_non_exhaustive()
+    }
+}
+
 impl Publisher {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
         Self { shared }
@@ -62,12 +69,8 @@ impl Publisher {
     /// use fanfare::Notification;
     /// # let engine = fanfare::Engine::builder().listen("127.0.0.1:0".parse()?).start()?;
     /// # let publisher = engine.publisher();
-    /// publisher.notify_user("user-123", &Notification {
-    ///     kind: "order".into(),
-    ///     title: "Shipped".into(),
-    ///     message: "Your order is on its way".into(),
-    ///     data: Some(serde_json::json!({"order": 7})),
-    /// })?;
+    /// let shipped = Notification::new("order", "Shipped", "Your order is on its way");
+    /// publisher.notify_user("user-123", &shipped.data(serde_json::json!({"order": 7})))?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn notify_user(&self, user: &str, notification: &Notification) -> Result<EventId, PublishError> {
@@ -80,11 +83,8 @@ impl Publisher {
     /// use fanfare::{Announcement, Level};
     /// # let engine = fanfare::Engine::builder().listen("127.0.0.1:0".parse()?).start()?;
     /// # let publisher = engine.publisher();
-    /// publisher.broadcast_announcement(&Announcement {
-    ///     title: "Maintenance".into(),
-    ///     message: "Back in five minutes".into(),
-    ///     level: Level::Warning,
-    /// })?;
+    /// let maintenance = Announcement::new("Maintenance", "Back in five minutes");
+    /// publisher.broadcast_announcement(&maintenance.level(Level::Warning))?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn broadcast_announcement(&self, announcement: &Announcement) -> Result<EventId, PublishError> {
@@ -97,12 +97,7 @@ impl Publisher {
     /// use fanfare::Progress;
     /// # let engine = fanfare::Engine::builder().listen("127.0.0.1:0".parse()?).start()?;
     /// # let publisher = engine.publisher();
-    /// publisher.send_progress("user-123", &Progress {
-    ///     operation_id: "export-7".into(),
-    ///     percentage: 40.0,
-    ///     message: "Reading".into(),
-    ///     completed: false,
-    /// })?;
+    /// publisher.send_progress("user-123", &Progress::new("export-7", 40.0, "Reading"))?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn send_progress(&self, user: &str, progress: &Progress) -> Result<EventId, PublishError> {

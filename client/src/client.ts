@@ -1,14 +1,14 @@
 import type { SSEEvent, SSEEvents, SSEReset } from "./events.js";
 import { type ClientOptions, type ClientState, SSEError, streamUrl } from "./options.js";
 import { Position } from "./position.js";
-import { canShare, type Parcel, Tabs } from "./tabs.js";
+import { canShare, type TabEvent, Tabs } from "./tabs.js";
 import { type Close, type NativeStream, openEventSource, openFetch, type StreamSink } from "./transport.js";
 
 type Handler = (value: any) => void;
 type Timer = ReturnType<typeof setTimeout>;
 
-/** What the server says of a stream in a `connection` event. */
-interface Word {
+/** Payload of a `connection` event. */
+interface ConnectionPayload {
   readonly status?: "connected" | "refused" | "draining";
   readonly clientId?: string | null;
   readonly userId?: string | null;
@@ -17,22 +17,22 @@ interface Word {
   readonly reason?: string;
 }
 
-/** Events that `EventSource` is asked for without a handler. */
+/** Event names that `EventSource` listens for even without a handler. */
 const BUILT_IN = ["message", "notification", "announcement", "update", "progress", "ping", "connection"];
-/** What happens to the page and to the network; `visibilitychange` and `resume` bubble from the document. */
+/** Page and network events that may mean the stream is dead or needed again; `visibilitychange` and `resume` bubble from the document. */
 const NOTICED = ["focus", "online", "pagehide", "pageshow", "resume", "visibilitychange"];
 const NOT_OPEN = { clientId: null, userId: null, sessionId: null } as const;
 
 /**
- * A stream of a fanfare server that is kept open: it comes back by itself where it was, each event is dispatched once and in
- * order, and a gap is told to `onReset`.
+ * Keeps a stream of a fanfare server open. It reconnects by itself, resumes after the last event, dispatches each event once
+ * and in order, and reports a gap to `onReset`.
  */
 export class FanfareClient<E = SSEEvents> {
   readonly #options: ClientOptions;
   readonly #position: Position;
   readonly #handlers = new Map<string, Set<Handler>>();
   #state: ClientState;
-  /** Counts what was begun, so that what comes late from something older is told apart. */
+  /** Incremented with each attempt: a callback of an older attempt sees another number, and is ignored. */
   #run = 0;
   #stream: Close | undefined;
   #native: NativeStream | undefined;
@@ -42,9 +42,9 @@ export class FanfareClient<E = SSEEvents> {
   #timer: Timer | undefined;
   #watchdog: Timer | undefined;
   #hidden: Timer | undefined;
-  /** When another stream is overdue, in unix time: timers stand still while a machine sleeps, and are late in a page that nobody sees. */
+  /** Unix ms after which the stream must be opened again: timers stop while the machine sleeps, and run late in a hidden page. */
   #overdue = Infinity;
-  /** The server said that this stream ends: its `retry` was drawn for this client alone, and is kept to. */
+  /** The server refused or drained this stream: its `retry` was drawn for this client alone, so no jitter is added. */
   #drawn = false;
 
   constructor(options: ClientOptions = {}) {
@@ -56,35 +56,35 @@ export class FanfareClient<E = SSEEvents> {
     this.#state = { status: "idle", ...NOT_OPEN, lastEventId, attempts: 0, error: null, role: "single" };
   }
 
-  /** Opens the stream, and keeps it open. Nothing more if that is so already. */
+  /** Opens the stream and keeps it open. Does nothing if it already is. */
   connect(): void {
     if (!["idle", "closed", "failed", "paused"].includes(this.#state.status)) return;
     const run = ++this.#run;
     this.#set({ status: "connecting", attempts: 0, error: null });
-    // Handlers that are added in this turn miss nothing, and have a say in how the stream is opened.
+    // Handlers added in this turn miss nothing, and their names decide which transport is used.
     queueMicrotask(() => run === this.#run && this.#begin());
   }
 
-  /** Ends the stream, until `connect()`. */
+  /** Closes the stream until the next `connect()`. */
   close(): void {
     if (this.#state.status !== "idle") this.#stop({ status: "closed" });
   }
 
-  /** Calls `handler` for each event of one type. All of these return what undoes them. */
+  /** Calls `handler` for each event of one type. Like all of these, returns a function that removes the handler. */
   on<K extends keyof E>(type: K, handler: (event: SSEEvent<E, K>) => void): () => void {
     this.#native?.listen(String(type));
     return this.#add(`:${String(type)}`, handler);
   }
 
-  /** Calls `handler` for every event of the application: not for `connection` and `ping`. */
+  /** Calls `handler` for every event except the server's own, `connection` and `ping`. */
   onEvent(handler: (event: SSEEvent<E>) => void): () => void {
     const end = this.#add("event", handler);
-    // `EventSource` hears only names that it is told.
+    // `EventSource` dispatches only names that it listens for: reopen with `fetch`.
     if (this.#native && !this.#isNative()) void this.#open();
     return end;
   }
 
-  /** Calls `handler` when events were missed: before those that follow. */
+  /** Calls `handler` when events were missed, before the events that follow the gap. */
   onReset(handler: (reset: SSEReset) => void): () => void {
     return this.#add("reset", handler);
   }
@@ -97,7 +97,7 @@ export class FanfareClient<E = SSEEvents> {
     return this.#add("close", handler);
   }
 
-  /** Calls `handler` for each attempt that fails, and each stream that is lost. */
+  /** Calls `handler` for each failed attempt and each lost stream. */
   onError(handler: (error: SSEError) => void): () => void {
     return this.#add("error", handler);
   }
@@ -106,7 +106,7 @@ export class FanfareClient<E = SSEEvents> {
     return this.#state;
   }
 
-  /** Calls `listener` when `getState()` has changed: not for each event, of which `lastEventId` tells. */
+  /** Calls `listener` when `getState()` changes, except for `lastEventId`, which changes with each event. */
   subscribe(listener: () => void): () => void {
     return this.#add("state", listener);
   }
@@ -138,7 +138,7 @@ export class FanfareClient<E = SSEEvents> {
     if (before.status === "open") this.#emit("close", this.#state);
   }
 
-  /** Alone, or as one of several tabs. */
+  /** Opens the stream, or joins the other tabs that share it. */
   #begin(): void {
     this.#watch(true);
     if (!this.#options.shareTabs || !canShare()) {
@@ -146,7 +146,7 @@ export class FanfareClient<E = SSEEvents> {
       return;
     }
     const { shareTabs, token, headers, withCredentials } = this.#options;
-    // With the address, all that says who this is; of a function only that there is one.
+    // Tabs share a connection only where address and identity are equal; functions compare equal.
     const identity = JSON.stringify([shareTabs, token, typeof token, headers, withCredentials]);
     this.#tabs = new Tabs(`fanfare:${streamUrl(this.#options)} ${identity}`, this.#position, {
       lead: () => void this.#open({ role: "leader" }),
@@ -155,16 +155,16 @@ export class FanfareClient<E = SSEEvents> {
         const { error, ...state } = this.#state;
         return { ...state, error: error && [error.message, error.status, error.final, error.wait] };
       },
-      follow: (told) => {
-        if (!this.#position.id) this.#position.moveTo(told.lastEventId);
-        const error = told.error && new SSEError(...told.error);
-        // It may be told more than once.
-        const isNew = told.status === "waiting" && told.attempts !== this.#state.attempts;
-        this.#set({ ...told, error, lastEventId: this.#position.id, role: "follower" });
+      follow: (shared) => {
+        if (!this.#position.id) this.#position.moveTo(shared.lastEventId);
+        const error = shared.error && new SSEError(...shared.error);
+        // The leader may send the same state more than once.
+        const isNew = shared.status === "waiting" && shared.attempts !== this.#state.attempts;
+        this.#set({ ...shared, error, lastEventId: this.#position.id, role: "follower" });
         if (isNew) this.#emit("error", error);
       },
       reset: (reset) => this.#reset(reset),
-      event: (parcel) => this.#take(parcel),
+      event: (tabEvent) => this.#take(tabEvent),
     });
     this.#set({ role: "follower" });
   }
@@ -173,12 +173,12 @@ export class FanfareClient<E = SSEEvents> {
     this.#cut();
     const run = this.#run;
     this.#position.begin();
-    // From here on, since a token may never come.
+    // The watchdog starts now: a token function may never resolve.
     this.#feed();
     this.#set({ status: "connecting", ...NOT_OPEN, ...changes });
     const { token, headers, withCredentials = false } = this.#options;
     const sink: StreamSink = {
-      // A handler may end the stream in the midst of what came in one piece: the rest of that is none of it.
+      // A handler may close the stream while one chunk is dispatched: the rest of that chunk is dropped.
       alive: () => run === this.#run && this.#feed(),
       message: (...message) => run === this.#run && this.#message(...message),
       retry: (ms) => {
@@ -204,7 +204,7 @@ export class FanfareClient<E = SSEEvents> {
       const credentials = withCredentials ? "include" : "same-origin";
       this.#stream = openFetch(streamUrl(this.#options), { headers: fields, credentials }, sink);
     } catch (error) {
-      // No token, or an address or a field that is none.
+      // The token function failed, or the URL or a header is invalid.
       if (run === this.#run) this.#lost(new SSEError(`not asked: ${error}`));
     }
   }
@@ -216,32 +216,32 @@ export class FanfareClient<E = SSEEvents> {
   }
 
   #message(type: string, text: string, id: string | undefined): void {
-    if (type === "connection") this.#hear(Object(parse(text)) as Word, id);
+    if (type === "connection") this.#connection(Object(parse(text)) as ConnectionPayload, id);
     else if (type !== "ping" || id !== undefined) {
-      // Of a server that says no word first.
+      // A server that sends no `connection` event.
       if (this.#state.status !== "open") this.#opened({});
-      // A heartbeat is no event, but another server's may have an id.
+      // A heartbeat is not dispatched, but that of another server may move the position.
       this.#take(type === "ping" ? ["", "", id] : [type, text, id]);
     }
   }
 
-  /** A word of the server about this stream. */
-  #hear(word: Word, id: string | undefined): void {
-    this.#drawn = word.status !== "connected";
+  /** Handles a `connection` event. */
+  #connection(payload: ConnectionPayload, id: string | undefined): void {
+    this.#drawn = payload.status !== "connected";
     if (this.#drawn) return;
-    const isLost = this.#position.id !== "" && word.recovered === false;
+    const isLost = this.#position.id !== "" && payload.recovered === false;
     this.#position.moveTo(id);
-    const reset = { reason: word.reason ?? "unknown", lastEventId: this.#position.id };
-    // A position of its own, which other tabs may come back to.
+    const reset = { reason: payload.reason ?? "unknown", lastEventId: this.#position.id };
+    // The position that this stream starts from: followers may resume from it.
     this.#tabs?.event(["", "", id]);
-    this.#opened(word);
+    this.#opened(payload);
     if (isLost) {
       this.#tabs?.reset(reset);
       this.#reset(reset);
     }
   }
 
-  #opened({ clientId = null, userId = null, sessionId = null }: Word): void {
+  #opened({ clientId = null, userId = null, sessionId = null }: ConnectionPayload): void {
     const lastEventId = this.#position.id;
     this.#set({ status: "open", clientId, userId, sessionId, lastEventId, attempts: 0, error: null });
   }
@@ -252,23 +252,23 @@ export class FanfareClient<E = SSEEvents> {
     this.#emit("reset", reset);
   }
 
-  #take(parcel: Parcel): void {
-    const [type, text, id] = parcel;
+  #take(tabEvent: TabEvent): void {
+    const [type, text, id] = tabEvent;
     if (this.#position.isNew(id, text)) {
-      this.#tabs?.event(parcel);
+      this.#tabs?.event(tabEvent);
       const event = { type, data: parse(text), text, id: id ?? this.#position.id };
       for (const name of type ? [`:${type}`, "event"] : []) this.#emit(name, event);
     }
     this.#position.moveTo(id, text);
-    // Without telling everyone: whoever looks sees it, and an event is no change of the connection.
+    // No listener is called: an event does not change the state of the connection.
     this.#state = { ...this.#state, lastEventId: this.#position.id };
   }
 
-  /** The stream is over, or was none. `returns`: the browser makes another by itself. */
+  /** The stream ended or could not be opened. `returns`: the browser reconnects by itself. */
   #lost(error: SSEError, returns = false): void {
     if (!returns) this.#cut();
     this.#position.begin();
-    // Kept to alone where it is one that a server draws: less than a second would be no rest at all.
+    // Without jitter only where the server drew it: it never draws less than a second.
     const drawn = this.#drawn && this.#retry >= 1000;
     this.#drawn = false;
     const { token, maxReconnectAttempts = Infinity } = this.#options;
@@ -285,23 +285,23 @@ export class FanfareClient<E = SSEEvents> {
     this.#emit("error", error);
     if (returns || run !== this.#run || this.#state.status !== "waiting") return;
     const { reconnectInterval = 3000, maxReconnectInterval = 30000 } = this.#options;
-    // What the server asks for is waited out. On top of it full jitter, so that those who lost their server together do not
-    // return together.
+    // The server's `retry` is a lower bound. Full jitter on top keeps clients that lost their server together from
+    // returning together.
     const jitter = Math.random() * Math.min(maxReconnectInterval, reconnectInterval * 2 ** (attempts - 1));
     const wait = Math.max(this.#retry + (drawn ? 0 : jitter), error.wait);
     const due = Date.now() + wait;
-    // What was lost in the machine's sleep need not wait further once it is awake, unless the server asked for it.
+    // After the machine slept, reconnect at once, unless the server asked for a delay.
     this.#overdue = drawn || error.wait ? due : Math.min(due, this.#overdue);
     this.#timer = later(() => this.#wake(true), wait);
   }
 
-  /** Opens anew what is due, unless there is no network: then `online` does. A follower's leader does it for all. */
+  /** Reopens a stream that is overdue, unless the network is down: `online` does it then. A follower asks its leader. */
   #wake(isDue = Date.now() >= this.#overdue): void {
     if (this.#state.role === "follower") this.#tabs?.wake();
     else if (isDue && globalThis.navigator?.onLine !== false) void this.#open();
   }
 
-  /** Ends what is under way of one stream. */
+  /** Cancels the current stream and its timers. */
   #cut(): void {
     clearTimeout(this.#timer);
     clearTimeout(this.#watchdog);
@@ -315,7 +315,7 @@ export class FanfareClient<E = SSEEvents> {
     this.#leave(changes);
   }
 
-  /** Ends the stream, and leaves the other tabs theirs. */
+  /** Closes this client's stream and leaves the group of tabs; the others keep theirs. */
   #leave(changes: Partial<ClientState>): void {
     this.#cut();
     this.#overdue = Infinity;
@@ -326,7 +326,7 @@ export class FanfareClient<E = SSEEvents> {
     tabs?.close();
   }
 
-  /** The stream is alive: whoever watches it has to wait again. */
+  /** Restarts the watchdog: something was received. */
   #feed(): void {
     const { heartbeatTimeout = 75000 } = this.#options;
     clearTimeout(this.#watchdog);
@@ -337,12 +337,12 @@ export class FanfareClient<E = SSEEvents> {
     }
   }
 
-  /** Follows what becomes of the page and of the network. */
+  /** Adds or removes the listeners for page and network events. */
   #watch(on: boolean): void {
     const change = on ? "addEventListener" : "removeEventListener";
     for (const name of NOTICED) globalThis[change]?.(name, this.#notice);
     clearTimeout(this.#hidden);
-    // It may be hidden from the start.
+    // The page may already be hidden.
     if (on) this.#look();
   }
 
@@ -355,7 +355,7 @@ export class FanfareClient<E = SSEEvents> {
     }
   };
 
-  /** Looks whether anybody sees the page. */
+  /** Pauses or resumes by the page's visibility. */
   #look(): void {
     const { pauseWhenHidden = 0 } = this.#options;
     clearTimeout(this.#hidden);
@@ -365,7 +365,7 @@ export class FanfareClient<E = SSEEvents> {
     } else if (pauseWhenHidden > 0) this.#hidden = later(() => this.#pause(), pauseWhenHidden);
   }
 
-  /** A page in the back-forward cache has no connection, and one that nobody sees need not have one. */
+  /** Closes the stream of a page in the back-forward cache, or of one that was hidden for `pauseWhenHidden`. */
   #pause(): void {
     if (this.#state.status !== "paused") this.#leave({ status: "paused" });
   }
@@ -375,12 +375,12 @@ export class FanfareClient<E = SSEEvents> {
   }
 }
 
-/** As `setTimeout`, for which a time longer than it knows, as `Infinity`, is none at all. */
+/** `setTimeout` with the delay clamped to 2^31 - 1 ms: a longer one would fire at once. */
 function later(action: () => void, ms: number): Timer {
   return setTimeout(action, Math.min(ms, 2 ** 31 - 1));
 }
 
-/** The text's UTF-8 octets, one a character: all that a header field can hold, and what browsers send of an id. */
+/** The UTF-8 octets of a text, one a character: header values hold no more, and `EventSource` sends ids so. */
 function octets(text: string): string {
   return Array.from(new TextEncoder().encode(text), (octet) => String.fromCharCode(octet)).join("");
 }

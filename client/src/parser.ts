@@ -1,26 +1,26 @@
-/** What comes out of a stream's text. */
+/** Callbacks of the parser. */
 export interface ParserSink {
   /**
-   * A block has ended. `id` is the one that stood in it, if one did; it may be empty, which is no position. A block without data
-   * is no event: it has no `type` either, and tells only a position.
+   * A block ended. `id` is the one in this block, if any; an empty one resets the position. A block without data is no event:
+   * its `type` is empty, and it only moves the position.
    */
   message(type: string, data: string, id: string | undefined): void;
   retry(ms: number): void;
 }
 
 const LINE_END = /\r\n?|\n/g;
-/** A time to wait that is longer than timers go, over three weeks, is none that anybody means. */
+/** Longest delay of a timer, over three weeks. A longer `retry` is ignored. */
 const LONGEST = 2 ** 31 - 1;
 
 /**
- * The interpretation of an event stream (WHATWG HTML, 9.2.6), fed with text in pieces cut anywhere. The decoder before it
- * drops a leading byte order mark.
+ * Parses an event stream (WHATWG HTML, 9.2.6), fed with text cut anywhere. The decoder before it drops a leading byte order
+ * mark.
  */
 export class Parser {
   readonly #sink: ParserSink;
-  /** The unfinished line, in the pieces in which it came. */
+  /** The pieces of the unfinished line. */
   #line: string[] = [];
-  /** The last piece ended with a CR: an LF that begins the next one belongs to it. */
+  /** The last piece ended with CR: an LF at the start of the next one belongs to it. */
   #afterCr = false;
   #type = "";
   #data: string[] = [];
@@ -31,7 +31,7 @@ export class Parser {
   }
 
   push(text: string): void {
-    // The decoder had only a part of a character.
+    // The decoder has only part of a character.
     if (text === "") return;
     if (this.#afterCr && text.startsWith("\n")) text = text.slice(1);
     let start = 0;

@@ -1,20 +1,20 @@
-/** How many ids are remembered to tell repeats. */
+/** How many ids are remembered to detect repeats. */
 const REMEMBERED = 1024;
-/** Between two writes to `sessionStorage`. */
+/** Shortest time between two writes to `sessionStorage`, in ms. */
 const WRITE_EVERY = 200;
 
-/** Where a client is in its stream: the last id, those before it, and its place in `sessionStorage`. */
+/** A client's position in its stream: the last id and those before it, kept in `sessionStorage` where wanted. */
 export class Position {
   readonly #key: string | undefined;
   readonly #storage: Storage | undefined;
-  /** Ids that were reached, each with the checksum of its event's text; 0 where that is not known. */
+  /** Ids reached, each with the checksum of its event's text; 0 where the text is not known. */
   readonly #seen = new Map<string, number>();
-  /** The stream has brought nothing new yet. */
+  /** The stream has not brought anything new yet. */
   #begins = true;
   #writing: ReturnType<typeof setTimeout> | undefined;
   id: string;
 
-  /** With a `key`, the position is kept under it. */
+  /** With a `key`, the position is kept under it in `sessionStorage`. */
   constructor(id: string, key: string | undefined) {
     this.#key = key;
     try {
@@ -23,13 +23,13 @@ export class Position {
         this.#storage = sessionStorage;
       }
     } catch {
-      // Forbidden, or no browser: a reload begins anew.
+      // Forbidden, or no browser: a reload starts over.
     }
     this.id = id;
     if (id) this.#seen.set(id, 0);
   }
 
-  /** A stream begins: it may repeat what there was before it, until it brings something new. */
+  /** A new stream may repeat earlier events until it brings a new one. */
   begin(): void {
     this.#begins = true;
   }
@@ -39,9 +39,9 @@ export class Position {
   }
 
   /**
-   * Whether an event is to be dispatched: not if it repeats one. That is told by the id in its own block, since what has none has
-   * but the last id, and by its text, since a server that was started anew may count from 1 again. A stream does not repeat itself:
-   * where its ids go back, that is its way.
+   * Whether an event is to be dispatched: not if it repeats one. A repeat has a known id in its own block (an event without one
+   * inherits the last) and the same text (a restarted server may count from 1 again). Only the beginning of a stream is
+   * checked: within one stream nothing repeats, even where ids go back.
    */
   isNew(id: string | undefined, text: string): boolean {
     if (!id) return true;
@@ -49,7 +49,7 @@ export class Position {
     return !this.#begins;
   }
 
-  /** Moves to an event, or to a position (without a text); an empty id forgets it, and none leaves it as it is. */
+  /** Moves to an event, or to a position (no text). An empty id resets the position, `undefined` leaves it. */
   moveTo(id: string | undefined, text = ""): void {
     if (id === undefined) return;
     this.id = id;
@@ -58,14 +58,14 @@ export class Position {
     if (this.#storage) this.#writing ??= setTimeout(() => this.save(), WRITE_EVERY);
   }
 
-  /** Now, since the page may be gone in a moment. */
+  /** Writes the position now: the page may be gone in a moment. */
   save(): void {
     clearTimeout(this.#writing);
     this.#writing = undefined;
     try {
       this.#storage?.setItem(this.#key!, this.id);
     } catch {
-      // Full.
+      // The storage is full.
     }
   }
 }

@@ -1,38 +1,39 @@
-import type { ClientState, SSEError, SSEReset } from "./index.js";
+import type { SSEReset } from "./events.js";
+import type { ClientState, SSEError } from "./options.js";
 import type { Position } from "./position.js";
 
-/** Events that a leader keeps for tabs that are behind. */
+/** How many events a leader keeps for tabs that are behind. */
 const RING = 1024;
 
-/** An event as it goes from tab to tab, with the id of its own block; without a type, only a position. */
-export type Parcel = readonly [type: string, text: string, id: string | undefined];
+/** An event sent from tab to tab, with the id of its own block; an empty type makes it a mere position. */
+export type TabEvent = readonly [type: string, text: string, id: string | undefined];
 
-/** A state as it goes from tab to tab: a copy of an `SSEError` is but an `Error`, so what it is made of goes instead. */
-export type Told = Omit<ClientState, "error"> & { readonly error: ConstructorParameters<typeof SSEError> | null };
+/** A state sent from tab to tab. Structured cloning turns an `SSEError` into an `Error`, so its arguments are sent. */
+export type SharedState = Omit<ClientState, "error"> & { readonly error: ConstructorParameters<typeof SSEError> | null };
 
-/** What tabs say to each other. */
-type Note =
+/** Messages between tabs. */
+type TabMessage =
   | readonly [kind: "lead"]
   | readonly [kind: "hello", from: number, lastEventId: string]
-  /** To one tab: where the leader is, and what came after that tab's position; `null` where the leader does not know that. */
-  | readonly [kind: "welcome", to: number, state: Told, missed: readonly Parcel[] | null]
+  /** To one tab: the leader's state, and the events after that tab's position; `null` where the leader no longer knows them. */
+  | readonly [kind: "welcome", to: number, state: SharedState, missed: readonly TabEvent[] | null]
   | readonly [kind: "wake"]
-  | readonly [kind: "state", state: Told]
+  | readonly [kind: "state", state: SharedState]
   | readonly [kind: "reset", reset: SSEReset]
-  | readonly [kind: "event", parcel: Parcel];
+  | readonly [kind: "event", tabEvent: TabEvent];
 
-/** What a tab does with what it hears. */
+/** What a tab does with messages of the others. */
 export interface TabSink {
-  /** It has the connection from now on. */
+  /** This tab opens the connection for all. */
   lead(): void;
-  /** How it stands. */
-  state(): Told;
-  /** A page that shares its connection is seen again. */
+  /** The state to send to the others. */
+  state(): SharedState;
+  /** Another page of the group became visible. */
   wake(): void;
-  /** It stands as its leader does. */
-  follow(state: Told): void;
+  /** Takes over the leader's state. */
+  follow(state: SharedState): void;
   reset(reset: SSEReset): void;
-  event(parcel: Parcel): void;
+  event(tabEvent: TabEvent): void;
 }
 
 /** Whether tabs of this browser can share a connection. */
@@ -41,8 +42,8 @@ export function canShare(): boolean {
 }
 
 /**
- * One tab of several with the same stream. The holder of a Web Lock leads: it has the connection and hands everything on by
- * a BroadcastChannel. When it is gone, the browser gives the lock to the next, which resumes where it is.
+ * One of several tabs that share a stream. The holder of a Web Lock leads: it opens the connection and passes everything on
+ * through a `BroadcastChannel`. When it goes, the browser gives the lock to the next tab, which resumes from its position.
  */
 export class Tabs {
   readonly #self = Math.random();
@@ -50,20 +51,20 @@ export class Tabs {
   readonly #position: Position;
   readonly #sink: TabSink;
   readonly #leave = new AbortController();
-  /** The newest events, without a gap among them. */
-  #ring: Parcel[] = [];
+  /** The newest events, without a gap between them. */
+  #ring: TabEvent[] = [];
   #release: (() => void) | undefined;
-  /** The leader has said where it is. */
+  /** The leader has answered. */
   #follows = false;
 
   constructor(name: string, position: Position, sink: TabSink) {
     this.#position = position;
     this.#sink = sink;
     this.#channel = new BroadcastChannel(name);
-    this.#channel.onmessage = (event: MessageEvent<Note>) => this.#hear(event.data);
+    this.#channel.onmessage = (event: MessageEvent<TabMessage>) => this.#receive(event.data);
     navigator.locks
       .request(name, { signal: this.#leave.signal }, () => this.#lead())
-      // Left before it led; or locks are forbidden, and each tab leads itself alone.
+      // Closed before it led; or locks are forbidden, and each tab leads for itself.
       .catch(() => this.#lead());
     this.#hello();
   }
@@ -72,11 +73,11 @@ export class Tabs {
     return this.#release !== undefined;
   }
 
-  /** Keeps what is new, and hands on what the connection brought. */
-  event(parcel: Parcel): void {
-    this.#ring.push(parcel);
+  /** Keeps an event, and passes it on where this tab leads. */
+  event(tabEvent: TabEvent): void {
+    this.#ring.push(tabEvent);
     if (this.#ring.length > RING) this.#ring.shift();
-    if (this.leads) this.#post(["event", parcel]);
+    if (this.leads) this.#post(["event", tabEvent]);
   }
 
   reset(reset: SSEReset): void {
@@ -88,7 +89,7 @@ export class Tabs {
     this.#post(["state", this.#sink.state()]);
   }
 
-  /** Whoever has the connection is to look whether it is alive. */
+  /** Asks the leader to check that the connection is alive. */
   wake(): void {
     this.#post(["wake"]);
   }
@@ -108,47 +109,47 @@ export class Tabs {
     });
   }
 
-  #hear(note: Note): void {
+  #receive(message: TabMessage): void {
     if (this.leads) {
-      if (note[0] === "hello") this.#welcome(note[1], note[2]);
-      else if (note[0] === "wake") this.#sink.wake();
-    } else if (note[0] === "lead") {
+      if (message[0] === "hello") this.#answer(message[1], message[2]);
+      else if (message[0] === "wake") this.#sink.wake();
+    } else if (message[0] === "lead") {
       this.#hello();
-    } else if (note[0] === "welcome") {
-      if (note[1] === this.#self) this.#join(note[2], note[3]);
+    } else if (message[0] === "welcome") {
+      if (message[1] === this.#self) this.#join(message[2], message[3]);
     } else if (this.#follows) {
-      if (note[0] === "state") this.#sink.follow(note[1]);
-      else if (note[0] === "reset") this.#reset(note[1]);
-      else if (note[0] === "event") this.#sink.event(note[1]);
-    } else if (note[0] === "state" && note[1].status === "open") {
-      // Now the leader can say.
+      if (message[0] === "state") this.#sink.follow(message[1]);
+      else if (message[0] === "reset") this.#reset(message[1]);
+      else if (message[0] === "event") this.#sink.event(message[1]);
+    } else if (message[0] === "state" && message[1].status === "open") {
+      // The leader can answer now.
       this.#hello();
     }
   }
 
-  /** Brings a tab to where this one is. */
-  #welcome(to: number, id: string): void {
+  /** Answers a tab that asked to follow. */
+  #answer(to: number, id: string): void {
     const state = this.#sink.state();
-    // Who is at an id has what came after it without one: so the last that stands under it.
+    // A tab at an id also has the events without an id behind it: find the last of those.
     let [at, under]: [number, string | undefined] = [-1, undefined];
-    this.#ring.forEach((parcel, index) => {
-      under = parcel[2] ?? under;
+    this.#ring.forEach((tabEvent, index) => {
+      under = tabEvent[2] ?? under;
       if (id && under === id) at = index;
     });
     const known = at >= 0 || !id || id === state.lastEventId;
-    // While this one is not connected nobody knows from where it goes on: that tab asks again when it is.
+    // Not connected, and so not sure where the stream goes on: the tab asks again once this one is open.
     if (!known && state.status !== "open") return;
     this.#post(["welcome", to, state, known ? this.#ring.slice(at < 0 ? RING : at + 1) : null]);
   }
 
-  #join(state: Told, missed: readonly Parcel[] | null): void {
+  #join(state: SharedState, missed: readonly TabEvent[] | null): void {
     const { lastEventId } = state;
     this.#position.begin();
     this.#follows = true;
     this.#sink.follow(state);
-    // A tab that is ahead of its leader has missed nothing.
+    // A tab ahead of its leader has missed nothing.
     if (missed === null && !this.#position.has(lastEventId)) this.#reset({ reason: "tab", lastEventId });
-    for (const parcel of missed ?? []) this.#sink.event(parcel);
+    for (const tabEvent of missed ?? []) this.#sink.event(tabEvent);
   }
 
   #reset(reset: SSEReset): void {
@@ -156,18 +157,18 @@ export class Tabs {
     this.#sink.reset(reset);
   }
 
-  /** After a gap: whoever was before it must be told, and not given what came after. */
+  /** Forgets the events before a gap: tabs that were behind it must be reset, not given what came after. */
   #begin({ lastEventId }: SSEReset): void {
     this.#ring = [["", "", lastEventId]];
   }
 
-  /** What is heard before the welcome is part of it. */
+  /** Asks the leader where it is. Messages before its answer are ignored, since the answer contains them. */
   #hello(): void {
     this.#follows = false;
     this.#post(["hello", this.#self, this.#position.id]);
   }
 
-  #post(note: Note): void {
-    if (!this.#leave.signal.aborted) this.#channel.postMessage(note);
+  #post(message: TabMessage): void {
+    if (!this.#leave.signal.aborted) this.#channel.postMessage(message);
   }
 }

@@ -1,21 +1,21 @@
 import { Parser, type ParserSink } from "./parser.js";
 import { SSEError } from "./options.js";
 
-/** What a transport tells of one stream. */
+/** Callbacks of a transport for one stream. */
 export interface StreamSink extends ParserSink {
-  /** Something came, if only a comment. */
+  /** Something was received, if only a comment. */
   alive(): void;
-  /** The stream is over. `returns`: the browser makes another by itself, for this same sink. */
+  /** The stream ended. `returns`: the browser reconnects by itself, for this same sink. */
   end(error: SSEError, returns?: boolean): void;
 }
 
-/** Ends the stream without another word to its sink. */
+/** Closes the stream; its sink is not called any more. */
 export type Close = () => void;
 
-/** Statuses that another attempt may change; 401 and 403 only with another token. */
+/** Client error statuses that are worth another attempt. 401 and 403 are only with another token. */
 const PASSING = [408, 425, 429];
 
-/** A stream by `fetch`, which takes headers and shows statuses. */
+/** Opens a stream with `fetch`, which can send headers and shows the status. */
 export function openFetch(url: string, init: RequestInit, sink: StreamSink): Close {
   const abort = new AbortController();
   const read = async (): Promise<void> => {
@@ -43,24 +43,24 @@ export function openFetch(url: string, init: RequestInit, sink: StreamSink): Clo
 function check({ status, headers }: Response): void {
   if (status !== 200) {
     const final = status < 500 && !PASSING.includes(status);
-    // Seconds; the other form, a date, is as good as none on clocks that differ.
+    // In seconds. The other form, a date, is ignored: the clocks may differ.
     throw new SSEError(`the server answered ${status}`, status, final, Number(headers.get("Retry-After")) * 1000 || 0);
   }
   const type = headers.get("Content-Type") ?? "";
   if (essence(type) !== "text/event-stream") throw new SSEError(`not an event stream: ${type}`, 200, true);
 }
 
-/** The last of several types that is one, without its parameters. Browsers read it so, and forgive words and commas after it. */
+/** The last valid media type of the field, without parameters, as browsers read it (WHATWG MIME Sniffing). */
 function essence(type: string): string | undefined {
   const values = type.replace(/"(\\.|[^"])*("|$)/g, '""').split(",");
   const types = values.map((value) => value.trim().split(/[\s;(]/)[0]!.toLowerCase());
   return types.filter((type) => type.includes("/") && type !== "*/*").at(-1);
 }
 
-/** A stream by the browser's own `EventSource`: no headers, no statuses, and only events whose names are known. */
+/** A stream of the browser's `EventSource`: no headers, no statuses, and only events whose names are known. */
 export interface NativeStream {
   readonly close: Close;
-  /** Also events of this name. */
+  /** Also dispatches events of this name. */
   listen(type: string): void;
 }
 
@@ -81,7 +81,7 @@ export function openEventSource(
       if (!("data" in event)) return;
       answered = true;
       sink.alive();
-      // The browser tells the last id, and not whether it stood in this event's block: one that is the last again did not.
+      // The browser gives the last id, whether or not it stood in this event's block: if it is unchanged, it did not.
       const id = event.lastEventId === last ? undefined : event.lastEventId;
       last = event.lastEventId;
       sink.message(type, event.data, id);
@@ -91,7 +91,7 @@ export function openEventSource(
   source.onerror = (event) => {
     // An event of the server with that name.
     if ("data" in event) return;
-    // After a stream that was one, the browser comes back by itself, with the server's `retry`, which nobody else sees.
+    // After a stream that opened, the browser reconnects by itself, after a `retry` that only it knows.
     const returns = answered && source.readyState === EventSource.CONNECTING;
     answered = false;
     if (returns) sink.alive();

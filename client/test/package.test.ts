@@ -74,12 +74,15 @@ test("Node.js finds both entries", () => {
   expect(run(process.execPath, ["--input-type=module", "--eval", script], project)).toBe("FanfareClient,SSEError useSSE,useSSEEvent\n");
 });
 
+const LICENCES = ["LICENSE-APACHE", "LICENSE-MIT"];
+
 test("it has what it names, its licences, and nothing of the workshop", () => {
   const text = readFileSync(join(installed(), "package.json"), "utf8");
   const { main, types, repository, engines, license } = JSON.parse(text) as Record<string, unknown>;
   const names = readdirSync(installed(), { recursive: true, encoding: "utf8" });
   for (const path of [main, types] as string[]) expect(names).toContain(path.slice(2));
   expect([repository, engines, license]).toMatchObject([{ type: "git", directory: "client" }, { node: ">=18" }, "MIT OR Apache-2.0"]);
-  expect(names.filter((name) => !name.startsWith("dist")).sort()).toEqual(["LICENSE", "README.md", "package.json"]);
-  expect(readFileSync(join(installed(), "LICENSE"), "utf8")).toBe(readFileSync(join(root, "../LICENSE"), "utf8"));
+  expect(names.filter((name) => !name.startsWith("dist")).sort()).toEqual([...LICENCES, "README.md", "package.json"]);
+  for (const name of LICENCES)
+    expect(readFileSync(join(installed(), name), "utf8")).toBe(readFileSync(join(root, "..", name), "utf8"));
 });

@@ -22,15 +22,15 @@ struct ApiKey {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum InvalidApiKeys {
     // Not what stands there: it may be another key, or the key behind its scope.
-    #[error("line {line}: word {word} is no scope; there are subscribe, publish and admin")]
+    #[error("line {line}: word {word} is not a scope: subscribe, publish or admin")]
     UnknownScope { line: usize, word: usize },
     #[error("line {line}: the key has no scope")]
     NoScope { line: usize },
-    #[error("line {line}: the key is there already, in line {first}")]
+    #[error("line {line}: the key is a duplicate of line {first}")]
     Repeated { line: usize, first: usize },
-    #[error("line {line}: a key is printable ASCII without spaces")]
+    #[error("line {line}: a key must be printable ASCII without spaces")]
     Unprintable { line: usize },
-    #[error("there is no key in it")]
+    #[error("the file has no key")]
     Empty,
 }
 

@@ -30,7 +30,7 @@ pub(super) fn credential_of(
         return Ok(Some(Credential::Bearer(token.to_owned())));
     }
     if request.header("authorization").is_some_and(says_bearer) {
-        return Err(Denial::InvalidToken("there is no token in Authorization".to_owned()));
+        return Err(Denial::InvalidToken("Authorization has no token".to_owned()));
     }
     let mut tokens = request.queries("access_token");
     let token = tokens.next().filter(|token| !token.is_empty());

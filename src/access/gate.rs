@@ -19,7 +19,7 @@ pub(crate) enum Access {
         /// Whether the `Host` must be loopback.
         loopback_host: bool,
     },
-    /// Whoever this says that it is.
+    /// Requests are identified by this authenticator.
     Closed {
         /// Who says so.
         judge: Arc<dyn Authenticate>,
@@ -62,7 +62,7 @@ impl Access {
                     (true, _) => Ok(identity),
                     (false, true) => {
                         let scope = scope.as_str();
-                        let detail = format!("the scope {scope} is needed for this, and you do not have it");
+                        let detail = format!("the scope {scope} is required");
                         Err(Denial::Forbidden(detail).into())
                     }
                     (false, false) => Err(Denial::Unauthorized("a bearer token is needed".to_owned()).into()),
@@ -81,7 +81,7 @@ impl Access {
         }
         let is_allowed = |pattern: &&Pattern| known.topics.iter().any(|allowed| allowed.covers(pattern));
         if let Some(pattern) = asked.topics.iter().find(|pattern| !is_allowed(pattern)) {
-            return Err(Problem::new(403, format!("topic {pattern} is not permitted to you")));
+            return Err(Problem::new(403, format!("you are not permitted to follow topic {pattern}")));
         }
         Ok(Permit { profile: Profile { topics: asked.topics.clone(), ..known }, expires_unix_ms })
     }
@@ -132,9 +132,7 @@ impl Licence {
     pub(crate) fn judge(&self, target: &Target) -> Result<(), Denial> {
         match self.identity.may_publish_to(target) {
             true => Ok(()),
-            false => Err(Denial::Forbidden(
-                "you may publish to topics that are permitted to you, and only to those".to_owned(),
-            )),
+            false => Err(Denial::Forbidden("you may only publish to the topics permitted to you".to_owned())),
         }
     }
 }

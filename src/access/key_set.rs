@@ -24,7 +24,7 @@ pub(crate) enum Unusable {
     ShortRsa,
     #[error("an RSA key must have at most {MAX_RSA_BITS} bits")]
     LongRsa,
-    #[error("an EC key must be on the curve P-256, which ES256 is for")]
+    #[error("an EC key must be on the curve P-256, for ES256")]
     Curve,
     #[error("the secret is empty")]
     EmptySecret,
@@ -32,11 +32,11 @@ pub(crate) enum Unusable {
     Malformed,
     #[error("a member is missing or has the wrong type")]
     Member,
-    #[error("a key of its type or curve cannot be used here")]
+    #[error("keys of its type or curve are not supported")]
     Type,
-    #[error("its alg is not RS256, ES256, EdDSA or HS256, or not one for its type")]
+    #[error("its alg is not RS256, ES256, EdDSA or HS256, or does not fit its type")]
     Algorithm,
-    #[error("it is not for verifying signatures")]
+    #[error("it is not meant to verify signatures")]
     Purpose,
     #[error("only {MAX_TRIED} keys of one kid and algorithm are tried")]
     TooMany,
@@ -281,7 +281,7 @@ mod tests {
             let id = id.map(str::to_owned);
             LeftOut { number: 3, id, reason: Unusable::Type }.to_string()
         };
-        let reason = "a key of its type or curve cannot be used here";
+        let reason = "keys of its type or curve are not supported";
         assert_eq!(named(Some("a\nb")), format!("the key with the kid \"a\\nb\": {reason}"));
         assert_eq!(named(None), format!("key 3 of the set, without a kid: {reason}"));
         assert!(named(Some(&"x".repeat(9999))).len() < 200);

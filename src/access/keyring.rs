@@ -57,7 +57,7 @@ impl Keyring {
     fn token(&self, keys: &Keys, token: &str, now_unix_ms: u64) -> Result<Identity, Denial> {
         match &keys.tokens {
             Some(tokens) => tokens.verify(token)?.judge(&self.rules, now_unix_ms),
-            None => Err(Denial::InvalidToken("no such key is known".to_owned())),
+            None => Err(Denial::InvalidToken("the key is not known".to_owned())),
         }
     }
 }
@@ -66,7 +66,7 @@ impl Keyring {
 fn needed(request: &RequestHead<'_>) -> String {
     let needed = "a bearer token is needed";
     match meant_token(request.raw_query()) {
-        Some(name) => format!("{needed}: there is no parameter {name:?}: it is called access_token"),
+        Some(name) => format!("{needed}: unknown parameter {name:?}: use access_token"),
         None => needed.to_owned(),
     }
 }

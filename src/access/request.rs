@@ -1,5 +1,6 @@
 //! A request, as whoever authenticates it sees it.
 
+use std::fmt;
 use std::net::IpAddr;
 
 use super::credential::{bearer, cookies};
@@ -10,6 +11,16 @@ pub struct RequestHead<'r> {
     pub(super) head: &'r Head<'r>,
     pub(super) peer: IpAddr,
     pub(super) unix_ms: u64,
+}
+
+/// The query and the fields, which may hold credentials, are left out.
+impl fmt::Debug for RequestHead<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestHead")
+            .field("path", &self.path())
+            .field("peer", &self.peer)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<'r> RequestHead<'r> {

@@ -30,13 +30,13 @@ pub(super) struct TokenKey {
 pub(crate) enum InvalidKey {
     #[error("the secret is empty")]
     EmptySecret,
-    #[error("this is no public key in PEM: RSA, EC on P-256, or Ed25519")]
+    #[error("not a public key in PEM (RSA, EC on P-256 or Ed25519)")]
     NotPem,
     #[error(transparent)]
     Unusable(#[from] Unusable),
-    #[error("this is no JSON Web Key Set: {0}")]
+    #[error("not a JSON Web Key Set: {0}")]
     NotJwks(String),
-    #[error("there is no key in it that signatures by HS256, RS256, ES256 or EdDSA can be verified with{}", first(.0))]
+    #[error("the set has no usable key for HS256, RS256, ES256 or EdDSA{}", first(.0))]
     NoKey(Option<LeftOut>),
 }
 
@@ -169,7 +169,7 @@ fn refuse(error: &jsonwebtoken::errors::Error) -> Denial {
         }
         ErrorKind::InvalidSignature => "the token's signature does not match".to_owned(),
         ErrorKind::Json(error) => format!("a part of the token is not what it must be: {}", place(error)),
-        _ => "this is no JSON Web Token".to_owned(),
+        _ => "not a JSON Web Token".to_owned(),
     })
 }
 

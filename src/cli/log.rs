@@ -22,7 +22,7 @@ impl Log {
     /// From here on, everything that is told by `tracing`, and every panic, is in the log.
     pub(super) fn start(format: LogFormat) -> io::Result<Self> {
         let spool = Spool::start("log", io::stderr(), |lines| {
-            tracing::warn!(lines, "nobody read the log in time: lines are missing here");
+            tracing::warn!(lines, "log lines were dropped here: standard error was not read in time");
         })?;
         let log = tracing_subscriber::fmt()
             .with_env_filter(filter())

@@ -41,7 +41,7 @@ pub(crate) fn run() -> ExitCode {
 
 /// Asked for what cannot be.
 const USAGE: u8 = 2;
-/// It did not come about.
+/// The operation failed.
 const FAILED: u8 = 1;
 
 /// Says whether a server could start with that file.

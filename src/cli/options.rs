@@ -1,4 +1,4 @@
-//! Options as typed, and as resolved.
+//! The command line, and the configuration it resolves to.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -16,7 +16,7 @@ use super::tail::TailOptions;
 #[derive(Debug, Parser)]
 #[command(version, about, disable_help_subcommand = true)]
 pub(super) enum Command {
-    /// Serve streams and take events (the default).
+    /// Run the server (the default).
     Serve(Box<ServeOptions>),
     /// Publish events to a server.
     Publish(Box<PublishOptions>),
@@ -24,144 +24,153 @@ pub(super) enum Command {
     Tail(Box<TailOptions>),
     /// Print a configuration file with every option at its default.
     Config,
-    /// Check a configuration file, and the files that it names.
+    /// Check a configuration file and the files it names.
     Check {
         /// The configuration file.
         file: PathBuf,
     },
 }
 
-/// Options of the server, each with its default in the library where it is not given.
+/// Options of the server. The library has the default of each.
 #[derive(Debug, Args)]
 pub(super) struct ServeOptions {
-    /// A TOML file with any of these options; the command line and the environment count before it
+    /// TOML file with any of these options; the command line and the environment override it
     #[arg(long, value_name = "FILE", env = "FANFARE_CONFIG")]
     pub(super) config: Option<PathBuf>,
-    /// Where to listen; again for more. [::]:3000 is every address of the machine, of IPv4 too, unless an IPv4 address
-    /// with the same port is given beside it [default: port 3000 of 127.0.0.1 and ::1]
+    /// Address to listen on; repeatable. [::]:3000 is every address of the machine, IPv4 included, unless an IPv4
+    /// address with the same port is given as well [default: port 3000 of 127.0.0.1 and ::1]
     #[arg(long, value_name = "ADDR:PORT", env = "FANFARE_LISTEN", value_delimiter = ',', value_parser = address)]
     listen: Vec<SocketAddr>,
-    /// Where publishers and operators are served, and from then on only there; again for more
+    /// Address for publishers and operators, who are then served only there; repeatable
     #[arg(long, value_name = "ADDR:PORT", env = "FANFARE_CONTROL_LISTEN", value_delimiter = ',', value_parser = address)]
     control_listen: Vec<SocketAddr>,
-    /// Event loops [default: one a processor]
+    /// Number of event loops [default: one per processor]
     #[arg(long, value_name = "N", env = "FANFARE_WORKERS")]
     workers: Option<usize>,
-    /// Path of the stream; all else but health is below it [default: /api/sse]
+    /// Path of the stream; the other endpoints, except health checks, are below it [default: /api/sse]
     #[arg(long, value_name = "PATH", env = "FANFARE_BASE_PATH")]
     base_path: Option<String>,
-    /// How long a stream must have been idle to get a heartbeat [default: 30s]
+    /// Idle time after which a stream is sent a heartbeat [default: 30s]
     #[arg(long, value_name = "TIME", env = "FANFARE_HEARTBEAT_INTERVAL", value_parser = duration)]
     heartbeat_interval: Option<Duration>,
-    /// What a heartbeat is [default: event]
+    /// What to send as a heartbeat [default: event]
     #[arg(long, env = "FANFARE_HEARTBEAT")]
     heartbeat: Option<HeartbeatOption>,
-    /// How long a stream may go without progress [default: 60s]
+    /// Close a stream that has made no progress for this long [default: 60s]
     #[arg(long, value_name = "TIME", env = "FANFARE_CONNECTION_TIMEOUT", value_parser = duration)]
     connection_timeout: Option<Duration>,
-    /// Reconnection time that clients are told, 10ms to 1day [default: 3s]
+    /// Reconnection time sent to clients, 10ms to 1day [default: 3s]
     #[arg(long, value_name = "TIME", env = "FANFARE_RETRY", value_parser = duration)]
     retry: Option<Duration>,
-    /// Most streams [default: what the descriptor limit allows]
+    /// Maximum number of streams [default: what the file descriptor limit allows]
     #[arg(long, value_name = "N", env = "FANFARE_MAX_CONNECTIONS")]
     max_connections: Option<usize>,
-    /// Most streams from one address, or one IPv6 network (/64) [default: no limit]
+    /// Maximum number of streams from one IPv4 address or one IPv6 /64 network [default: no limit]
     #[arg(long, value_name = "N", env = "FANFARE_MAX_CONNECTIONS_PER_IP")]
     max_connections_per_ip: Option<usize>,
-    /// Most streams of one user [default: no limit]
+    /// Maximum number of streams of one user [default: no limit]
     #[arg(long, value_name = "N", env = "FANFARE_MAX_CONNECTIONS_PER_USER")]
     max_connections_per_user: Option<usize>,
-    /// Most events a second of one publisher: by API key, by user, or in open mode by address, of IPv6 by network (/64)
-    /// [default: no limit]
+    /// Maximum number of events per second from one publisher: one API key, one user, or in open mode one IPv4 address
+    /// or IPv6 /64 network [default: no limit]
     #[arg(long, value_name = "N", env = "FANFARE_PUBLISH_RATE")]
     publish_rate: Option<u32>,
-    /// Proxy whose X-Forwarded-For or Forwarded counts for the limits by address; again for more
+    /// Proxy to believe X-Forwarded-For and Forwarded of, for the limits by address; repeatable
     #[arg(long, value_name = "ADDR[/BITS]", env = "FANFARE_TRUSTED_PROXY", value_delimiter = ',', value_parser = network)]
     trusted_proxy: Vec<IpNet>,
-    /// Origin whose pages may read answers, or * for all without credentials; again for more
+    /// Origin whose pages may read responses, or * for any origin without credentials; repeatable
     #[arg(long, value_name = "ORIGIN", env = "FANFARE_CORS_ORIGIN", value_delimiter = ',')]
     cors_origin: Vec<String>,
-    /// Secret that tokens are signed with (HS256): the bytes of the file, less one newline at its end
+    /// File with the secret that tokens are signed with (HS256); one newline at its end is dropped
     #[arg(long, value_name = "FILE", env = "FANFARE_JWT_SECRET_FILE")]
     jwt_secret_file: Option<PathBuf>,
-    /// Public key in PEM that tokens are verified with (RS256, ES256, EdDSA)
+    /// PEM file with the public key to verify tokens with (RS256, ES256, EdDSA)
     #[arg(long, value_name = "FILE", env = "FANFARE_JWT_PUBLIC_KEY_FILE")]
     jwt_public_key_file: Option<PathBuf>,
-    /// JSON Web Key Set that tokens are verified with
+    /// File with the JSON Web Key Set to verify tokens with
     #[arg(long, value_name = "FILE", env = "FANFARE_JWKS_FILE")]
     jwks_file: Option<PathBuf>,
-    /// Whom tokens must be for (aud)
+    /// Audience that tokens must name (aud)
     #[arg(long, value_name = "NAME", env = "FANFARE_JWT_AUDIENCE")]
     jwt_audience: Option<String>,
-    /// Whom tokens must be from (iss)
+    /// Issuer that tokens must name (iss)
     #[arg(long, value_name = "NAME", env = "FANFARE_JWT_ISSUER")]
     jwt_issuer: Option<String>,
-    /// Cookie that may carry a token
+    /// Name of a cookie that may carry the token
     #[arg(long, value_name = "NAME", env = "FANFARE_JWT_COOKIE")]
     jwt_cookie: Option<String>,
-    /// How far the clock of whoever issues tokens may differ [default: 30s]
+    /// Clock difference to tolerate in a token's times [default: 30s]
     #[arg(long, value_name = "TIME", env = "FANFARE_JWT_LEEWAY", value_parser = duration)]
     jwt_leeway: Option<Duration>,
-    /// API keys: one a line, then its scopes: subscribe, publish, admin
+    /// File of API keys: per line a key and its scopes, of subscribe, publish and admin
     #[arg(long, value_name = "FILE", env = "FANFARE_API_KEY_FILE")]
     api_key_file: Option<PathBuf>,
-    /// Let subscribe who brings no token
+    /// Allow subscribers without a token
     #[arg(long, env = "FANFARE_ANONYMOUS_SUBSCRIBERS", value_parser = clap::builder::BoolishValueParser::new(),
           num_args = 0..=1, default_missing_value = "true", require_equals = true)]
     anonymous_subscribers: Option<bool>,
-    /// Topic, or pattern of topics, that anonymous subscribers may ask for; again for more
+    /// Topic or pattern that subscribers without a token may follow; repeatable
     #[arg(long, value_name = "PATTERN", env = "FANFARE_ANONYMOUS_TOPIC", value_delimiter = ',', value_parser = pattern)]
     anonymous_topic: Vec<Pattern>,
-    /// Bytes a stream may be owed before it is caught up from history instead [default: 1MiB]
+    /// Bytes to queue for a stream before it is sent back to history to catch up [default: 1MiB]
     #[arg(long, value_name = "SIZE", env = "FANFARE_MAX_BACKLOG", value_parser = size)]
     max_backlog: Option<usize>,
-    /// Most bytes of a request's body [default: 1MiB]
+    /// Maximum number of tokens of a topic or pattern that a stream subscribes to, up to 32 [default: 16]
+    #[arg(long, value_name = "N", env = "FANFARE_MAX_TOPIC_TOKENS")]
+    max_topic_tokens: Option<usize>,
+    /// Maximum number of * of a pattern, up to 32; beyond 4, patterns can make publishing to deep topics slow [default: 4]
+    #[arg(long, value_name = "N", env = "FANFARE_MAX_TOPIC_WILDCARDS")]
+    max_topic_wildcards: Option<usize>,
+    /// Maximum number of tokens of all topics and patterns of a stream, together [default: 512]
+    #[arg(long, value_name = "N", env = "FANFARE_MAX_STREAM_TOKENS")]
+    max_stream_tokens: Option<usize>,
+    /// Maximum size of a request body [default: 1MiB]
     #[arg(long, value_name = "SIZE", env = "FANFARE_MAX_BODY", value_parser = size)]
     max_body: Option<usize>,
-    /// Bytes that the bodies of all requests may take together before they are whole [default: 64MiB]
+    /// Maximum size of all request bodies that are being received, together [default: 64MiB]
     #[arg(long, value_name = "SIZE", env = "FANFARE_MAX_BODIES", value_parser = size)]
     max_bodies: Option<usize>,
-    /// Bytes the kernel may hold unsent for a stream before it takes no more, to within 64KiB [default: 16KiB]
+    /// Bytes the kernel may hold unsent for a stream (TCP_NOTSENT_LOWAT), to within 64KiB [default: 16KiB]
     #[arg(long, value_name = "SIZE", env = "FANFARE_UNSENT_LIMIT", value_parser = size)]
     unsent_limit: Option<usize>,
-    /// Most events in history [default: 100000]
+    /// Maximum number of events in history [default: 100000]
     #[arg(long, value_name = "N", env = "FANFARE_HISTORY_EVENTS")]
     history_events: Option<usize>,
-    /// Most bytes of history [default: 64MiB]
+    /// Maximum size of history [default: 64MiB]
     #[arg(long, value_name = "SIZE", env = "FANFARE_HISTORY_BYTES", value_parser = size)]
     history_bytes: Option<usize>,
-    /// How long history holds an event [default: 5m]
+    /// Maximum age of an event in history [default: 5m]
     #[arg(long, value_name = "TIME", env = "FANFARE_HISTORY_AGE", value_parser = duration)]
     history_age: Option<Duration>,
-    /// Whether the development endpoints are there [default: on in open mode]
+    /// Serve the development endpoints: test events and the test panel [default: on in open mode]
     #[arg(long, env = "FANFARE_DEV_ENDPOINTS")]
     dev_endpoints: Option<Switch>,
-    /// Let everybody do everything, from anywhere
+    /// Allow open mode on any address: anyone who can connect may publish and administer
     #[arg(long, env = "FANFARE_INSECURE_OPEN", value_parser = clap::builder::BoolishValueParser::new(),
           num_args = 0..=1, default_missing_value = "true", require_equals = true)]
     insecure_open: Option<bool>,
-    /// How long a connection may stay silent, and a request's head may take [default: 10s]
+    /// Time for a connection to send its first byte, and for a request head to arrive [default: 10s]
     #[arg(long, value_name = "TIME", env = "FANFARE_HEAD_TIMEOUT", value_parser = duration)]
     head_timeout: Option<Duration>,
-    /// How long a request's body may be silent before it is whole [default: 10s]
+    /// Longest pause within a request body [default: 10s]
     #[arg(long, value_name = "TIME", env = "FANFARE_BODY_TIMEOUT", value_parser = duration)]
     body_timeout: Option<Duration>,
-    /// How long a connection may be idle after an answer [default: 60s]
+    /// Close a connection that has been idle for this long after a response [default: 60s]
     #[arg(long, value_name = "TIME", env = "FANFARE_IDLE_TIMEOUT", value_parser = duration)]
     idle_timeout: Option<Duration>,
-    /// How long SIGTERM and SIGINT only make /readyz say 503, for a load balancer to look away, before streams
-    /// are ended [default: 0s]
+    /// Time between SIGTERM or SIGINT, from which /readyz answers 503, and the end of streams, for a load balancer to
+    /// notice [default: 0s]
     #[arg(long, value_name = "TIME", env = "FANFARE_DRAIN_DELAY", value_parser = duration)]
     drain_delay: Option<Duration>,
-    /// How long streams then have to take what they are owed; also the most that their coming back is spread over
+    /// Time for streams to receive what is queued for them when they end; also limits the spread of their return
     #[arg(long, value_name = "TIME", env = "FANFARE_DRAIN_TIMEOUT", value_parser = duration, default_value = "10s")]
     pub(super) drain_timeout: Duration,
-    /// How the log is written, to standard error; what of it, RUST_LOG says
+    /// Format of the log on standard error; RUST_LOG sets its level
     #[arg(long, env = "FANFARE_LOG_FORMAT", default_value = "text")]
     pub(super) log_format: LogFormat,
 }
 
-/// How the log is written.
+/// Format of the log.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(super) enum LogFormat {
     Text,
@@ -184,7 +193,7 @@ enum Switch {
 }
 
 impl ServeOptions {
-    /// The options, with the library's defaults for what was not given.
+    /// The configuration, with the library's default for each option that is not given.
     pub(super) fn resolve(self) -> Config {
         let mut config = Config::default();
         config.listen = self.listen;
@@ -200,6 +209,9 @@ impl ServeOptions {
         set(&mut config.connection_timeout, self.connection_timeout);
         set(&mut config.retry, self.retry);
         set(&mut config.max_backlog, self.max_backlog);
+        set(&mut config.max_topic_tokens, self.max_topic_tokens);
+        set(&mut config.max_topic_wildcards, self.max_topic_wildcards);
+        set(&mut config.max_stream_tokens, self.max_stream_tokens);
         set(&mut config.max_body, self.max_body);
         set(&mut config.max_bodies, self.max_bodies);
         set(&mut config.unsent_limit, self.unsent_limit);

@@ -94,7 +94,7 @@ fn inherit(mut builder: EngineBuilder) -> io::Result<EngineBuilder> {
 /// Where there is one that wants to know (sd_notify(3)).
 fn tell_service_manager(state: NotifyState<'_>) {
     if let Err(error) = sd_notify::notify(&[state]) {
-        tracing::warn!(%error, "cannot tell the service manager");
+        tracing::warn!(%error, "cannot notify the service manager");
     }
 }
 
@@ -174,8 +174,8 @@ impl Requests {
     fn serve_until_asked_to_end(&self, engine: &Engine) {
         while let Ok(Request::Reload) = self.receiver.recv() {
             match engine.reload_keys() {
-                Ok(()) => tracing::info!("keys are read anew"),
-                Err(error) => tracing::error!(%error, "the keys stay as they were"),
+                Ok(()) => tracing::info!("keys reloaded"),
+                Err(error) => tracing::error!(%error, "cannot reload keys; the old ones stay in use"),
             }
         }
     }

@@ -1,144 +1,194 @@
-//! History by what events are addressed to, so that a replay costs what it returns.
+//! The index of history by address, so that a replay costs about what it returns.
 
 use std::cmp::Reverse;
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
-use std::hash::{Hash, RandomState};
-use std::ops::Bound;
 
-use hashbrown::HashMap;
+use super::wanted::{Hasher, Key, Wanted};
+use crate::wire::Selector;
 
-use crate::wire::{ClientId, Pattern, Profile, Selector, Topic};
-
-/// The counts of the events held, by user, session, topic and client, and of those that may go to anybody.
+/// The sequence numbers of the events in history, by each key of their address.
+///
+/// It keeps hashes instead of names, and two names with the same hash share a list: what it finds *may* be for a client.
 #[derive(Debug, Default)]
 pub(super) struct Keys {
-    anybody: VecDeque<u64>,
-    users: Lists<Box<str>>,
-    sessions: Lists<Box<str>>,
-    clients: Lists<ClientId>,
-    topics: BTreeMap<Topic, VecDeque<u64>>,
+    anybody: Seqs,
+    /// Events with topics, for patterns that begin with a wildcard.
+    any_topic: Seqs,
+    /// By hash. A tree, since a hash table would sometimes be reallocated as a whole while publishers wait for the lock.
+    lists: BTreeMap<u64, Seqs>,
+    bytes: usize,
 }
 
-/// That of `hashbrown`, since it copies a name only where it is new. SipHash, since names come from outside.
-type Lists<K> = HashMap<K, VecDeque<u64>, RandomState>;
+/// Sequence numbers in ascending order; mostly one.
+#[derive(Debug)]
+pub(super) enum Seqs {
+    One(u64),
+    Many(VecDeque<u64>),
+}
 
-/// Topics in history up to which a wildcard is held against each.
-const MANY_TOPICS: usize = 128;
+/// Bytes of a key, about: the nodes of the tree are at least half full.
+pub(super) const KEY: usize = 2 * size_of::<(u64, Seqs)>();
+/// Bytes of an event in a list of several, about: the list is at least half full.
+pub(super) const SEQ: usize = 2 * size_of::<u64>();
+
+/// Number of list entries that can be moved in about the time of a look-up.
+const STEP: usize = 512;
 
 impl Keys {
     /// Adds the newest event.
-    pub(super) fn insert(&mut self, seq: u64, to: &Selector) {
+    pub(super) fn insert(&mut self, seq: u64, to: &Selector, hasher: &Hasher) {
         if to.everyone {
-            return push(&mut self.anybody, seq);
+            self.bytes += self.anybody.push(seq);
+            return;
         }
-        to.users.iter().for_each(|key| push(self.users.entry_ref(key).or_default(), seq));
-        to.sessions.iter().for_each(|key| push(self.sessions.entry_ref(key).or_default(), seq));
-        to.clients.iter().for_each(|key| push(self.clients.entry(*key).or_default(), seq));
-        to.topics.iter().for_each(|key| push(self.topics.entry(key.clone()).or_default(), seq));
-    }
-
-    /// Removes an event.
-    pub(super) fn remove(&mut self, seq: u64, to: &Selector) {
-        if to.everyone {
-            return take(&mut self.anybody, seq);
+        if !to.topics.is_empty() {
+            self.bytes += self.any_topic.push(seq);
         }
-        to.users.iter().for_each(|key| remove(&mut self.users, key, seq));
-        to.sessions.iter().for_each(|key| remove(&mut self.sessions, key, seq));
-        to.clients.iter().for_each(|key| remove(&mut self.clients, key, seq));
-        for key in &to.topics {
-            if let Some(list) = self.topics.get_mut(key) {
-                take(list, seq);
-                if list.is_empty() {
-                    self.topics.remove(key);
+        for key in Key::of(to) {
+            match self.lists.entry(hasher.hash(key)) {
+                Entry::Occupied(mut list) => self.bytes += list.get_mut().push(seq),
+                Entry::Vacant(place) => {
+                    place.insert(Seqs::One(seq));
+                    self.bytes += KEY;
                 }
             }
         }
     }
 
-    /// Whether wildcards would have to be held against very many topics.
-    pub(super) fn is_broad(&self, profile: &Profile) -> bool {
-        self.topics.len() > MANY_TOPICS && profile.topics.iter().any(|pattern| !pattern.is_literal())
+    /// Removes an event. Returns the number of steps: one for each key, more if it is in the middle of a long list.
+    pub(super) fn remove(&mut self, seq: u64, to: &Selector, hasher: &Hasher) -> usize {
+        if to.everyone {
+            let (bytes, steps) = self.anybody.take(seq);
+            self.bytes -= bytes;
+            return steps;
+        }
+        let mut all = 0;
+        if !to.topics.is_empty() {
+            let (bytes, steps) = self.any_topic.take(seq);
+            (self.bytes, all) = (self.bytes - bytes, steps);
+        }
+        for key in Key::of(to) {
+            let Entry::Occupied(mut list) = self.lists.entry(hasher.hash(key)) else { continue };
+            let (bytes, steps) = match list.get_mut() {
+                Seqs::One(only) if *only == seq => {
+                    list.remove();
+                    (KEY, 1)
+                }
+                seqs => seqs.take(seq),
+            };
+            (self.bytes, all) = (self.bytes - bytes, all + steps);
+        }
+        all
+    }
+
+    /// Bytes of memory, about.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// The events after `after` that may be for somebody, in order, each once.
-    pub(super) fn after<'k>(
-        &'k self,
-        after: u64,
-        profile: &Profile,
-        client: ClientId,
-    ) -> impl Iterator<Item = u64> + 'k {
-        let mut lists = vec![&self.anybody];
-        lists.extend(profile.user.as_ref().and_then(|user| self.users.get(&**user)));
-        lists.extend(profile.session.as_ref().and_then(|session| self.sessions.get(&**session)));
-        lists.extend(self.clients.get(&client));
-        profile.topics.iter().for_each(|pattern| self.add_topics(pattern, &mut lists));
-        Merge::new(lists, after)
-    }
-
-    fn add_topics<'k>(&'k self, pattern: &Pattern, lists: &mut Vec<&'k VecDeque<u64>>) {
-        if pattern.is_literal() {
-            return lists.extend(self.topics.get(pattern.as_str()));
-        }
-        // Topics that share what stands before the first wildcard lie together.
-        let wildcard = pattern.as_str().find(['*', '>']).unwrap_or(0);
-        let prefix = &pattern.as_str()[..wildcard];
-        let range = self.topics.range::<str, _>((Bound::Included(prefix), Bound::Unbounded));
-        let candidates = range.take_while(|(topic, _)| topic.as_str().starts_with(prefix));
-        lists.extend(candidates.filter(|(topic, _)| pattern.matches(topic)).map(|(_, list)| list));
+    pub(super) fn after(&self, after: u64, wanted: &Wanted) -> Merge<'_> {
+        let topics = wanted.any_topic.then_some(&self.any_topic);
+        let lists = wanted.keys.iter().filter_map(|key| self.lists.get(key));
+        Merge::new([&self.anybody].into_iter().chain(topics).chain(lists), after)
     }
 
     #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
-        self.anybody.is_empty()
-            && self.users.is_empty()
-            && self.sessions.is_empty()
-            && self.clients.is_empty()
-            && self.topics.is_empty()
+        let none = |seqs: &Seqs| matches!(seqs, Seqs::Many(seqs) if seqs.is_empty());
+        none(&self.anybody) && none(&self.any_topic) && self.lists.is_empty() && self.bytes == 0
     }
 }
 
-/// An address may name the same key twice.
-fn push(list: &mut VecDeque<u64>, seq: u64) {
-    if list.back() != Some(&seq) {
-        list.push_back(seq);
+/// An empty list without memory.
+impl Default for Seqs {
+    fn default() -> Self {
+        Self::Many(VecDeque::new())
     }
 }
 
-/// The oldest goes first as a rule, so this is cheap but for events with a shorter life of their own.
-fn take(list: &mut VecDeque<u64>, seq: u64) {
-    // As a rule the oldest goes.
-    if list.front() == Some(&seq) {
-        list.pop_front();
-    } else if let Ok(at) = list.binary_search(&seq) {
-        list.remove(at);
+impl Seqs {
+    /// Adds the newest; does nothing if an address has the same key twice. Returns the bytes that this takes.
+    fn push(&mut self, seq: u64) -> usize {
+        let before = self.bytes();
+        match self {
+            Self::One(only) if *only == seq => {}
+            Self::One(only) => *self = Self::Many([*only, seq].into()),
+            Self::Many(seqs) if seqs.is_empty() => *self = Self::One(seq),
+            Self::Many(seqs) if seqs.back() == Some(&seq) => {}
+            Self::Many(seqs) => seqs.push_back(seq),
+        }
+        self.bytes() - before
     }
-}
 
-fn remove<K: Hash + Eq>(map: &mut Lists<K>, key: &K, seq: u64) {
-    if let Some(list) = map.get_mut(key) {
-        take(list, seq);
-        if list.is_empty() {
-            map.remove(key);
+    /// Removes one. Returns the bytes that this frees, and the number of steps.
+    fn take(&mut self, seq: u64) -> (usize, usize) {
+        let (before, mut steps) = (self.bytes(), 1);
+        match self {
+            Self::One(only) if *only == seq => *self = Self::default(),
+            Self::One(_) => {}
+            Self::Many(seqs) => {
+                // Mostly it is the oldest.
+                if seqs.front() == Some(&seq) {
+                    seqs.pop_front();
+                } else if let Ok(at) = seqs.binary_search(&seq) {
+                    steps += at.min(seqs.len() - at) / STEP;
+                    seqs.remove(at);
+                }
+                match seqs.front() {
+                    Some(only) if seqs.len() == 1 => *self = Self::One(*only),
+                    _ if seqs.len() < seqs.capacity() / 4 => seqs.shrink_to(2 * seqs.len()),
+                    _ => {}
+                }
+            }
+        }
+        (before - self.bytes(), steps)
+    }
+
+    /// Bytes of memory beside the list's own place, about.
+    fn bytes(&self) -> usize {
+        match self.len() {
+            1 => 0,
+            len => len * SEQ,
+        }
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::One(_) => 1,
+            Self::Many(seqs) => seqs.len(),
+        }
+    }
+
+    fn get(&self, at: usize) -> Option<u64> {
+        match self {
+            Self::One(only) => (at == 0).then_some(*only),
+            Self::Many(seqs) => seqs.get(at).copied(),
+        }
+    }
+
+    /// The index of the first that is greater than `after`.
+    fn place_after(&self, after: u64) -> usize {
+        match self {
+            Self::One(only) => usize::from(*only <= after),
+            Self::Many(seqs) => seqs.partition_point(|seq| *seq <= after),
         }
     }
 }
 
 /// Several ordered lists as one.
-struct Merge<'k> {
-    lists: Vec<(&'k VecDeque<u64>, usize)>,
+pub(super) struct Merge<'k> {
+    lists: Vec<(&'k Seqs, usize)>,
     heads: BinaryHeap<Reverse<(u64, usize)>>,
     last: u64,
 }
 
 impl<'k> Merge<'k> {
-    fn new(lists: Vec<&'k VecDeque<u64>>, after: u64) -> Self {
-        let lists: Vec<_> =
-            lists.into_iter().map(|list| (list, list.partition_point(|seq| *seq <= after))).collect();
-        let heads = lists
-            .iter()
-            .enumerate()
-            .filter_map(|(n, (list, at))| Some(Reverse((*list.get(*at)?, n))))
-            .collect();
+    fn new(lists: impl Iterator<Item = &'k Seqs>, after: u64) -> Self {
+        let lists: Vec<_> = lists.map(|seqs| (seqs, seqs.place_after(after))).collect();
+        let head = |(n, (seqs, at)): (usize, &(&Seqs, usize))| Some(Reverse((seqs.get(*at)?, n)));
+        let heads = lists.iter().enumerate().filter_map(head).collect();
         Self { lists, heads, last: after }
     }
 }
@@ -149,9 +199,9 @@ impl Iterator for Merge<'_> {
     fn next(&mut self) -> Option<u64> {
         loop {
             let Reverse((seq, n)) = self.heads.pop()?;
-            let (list, at) = &mut self.lists[n];
+            let (seqs, at) = &mut self.lists[n];
             *at += 1;
-            self.heads.extend(list.get(*at).map(|next| Reverse((*next, n))));
+            self.heads.extend(seqs.get(*at).map(|next| Reverse((next, n))));
             if seq > self.last {
                 self.last = seq;
                 return Some(seq);

@@ -1,8 +1,7 @@
 //! What history no longer holds, by whom it was for.
 
-use std::hash::{BuildHasher, Hash, RandomState};
-
-use crate::wire::{ClientId, Profile, Selector};
+use super::wanted::{Hasher, Key, Wanted};
+use crate::wire::Selector;
 
 /// Places of the table.
 const PLACES: usize = 1 << 18;
@@ -21,79 +20,52 @@ pub(super) struct Losses {
     /// Newest dropped event to any topic, for subscriptions that begin with a wildcard.
     any_topic: u64,
     places: Box<[u64]>,
-    hasher: RandomState,
 }
 
 impl Losses {
     pub(super) fn new() -> Self {
-        Self {
-            anybody: 0,
-            any_topic: 0,
-            places: vec![0; PLACES].into_boxed_slice(),
-            hasher: RandomState::new(),
-        }
+        Self { anybody: 0, any_topic: 0, places: vec![0; PLACES].into_boxed_slice() }
     }
 
     /// Takes note that an event was dropped because of history's limits.
-    pub(super) fn add(&mut self, seq: u64, to: &Selector) {
+    pub(super) fn add(&mut self, seq: u64, to: &Selector, hasher: &Hasher) {
         if to.everyone {
             self.anybody = self.anybody.max(seq);
             return;
         }
-        to.users.iter().for_each(|user| self.mark(('u', &**user), seq));
-        to.sessions.iter().for_each(|session| self.mark(('s', &**session), seq));
-        to.clients.iter().for_each(|client| self.mark(('c', client), seq));
-        for topic in &to.topics {
+        if !to.topics.is_empty() {
             self.any_topic = self.any_topic.max(seq);
-            self.mark(('t', topic.as_str()), seq);
-            self.mark(('f', first_token(topic.as_str())), seq);
         }
+        Key::of(to).for_each(|key| self.mark(hasher.hash(key), seq));
     }
 
     /// The newest dropped event that a client may have seen; 0 where there is none.
-    pub(super) fn newest(&self, profile: &Profile, client: ClientId) -> u64 {
-        let mut newest = self.anybody.max(self.at(('c', &client)));
-        if let Some(user) = &profile.user {
-            newest = newest.max(self.at(('u', &**user)));
-        }
-        if let Some(session) = &profile.session {
-            newest = newest.max(self.at(('s', &**session)));
-        }
-        for pattern in &profile.topics {
-            newest = newest.max(match pattern.is_literal() {
-                true => self.at(('t', pattern.as_str())),
-                false if first_token(pattern.as_str()).contains(['*', '>']) => self.any_topic,
-                false => self.at(('f', first_token(pattern.as_str()))),
-            });
-        }
-        newest
+    pub(super) fn newest(&self, wanted: &Wanted) -> u64 {
+        let topics = if wanted.any_topic { self.any_topic } else { 0 };
+        let newest = wanted.keys.iter().map(|key| self.at(*key)).max().unwrap_or(0);
+        newest.max(topics).max(self.anybody)
     }
 
-    fn mark(&mut self, key: impl Hash, seq: u64) {
-        for place in self.places_of(key) {
+    fn mark(&mut self, key: u64, seq: u64) {
+        for place in places_of(key) {
             self.places[place] = self.places[place].max(seq);
         }
     }
 
-    fn at(&self, key: impl Hash) -> u64 {
-        self.places_of(key).iter().map(|place| self.places[*place]).min().unwrap_or(0)
-    }
-
-    /// One hash, cut into as many pieces as there are copies.
-    fn places_of(&self, key: impl Hash) -> [usize; COPIES] {
-        let hash = self.hasher.hash_one(key);
-        std::array::from_fn(|copy| (hash >> (copy * 21)) as usize % PLACES)
+    fn at(&self, key: u64) -> u64 {
+        places_of(key).iter().map(|place| self.places[*place]).min().unwrap_or(0)
     }
 }
 
-fn first_token(text: &str) -> &str {
-    text.split('.').next().unwrap_or_default()
+/// Splits a hash into one place for each copy.
+fn places_of(hash: u64) -> [usize; COPIES] {
+    std::array::from_fn(|copy| (hash >> (copy * 21)) as usize % PLACES)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::{Pattern, Target, Topic};
+    use crate::wire::{ClientId, Pattern, Profile, Target, Topic};
 
     fn to_user(user: &str) -> Selector {
         Target::user(user).to
@@ -107,25 +79,26 @@ mod tests {
 
     #[test]
     fn a_loss_is_never_missed_and_hardly_ever_made_up() {
-        let mut losses = Losses::new();
+        let (mut losses, hasher) = (Losses::new(), Hasher::default());
         for n in 0..20_000 {
-            losses.add(n + 1, &to_user(&format!("busy-{n}")));
+            losses.add(n + 1, &to_user(&format!("busy-{n}")), &hasher);
         }
-        let newest = |user: String| losses.newest(&of_user(&user), NOBODY);
+        let newest = |user: String| losses.newest(&Wanted::new(&of_user(&user), NOBODY, &hasher));
         assert!((0..20_000).all(|n| newest(format!("busy-{n}")) > n));
         let false_alarms = (0..10_000).filter(|n| newest(format!("quiet-{n}")) > 0).count();
         assert!(false_alarms < 300, "{false_alarms} of 10,000 that lost nothing are told that they did");
     }
 
     #[test]
-    fn wildcards_are_told_of_losses_below_their_first_token() {
-        let mut losses = Losses::new();
-        losses.add(7, &Target::topic(Topic::parse("a.b").unwrap()).to);
+    fn wildcards_are_told_of_losses_below_their_first_two_tokens() {
+        let (mut losses, hasher) = (Losses::new(), Hasher::default());
+        losses.add(7, &Target::topic(Topic::parse("a.b.c").unwrap()).to, &hasher);
         let newest = |pattern: &str| {
             let topics = [Pattern::parse(pattern).unwrap()].into();
-            losses.newest(&Profile { topics, ..Profile::default() }, NOBODY)
+            let profile = Profile { topics, ..Profile::default() };
+            losses.newest(&Wanted::new(&profile, NOBODY, &hasher))
         };
-        assert_eq!(["a.b", "a.*", "a.>", "*.b", ">"].map(newest), [7; 5]);
-        assert_eq!(["a.c", "b.*", "c.>"].map(newest), [0; 3]);
+        assert_eq!(["a.b.c", "a.*.c", "a.>", "a.b.*", "*.b", ">"].map(newest), [7; 6]);
+        assert_eq!(["a.c", "b.*", "c.>", "a.c.*", "a.b"].map(newest), [0; 5]);
     }
 }

@@ -1,10 +1,13 @@
 //! The journal that lives in memory: a history that ends with the process.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::fmt;
+use std::sync::Arc;
 
+use parking_lot::{Mutex, MutexGuard};
 use smallvec::SmallVec;
 
-use super::history::{Found, History, HistoryLimits};
+use super::history::{Found, Gone, History, HistoryLimits, Portion};
+use super::wanted::{Hasher, Wanted};
 use super::{AppendError, Appended, Journal, JournalReport};
 use crate::shard::{Command, Join, Outlet, Resume};
 use crate::wire::{ClientId, Continuity, Draft, Drafts, EventId, Gap, Now, Profile, Record};
@@ -15,6 +18,7 @@ pub struct MemoryJournal {
     node: u32,
     outlets: Vec<Arc<dyn Outlet>>,
     state: Mutex<State>,
+    hasher: Hasher,
     nobody: Profile,
 }
 
@@ -23,17 +27,19 @@ struct State {
     history: History,
 }
 
+impl fmt::Debug for MemoryJournal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryJournal").field("epoch", &self.epoch).finish_non_exhaustive()
+    }
+}
+
 impl MemoryJournal {
     /// An empty history that began at `epoch`, before the shards behind `outlets`. `node` is the part of client
     /// ids that tells this start of the engine from others.
     pub fn new(epoch: u64, node: u32, limits: HistoryLimits, outlets: Vec<Arc<dyn Outlet>>) -> Self {
-        let state = Mutex::new(State { newest: 0, history: History::new(limits) });
-        Self { epoch, node, outlets, state, nobody: Profile::default() }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        // Nothing under the lock can panic half way through a change that matters.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        let hasher = Hasher::default();
+        let state = Mutex::new(State { newest: 0, history: History::new(limits, hasher.clone()) });
+        Self { epoch, node, outlets, state, hasher, nobody: Profile::default() }
     }
 
     fn id(&self, seq: u64) -> EventId {
@@ -41,12 +47,12 @@ impl MemoryJournal {
     }
 
     /// Where a client goes on, and whether that is where it left off.
-    fn place(&self, state: &State, after: EventId, profile: &Profile, client: ClientId) -> (u64, Continuity) {
+    fn place(&self, state: &State, after: EventId, wanted: &Wanted, now: Now) -> (u64, Continuity) {
         if after.epoch != self.epoch {
             (0, Continuity::Lost(Gap::Epoch))
         } else if after.seq > state.newest {
             (0, Continuity::Lost(Gap::Future))
-        } else if state.history.has_lost(after.seq, profile, client) {
+        } else if state.history.has_lost(after.seq, wanted, now.elapsed_ms) {
             (after.seq, Continuity::Lost(Gap::Expired))
         } else {
             (after.seq, Continuity::Recovered)
@@ -62,7 +68,8 @@ impl Journal for MemoryJournal {
     fn append(&self, drafts: Drafts, now: Now) -> Result<Appended, AppendError> {
         let count = drafts.len() as u64;
         let bytes = drafts.iter().map(Draft::size).sum();
-        let mut state = self.lock();
+        let mut gone = Gone::new();
+        let mut state = self.state.lock();
         if !self.outlets.iter().all(|outlet| outlet.has_room(drafts.len(), bytes)) {
             return Err(AppendError::Full);
         }
@@ -71,7 +78,7 @@ impl Journal for MemoryJournal {
         let seal = |(seq, draft): (u64, Draft)| Arc::new(draft.seal(self.id(seq)));
         let records: SmallVec<[Arc<Record>; 1]> = (first..).zip(drafts).map(seal).collect();
         for record in &records {
-            state.history.insert(record.clone(), now.elapsed_ms);
+            state.history.insert(record.clone(), now.elapsed_ms, &mut gone);
         }
         match &*records {
             [record] => self.outlets.iter().for_each(|outlet| outlet.send(Command::Publish(record.clone()))),
@@ -84,21 +91,27 @@ impl Journal for MemoryJournal {
     }
 
     fn resume(&self, resume: &Resume, now: Now) {
-        let Resume { token, after, profile, budget } = resume;
+        let Resume { token, after, profile, budget, effort } = resume;
         let Some(outlet) = self.outlets.get(token.shard as usize) else { return };
         let profile = profile.as_deref().unwrap_or(&self.nobody);
         let client = ClientId { node: self.node, shard: token.shard, slot: token.slot, serial: token.serial };
-        let mut state = self.lock();
-        state.history.expire(now.elapsed_ms);
-        let (after, continuity) = self.place(&state, *after, profile, client);
-        let Found { records, more_after } = state.history.after(after, profile, client, *budget);
+        let wanted = Wanted::new(profile, client, &self.hasher);
+        let portion = Portion { bytes: *budget, effort: *effort, patterns: profile.topics.len() };
+        let mut gone = Gone::new();
+        let mut state = self.state.lock();
+        state.history.expire(now.elapsed_ms, &mut gone);
+        let (after, continuity) = self.place(&state, *after, &wanted, now);
+        let Found { records, more_after } = state.history.after(after, &wanted, portion, now.elapsed_ms);
         let (position, last) = (more_after.unwrap_or(state.newest), more_after.is_none());
         outlet.send(Command::Join(Join { token: *token, records, position, last, continuity }));
+        // Otherwise a loop that resumes many streams would take the lock again before a waiting publisher wakes up.
+        MutexGuard::unlock_fair(state);
     }
 
     fn report(&self, now: Now) -> JournalReport {
-        let mut state = self.lock();
-        state.history.expire(now.elapsed_ms);
+        let mut gone = Gone::new();
+        let mut state = self.state.lock();
+        state.history.expire(now.elapsed_ms, &mut gone);
         let (newest, history) = (state.newest, &state.history);
         let age_ms = history.age_at(now.elapsed_ms);
         JournalReport { newest, events: history.events() as u64, bytes: history.bytes() as u64, age_ms }

@@ -3,11 +3,15 @@
 //! Under one short lock it gives an event its id, remembers it, and puts it into every shard's inbox, so inbox
 //! order is id order on every shard. What a client missed goes into its shard's inbox under the same lock: each
 //! event is either in the answer or behind it, never both, never neither.
+//!
+//! Publishers wait for the lock, so what is done under it is bounded: an answer is a limited number of events, found in
+//! an index by hash. The shard compares them with the stream's patterns when it takes the answer out of its inbox.
 
 mod history;
 mod keys;
 mod losses;
 mod memory;
+mod wanted;
 
 pub use history::HistoryLimits;
 pub use memory::MemoryJournal;
@@ -20,7 +24,7 @@ use crate::wire::{Drafts, EventId, Now};
 #[non_exhaustive]
 pub enum AppendError {
     /// An event loop has as much before it as it may; nothing was published. Try again shortly.
-    #[error("an event loop is too far behind to take more; nothing was published")]
+    #[error("an event loop is too far behind; nothing was published")]
     Full,
 }
 

@@ -15,6 +15,16 @@ pub(super) enum Kind {
     Histogram,
 }
 
+impl Kind {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Histogram => "histogram",
+        }
+    }
+}
+
 const fn counter(name: &'static str, labels: &'static [&'static str], help: &'static str) -> Family {
     Family { name, kind: Kind::Counter, labels, help }
 }
@@ -27,18 +37,22 @@ const fn histogram(name: &'static str, labels: &'static [&'static str], help: &'
     Family { name, kind: Kind::Histogram, labels, help }
 }
 
-/// Every metric, in the order in which they are exposed. `metrics.md` is the same list for readers.
+/// Every metric, in the order of the exposition. `metrics.md` has the same list for readers.
 pub(super) const FAMILIES: [Family; 39] = [
-    gauge("fanfare_build_info", &["version"], "1, with the version that runs"),
+    gauge("fanfare_build_info", &["version"], "1, labelled with the version"),
     gauge("fanfare_start_time_seconds", &[], "When the engine started, in seconds since the Unix epoch"),
-    gauge("process_open_fds", &[], "File descriptors that the process has open"),
-    gauge("process_max_fds", &[], "File descriptors that the process may have open"),
-    gauge("process_resident_memory_bytes", &[], "Memory that the process has"),
-    counter("process_cpu_seconds", &[], "Processor time that the process has used"),
-    counter("fanfare_log_lines_dropped", &[], "Lines that the log dropped, as nobody read it in time"),
+    gauge("process_open_fds", &[], "Open file descriptors"),
+    gauge("process_max_fds", &[], "Maximum number of open file descriptors"),
+    gauge("process_resident_memory_bytes", &[], "Resident memory of the process"),
+    counter("process_cpu_seconds", &[], "Processor time used by the process"),
+    counter(
+        "fanfare_log_lines_dropped",
+        &[],
+        "Log lines dropped because standard error was not read in time",
+    ),
     gauge("fanfare_connections", &["state"], "Open connections by state"),
-    gauge("fanfare_connections_limit", &[], "Most streams that may be open"),
-    gauge("fanfare_connected_users", &[], "Different users with a stream open"),
+    gauge("fanfare_connections_limit", &[], "Maximum number of open streams"),
+    gauge("fanfare_connected_users", &[], "Distinct users with an open stream"),
     gauge(
         "fanfare_stale_connections",
         &[],
@@ -50,21 +64,17 @@ pub(super) const FAMILIES: [Family; 39] = [
     counter(
         "fanfare_connections_greeted",
         &["continuity"],
-        "Streams begun, by whether they go on where their client left off, or why not",
+        "Streams greeted, by whether they resume without a gap, or why not",
     ),
     counter("fanfare_events_published", &["target"], "Events published, by kind of target"),
     counter("fanfare_event_deliveries", &[], "Events handed to streams"),
     counter(
         "fanfare_event_withdrawals",
         &[],
-        "Of those, taken back from streams that fell behind; they come again, from history",
+        "Of those, withdrawn from streams that fell behind, which get them from history later",
     ),
-    counter("fanfare_event_replays", &[], "Of those handed over, from history"),
-    counter(
-        "fanfare_event_losses",
-        &[],
-        "Events that history never holds, missed by streams that were behind",
-    ),
+    counter("fanfare_event_replays", &[], "Of the deliveries, those from history"),
+    counter("fanfare_event_losses", &[], "Transient events (ttl 0) missed by streams that were behind"),
     counter("fanfare_heartbeats", &[], "Heartbeats sent"),
     counter(
         "fanfare_lags",
@@ -72,41 +82,37 @@ pub(super) const FAMILIES: [Family; 39] = [
         "Times that a stream fell behind its backlog limit and was sent back to history",
     ),
     counter("fanfare_sent_bytes", &[], "Bytes written to streams"),
-    gauge("fanfare_backlog_bytes", &[], "Bytes owed to streams"),
-    gauge("fanfare_backlog_max_bytes", &[], "The most that one stream is owed"),
+    gauge("fanfare_backlog_bytes", &[], "Bytes queued for streams"),
+    gauge("fanfare_backlog_max_bytes", &[], "Bytes queued for the stream with the largest backlog"),
     histogram(
         "fanfare_publish_duration_seconds",
         &[],
-        "From a publication to its being in history and handed to every event loop",
+        "Time to append a publication to history and hand it to every event loop",
     ),
     counter(
         "fanfare_http_responses",
         &["route", "code"],
-        "Answers to requests, by what was asked for and status; streams that were opened or refused for now are not among them",
+        "Responses by route and status, without opened streams and streams refused for now",
     ),
-    gauge("fanfare_request_body_bytes", &[], "Bytes of request bodies that have not arrived whole"),
-    gauge(
-        "fanfare_request_body_limit_bytes",
-        &[],
-        "Most bytes of request bodies that have not arrived whole",
-    ),
+    gauge("fanfare_request_body_bytes", &[], "Bytes of request bodies being received"),
+    gauge("fanfare_request_body_limit_bytes", &[], "Maximum size of request bodies being received, together"),
     gauge("fanfare_history_events", &[], "Events in history"),
-    gauge("fanfare_history_bytes", &[], "Bytes of memory that history takes"),
-    gauge("fanfare_history_age_seconds", &[], "Age of the oldest event in history; 0 where there is none"),
+    gauge("fanfare_history_bytes", &[], "Memory used by history"),
+    gauge("fanfare_history_age_seconds", &[], "Age of the oldest event in history, 0 if it is empty"),
     gauge(
         "fanfare_history_start_time_seconds",
         &[],
         "When this history began, in seconds since the Unix epoch",
     ),
     gauge("fanfare_loop_connections", &["loop"], "Open streams of an event loop"),
-    gauge("fanfare_loop_backlog_bytes", &["loop"], "Bytes owed to the streams of an event loop"),
-    gauge("fanfare_loop_inbox_events", &["loop"], "Publications that wait for an event loop"),
+    gauge("fanfare_loop_backlog_bytes", &["loop"], "Bytes queued for the streams of an event loop"),
+    gauge("fanfare_loop_inbox_events", &["loop"], "Publications waiting for an event loop"),
     counter("fanfare_loop_deliveries", &["loop"], "Events that an event loop handed to streams"),
     counter("fanfare_loop_sent_bytes", &["loop"], "Bytes that an event loop wrote to streams"),
     histogram(
         "fanfare_loop_turn_duration_seconds",
         &["loop"],
-        "One turn of an event loop, without its waiting",
+        "Duration of a turn of an event loop, without waiting",
     ),
 ];
 

@@ -101,7 +101,7 @@ fn warn(path: &Path, warnings: &[KeyWarning]) {
         tracing::warn!(%path, "{warning}");
     }
     if let Some(more @ 1..) = warnings.len().checked_sub(MAX_WARNINGS) {
-        tracing::warn!(%path, more, "there is more that is doubtful about this file");
+        tracing::warn!(%path, more, "further warnings about this file are left out");
     }
 }
 

@@ -153,7 +153,7 @@ fn expose_streams(to: &mut Exposition, sum: &Report, shared: &Shared) {
     }
     to.gauge("fanfare_stale_connections", &[], sum.stale_streams as f64);
     to.counter("fanfare_connections_opened", &[], totals.opened);
-    for reason in CloseReason::ALL {
+    for &reason in CloseReason::ALL {
         let label = &[reason.as_str()];
         to.counter("fanfare_connections_closed", label, totals.closed_for(reason));
     }

@@ -255,7 +255,7 @@ impl Worker {
         let Some(socket) = self.shard.socket_mut(slot) else { return };
         let interest = Interest::READABLE | Interest::WRITABLE;
         if let Err(error) = self.poll.registry().register(socket, Token(slot as usize), interest) {
-            tracing::warn!(%error, "a connection cannot be watched and is closed");
+            tracing::warn!(%error, "cannot register a connection with epoll; it is closed");
             self.shard.abandon(slot);
         }
     }

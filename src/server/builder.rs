@@ -1,5 +1,6 @@
 //! How an engine is started.
 
+use std::fmt;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ use crate::net::{
 };
 use crate::shard::{Settings, StreamLimits};
 use crate::wire::http::RequestLimits;
-use crate::wire::{Cors, Parameters, Routes, TrustedProxies};
+use crate::wire::{Cors, Parameters, Routes, TopicLimits, TrustedProxies};
 
 /// Sets an [`Engine`] up. Every option has the default that [`Config`] documents.
 ///
@@ -37,6 +38,12 @@ pub struct EngineBuilder {
     pub(super) authenticate: Option<Arc<dyn Authenticate>>,
     pub(super) hooks: Hooks,
     pub(super) log_lines_dropped: Option<LinesDropped>,
+}
+
+impl fmt::Debug for EngineBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EngineBuilder").field("config", &self.config).finish_non_exhaustive()
+    }
 }
 
 impl EngineBuilder {
@@ -183,6 +190,12 @@ fn settings(config: &Config) -> Settings {
         connection_timeout: config.connection_timeout,
         head_timeout: config.head_timeout,
         max_backlog: config.max_backlog,
+        replay_effort: Settings::REPLAY_EFFORT,
+        topics: TopicLimits {
+            tokens: config.max_topic_tokens,
+            wildcards: config.max_topic_wildcards,
+            total: config.max_stream_tokens,
+        },
         turn_bytes: Settings::TURN_BYTES,
         watch: false,
     }
@@ -213,7 +226,7 @@ fn warn_of_open_mode(access: &Access, listeners: &[Listener], control_listeners:
     let beyond = all.filter(|address| !address.ip().to_canonical().is_loopback());
     if access.is_open() {
         for address in beyond {
-            tracing::warn!(%address, "insecure-open: whoever reaches this address may read, publish and disconnect");
+            tracing::warn!(%address, "insecure-open: anyone who can reach this address may read, publish and disconnect");
         }
     }
 }

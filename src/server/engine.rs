@@ -1,5 +1,6 @@
 //! A running engine.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -21,6 +22,12 @@ pub struct Engine {
     control_addresses: Vec<SocketAddr>,
     keys: Option<Reloadable>,
     drain_delay: Duration,
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine").field("local_addrs", &self.addresses).finish_non_exhaustive()
+    }
 }
 
 impl Engine {

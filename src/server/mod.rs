@@ -21,9 +21,7 @@ pub enum StartError {
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// It would let everybody do everything, from anywhere.
-    #[error(
-        "without authentication everybody may publish, so {0} is not listened on; authenticate, or say insecure-open"
-    )]
+    #[error("refusing to listen on {0} without authentication: configure keys or allow insecure-open")]
     OpenBeyondLoopback(SocketAddr),
     /// A file of keys cannot be read or used.
     #[error(transparent)]

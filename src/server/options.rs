@@ -123,6 +123,13 @@ impl EngineBuilder {
         self
     }
 
+    /// See [`Config::max_topic_tokens`], [`Config::max_topic_wildcards`] and [`Config::max_stream_tokens`].
+    pub fn topic_limits(mut self, tokens: usize, wildcards: usize, total: usize) -> Self {
+        (self.config.max_topic_tokens, self.config.max_topic_wildcards, self.config.max_stream_tokens) =
+            (tokens, wildcards, total);
+        self
+    }
+
     /// See [`Config::max_body`].
     pub fn max_body(mut self, bytes: usize) -> Self {
         self.config.max_body = bytes;

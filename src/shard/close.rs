@@ -29,7 +29,7 @@ pub enum CloseReason {
 
 impl CloseReason {
     /// All reasons, in the order of their counters.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: &'static [Self] = &[
         Self::PeerClosed,
         Self::PeerLost,
         Self::Stalled,

@@ -1,5 +1,6 @@
 //! What reaches a shard from outside, and what it asks for: two enums are the interface of the core.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,6 +62,8 @@ pub struct Resume {
     pub profile: Option<Arc<Profile>>,
     /// About how many bytes it can take at once, at least one event.
     pub budget: usize,
+    /// Maximum number of comparisons of the answer's events with its patterns; at least one event is answered.
+    pub effort: usize,
 }
 
 /// What a stream missed, or as much of it as it can take at once.
@@ -114,4 +117,36 @@ pub struct HandOver<S> {
     pub first_byte_ms: u64,
     /// Why its stream is refused for now, if it is.
     pub refusal: Option<Refusal>,
+}
+
+impl fmt::Debug for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Publish(record) => f.debug_tuple("Publish").field(record).finish(),
+            Self::PublishBatch(records) => f.debug_tuple("PublishBatch").field(records).finish(),
+            Self::Join(join) => f.debug_tuple("Join").field(join).finish(),
+            // Most of the others hold closures.
+            _ => f.debug_struct("Command").finish_non_exhaustive(),
+        }
+    }
+}
+
+impl<S> fmt::Debug for Effect<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Resume(resume) => f.debug_tuple("Resume").field(resume).finish(),
+            Self::Finish(slot) => f.debug_tuple("Finish").field(slot).finish(),
+            _ => f.debug_struct("Effect").finish_non_exhaustive(),
+        }
+    }
+}
+
+/// What was read, which may hold credentials, is left out.
+impl<S> fmt::Debug for HandOver<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HandOver")
+            .field("peer", &self.peer)
+            .field("refusal", &self.refusal)
+            .finish_non_exhaustive()
+    }
 }

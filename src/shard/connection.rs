@@ -51,9 +51,9 @@ const _: () = assert!(size_of::<Origin>() <= 40, "there is one for each connecti
 pub(super) enum Phase {
     /// Its request is not yet known.
     Head(Option<Box<Partial>>),
-    /// It waits for history, from that event on. `asked_ms`: when it asked for the answer that is on its way, in
-    /// ms since the start, wrapping; otherwise it asks once its outbox is written.
-    Joining { after: u64, greeting: Greeting, asked_ms: Option<NonZero<u32>> },
+    /// It waits for history after that event. `asked`: it waits for its turn or for the journal's answer; otherwise it
+    /// asks once its outbox is written.
+    Joining { after: u64, greeting: Greeting, asked: bool },
     /// It gets what is published; `cursor` is its place on the tape of its framing.
     Streaming { cursor: u64 },
     /// It is behind; once its outbox is written it joins again, after that event.
@@ -67,13 +67,6 @@ pub(super) enum Phase {
 }
 
 impl Phase {
-    /// It asks history now for what follows an event.
-    pub(super) fn joining(after: u64, greeting: Greeting, now: Now) -> Self {
-        // One ms too early where the clock stands at 0, which it wraps to.
-        let asked_ms = NonZero::new(now.elapsed_ms as u32).or(NonZero::new(u32::MAX));
-        Self::Joining { after, greeting, asked_ms }
-    }
-
     /// Whether it is a stream that is being caught up.
     pub(super) fn is_behind(&self) -> bool {
         matches!(self, Self::Joining { .. } | Self::Lagging { .. })
@@ -166,7 +159,7 @@ impl<S> Connection<S> {
     pub(super) fn is_idle(&self, tape: &Tape) -> bool {
         let waits = match self.phase {
             Phase::Streaming { cursor } => cursor == tape.end(),
-            Phase::Joining { greeting: Greeting::Sent, asked_ms: Some(_), .. } => true,
+            Phase::Joining { greeting: Greeting::Sent, asked: true, .. } => true,
             _ => false,
         };
         waits && self.outbox.is_none()

@@ -3,12 +3,12 @@
 use std::io::Write;
 use std::sync::Arc;
 
+use super::Shard;
 use super::command::{Command, Who};
 use super::connection::Phase;
 use super::outbox::Piece;
 use super::tape::SEGMENT;
-use super::{FRAMINGS, Shard, tape_of};
-use crate::wire::{ClientId, Now, Record, Selector, Target};
+use crate::wire::{ClientId, Framing, Now, PerFraming, Record, Selector, Target};
 
 impl<S: Write> Shard<S> {
     /// Acts on a command. Publications and joins must come in the order in which the journal sent them.
@@ -39,8 +39,8 @@ impl<S: Write> Shard<S> {
         if self.pressed {
             return false;
         }
-        let under_way = |framing| tape_of(&self.tapes, framing).end() - self.pass.served[framing as usize];
-        FRAMINGS.iter().all(|framing| under_way(*framing) < self.settings.pass_quota().max(1))
+        let under_way = |framing| self.tapes[framing].end() - self.pass.served[framing];
+        Framing::ALL.iter().all(|framing| under_way(*framing) < self.settings.pass_quota().max(1))
     }
 
     /// A batch is one command, but no larger than another at a time.
@@ -63,10 +63,10 @@ impl<S: Write> Shard<S> {
         } else {
             let mut slots = std::mem::take(&mut self.candidates);
             self.find(&record.target.to, &mut slots);
+            slots.retain(|slot| self.is_live(*slot));
+            self.narrow(&record.target, &mut slots);
             for &slot in &slots {
-                if self.is_meant(slot, &record.target) {
-                    self.owe(slot, record, now);
-                }
+                self.owe(slot, record, now);
             }
             self.candidates = slots;
         }
@@ -79,11 +79,11 @@ impl<S: Write> Shard<S> {
         if !record.target.except.is_empty() {
             self.find_excepted(&record.target, &mut excepted);
         }
-        let begins = FRAMINGS.map(|framing| tape_of(&self.tapes, framing).end());
-        for framing in FRAMINGS {
-            let live = self.standing.live[framing as usize];
+        let begins = PerFraming::from_fn(|framing| self.tapes[framing].end());
+        for framing in Framing::ALL {
+            let live = self.standing.live[framing];
             if live > 0 {
-                self.tapes[framing as usize].append(record);
+                self.tapes[framing].append(record);
                 self.totals.deliveries += live as u64;
             }
         }
@@ -96,12 +96,12 @@ impl<S: Write> Shard<S> {
     }
 
     /// Passes a stream over for the newest event on the tape, which began at these offsets.
-    fn skip(&mut self, slot: u32, begins: [u64; 2]) {
+    fn skip(&mut self, slot: u32, begins: PerFraming<u64>) {
         let Some(connection) = self.connections.get_mut(slot as usize) else { return };
         let Phase::Streaming { cursor } = &mut connection.phase else { return };
         let (framing, from) = (connection.framing, *cursor);
-        let begin = begins[framing as usize];
-        *cursor = tape_of(&self.tapes, framing).end();
+        let begin = begins[framing];
+        *cursor = self.tapes[framing].end();
         self.totals.deliveries -= 1;
         if from < begin {
             connection.outbox.get_or_insert_default().push(Piece::Tape { from, to: begin }, framing);
@@ -112,7 +112,7 @@ impl<S: Write> Shard<S> {
     /// For one stream: put behind what it is owed already.
     pub(super) fn owe(&mut self, slot: u32, record: &Arc<Record>, now: Now) {
         let Some(connection) = self.connections.get_mut(slot as usize) else { return };
-        let tape = tape_of(&self.tapes, connection.framing);
+        let tape = &self.tapes[connection.framing];
         connection.push(Piece::Record(record.clone()), tape);
         self.totals.deliveries += 1;
         let backlog = connection.backlog(tape);
@@ -139,44 +139,67 @@ impl<S: Write> Shard<S> {
         }
     }
 
+    /// Finds the streams that a target excepts, sorted. It uses the index, since comparing topics with the patterns of
+    /// each stream would take much longer.
     fn find_excepted(&self, target: &Target, slots: &mut Vec<u32>) {
         let mut found = Vec::new();
         for except in &target.except {
+            found.clear();
             self.find(&except.to, &mut found);
+            self.narrow(except, &mut found);
             slots.append(&mut found);
         }
         slots.sort_unstable();
         slots.dedup();
-        slots.retain(|slot| {
-            let client = self.client(*slot);
-            client.is_some_and(|client| target.except.iter().any(|except| except.matches(&client)))
-        });
     }
 
-    /// Whether a live stream that the index has found is one of those meant.
-    fn is_meant(&self, slot: u32, target: &Target) -> bool {
-        let live =
-            self.connections.get(slot as usize).is_some_and(|connection| connection.cursor().is_some());
-        live && (target.is_plain() || self.client(slot).is_some_and(|client| target.matches_named(&client)))
+    fn is_live(&self, slot: u32) -> bool {
+        self.connections.get(slot as usize).is_some_and(|connection| connection.cursor().is_some())
+    }
+
+    /// Of the streams that the index has found for a target's names, keeps those that its conditions and exceptions
+    /// keep.
+    fn narrow(&self, target: &Target, slots: &mut Vec<u32>) {
+        if target.is_plain() {
+            return;
+        }
+        // For a few streams, comparing each is cheaper than finding everyone who is excepted.
+        if slots.len() <= FEW {
+            return slots
+                .retain(|slot| self.client(*slot).is_some_and(|client| target.matches_named(&client)));
+        }
+        if target.is_narrowed() {
+            slots.retain(|slot| self.client(*slot).is_some_and(|client| target.to.narrows_to(&client)));
+        }
+        let mut excepted = Vec::new();
+        self.find_excepted(target, &mut excepted);
+        slots.retain(|slot| excepted.binary_search(slot).is_err());
     }
 
     /// What history never holds is not owed to a stream that is behind; it is counted.
     fn count_missed(&mut self, target: &Target) {
-        let meant = |slot: &&u32| self.client(**slot).is_some_and(|client| target.matches(&client));
-        let missed = self.behind.iter().filter(meant);
-        self.totals.transient_missed += missed.count() as u64;
+        let mut slots = Vec::new();
+        if target.is_everyone() {
+            self.totals.transient_missed += self.behind.len() as u64;
+            return;
+        } else if target.to.everyone {
+            slots.extend(&self.behind);
+        } else {
+            self.find(&target.to, &mut slots);
+            slots.retain(|slot| self.behind.contains(slot));
+        }
+        self.narrow(target, &mut slots);
+        self.totals.transient_missed += slots.len() as u64;
     }
 
     /// Keeps what the tapes hold within the backlog limit: slow streams further behind keep a cursor. Those that
     /// still take what they are given have more time.
     fn trim(&mut self, now: Now) {
-        for framing in FRAMINGS {
-            let tape = tape_of(&self.tapes, framing);
-            let (served, end) = (self.pass.served[framing as usize], tape.end());
+        for framing in Framing::ALL {
+            let tape = &self.tapes[framing];
+            let (served, end) = (self.pass.served[framing], tape.end());
             let within = |limit| tape.excess(limit).map(|cut| cut.min(served));
-            let Some(cut) =
-                within(self.settings.max_backlog).filter(|_| end >= self.trim_at[framing as usize])
-            else {
+            let Some(cut) = within(self.settings.max_backlog).filter(|_| end >= self.trim_at[framing]) else {
                 continue;
             };
             let last_cut = within(self.settings.most_backlog()).unwrap_or(0);
@@ -192,18 +215,117 @@ impl<S: Write> Shard<S> {
                     false => needed = needed.min(needs),
                 }
             }
-            self.tapes[framing as usize].release(needed);
+            self.tapes[framing].release(needed);
             // Not a look at all streams for each event while some are given more time.
             let pause = if needed < cut { SEGMENT.min(self.settings.max_backlog / 4) } else { 0 };
-            self.trim_at[framing as usize] = end + pause as u64;
+            self.trim_at[framing] = end + pause as u64;
         }
     }
 }
+
+/// Up to this many streams are compared one by one.
+const FEW: usize = 4;
 
 impl<S> Shard<S> {
     /// The slot of a stream of this shard, if it is still there.
     pub(super) fn slot_of(&self, id: ClientId) -> Option<u32> {
         let connection = self.connections.get(id.slot as usize)?;
         (self.client_id(id.slot, connection.serial) == id).then_some(id.slot)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::net::{IpAddr, Ipv4Addr};
+
+    use super::super::{Admission, Arrival, Settings, StreamLimits};
+    use super::*;
+    use crate::wire::{
+        CrossOrigin, Draft, Event, EventId, Framing, LastEventId, Pattern, Profile, Publication, Topic,
+    };
+
+    /// Takes everything.
+    struct Sink;
+
+    impl Write for Sink {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    const NOW: Now = Now { elapsed_ms: 1, unix_ms: 1 };
+
+    /// A hundred streams that follow `room.*` and 63 other patterns, each other one also `side.N.*`.
+    fn shard(last_event_id: LastEventId) -> Shard<Sink> {
+        let none = usize::MAX;
+        let admission = Admission::new(StreamLimits { total: none, per_address: none, per_user: none });
+        let mut shard = Shard::new(0, Arc::new(Settings::for_tests()), Arc::new(admission), 0);
+        for n in 0..100 {
+            let others = (0..62).map(|k| format!("*.x{k}.*"));
+            let own = if n % 2 == 0 { format!("side.{n}.*") } else { "none.*".to_owned() };
+            let texts = others.chain(["room.*".to_owned(), own]);
+            let topics = texts.map(|text| Pattern::parse(&text).unwrap()).collect();
+            shard.adopt(
+                Sink,
+                Arrival {
+                    peer: IpAddr::V4(Ipv4Addr::LOCALHOST),
+                    framing: Framing::Chunked,
+                    last_event_id,
+                    profile: Profile {
+                        topics,
+                        meta: [("k".into(), "v".into())].into(),
+                        ..Profile::default()
+                    },
+                    expires_unix_ms: None,
+                    cross_origin: CrossOrigin::Silent,
+                },
+                NOW,
+            );
+        }
+        shard
+    }
+
+    #[test]
+    fn topics_that_are_excepted_are_not_held_against_the_patterns_of_each_stream() {
+        let topic = |text: &str| Target::topic(Topic::parse(text).unwrap());
+        let sides = |to: Target, count: usize| {
+            let topics = (0..count).map(|n| Topic::parse(&format!("side.{n}.z")).unwrap());
+            to.except(topics.fold(topic("side.x.z"), Target::or_topic))
+        };
+        let deaf = Target::all().with_meta("k", "v").except(topic("side.2.z"));
+        let cases = [
+            (sides(Target::all(), 99), 50),
+            (sides(topic("room.a"), 99), 50),
+            (sides(topic("room.a"), 40), 80),
+            (sides(Target::all().with_meta("k", "v"), 99), 50),
+            (sides(Target::all().with_meta("k", "w"), 99), 0),
+            (topic("room.a").except(topic("room.b").with_meta("k", "w")), 100),
+            (topic("room.a").except(topic("room.b").with_meta("k", "v")), 0),
+            // The exception has an exception.
+            (topic("room.a").except(deaf), 1),
+        ];
+        let (mut live, mut behind) =
+            (shard(LastEventId::None), shard(LastEventId::Id(EventId { epoch: 1, seq: 0 })));
+        for (n, (target, meant)) in (1..).zip(cases) {
+            let mut publication = Publication::new(Event::text("message", "x").unwrap(), target);
+            let seal = |publication| Arc::new(Draft::from(publication).seal(EventId { epoch: 1, seq: n }));
+            let record = seal(publication.clone());
+            publication.ttl = Some(std::time::Duration::ZERO);
+            let transient = seal(publication);
+            let before = Pattern::comparisons();
+            let (delivered, missed) = (live.totals.deliveries, behind.totals.transient_missed);
+            live.apply(Command::Publish(record.clone()), NOW);
+            behind.apply(Command::Publish(transient), NOW);
+            let compared = Pattern::comparisons() - before;
+            assert_eq!(live.totals.deliveries - delivered, meant, "{:?}", record.target);
+            assert_eq!(behind.totals.transient_missed - missed, meant, "{:?}", record.target);
+            assert!(compared <= 2 * 64 * FEW, "{compared} comparisons for {:?}", record.target);
+            while live.flush(usize::MAX, NOW) {}
+        }
     }
 }

@@ -6,8 +6,8 @@ use super::connection::{Greeting, Phase};
 use super::names::Name;
 use super::outbox::Piece;
 use super::report::Report;
-use super::{Shard, cross_origin_of, tape_of};
-use crate::wire::{ClientId, Frame, Now, write_head};
+use super::{Shard, cross_origin_of};
+use crate::wire::{ClientId, Now, ServerEvent, write_head};
 
 /// How long a client that was told the end has for closing too, in ms. Many do not before they come back, which they
 /// do after a second at the earliest: by then a server that restarts has let go of them.
@@ -16,13 +16,13 @@ pub(super) const LINGER_MS: u64 = 250;
 impl<S> Shard<S> {
     /// Ends a stream at an event's end: what it is owed, a farewell, and the end of the body are written out
     /// first. It counts as gone from now on.
-    pub(super) fn end(&mut self, slot: u32, reason: CloseReason, farewell: Option<&Frame>, now: Now) {
+    pub(super) fn end(&mut self, slot: u32, reason: CloseReason, farewell: Option<ServerEvent>, now: Now) {
         let Some(connection) = self.connections.get_mut(slot as usize) else { return };
         if !connection.is_stream() {
             return;
         }
         let framing = connection.framing;
-        let tape = tape_of(&self.tapes, framing);
+        let tape = &self.tapes[framing];
         let greeted = !matches!(
             connection.phase,
             Phase::Joining { greeting: Greeting::Due | Greeting::DueAfter(_), .. }
@@ -32,7 +32,9 @@ impl<S> Shard<S> {
             let cross_origin = cross_origin_of(&self.settings, &self.origins, slot);
             write_head(&mut last, framing, true, self.date.at(now), cross_origin);
         }
-        last.extend_from_slice(farewell.map_or(&[], |frame| frame.bytes(framing)));
+        if let Some(farewell) = farewell {
+            farewell.write(framing, &mut last);
+        }
         last.extend_from_slice(framing.end());
         connection.push(Piece::Own(last.into()), tape);
         connection.progress_ms = now.elapsed_ms as u32;
@@ -129,7 +131,7 @@ impl<S> Shard<S> {
                 Phase::Joining { .. } => report.joining += 1,
                 _ => {}
             }
-            let backlog = connection.backlog(tape_of(&self.tapes, connection.framing)) as u64;
+            let backlog = connection.backlog(&self.tapes[connection.framing]) as u64;
             report.backlog_bytes += backlog;
             report.largest_backlog_bytes = report.largest_backlog_bytes.max(backlog);
             if !connection.is_stream() {

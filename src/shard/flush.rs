@@ -2,10 +2,10 @@
 
 use std::io::Write;
 
+use super::Shard;
 use super::close::CloseReason;
 use super::connection::{Phase, Written};
-use super::{FRAMINGS, Shard, tape_of};
-use crate::wire::Now;
+use crate::wire::{Framing, Now, PerFraming};
 
 /// A walk over all streams, in the order of their slots, to give each what it is owed of the tape.
 ///
@@ -17,8 +17,8 @@ pub(super) struct Pass {
     at: usize,
     /// Slots that it still has to come by.
     left: usize,
-    /// Up to here, by framing, every stream that is not blocked has been given the tape.
-    pub(super) served: [u64; 2],
+    /// Up to here every stream that is not blocked has been given the tape.
+    pub(super) served: PerFraming<u64>,
 }
 
 impl Pass {
@@ -60,6 +60,7 @@ impl<S: Write> Shard<S> {
         self.go_round(budget, now);
         self.finish_pass();
         self.reap();
+        self.ask_in_turn(now);
         self.debug_check();
         !self.is_at_rest()
     }
@@ -93,7 +94,7 @@ impl<S: Write> Shard<S> {
             self.pass.left -= 1;
             left -= 1;
             let Some(connection) = self.connections.get(slot) else { continue };
-            let end = tape_of(&self.tapes, connection.framing).end();
+            let end = self.tapes[connection.framing].end();
             // One that is queued has had its turn, or will have it.
             let is_due = !connection.blocked && !connection.queued;
             if is_due && connection.cursor().is_some_and(|cursor| cursor < end) {
@@ -107,9 +108,9 @@ impl<S: Write> Shard<S> {
         if self.pass.is_under_way() || !self.queued.is_empty() {
             return;
         }
-        for framing in FRAMINGS {
-            let tape = &mut self.tapes[framing as usize];
-            self.pass.served[framing as usize] = tape.end();
+        for framing in Framing::ALL {
+            let tape = &mut self.tapes[framing];
+            self.pass.served[framing] = tape.end();
             if self.standing.blocked == 0 {
                 tape.release(tape.end());
             }
@@ -129,7 +130,7 @@ impl<S: Write> Shard<S> {
         if matches!(connection.phase, Phase::Closed) {
             return;
         }
-        let tape = tape_of(&self.tapes, connection.framing);
+        let tape = &self.tapes[connection.framing];
         let (turn, sent) = (self.settings.turn_bytes, &mut self.totals.bytes_sent);
         match connection.pump(tape, &mut self.join, turn, now.elapsed_ms, sent) {
             Written::Lost => self.close(slot, CloseReason::PeerLost),
@@ -146,11 +147,11 @@ impl<S: Write> Shard<S> {
             Phase::Ending(_) => self.linger(slot, now),
             Phase::Lagging { after } => {
                 let after = *after;
-                self.rejoin(slot, after, now);
+                self.rejoin(slot, after);
             }
-            Phase::Joining { after, greeting, asked_ms: None } => {
+            Phase::Joining { after, asked: asked @ false, .. } => {
+                *asked = true;
                 let after = *after;
-                connection.phase = Phase::joining(after, *greeting, now);
                 self.ask(slot, self.event_id(after));
             }
             Phase::Joining { .. }
@@ -176,8 +177,7 @@ impl<S> Shard<S> {
     pub(super) fn is_over_limit(&self, slot: u32) -> bool {
         self.connections.get(slot as usize).is_some_and(|connection| {
             let streams = matches!(connection.phase, Phase::Streaming { .. });
-            streams
-                && connection.backlog(tape_of(&self.tapes, connection.framing)) > self.settings.max_backlog
+            streams && connection.backlog(&self.tapes[connection.framing]) > self.settings.max_backlog
         })
     }
 }

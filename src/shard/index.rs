@@ -59,8 +59,9 @@ impl Index {
         self.kind(name).collect(self.hash(name), name, has, out);
     }
 
-    /// Streams that the names in a selector may mean, in order and each once. What else it asks for is not
-    /// looked at. `None`: it names everyone, so there is no shorter list than all.
+    /// Finds the streams that have one of the names in a selector, sorted and without duplicates. If it has conditions
+    /// on metadata, only those streams that have the rarest member; the others are not checked. `None` if it selects
+    /// everyone.
     pub(super) fn candidates<'p>(
         &self,
         selector: &Selector,
@@ -68,17 +69,50 @@ impl Index {
         out: &mut Vec<u32>,
     ) -> Option<()> {
         out.clear();
+        let rarest = self.rarest(selector, &profile);
+        if let Some((_, 0)) = rarest {
+            return Some(());
+        }
         if selector.everyone {
-            let (key, value) = selector.meta.first()?;
-            self.of_name(Name::Meta(key, value), &profile, out);
+            self.of_name(rarest?.0, &profile, out);
         } else {
             selector.users.iter().for_each(|user| self.of_name(Name::User(user), &profile, out));
             selector.sessions.iter().for_each(|session| self.of_name(Name::Session(session), &profile, out));
-            selector.topics.iter().for_each(|topic| self.of_topic(topic, &profile, out));
+            let mut enough = MANY;
+            for topic in &selector.topics {
+                self.of_topic(topic, &profile, out);
+                // A stream may be found by many patterns, and again for each topic.
+                if out.len() > enough {
+                    out.sort_unstable();
+                    out.dedup();
+                    enough = MANY + 2 * out.len();
+                }
+            }
         }
         out.sort_unstable();
         out.dedup();
+        if let Some((name, count)) = rarest.filter(|(_, count)| *count < out.len()) {
+            let mut having = Vec::with_capacity(count);
+            self.of_name(name, &profile, &mut having);
+            having.retain(|slot| out.binary_search(slot).is_ok());
+            having.sort_unstable();
+            *out = having;
+        }
         Some(())
+    }
+
+    /// The member of a selector's metadata that the fewest streams have, and their number.
+    fn rarest<'n, 'p>(
+        &self,
+        selector: &'n Selector,
+        profile: impl Fn(u32) -> Option<&'p Profile>,
+    ) -> Option<(Name<'n>, usize)> {
+        let counted = selector.meta.iter().map(|(key, value)| {
+            let name = Name::Meta(key, value);
+            let has = |slot| profile(slot).is_some_and(|profile| name.is_of(profile));
+            (name, self.meta.count(self.hash(name), name, has))
+        });
+        counted.min_by_key(|(_, count)| *count)
     }
 
     fn of_topic<'p>(&self, topic: &Topic, profile: impl Fn(u32) -> Option<&'p Profile>, out: &mut Vec<u32>) {
@@ -114,6 +148,9 @@ impl Index {
     }
 }
 
+/// Number of found streams above which duplicates are removed.
+const MANY: usize = 4096;
+
 /// All that a profile can be found by in a table.
 fn names(profile: &Profile) -> impl Iterator<Item = Name<'_>> {
     let user = profile.user.as_deref().map(Name::User);
@@ -122,4 +159,67 @@ fn names(profile: &Profile) -> impl Iterator<Item = Name<'_>> {
     let topics = literals.map(|pattern| Name::Topic(pattern.as_str()));
     let meta = profile.meta.iter().map(|(key, value)| Name::Meta(key, value));
     user.into_iter().chain(session).chain(topics).chain(meta)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::{Pattern, Target};
+
+    /// A hundred streams: all in English, half with a user of two, each fifth in a room, one of them the host.
+    fn profiles() -> Vec<Profile> {
+        let profile = |n: usize| {
+            let mut meta = vec![("lang".into(), "en".into())];
+            meta.extend((n.is_multiple_of(5)).then(|| ("room".into(), "1".into())));
+            meta.extend((n == 35).then(|| ("seat".into(), "host".into())));
+            let topics = [Pattern::parse("news.*").unwrap()].into();
+            let user = (n.is_multiple_of(2)).then(|| if n < 50 { "ada" } else { "grace" }.into());
+            Profile { user, topics, meta: meta.into(), ..Profile::default() }
+        };
+        (0..100).map(profile).collect()
+    }
+
+    #[test]
+    fn metadata_is_looked_up_by_the_rarest_of_it_wherever_it_stands() {
+        let profiles = profiles();
+        let of = |slot: u32| profiles.get(slot as usize);
+        let mut index = Index::default();
+        (0..100).for_each(|slot| index.insert(slot, &profiles[slot as usize], of));
+        let mut common = Target::all();
+        for n in 0..60 {
+            // What nobody would ask for twice, but may.
+            common = common
+                .with_meta("lang", "en")
+                .with_meta(if n == 30 { "room" } else { "lang" }, if n == 30 { "1" } else { "en" });
+        }
+        let news = || Target::topic(crate::wire::Topic::parse("news.eu").unwrap());
+        let cases = [
+            (Target::all().with_meta("lang", "en"), 100),
+            (Target::all().with_meta("lang", "en").with_meta("room", "1"), 20),
+            (Target::all().with_meta("room", "1").with_meta("lang", "en"), 20),
+            (Target::all().with_meta("lang", "en").with_meta("room", "1").with_meta("seat", "host"), 1),
+            (Target::all().with_meta("lang", "en").with_meta("room", "2"), 0),
+            (common, 20),
+            (news().with_meta("lang", "en").with_meta("room", "1"), 20),
+            (news().with_meta("lang", "en").with_meta("seat", "host"), 1),
+            (Target::user("ada").with_meta("lang", "en"), 25),
+            (Target::user("ada").with_meta("lang", "en").with_meta("room", "1"), 5),
+            (Target::user("ada").with_meta("seat", "host"), 0),
+            (Target::user("nobody").with_meta("room", "1"), 0),
+        ];
+        for (target, candidates) in cases {
+            let mut found = Vec::new();
+            index.candidates(&target.to, of, &mut found).unwrap();
+            assert_eq!(found.len(), candidates, "{target:?}");
+            assert!(found.is_sorted());
+        }
+        let everywhere = (0..100)
+            .fold(news(), |to, n| to.or_topic(crate::wire::Topic::parse(&format!("news.{n}")).unwrap()));
+        let mut found = Vec::new();
+        index.candidates(&everywhere.to, of, &mut found).unwrap();
+        assert_eq!(found, (0..100).collect::<Vec<_>>());
+        assert!(found.capacity() <= 2 * (MANY + 300), "what is found again and again is put together");
+        (0..100).for_each(|slot| index.remove(slot, &profiles[slot as usize]));
+        assert!(index.is_empty());
+    }
 }

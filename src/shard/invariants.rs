@@ -2,8 +2,8 @@
 
 use std::num::NonZero;
 
+use super::Shard;
 use super::standing::Standing;
-use super::{Shard, tape_of};
 
 /// Above this many connections a check after every call would make debug builds useless.
 const CHECKED: usize = 128;
@@ -19,7 +19,7 @@ impl<S> Shard<S> {
     pub fn check_invariants(&self) {
         let mut standing = Standing::default();
         for (slot, connection) in &self.connections {
-            let tape = tape_of(&self.tapes, connection.framing);
+            let tape = &self.tapes[connection.framing];
             standing.count(&connection.phase, connection.framing, 1);
             standing.blocked += usize::from(connection.blocked);
             if connection.is_stream() {

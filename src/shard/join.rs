@@ -3,12 +3,15 @@
 use std::io::Write;
 use std::sync::Arc;
 
+use slab::Slab;
+
+use super::Shard;
 use super::close::CloseReason;
-use super::command::{Effect, Join};
-use super::connection::{Greeting, Phase};
+use super::command::{Effect, Join, Resume, StreamToken};
+use super::connection::{Connection, Greeting, Phase};
 use super::outbox::Piece;
-use super::{Shard, tape_of};
-use crate::wire::{Continuity, Now, Record, Refusal, refused};
+use super::replays::Ask;
+use crate::wire::{Continuity, EventId, Now, Record, Refusal, ServerEvent};
 
 impl<S: Write> Shard<S> {
     /// The journal's answer to a stream that joins.
@@ -17,8 +20,9 @@ impl<S: Write> Shard<S> {
     pub(super) fn join(&mut self, join: Join, now: Now) {
         let Join { token, records, position, last, continuity } = join;
         let slot = token.slot;
+        self.replays.done(slot, token.serial);
         let Some(connection) = self.connections.get(slot as usize) else { return };
-        let Phase::Joining { after, greeting, asked_ms: Some(_) } = connection.phase else { return };
+        let Phase::Joining { after, greeting, asked: true } = connection.phase else { return };
         if connection.serial != token.serial {
             return;
         }
@@ -30,14 +34,14 @@ impl<S: Write> Shard<S> {
             Err(reason) => return self.end(slot, reason, None, now),
         };
         let Some(connection) = self.connections.get_mut(slot as usize) else { return };
-        let tape = tape_of(&self.tapes, connection.framing);
+        let tape = &self.tapes[connection.framing];
         self.totals.deliveries += records.len() as u64;
         self.totals.replayed += records.len() as u64;
         records.into_iter().for_each(|record| connection.push(Piece::Record(record), tape));
         if last {
             self.subscribe(slot);
         } else {
-            self.enter(slot, Phase::Joining { after: position, greeting, asked_ms: None });
+            self.enter(slot, Phase::Joining { after: position, greeting, asked: false });
             self.queue(slot);
         }
     }
@@ -80,7 +84,7 @@ impl<S: Write> Shard<S> {
     pub(super) fn lag(&mut self, slot: u32) {
         let Some(connection) = self.connections.get_mut(slot as usize) else { return };
         let Phase::Streaming { cursor } = connection.phase else { return };
-        let tape = tape_of(&self.tapes, connection.framing);
+        let tape = &self.tapes[connection.framing];
         let outbox = connection.outbox.get_or_insert_default();
         let cut = outbox.cut(tape, cursor, connection.framing);
         if outbox.is_empty() {
@@ -111,19 +115,67 @@ impl<S: Write> Shard<S> {
 }
 
 impl<S> Shard<S> {
+    /// Requests the events after a position; the journal is asked when it is this stream's turn.
+    pub(super) fn ask(&mut self, slot: u32, after: EventId) {
+        let Some(connection) = self.connections.get(slot as usize) else { return };
+        let Some(origin) = self.origins.get(slot as usize) else { return };
+        self.replays.push(origin.peer, Ask { slot, serial: connection.serial, after });
+        if self.replays.waiting() > 2 * self.behind.len() + ENDED {
+            let connections = &self.connections;
+            self.replays.retain(|ask| patterns_of(connections, ask).is_some());
+        }
+    }
+
+    /// Asks the journal for as many waiting streams as the limit on comparisons allows. Each answer is a command, which
+    /// makes room for others.
+    pub(super) fn ask_in_turn(&mut self, now: Now) {
+        let connections = &self.connections;
+        let limit = self.settings.replay_effort;
+        let patterns = |ask| patterns_of(connections, ask);
+        while let Some((ask, effort)) = self.replays.next(limit, now.elapsed_ms, patterns) {
+            let Ask { slot, serial, after } = ask;
+            let token = StreamToken { shard: self.number, slot, serial };
+            let profile = connections.get(slot as usize).and_then(|connection| connection.profile.clone());
+            let budget = self.settings.replay_budget();
+            self.effects.push(Effect::Resume(Resume { token, after, profile, budget, effort }));
+        }
+    }
+
     /// A stream that fell behind asks for what it missed.
-    pub(super) fn rejoin(&mut self, slot: u32, after: u64, now: Now) {
-        self.enter(slot, Phase::joining(after, Greeting::Sent, now));
+    pub(super) fn rejoin(&mut self, slot: u32, after: u64) {
+        self.enter(slot, Phase::Joining { after, greeting: Greeting::Sent, asked: true });
         self.ask(slot, self.event_id(after));
     }
 
-    /// History does not answer a stream. It must not wait for ever: its client comes back, and asks anew. One that
-    /// was not yet told where it goes on is refused for now, as it would have been had this been known at once.
-    pub(super) fn give_up_on_history(&mut self, slot: u32, greeting: Greeting, now: Now) {
+    /// Ends the streams that the journal has not answered within the connection timeout, so that their clients
+    /// reconnect. The timeout begins when the journal is asked: waiting for a turn does not count.
+    pub(super) fn give_up_on_history(&mut self, now: Now) {
+        let timeout_ms = self.settings.connection_timeout.as_millis() as u64;
+        for (slot, serial) in self.replays.take_overdue(now.elapsed_ms.saturating_sub(timeout_ms)) {
+            let connection = self.connections.get(slot as usize).filter(|c| c.serial == serial);
+            if let Some(Phase::Joining { greeting, .. }) = connection.map(|connection| &connection.phase) {
+                self.end_unanswered(slot, *greeting, now);
+            }
+        }
+    }
+
+    /// A stream that has not been sent its first event is refused for now instead.
+    fn end_unanswered(&mut self, slot: u32, greeting: Greeting, now: Now) {
         let refusal = (greeting != Greeting::Sent).then(|| {
             self.effects.push(Effect::Refused(Refusal::History));
-            refused(self.settings.refusal_retry(fastrand::f64()), Refusal::History)
+            let retry = self.settings.refusal_retry(fastrand::f64());
+            ServerEvent::Refused { retry, reason: Refusal::History }
         });
-        self.end(slot, CloseReason::Unanswered, refusal.as_ref(), now);
+        self.end(slot, CloseReason::Unanswered, refusal, now);
     }
+}
+
+/// Requests of ended streams that may be among the waiting ones before they are removed.
+const ENDED: usize = 64;
+
+/// The number of patterns of a stream that waits for history; `None` if it no longer does.
+fn patterns_of<S>(connections: &Slab<Connection<S>>, ask: Ask) -> Option<usize> {
+    let connection = connections.get(ask.slot as usize)?;
+    let waits = connection.serial == ask.serial && matches!(connection.phase, Phase::Joining { .. });
+    waits.then(|| connection.profile.as_ref().map_or(0, |profile| profile.topics.len()))
 }

@@ -29,6 +29,7 @@ mod names;
 mod opening;
 mod outbox;
 mod ping;
+mod replays;
 mod report;
 mod settings;
 mod standing;
@@ -37,6 +38,7 @@ mod tape;
 mod trie;
 
 use std::collections::{BTreeSet, VecDeque};
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -52,11 +54,12 @@ pub use settings::{Heartbeat, Settings};
 use connection::{Connection, Origin};
 use flush::Pass;
 use index::Index;
+use replays::Replays;
 use standing::Standing;
 use sweep::{Drainage, Pulse};
 use tape::Tape;
 
-use crate::wire::{Client, ClientId, CrossOrigin, EventId, Framing, HttpDate, Now, Profile, Record};
+use crate::wire::{Client, ClientId, CrossOrigin, EventId, HttpDate, Now, PerFraming, Profile, Record};
 
 /// One event loop's share of the engine. See the [module](self) for how it is driven.
 pub struct Shard<S> {
@@ -67,8 +70,7 @@ pub struct Shard<S> {
     /// Beside `connections`, by slot.
     origins: Vec<Origin>,
     index: Index,
-    /// By framing.
-    tapes: [Tape; 2],
+    tapes: PerFraming<Tape>,
     /// The newest event applied.
     applied: u64,
     serial: u32,
@@ -82,8 +84,8 @@ pub struct Shard<S> {
     /// A batch that is being published, and how much of it was.
     batch: Option<(Arc<[Arc<Record>]>, usize)>,
     pass: Pass,
-    /// By framing: how far the tape has to reach before it is trimmed again.
-    trim_at: [u64; 2],
+    /// How far the tape has to reach before it is trimmed again.
+    trim_at: PerFraming<u64>,
     pulse: Pulse,
     drainage: Option<Drainage>,
     silences: VecDeque<(u64, u32, u32)>,
@@ -92,6 +94,7 @@ pub struct Shard<S> {
     expiries: BTreeSet<(u64, u32)>,
     /// Streams that are joining or lagging.
     behind: BTreeSet<u32>,
+    replays: Replays,
     effects: Vec<Effect<S>>,
     anonymous: Arc<Profile>,
     standing: Standing,
@@ -105,6 +108,15 @@ pub struct Shard<S> {
 /// What a connection that asks nothing is read into at once: more than a common request head.
 const INPUT: usize = 16 * 1024;
 
+impl<S> fmt::Debug for Shard<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shard")
+            .field("number", &self.number)
+            .field("connections", &self.connections.len())
+            .finish_non_exhaustive()
+    }
+}
+
 impl<S> Shard<S> {
     /// An empty shard. `applied` is the newest event of the journal that will not reach it as a command.
     pub fn new(number: u16, settings: Arc<Settings>, admission: Arc<Admission>, applied: u64) -> Self {
@@ -116,7 +128,7 @@ impl<S> Shard<S> {
             connections: Slab::new(),
             origins: Vec::new(),
             index: Index::default(),
-            tapes: FRAMINGS.map(Tape::new),
+            tapes: PerFraming::from_fn(Tape::new),
             applied,
             serial: 0,
             queued: VecDeque::new(),
@@ -124,13 +136,14 @@ impl<S> Shard<S> {
             closed: Vec::new(),
             batch: None,
             pass: Pass::default(),
-            trim_at: [0; 2],
+            trim_at: PerFraming::default(),
             drainage: None,
             silences: VecDeque::new(),
             heads: VecDeque::new(),
             lingering: VecDeque::new(),
             expiries: BTreeSet::new(),
             behind: BTreeSet::new(),
+            replays: Replays::default(),
             effects: Vec::new(),
             anonymous: Arc::default(),
             standing: Standing::default(),
@@ -234,11 +247,4 @@ fn cross_origin_of<'s>(settings: &'s Settings, origins: &[Origin], slot: u32) ->
 
 fn profile_of<S>(connections: &Slab<Connection<S>>, slot: u32) -> Option<&Profile> {
     connections.get(slot as usize)?.profile.as_deref()
-}
-
-/// Every framing, in the order in which things are kept by it.
-const FRAMINGS: [Framing; 2] = [Framing::Chunked, Framing::Plain];
-
-fn tape_of(tapes: &[Tape; 2], framing: Framing) -> &Tape {
-    &tapes[framing as usize]
 }

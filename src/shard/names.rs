@@ -99,6 +99,13 @@ impl Names {
         if let Ok(entry) = self.table.find_entry(spread(hash), is_it) {
             entry.remove();
         }
+        // Free the memory after a crowd has left, but do not reallocate for a few.
+        if self.table.len() < self.table.capacity() / 4 {
+            self.table.shrink_to(2 * self.table.len(), |entry| spread(entry.hash));
+        }
+        if self.crowds.is_empty() {
+            self.crowds.shrink_to_fit();
+        }
     }
 
     /// Appends the streams that have a name.
@@ -107,6 +114,15 @@ impl Names {
             Some((_, Some(at))) => out.extend(&self.crowds[at].slots),
             Some((Place(slot), None)) => out.push(slot),
             None => {}
+        }
+    }
+
+    /// How many streams have a name.
+    pub(super) fn count(&self, hash: u32, name: Name<'_>, has: impl Fn(u32) -> bool) -> usize {
+        match self.find(hash, name, has).map(Place::crowd) {
+            Some(Some(at)) => self.crowds[at].slots.len(),
+            Some(None) => 1,
+            None => 0,
         }
     }
 
@@ -199,6 +215,7 @@ mod tests {
                 found.sort_unstable();
                 let expected: Vec<u32> = (0..streams.len() as u32).filter(|slot| has(*slot)).collect();
                 assert_eq!(found, expected, "seed {seed}, {topic}");
+                assert_eq!(names.count(hash(topic), name, has), expected.len(), "seed {seed}, {topic}");
             }
             for (slot, profile) in streams.into_iter().enumerate() {
                 for pattern in profile.into_iter().flat_map(|profile| profile.topics) {
@@ -206,6 +223,7 @@ mod tests {
                 }
             }
             assert!(names.is_empty(), "seed {seed}");
+            assert_eq!((names.table.allocation_size(), names.crowds.capacity()), (0, 0), "given back");
         }
     }
 }

@@ -6,15 +6,15 @@ use std::num::NonZero;
 use std::sync::Arc;
 
 use super::close::CloseReason;
-use super::command::{Effect, HandOver, Resume, StreamToken};
+use super::command::{Effect, HandOver};
 use super::connection::{Greeting, Partial, Phase};
 use super::outbox::Piece;
 use super::settings::MAX_RECEIVED;
-use super::{Shard, cross_origin_of, profile_of, tape_of};
+use super::{Shard, cross_origin_of, profile_of};
 use crate::wire::http::{BodyFraming, Head, HeadScanner, Method, Outline, Scan};
 use crate::wire::{
     Continuity, CrossOrigin, EventId, Framing, Gap, LastEventId, Now, Parameters, Profile, Refusal,
-    Subscription, connected, is_loopback_host, write_head,
+    ServerEvent, Subscription, is_loopback_host, write_head,
 };
 
 /// A stream that was admitted elsewhere: who it is, and where it left off.
@@ -169,7 +169,7 @@ impl<S> Shard<S> {
             return None;
         }
         let Subscription { framing, last_event_id, claims } =
-            Subscription::from_head(&head, Parameters::All).ok()?;
+            Subscription::from_head(&head, Parameters::All, &settings.topics).ok()?;
         let peer = settings.proxies.client(self.origins.get(slot as usize)?.peer, &head);
         let cross_origin = settings.cors.judge(head.only_field("origin"));
         Some(Arrival { peer, framing, last_event_id, profile: claims, expires_unix_ms: None, cross_origin })
@@ -198,7 +198,7 @@ impl<S> Shard<S> {
             LastEventId::None => self.go_live(slot, Gap::None, now),
             LastEventId::Invalid => self.go_live(slot, Gap::Invalid, now),
             LastEventId::Id(after) => {
-                self.enter(slot, Phase::joining(after.seq, Greeting::Due, now));
+                self.enter(slot, Phase::Joining { after: after.seq, greeting: Greeting::Due, asked: true });
                 self.ask(slot, after);
             }
         }
@@ -216,7 +216,7 @@ impl<S> Shard<S> {
     /// From here on, what is published is for this stream too.
     pub(super) fn subscribe(&mut self, slot: u32) {
         let Some(connection) = self.connections.get(slot as usize) else { return };
-        let cursor = tape_of(&self.tapes, connection.framing).end();
+        let cursor = self.tapes[connection.framing].end();
         self.enter(slot, Phase::Streaming { cursor });
         self.queue(slot);
     }
@@ -229,17 +229,10 @@ impl<S> Shard<S> {
         let cross_origin = cross_origin_of(&self.settings, &self.origins, slot);
         write_head(&mut bytes, connection.framing, false, self.date.at(now), cross_origin);
         self.totals.greeted[continuity.index()] += 1;
-        let frame = connected(self.settings.retry, id, &client, continuity);
-        bytes.extend_from_slice(frame.bytes(connection.framing));
-        connection.push(Piece::Own(bytes.into()), tape_of(&self.tapes, connection.framing));
-    }
-
-    /// Asks the journal for what follows an event.
-    pub(super) fn ask(&mut self, slot: u32, after: EventId) {
-        let Some(connection) = self.connections.get(slot as usize) else { return };
-        let token = StreamToken { shard: self.number, slot, serial: connection.serial };
-        let (profile, budget) = (connection.profile.clone(), self.settings.replay_budget());
-        self.effects.push(Effect::Resume(Resume { token, after, profile, budget }));
+        let retry = self.settings.retry;
+        ServerEvent::Connected { retry, id, client: &client, continuity }
+            .write(connection.framing, &mut bytes);
+        connection.push(Piece::Own(bytes.into()), &self.tapes[connection.framing]);
     }
 
     /// What a client sends on its open stream is nothing to us, up to a point.

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::tape::{Place, Tape};
-use crate::wire::{Frame, Framing, Record};
+use crate::wire::{Framing, Record, ServerEvent};
 
 /// Most bytes joined for one write.
 pub(super) const JOIN: usize = 64 * 1024;
@@ -221,8 +221,8 @@ impl Piece {
         }
     }
 
-    /// The piece for a frame of the server's own.
-    pub(super) fn own(frame: &Frame, framing: Framing) -> Self {
-        Self::Own(frame.bytes(framing).into())
+    /// The piece for what the server itself says.
+    pub(super) fn own(event: ServerEvent, framing: Framing) -> Self {
+        Self::Own(event.bytes(framing).into())
     }
 }

@@ -1,9 +1,9 @@
 //! Heartbeats that somebody asked for.
 
+use super::Shard;
 use super::names::Name;
 use super::outbox::Piece;
-use super::{Shard, tape_of};
-use crate::wire::{Now, ping};
+use crate::wire::{Now, ServerEvent};
 
 impl<S> Shard<S> {
     /// Sends a heartbeat to the streams of a user, or to all, behind what they are owed. It has no place in history, so
@@ -14,14 +14,14 @@ impl<S> Shard<S> {
             Some(user) => self.index.of_name(Name::User(user), |slot| self.profile(slot), &mut slots),
             None => slots.extend(self.connections.iter().map(|(slot, _)| slot as u32)),
         }
-        let frame = ping(now.unix_ms);
+        let ping = ServerEvent::Ping { unix_ms: now.unix_ms };
         for slot in slots {
             let Some(connection) = self.connections.get_mut(slot as usize) else { continue };
             if connection.blocked || connection.cursor().is_none() {
                 continue;
             }
-            let tape = tape_of(&self.tapes, connection.framing);
-            connection.push(Piece::own(&frame, connection.framing), tape);
+            let tape = &self.tapes[connection.framing];
+            connection.push(Piece::own(ping, connection.framing), tape);
             self.totals.heartbeats += 1;
             self.queue(slot);
         }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::wire::http::RequestLimits;
-use crate::wire::{Cors, Routes, TrustedProxies};
+use crate::wire::{Cors, Routes, TopicLimits, TrustedProxies};
 
 /// What keeps idle streams alive.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,6 +50,11 @@ pub struct Settings {
     /// Most bytes that a stream is owed before it is sent back to history. One that still takes what it is given is
     /// not behind because much was published at once: it may be owed four times as much.
     pub max_backlog: usize,
+    /// Maximum number of comparisons of events with patterns for the replays that are in progress on a shard; a network
+    /// (an IPv4 address or an IPv6 /64) may have a quarter of it.
+    pub replay_effort: usize,
+    /// Limits on the topics and patterns of a stream.
+    pub topics: TopicLimits,
     /// Most bytes that are written to one stream before others have their turn.
     pub turn_bytes: usize,
     /// Whether to tell of every stream that is opened or ended.
@@ -60,6 +65,9 @@ impl Settings {
     /// What [`turn_bytes`](Self::turn_bytes) is where nothing else is wanted. An event of the largest body that is
     /// taken by default goes in one turn: in slices, one event to all would reach everybody as late as the last one.
     pub const TURN_BYTES: usize = 1024 * 1024 + 4096;
+
+    /// Default of [`replay_effort`](Self::replay_effort): takes about a millisecond where the patterns nearly match.
+    pub const REPLAY_EFFORT: usize = 16 * 1024;
 
     /// Most bytes that a stream is owed, however eagerly it reads.
     pub(super) fn most_backlog(&self) -> usize {
@@ -93,3 +101,29 @@ pub(super) const SLOW_MS: u32 = 1_000;
 
 /// Most bytes that a client may send on an open stream, in its life.
 pub(super) const MAX_RECEIVED: u16 = 4 * 1024;
+
+#[cfg(test)]
+impl Settings {
+    pub(super) fn for_tests() -> Self {
+        Self {
+            node: 1,
+            epoch: 1,
+            routes: Routes::new("/api/sse", false, false),
+            requests: RequestLimits::default(),
+            open: true,
+            loopback_host: false,
+            cors: Cors::default(),
+            proxies: TrustedProxies::default(),
+            retry: Duration::from_secs(3),
+            heartbeat: Heartbeat::Event,
+            heartbeat_interval: Duration::from_secs(30),
+            connection_timeout: Duration::from_secs(60),
+            head_timeout: Duration::from_secs(10),
+            max_backlog: 1024 * 1024,
+            replay_effort: Self::REPLAY_EFFORT,
+            topics: TopicLimits::DEFAULT,
+            turn_bytes: Self::TURN_BYTES,
+            watch: false,
+        }
+    }
+}

@@ -2,7 +2,7 @@
 
 use super::Shard;
 use super::connection::Phase;
-use crate::wire::{Framing, Profile};
+use crate::wire::{Framing, PerFraming, Profile};
 
 /// Counts that would otherwise take a walk over all connections.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub(super) struct Standing {
     /// Of those, with a session.
     pub(super) sessions: usize,
     /// In `Streaming`, by framing: who reads the tape.
-    pub(super) live: [usize; 2],
+    pub(super) live: PerFraming<usize>,
     /// In `Joining` or `Lagging`.
     pub(super) behind: usize,
     /// In `Ending` or `Lingering`.
@@ -29,7 +29,7 @@ impl Standing {
         match phase {
             Phase::Streaming { .. } => {
                 add(&mut self.streams);
-                add(&mut self.live[framing as usize]);
+                add(&mut self.live[framing]);
             }
             Phase::Joining { .. } | Phase::Lagging { .. } => {
                 add(&mut self.streams);

@@ -3,12 +3,12 @@
 use std::io::Write;
 use std::time::Duration;
 
+use super::Shard;
 use super::close::CloseReason;
 use super::connection::{Partial, Phase};
 use super::outbox::Piece;
 use super::settings::{Heartbeat, Settings};
-use super::{Shard, tape_of};
-use crate::wire::{Frame, Now, Refusal, comment, draining, ping};
+use crate::wire::{Now, Refusal, ServerEvent};
 
 /// Looks after all streams a slice at a time, so that 100,000 heartbeats never burst.
 #[derive(Debug)]
@@ -62,6 +62,7 @@ impl<S: Write> Shard<S> {
         }
         if self.pulse.next_ms <= now.elapsed_ms {
             self.look_after_slice(now);
+            self.give_up_on_history(now);
             self.pulse.next_ms = now.elapsed_ms + self.pulse.tick_ms;
         }
         self.go_on_draining(now);
@@ -114,20 +115,20 @@ impl<S: Write> Shard<S> {
     fn look_after_slice(&mut self, now: Now) {
         let heartbeat = match self.settings.heartbeat {
             Heartbeat::Off => None,
-            Heartbeat::Comment => Some(comment()),
-            Heartbeat::Event => Some(ping(now.unix_ms)),
+            Heartbeat::Comment => Some(ServerEvent::Comment),
+            Heartbeat::Event => Some(ServerEvent::Ping { unix_ms: now.unix_ms }),
         };
         let slots = self.origins.len();
         for _ in 0..slots.div_ceil(self.pulse.ticks as usize) {
             if self.pulse.at >= slots {
                 self.pulse.at = 0;
             }
-            self.look_after(self.pulse.at as u32, heartbeat.as_ref(), now);
+            self.look_after(self.pulse.at as u32, heartbeat, now);
             self.pulse.at += 1;
         }
     }
 
-    fn look_after(&mut self, slot: u32, heartbeat: Option<&Frame>, now: Now) {
+    fn look_after(&mut self, slot: u32, heartbeat: Option<ServerEvent>, now: Now) {
         let Some(connection) = self.connections.get_mut(slot as usize) else { return };
         let since = |then: u32| Duration::from_millis(u64::from((now.elapsed_ms as u32).wrapping_sub(then)));
         let timeout = self.settings.connection_timeout;
@@ -139,13 +140,8 @@ impl<S: Write> Shard<S> {
             }
             return;
         }
-        if let Phase::Joining { greeting, asked_ms: Some(asked_ms), .. } = connection.phase
-            && since(asked_ms.get()) > timeout
-        {
-            return self.give_up_on_history(slot, greeting, now);
-        }
         let Some(heartbeat) = heartbeat else { return };
-        let tape = tape_of(&self.tapes, connection.framing);
+        let tape = &self.tapes[connection.framing];
         if connection.is_idle(tape) && since(connection.sent_ms) >= self.settings.heartbeat_interval {
             connection.push(Piece::own(heartbeat, connection.framing), tape);
             self.totals.heartbeats += 1;
@@ -193,6 +189,6 @@ impl<S> Shard<S> {
     pub(super) fn dismiss(&mut self, slot: u32, now: Now) {
         let spread_ms = self.drainage.as_ref().map_or(0, |drainage| drainage.spread_ms);
         let retry = Duration::from_millis(SOONEST_MS.saturating_add(fastrand::u64(0..=spread_ms)));
-        self.end(slot, CloseReason::Draining, Some(&draining(retry)), now);
+        self.end(slot, CloseReason::Draining, Some(ServerEvent::Draining { retry }), now);
     }
 }

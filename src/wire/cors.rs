@@ -43,7 +43,7 @@ pub enum InvalidOrigin {
     )]
     Malformed(String),
     /// Everybody, and somebody.
-    #[error("* is for all origins, and stands alone")]
+    #[error("* allows any origin, and must be the only value")]
     EverybodyAndOthers,
     /// More than can be told apart.
     #[error("at most {MAX_ORIGINS} origins")]

@@ -28,7 +28,7 @@ pub enum EventError {
     Retry,
     /// The payload did not serialize to JSON.
     #[error("the data does not serialize to JSON: {0}")]
-    Data(#[from] serde_json::Error),
+    Data(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 /// One event: a name and data, not yet addressed to anybody.
@@ -61,7 +61,7 @@ enum Data {
 impl Event {
     /// An event whose data is `value` as JSON on one line.
     pub fn json<T: Serialize + ?Sized>(name: &str, value: &T) -> Result<Self, EventError> {
-        let data = serde_json::to_string(value)?;
+        let data = serde_json::to_string(value).map_err(|error| EventError::Data(error.into()))?;
         Ok(Self { name: checked(name)?, data: Data::Json(data.into()), retry: None })
     }
 

@@ -2,24 +2,7 @@
 
 use std::ops::Range;
 
-/// How the body of a stream is delimited.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Framing {
-    /// HTTP/1.1: `Transfer-Encoding: chunked`, one chunk an event (RFC 9112, 7.1).
-    Chunked,
-    /// HTTP/1.0: the end of the connection ends the body.
-    Plain,
-}
-
-impl Framing {
-    /// What ends a stream cleanly.
-    pub fn end(self) -> &'static [u8] {
-        match self {
-            Self::Chunked => b"0\r\n\r\n",
-            Self::Plain => b"",
-        }
-    }
-}
+use super::framing::Framing;
 
 /// Room before the body for the chunk head: eight hexadecimal digits, CR and LF.
 pub(super) const CHUNK_HEAD: usize = 10;

@@ -54,7 +54,7 @@ impl Parameters {
         };
         meant.map_or(Ok(()), |meant| {
             let shown: String = name.chars().take(MAX_SHOWN).collect();
-            Err(Problem::new(400, format!("there is no parameter {shown:?}: it is called {meant}")))
+            Err(Problem::new(400, format!("unknown parameter {shown:?}: use {meant}")))
         })
     }
 }

@@ -4,7 +4,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// Data of a `notification`: something for one user, or everyone, to see.
+///
+/// ```
+/// use fanfare::Notification;
+/// let notification = Notification::new("order", "Shipped", "Your order is on its way").data(serde_json::json!({"order": 7}));
+/// assert_eq!(notification.title, "Shipped");
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Notification {
     /// What kind of notification it is, in the application's terms: `info`, `order`, …
     #[serde(rename = "type")]
@@ -16,6 +23,20 @@ pub struct Notification {
     /// Anything else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data: Option<Value>,
+}
+
+impl Notification {
+    /// A notification without data.
+    pub fn new(kind: impl Into<String>, title: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { kind: kind.into(), title: title.into(), message: message.into(), data: None }
+    }
+
+    /// Adds data.
+    #[must_use]
+    pub fn data(mut self, data: impl Into<Value>) -> Self {
+        self.data = Some(data.into());
+        self
+    }
 }
 
 /// How much an [`Announcement`] matters.
@@ -32,7 +53,14 @@ pub enum Level {
 }
 
 /// Data of an `announcement`: a message to all.
+///
+/// ```
+/// use fanfare::{Announcement, Level};
+/// let announcement = Announcement::new("Maintenance", "Back in five minutes").level(Level::Warning);
+/// assert_eq!(announcement.level, Level::Warning);
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Announcement {
     /// A short heading.
     pub title: String,
@@ -42,9 +70,30 @@ pub struct Announcement {
     pub level: Level,
 }
 
+impl Announcement {
+    /// An announcement of level [`Level::Info`].
+    pub fn new(title: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { title: title.into(), message: message.into(), level: Level::Info }
+    }
+
+    /// Sets the level.
+    #[must_use]
+    pub fn level(mut self, level: Level) -> Self {
+        self.level = level;
+        self
+    }
+}
+
 /// Data of a `progress`: how far a long job is.
+///
+/// ```
+/// use fanfare::Progress;
+/// let progress = Progress::new("export-7", 40.0, "Reading");
+/// assert!(!progress.completed && Progress::new("export-7", 100.0, "Done").completed().completed);
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct Progress {
     /// The job.
     pub operation_id: String,
@@ -54,4 +103,18 @@ pub struct Progress {
     pub message: String,
     /// Whether it is over.
     pub completed: bool,
+}
+
+impl Progress {
+    /// The progress of a job that is not over.
+    pub fn new(operation_id: impl Into<String>, percentage: f64, message: impl Into<String>) -> Self {
+        Self { operation_id: operation_id.into(), percentage, message: message.into(), completed: false }
+    }
+
+    /// Says that the job is over.
+    #[must_use]
+    pub fn completed(mut self) -> Self {
+        self.completed = true;
+        self
+    }
 }

@@ -15,7 +15,16 @@ use super::target::{Few, Pair, Selector, Target, TargetKind};
 use super::topic::Topic;
 
 /// An event and whom it is for, before it has a place in history.
+///
+/// ```
+/// use fanfare::{Event, Publication, Target};
+/// use std::time::Duration;
+/// let event = Event::json("typing", &true)?;
+/// let publication = Publication::new(event, Target::user("ada")).ttl(Duration::ZERO);
+/// # Ok::<(), fanfare::EventError>(())
+/// ```
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Publication {
     /// What is sent.
     pub event: Event,
@@ -141,6 +150,13 @@ impl Publication {
     /// An event for somebody, kept as long as history's limits allow.
     pub fn new(event: Event, target: Target) -> Self {
         Self { event, target, ttl: None }
+    }
+
+    /// Sets how long history keeps it at most; zero: it is never in history.
+    #[must_use]
+    pub fn ttl(mut self, ttl: Duration) -> Self {
+        self.ttl = Some(ttl);
+        self
     }
 
     /// Reads one publication: `{"event", "data" | "text", "to", "except", "retry", "ttl"}`.

@@ -173,7 +173,7 @@ impl Routes {
             Method::Other(name) if !is_registered(name) => {
                 Problem::new(501, "this method is not implemented")
             }
-            _ => Problem::new(405, format!("this resource takes {allow}")).with_field("Allow", allow),
+            _ => Problem::new(405, format!("this resource allows {allow}")).with_field("Allow", allow),
         })
     }
 

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::client::Profile;
-use super::frame::Framing;
+use super::framing::Framing;
 use super::http::{Head, Version, query_pairs};
 use super::id::EventId;
 use super::parameter::Parameters;
 use super::problem::Problem;
-use super::topic::Pattern;
+use super::topic::{Pattern, TopicLimits};
 
 /// Longest user, session, metadata key or metadata value, in bytes.
 pub const MAX_NAME: usize = 256;
@@ -44,15 +44,15 @@ impl Subscription {
     /// Reads a GET of the stream's path. Its `Accept` is judged first (406), then its query (400).
     ///
     /// The query has `topic`, `lastEventId`, `userId`, `sessionId`, `meta.KEY` and `access_token`. Others are ignored,
-    /// unless they are nearly one of these `parameters`.
-    pub fn from_head(head: &Head<'_>, parameters: Parameters) -> Result<Self, Problem> {
+    /// unless they are nearly one of these `parameters`. `limits` are those of its topics and patterns.
+    pub fn from_head(head: &Head<'_>, parameters: Parameters, limits: &TopicLimits) -> Result<Self, Problem> {
         if !accepts_event_stream(head) {
             return Err(Problem::new(406, "this resource is a text/event-stream"));
         }
         let mut claims = Claims::default();
         for pair in query_pairs(head.query.unwrap_or_default()) {
             let (key, value) = pair.map_err(|error| Problem::new(400, format!("the query: {error}")))?;
-            claims.take(&key, &value, parameters)?;
+            claims.take(&key, &value, parameters, limits)?;
         }
         let from_field = head.field("last-event-id").filter(|value| !value.is_empty());
         let last_event_id = match from_field {
@@ -83,16 +83,25 @@ struct Claims {
     user: Option<Arc<str>>,
     session: Option<Arc<str>>,
     topics: SmallVec<[Pattern; 1]>,
+    /// Of these.
+    tokens: usize,
     meta: Vec<(Arc<str>, Arc<str>)>,
     last_event_id: Option<LastEventId>,
 }
 
 impl Claims {
-    fn take(&mut self, key: &str, value: &str, parameters: Parameters) -> Result<(), Problem> {
+    fn take(
+        &mut self,
+        key: &str,
+        value: &str,
+        parameters: Parameters,
+        limits: &TopicLimits,
+    ) -> Result<(), Problem> {
         match key {
             "topic" => {
-                let pattern = Pattern::parse(value)
-                    .map_err(|error| Problem::new(400, format!("topic {value:?}: {error}")))?;
+                let refused = |reason| Problem::new(400, format!("topic {value:?}: {reason}"));
+                self.tokens = limits.admit(value, self.tokens).map_err(refused)?;
+                let pattern = Pattern::parse(value).map_err(|error| refused(error.to_string()))?;
                 self.topics.push(pattern);
                 within("topics", self.topics.len())
             }

@@ -104,7 +104,7 @@ pub struct Selector {
     pub meta: Vec<Pair>,
     /// Of those, only the ones that the predicate holds for.
     pub(crate) filter: Option<Filter>,
-    /// Users and sessions are in order.
+    /// Whether users, sessions and metadata are sorted.
     pub(super) sorted: bool,
 }
 
@@ -176,6 +176,7 @@ impl Target {
     /// Only those whose metadata has this value for this key.
     #[must_use]
     pub fn with_meta(mut self, key: impl Into<Box<str>>, value: impl Into<Box<str>>) -> Self {
+        self.to.sorted = false;
         self.to.meta.push((key.into(), value.into()));
         self
     }
@@ -192,16 +193,22 @@ impl Target {
         self.to.matches(client) && !self.except.iter().any(|except| except.matches(client))
     }
 
-    /// The same address, made quick to look into.
+    /// The same address, sorted for quick look-ups, in no more memory than [`size`](Self::size) tells.
     pub(crate) fn sorted(mut self) -> Self {
         self.to.sort();
         self.except = self.except.into_iter().map(Self::sorted).collect();
+        self.except.shrink_to_fit();
         self
     }
 
     /// Whether the names alone say who is meant.
     pub(crate) fn is_plain(&self) -> bool {
-        self.to.meta.is_empty() && self.to.filter.is_none() && self.except.is_empty()
+        !self.is_narrowed() && self.except.is_empty()
+    }
+
+    /// Whether it has conditions on metadata or a filter.
+    pub(crate) fn is_narrowed(&self) -> bool {
+        !self.to.meta.is_empty() || self.to.filter.is_some()
     }
 
     /// Whether a client that the names are known to mean is one of those meant.
@@ -212,6 +219,12 @@ impl Target {
     /// Bytes of memory behind the address, about.
     pub(crate) fn size(&self) -> usize {
         self.to.size() + self.except.iter().map(|except| except.size() + size_of::<Self>()).sum::<usize>()
+    }
+
+    /// Maximum number of comparisons, about, to match a client with so many patterns.
+    pub(crate) fn effort(&self, patterns: usize) -> usize {
+        let excepted = self.except.iter().map(|except| except.effort(patterns)).sum::<usize>();
+        1 + self.to.effort(patterns) + excepted
     }
 
     /// What it names, whatever narrows or excepts; what narrows everyone counts itself.
@@ -261,13 +274,14 @@ impl Selector {
     }
 
     fn size(&self) -> usize {
-        let texts = self.users.iter().chain(&self.sessions).map(|name| name.len());
-        let topics = self.topics.iter().map(|topic| topic.as_str().len());
-        let meta = self.meta.iter().map(|(key, value)| key.len() + value.len());
-        // Each name is held once more where history is looked up by it.
-        let entries =
-            self.users.len() + self.sessions.len() + self.topics.len() + self.clients.len() + self.meta.len();
-        2 * texts.chain(topics).chain(meta).sum::<usize>() + ENTRY * entries
+        let names = self.users.iter().chain(&self.sessions).map(|name| NAME + name.len());
+        let topics = self.topics.iter().map(|topic| TOPIC + topic.as_str().len());
+        let meta = self.meta.iter().map(|(key, value)| 2 * NAME + key.len() + value.len());
+        names.chain(topics).chain(meta).sum::<usize>() + size_of::<ClientId>() * self.clients.len()
+    }
+
+    fn effort(&self, patterns: usize) -> usize {
+        self.topics.len() * patterns + self.clients.len() / CLIENTS_AT_ONCE + self.meta.len()
     }
 
     /// Whether the names alone, without conditions, mean somebody of that profile and id.
@@ -292,18 +306,44 @@ impl Selector {
         self.users.dedup();
         self.sessions.sort_unstable();
         self.sessions.dedup();
+        self.meta.sort_unstable();
+        self.meta.dedup();
+        self.users.shrink_to_fit();
+        self.sessions.shrink_to_fit();
+        self.topics.shrink_to_fit();
+        self.clients.shrink_to_fit();
+        self.meta.shrink_to_fit();
         self.sorted = true;
+    }
+
+    /// Whether a profile has all the metadata of the selector.
+    fn has_meta(&self, profile: &Profile) -> bool {
+        let has = |(key, value): &Pair| profile.meta(key) == Some(value);
+        if !self.sorted || self.meta.len() < FEW {
+            return self.meta.iter().all(has);
+        }
+        // Both are sorted by key.
+        let mut rest = profile.meta.iter();
+        self.meta.iter().all(|(key, value)| {
+            let known = rest.find(|(known, _)| **known >= **key);
+            known.is_some_and(|(known, of)| **known == **key && **of == **value)
+        })
     }
 
     /// Whether the conditions, whatever the names, let a client be one of those meant.
     pub(crate) fn narrows_to(&self, client: &Client) -> bool {
-        self.meta.iter().all(|(key, value)| client.meta(key) == Some(value))
-            && self.filter.as_ref().is_none_or(|filter| holds(filter, client))
+        self.has_meta(client.profile()) && self.filter.as_ref().is_none_or(|filter| holds(filter, client))
     }
 }
 
-/// What one name costs beside its text.
-const ENTRY: usize = 64;
+/// Bytes of a name beside its text: its place, and the allocator's overhead.
+const NAME: usize = size_of::<Box<str>>() + 16;
+/// The same for a topic, which is reference-counted.
+const TOPIC: usize = NAME + 16;
+/// Up to this many members of metadata are looked up one by one.
+const FEW: usize = 8;
+/// Number of client ids that can be compared in about the time of one pattern.
+const CLIENTS_AT_ONCE: usize = 16;
 
 /// A filter is the application's code: its panic must not end an event loop.
 fn holds(filter: &Filter, client: &Client) -> bool {
@@ -321,5 +361,33 @@ impl fmt::Debug for Selector {
             .field("meta", &self.meta)
             .field("filter", &self.filter.is_some())
             .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn much_metadata_is_found_as_little_is() {
+        let mut random = fastrand::Rng::with_seed(5);
+        for _ in 0..2_000 {
+            let mut meta: Vec<(Arc<str>, Arc<str>)> = (0..random.usize(..40))
+                .map(|_| (format!("k{}", random.u32(..30)).into(), format!("{}", random.u32(..2)).into()))
+                .collect();
+            meta.sort();
+            meta.dedup_by(|a, b| a.0 == b.0);
+            let profile = Profile { meta: meta.clone().into(), ..Profile::default() };
+            let mut target = Target::all();
+            for _ in 0..random.usize(..2 * FEW) {
+                let known = random.choice(&meta).filter(|_| random.u32(..30) > 0);
+                let (key, value) = known.map_or(("k1", "1"), |(key, value)| (key, value));
+                target = target.with_meta(key, value);
+            }
+            let all = target.to.meta.iter().all(|(key, value)| profile.meta(key) == Some(value));
+            assert_eq!(target.to.has_meta(&profile), all);
+            let sorted = target.clone().sorted();
+            assert_eq!(sorted.to.has_meta(&profile), all, "{target:?} of {profile:?}");
+        }
     }
 }

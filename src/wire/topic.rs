@@ -2,12 +2,52 @@
 
 use std::borrow::Borrow;
 use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 
 /// Longest topic or pattern, in bytes.
 pub const MAX_TOPIC: usize = 256;
 /// Most tokens of a topic or pattern.
 pub const MAX_TOKENS: usize = 32;
+
+/// Limits on the topics and patterns that one stream may follow. The topic of an event may have up to [`MAX_TOKENS`]
+/// tokens regardless: a pattern with a final `>` matches it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TopicLimits {
+    /// Maximum number of tokens in a topic or pattern.
+    pub tokens: usize,
+    /// Maximum number of `*` in a pattern. The number of ways to place that many `*` among the tokens of a topic bounds
+    /// the cost of finding its subscribers.
+    pub wildcards: usize,
+    /// Maximum number of tokens in all topics and patterns together.
+    pub total: usize,
+}
+
+impl TopicLimits {
+    /// The default limits.
+    pub const DEFAULT: Self = Self { tokens: 16, wildcards: 4, total: 512 };
+
+    /// Adds the tokens of `pattern` to `before`, the number of tokens that the stream follows already. Fails with the
+    /// limit that this exceeds.
+    pub fn admit(&self, pattern: &str, before: usize) -> Result<usize, String> {
+        let tokens = pattern.split('.').count();
+        let wildcards = pattern.split('.').filter(|token| *token == "*").count();
+        let total = before + tokens;
+        if tokens > self.tokens {
+            return Err(format!("at most {} tokens, and this has {tokens}", self.tokens));
+        }
+        if wildcards > self.wildcards {
+            return Err(format!("at most {} '*', and this has {wildcards}", self.wildcards));
+        }
+        if total > self.total {
+            return Err(format!(
+                "at most {} tokens in all topics of a stream, and this makes {total}",
+                self.total
+            ));
+        }
+        Ok(total)
+    }
+}
 
 /// What is wrong with a topic or a pattern.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -115,13 +155,65 @@ impl Pattern {
 
     /// Whether a topic is one of those meant.
     pub fn matches(&self, topic: &Topic) -> bool {
-        includes(self.tokens(), topic.tokens())
+        #[cfg(test)]
+        COMPARISONS.set(COMPARISONS.get() + 1);
+        follows(self.0.as_bytes(), topic.0.as_bytes())
     }
 
     /// Whether every topic that `other` matches is matched by this pattern too.
     pub fn covers(&self, other: &Self) -> bool {
         includes(self.tokens(), other.tokens())
     }
+}
+
+impl FromStr for Topic {
+    type Err = TopicError;
+
+    fn from_str(text: &str) -> Result<Self, TopicError> {
+        Self::parse(text)
+    }
+}
+
+impl FromStr for Pattern {
+    type Err = TopicError;
+
+    fn from_str(text: &str) -> Result<Self, TopicError> {
+        Self::parse(text)
+    }
+}
+
+#[cfg(test)]
+std::thread_local! {
+    static COMPARISONS: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
+#[cfg(test)]
+impl Pattern {
+    /// Number of comparisons of a pattern with a topic on this thread so far, for tests of limits.
+    pub(crate) fn comparisons() -> usize {
+        COMPARISONS.get()
+    }
+}
+
+/// Whether a topic matches a pattern. It compares bytes, since replays spend most of their time here. A `*` or `>` is
+/// always a whole token, and no token is empty.
+fn follows(pattern: &[u8], topic: &[u8]) -> bool {
+    let mut rest = topic.iter();
+    for byte in pattern {
+        match byte {
+            b'>' => return !rest.as_slice().is_empty(),
+            b'*' => {
+                let token = rest.as_slice().iter().take_while(|byte| **byte != b'.').count();
+                if token == 0 {
+                    return false;
+                }
+                rest.nth(token - 1);
+            }
+            byte if rest.next() == Some(byte) => {}
+            _ => return false,
+        }
+    }
+    rest.as_slice().is_empty()
 }
 
 /// Whether each token of `pattern` takes in the one in its place. A wildcard takes in itself and less.
@@ -214,6 +306,22 @@ mod tests {
         for (text, topic, pattern) in cases {
             assert_eq!(Topic::parse(text).err(), *topic, "topic {text:?}");
             assert_eq!(Pattern::parse(text).err(), *pattern, "pattern {text:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_too_much_is_named_with_its_limit() {
+        let limits = TopicLimits::DEFAULT;
+        let of = |token: &str, count: usize| vec![token; count].join(".");
+        assert_eq!(limits.admit("a.*.c.>", 0), Ok(4));
+        assert_eq!(limits.admit(&of("a", 16), 496), Ok(512));
+        assert_eq!(limits.admit(&format!("{}.{}.>", of("*", 4), of("a", 11)), 0), Ok(16));
+        for (pattern, before, reason) in [
+            (of("a", 17), 0, "at most 16 tokens, and this has 17"),
+            (of("*", 5), 0, "at most 4 '*', and this has 5"),
+            ("a.b".into(), 511, "at most 512 tokens in all topics of a stream, and this makes 513"),
+        ] {
+            assert_eq!(limits.admit(&pattern, before), Err(reason.into()));
         }
     }
 

@@ -181,6 +181,56 @@ fn sizes_are_judged_and_the_answer_arrives() {
     }
 }
 
+/// What a stream request is answered that asks for too much: 400, and why.
+fn too_much(server: &Server, query: &str) -> String {
+    server.connect().get(&format!("/api/sse?{query}")).problem(400)
+}
+
+#[test]
+fn a_stream_subscribes_to_so_many_tokens() {
+    let server = Server::start();
+    let of = |token: &str, count: usize| vec![token; count].join(".");
+    for (query, reason) in [
+        (format!("topic={}", of("a", 17)), "at most 16 tokens, and this has 17"),
+        (format!("topic={}.%3E", of("a", 40)), "at most 16 tokens, and this has 41"),
+        (format!("topic=b&topic={}", of("*", 5)), "at most 4 '*', and this has 5"),
+        (
+            vec![format!("topic={}", of("a", 16)); 33].join("&"),
+            "at most 512 tokens in all topics of a stream",
+        ),
+    ] {
+        let detail = too_much(&server, &query);
+        assert!(detail.contains(reason), "{detail}");
+    }
+    let most = format!("topic={}.{}.%3E", of("*", 4), of("a", 11));
+    let mut subscriber = server.subscribe(&format!("?{most}"));
+    // A publication may go deeper than a subscription names.
+    for topic in [of("a", 16), of("a", 32)] {
+        let id = server.publish(&json!({"event": "news", "data": 1, "to": {"topic": topic}}));
+        assert_eq!(subscriber.next().id, Some(id));
+    }
+    let deeper = json!({"data": 1, "to": {"topic": of("a", 33)}});
+    server.post(deeper.to_string()).problem(422);
+}
+
+#[test]
+fn what_a_stream_subscribes_to_is_limited_by_options() {
+    let server = Server::with(|builder| builder.topic_limits(3, 1, 5));
+    for (query, is_too_much) in [
+        ("topic=a.b.c&topic=d.e", false),
+        ("topic=*.b.>", false),
+        ("topic=a.b.c.d", true),
+        ("topic=*.*", true),
+        ("topic=a.b.c&topic=d.e.f", true),
+    ] {
+        let query = query.replace('>', "%3E");
+        match is_too_much {
+            true => drop(too_much(&server, &query)),
+            false => assert_eq!(server.subscribe(&format!("?{query}")).greeting()["status"], "connected"),
+        }
+    }
+}
+
 #[test]
 fn a_client_that_takes_its_time_to_send_what_is_refused_gets_the_answer() {
     let server = Server::start();

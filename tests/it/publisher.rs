@@ -23,22 +23,19 @@ fn the_built_in_events_have_the_documented_payloads() {
     let server = Server::start();
     let (publisher, mut ada, mut bob) =
         (&server.publisher, server.subscribe("?userId=ada"), server.subscribe("?userId=bob"));
-    let mut notification =
-        Notification { kind: "order".into(), title: "t".into(), message: "m".into(), data: None };
+    let notification = Notification::new("order", "t", "m");
     publisher.notify_user("ada", &notification).expect("room");
     assert_eq!(
         next(&mut ada),
         ("notification".into(), json!({"type": "order", "title": "t", "message": "m"}))
     );
-    notification.data = Some(json!({"n": 1}));
-    publisher.notify_user("ada", &notification).expect("room");
+    publisher.notify_user("ada", &notification.data(json!({"n": 1}))).expect("room");
     assert_eq!(next(&mut ada).1["data"], json!({"n": 1}));
-    let announcement = Announcement { title: "t".into(), message: "m".into(), level: Level::Warning };
+    let announcement = Announcement::new("t", "m").level(Level::Warning);
     publisher.broadcast_announcement(&announcement).expect("room");
     let expected = ("announcement".into(), json!({"title": "t", "message": "m", "level": "warning"}));
     assert_eq!((next(&mut ada), next(&mut bob)), (expected.clone(), expected));
-    let progress =
-        Progress { operation_id: "o".into(), percentage: 40.5, message: "m".into(), completed: false };
+    let progress = Progress::new("o", 40.5, "m");
     publisher.send_progress("bob", &progress).expect("room");
     let data = json!({"operationId": "o", "percentage": 40.5, "message": "m", "completed": false});
     assert_eq!(next(&mut bob), ("progress".into(), data));

@@ -35,7 +35,7 @@ fn ttl_is_how_long_history_keeps_an_event() {
     let ttl = Duration::from_millis(300);
     let event = Event::json("brief", &1).expect("an event");
     let published = now();
-    server.publisher.publish(Publication { event, target: Target::all(), ttl: Some(ttl) }).expect("room");
+    server.publisher.publish(Publication::new(event, Target::all()).ttl(ttl)).expect("room");
     let kept = server.publish(&json!({"data": 2, "ttl": 600}));
     // Only once the time has passed may it be missing.
     let is_there = server.resume("", &first).next().event == "brief";

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::server::{Server, command, run};
 
 /// Every option, with a value that it cannot have.
-const BAD: [(&str, &str); 40] = [
+const BAD: [(&str, &str); 43] = [
     ("listen", "localhost"),
     ("workers", "0"),
     ("base-path", "api"),
@@ -18,6 +18,9 @@ const BAD: [(&str, &str); 40] = [
     ("max-connections-per-user", "many"),
     ("max-backlog", "1KiB"),
     ("max-body", "0"),
+    ("max-topic-tokens", "33"),
+    ("max-topic-wildcards", "-1"),
+    ("max-stream-tokens", "0"),
     ("max-bodies", "a lot"),
     ("unsent-limit", "1"),
     ("history-events", "1.5"),

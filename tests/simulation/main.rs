@@ -5,11 +5,13 @@
 //!
 //! `FANFARE_SEED=17 cargo test --test simulation` runs one seed; `FANFARE_SEEDS=5000` runs that many.
 
+mod answers;
 mod client;
 mod drain;
 mod inbox;
 mod model;
 mod plan;
+mod replays;
 #[path = "../support/response.rs"]
 mod response;
 mod settings;
@@ -35,6 +37,7 @@ const STEPS: usize = 1_200;
 struct Seen {
     deliveries: AtomicU64,
     lags: AtomicU64,
+    pieces: AtomicU64,
     farewells: AtomicU64,
     gaps: AtomicU64,
     false_alarms: AtomicU64,
@@ -56,6 +59,7 @@ fn run(seed: u64, seen: &Seen) {
     world.end();
     seen.deliveries.fetch_add(world.deliveries, Ordering::Relaxed);
     seen.lags.fetch_add(world.lags, Ordering::Relaxed);
+    seen.pieces.fetch_add(world.pieces, Ordering::Relaxed);
     seen.farewells.fetch_add(world.farewells, Ordering::Relaxed);
     seen.gaps.fetch_add(world.gaps.0 as u64, Ordering::Relaxed);
     seen.false_alarms.fetch_add(world.gaps.1 as u64, Ordering::Relaxed);
@@ -104,11 +108,13 @@ fn every_client_gets_exactly_what_it_should() {
     let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
     let (gaps, false_alarms) = (count(&seen.gaps), count(&seen.false_alarms));
     println!(
-        "{seeds} seeds: {} deliveries, {} lags, {gaps} gaps, {} goodbyes",
+        "{seeds} seeds: {} deliveries, {} lags, {} pieces, {gaps} gaps, {} goodbyes",
         count(&seen.deliveries),
         count(&seen.lags),
+        count(&seen.pieces),
         count(&seen.farewells)
     );
+    assert!(count(&seen.pieces) > 20 * seeds, "replays come in pieces");
     assert!(count(&seen.deliveries) > 100 * seeds && count(&seen.lags) > seeds && gaps > seeds / 2);
     assert!(count(&seen.farewells) > seeds, "too few are told that a server ends");
     // Two names that share a place of the journal's table of losses.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use fanfare::shard::{Heartbeat, Settings};
 use fanfare::wire::http::RequestLimits;
-use fanfare::wire::{Cors, Routes, TrustedProxies};
+use fanfare::wire::{Cors, Routes, TopicLimits, TrustedProxies};
 
 /// Unix ms at which the virtual clock starts.
 pub(crate) const EPOCH: u64 = 1_790_000_000_000;
@@ -27,6 +27,8 @@ pub(crate) fn settings() -> Settings {
         connection_timeout: Duration::from_millis(TIMEOUT_MS),
         head_timeout: Duration::from_secs(5),
         max_backlog: 16 * 1024,
+        replay_effort: Settings::REPLAY_EFFORT,
+        topics: TopicLimits::DEFAULT,
         turn_bytes: Settings::TURN_BYTES,
         watch: false,
     }

@@ -1,6 +1,7 @@
 //! Shards, a journal, publishers and clients, on a virtual clock, all out of one seed.
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -10,18 +11,18 @@ use fanfare::EventId;
 use fanfare::journal::{HistoryLimits, Journal, MemoryJournal};
 use fanfare::shard::{
     Admission, Arrival, Command, Effect, HandOver, Heartbeat, Outlet, Resume, Settings, Shard, StreamLimits,
+    StreamToken,
 };
 use fanfare::wire::{CrossOrigin, Draft, Drafts, Framing, LastEventId, Now, Pattern, Profile, Refusal};
 use fastrand::Rng;
 
+use crate::answers::Answer;
 use crate::client::{Client, Connection};
 use crate::inbox::Inbox;
 use crate::model::Published;
 use crate::plan;
 use crate::settings::{EPOCH, HEARTBEAT_MS, settings};
 use crate::socket::{FakeSocket, Pipe};
-
-const PEER: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 pub(crate) fn shards(
     count: usize,
@@ -40,7 +41,7 @@ pub(crate) struct World {
     pub now_ms: Rc<Cell<u64>>,
     pub settings: Arc<Settings>,
     pub admission: Arc<Admission>,
-    journal: MemoryJournal,
+    pub journal: MemoryJournal,
     pub inboxes: Vec<Arc<Inbox>>,
     pub shards: Vec<Shard<FakeSocket>>,
     pub more: Vec<bool>,
@@ -56,6 +57,10 @@ pub(crate) struct World {
     pub farewells: u64,
     pub deliveries: u64,
     pub lags: u64,
+    /// Answers of the journal after which more had to be asked for.
+    pub pieces: u64,
+    /// The answers that are under way.
+    pub answers: HashMap<StreamToken, Answer>,
     /// Both of the shards of servers that have ended.
     pub retired: (u64, u64),
 }
@@ -70,6 +75,7 @@ impl World {
             epoch,
             heartbeat: if rng.bool() { Heartbeat::Event } else { Heartbeat::Comment },
             max_backlog,
+            replay_effort: [1, 50, 700, 5_000, 32_768][rng.usize(..5)],
             turn_bytes: rng.usize(300..60_000),
             ..settings()
         });
@@ -111,6 +117,8 @@ impl World {
             farewells: 0,
             deliveries: 0,
             lags: 0,
+            pieces: 0,
+            answers: HashMap::new(),
             rng,
         }
     }
@@ -164,6 +172,10 @@ impl World {
         let shard = &mut self.shards[n];
         while shard.has_appetite() {
             let Some(command) = self.inboxes[n].commands.lock().unwrap().pop_front() else { break };
+            if let Command::Join(join) = &command {
+                self.pieces += u64::from(!join.last);
+                self.answers.remove(&join.token);
+            }
             shard.apply(command, now);
             shard.check_invariants();
         }
@@ -172,7 +184,10 @@ impl World {
         shard.check_invariants();
         for effect in self.shards[n].effects() {
             match effect {
-                Effect::Resume(resume) => self.asked.push(resume),
+                Effect::Resume(resume) => {
+                    self.note(&resume);
+                    self.asked.push(resume);
+                }
                 // The control thread would answer; here it hangs up.
                 Effect::HandOver(HandOver { socket, .. }) => drop(socket),
                 Effect::Finish(slot) => self.shards[n].socket_mut(slot).expect("still there").finish(),
@@ -181,6 +196,7 @@ impl World {
             }
         }
         self.answer(3, now);
+        self.check_efforts(n);
         if !self.more[n] {
             self.check_rest(n);
             self.close_inbox(n);
@@ -211,30 +227,6 @@ impl World {
     fn open_inbox(&mut self, n: usize) {
         if let Some(newest) = self.inboxes[n].open() {
             self.shards[n].pass_over(newest);
-        }
-    }
-
-    /// The journal answers all but one in so many of those who asked; it forgets a few.
-    fn answer(&mut self, but_one_in: u32, now: Now) {
-        for resume in std::mem::take(&mut self.asked) {
-            if but_one_in > 0 && self.fate.u32(..but_one_in) == 0 {
-                self.asked.push(resume);
-            } else if but_one_in > 0 && self.fate.u32(..200) == 0 {
-                self.forsake(&resume);
-            } else {
-                self.journal.resume(&resume, now);
-            }
-        }
-    }
-
-    fn forsake(&mut self, resume: &Resume) {
-        let token = resume.token;
-        let mut connections = self.clients.iter_mut().filter_map(|client| client.connection.as_mut());
-        let asks = |c: &&mut Connection| {
-            (c.shard, c.slot) == (usize::from(token.shard), token.slot) && !c.pipe.borrow().server_closed
-        };
-        if let Some(connection) = connections.find(asks) {
-            connection.forsaken = true;
         }
     }
 
@@ -308,7 +300,7 @@ impl World {
             self.open_inbox(n);
             connection.slot = self.shards[n].adopt(socket, arrival, now);
         } else {
-            connection.slot = self.shards[n].accept(socket, PEER, now);
+            connection.slot = self.shards[n].accept(socket, peer(at), now);
         }
         self.clients[at].connection = Some(connection);
     }
@@ -329,7 +321,7 @@ impl World {
             topics: topics.into(),
             meta: meta.into(),
         };
-        self.admission.admit(PEER, profile.user.as_ref()).ok()?;
+        self.admission.admit(peer(at), profile.user.as_ref()).ok()?;
         let last_event_id = match connection.asked() {
             None => LastEventId::None,
             Some(id) => id.parse().map_or(LastEventId::Invalid, LastEventId::Id),
@@ -337,7 +329,7 @@ impl World {
         let framing = if client.http10 { Framing::Plain } else { Framing::Chunked };
         let expires_unix_ms = self.rng.bool().then(|| self.now().unix_ms + self.rng.u64(..5_000));
         Some(Arrival {
-            peer: PEER,
+            peer: peer(at),
             framing,
             last_event_id,
             profile,
@@ -419,8 +411,12 @@ impl World {
 
     /// Everybody reads, nothing is published: after a while everybody is current.
     pub(crate) fn settle(&mut self) {
-        for _ in 0..400 {
-            self.now_ms.set(self.now_ms.get() + 1);
+        // Replays may come one event a turn, of all streams of a shard.
+        let mut is_idle = false;
+        for turn in 0..8_000 {
+            // Those who wait behind one that history forgot wait until that is given up.
+            let ms = if is_idle { 100 } else { u64::from(turn % 20 == 0) };
+            self.now_ms.set(self.now_ms.get() + ms);
             for client in &mut self.clients {
                 let Some(connection) = &mut client.connection else { continue };
                 let mut pipe = connection.pipe.borrow_mut();
@@ -433,12 +429,11 @@ impl World {
             self.answer(0, self.now());
             (0..self.shards.len()).for_each(|n| self.turn(n));
             self.check();
-            let idle = self.inboxes.iter().all(|inbox| inbox.commands.lock().unwrap().is_empty());
-            if idle
-                && self.asked.is_empty()
+            is_idle = self.asked.is_empty()
                 && !self.more.contains(&true)
-                && self.shards.iter().all(|shard| shard.report(self.now()).backlog_bytes == 0)
-            {
+                && self.inboxes.iter().all(|inbox| inbox.commands.lock().unwrap().is_empty())
+                && self.shards.iter().all(|shard| shard.report(self.now()).backlog_bytes == 0);
+            if is_idle && !self.has_forgotten() {
                 break;
             }
         }
@@ -464,6 +459,11 @@ impl World {
         self.deliveries = self.retired.0 + reports.iter().map(|report| report.totals.deliveries).sum::<u64>();
         self.lags = self.retired.1 + reports.iter().map(|report| report.totals.lags).sum::<u64>();
     }
+}
+
+/// Three networks, so that some have to wait for their turn to be given history.
+fn peer(client: usize) -> IpAddr {
+    IpAddr::V4(Ipv4Addr::new(127, 0, 0, 1 + (client % 3) as u8))
 }
 
 fn client_id(client: &Client) -> Option<String> {

@@ -6,7 +6,7 @@ use crate::paths::own_paths;
 use crate::{code_lines, sources};
 
 /// What each part may import, beside itself. Of a part with `::` only those names.
-const LAYERS: [(&str, &[&str]); 12] = [
+const LAYERS: [(&str, &[&str]); 13] = [
     ("wire", &[]),
     ("shard", &["wire"]),
     // Of the shard, a journal sees only the commands.
@@ -15,6 +15,7 @@ const LAYERS: [(&str, &[&str]); 12] = [
         &["shard::Command", "shard::Join", "shard::Outlet", "shard::Resume", "shard::StreamToken", "wire"],
     ),
     ("access", &["wire"]),
+    ("guide", &[]),
     ("metrics", &[]),
     ("net", &["access", "journal", "metrics", "shard", "wire"]),
     ("config", &["shard::Heartbeat", "wire"]),
@@ -29,6 +30,7 @@ const LAYERS: [(&str, &[&str]); 12] = [
             "publisher",
             "shard::CloseReason",
             "shard::Heartbeat",
+            "shard::REPLAY_EFFORT",
             "shard::Settings",
             "shard::StreamLimits",
             "wire",
@@ -37,7 +39,10 @@ const LAYERS: [(&str, &[&str]); 12] = [
     // The program: the library's public API, which is not `crate::`.
     ("cli", &[]),
     ("main", &["cli"]),
-    ("lib", &["access", "config", "journal", "metrics", "net", "publisher", "server", "shard", "wire"]),
+    (
+        "lib",
+        &["access", "config", "guide", "journal", "metrics", "net", "publisher", "server", "shard", "wire"],
+    ),
 ];
 
 /// What stands for system calls, threads and clocks, and the only parts that may name it.

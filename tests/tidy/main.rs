@@ -10,7 +10,7 @@ mod words;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const TOP_LEVEL: [&str; 17] = [
+const TOP_LEVEL: [&str; 19] = [
     ".ci",
     ".clippy.toml",
     ".git",
@@ -20,10 +20,12 @@ const TOP_LEVEL: [&str; 17] = [
     "CHANGELOG.md",
     "Cargo.lock",
     "Cargo.toml",
-    "LICENSE",
+    "LICENSE-APACHE",
+    "LICENSE-MIT",
     "README.md",
     "benches",
     "client",
+    "examples",
     "loadtest",
     "src",
     "target",

@@ -1,27 +1,27 @@
 import type { SSEEvent, SSEEvents, SSEReset } from "./events.js";
 import { type ClientOptions, type ClientState, SSEError } from "./options.js";
 /**
- * A stream of a fanfare server that is kept open: it comes back by itself where it was, each event is dispatched once and in
- * order, and a gap is told to `onReset`.
+ * Keeps a stream of a fanfare server open. It reconnects by itself, resumes after the last event, dispatches each event once
+ * and in order, and reports a gap to `onReset`.
  */
 export declare class FanfareClient<E = SSEEvents> {
     #private;
     constructor(options?: ClientOptions);
-    /** Opens the stream, and keeps it open. Nothing more if that is so already. */
+    /** Opens the stream and keeps it open. Does nothing if it already is. */
     connect(): void;
-    /** Ends the stream, until `connect()`. */
+    /** Closes the stream until the next `connect()`. */
     close(): void;
-    /** Calls `handler` for each event of one type. All of these return what undoes them. */
+    /** Calls `handler` for each event of one type. Like all of these, returns a function that removes the handler. */
     on<K extends keyof E>(type: K, handler: (event: SSEEvent<E, K>) => void): () => void;
-    /** Calls `handler` for every event of the application: not for `connection` and `ping`. */
+    /** Calls `handler` for every event except the server's own, `connection` and `ping`. */
     onEvent(handler: (event: SSEEvent<E>) => void): () => void;
-    /** Calls `handler` when events were missed: before those that follow. */
+    /** Calls `handler` when events were missed, before the events that follow the gap. */
     onReset(handler: (reset: SSEReset) => void): () => void;
     onOpen(handler: (state: ClientState) => void): () => void;
     onClose(handler: (state: ClientState) => void): () => void;
-    /** Calls `handler` for each attempt that fails, and each stream that is lost. */
+    /** Calls `handler` for each failed attempt and each lost stream. */
     onError(handler: (error: SSEError) => void): () => void;
     getState(): ClientState;
-    /** Calls `listener` when `getState()` has changed: not for each event, of which `lastEventId` tells. */
+    /** Calls `listener` when `getState()` changes, except for `lastEventId`, which changes with each event. */
     subscribe(listener: () => void): () => void;
 }

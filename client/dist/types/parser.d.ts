@@ -1,15 +1,15 @@
-/** What comes out of a stream's text. */
+/** Callbacks of the parser. */
 export interface ParserSink {
     /**
-     * A block has ended. `id` is the one that stood in it, if one did; it may be empty, which is no position. A block without data
-     * is no event: it has no `type` either, and tells only a position.
+     * A block ended. `id` is the one in this block, if any; an empty one resets the position. A block without data is no event:
+     * its `type` is empty, and it only moves the position.
      */
     message(type: string, data: string, id: string | undefined): void;
     retry(ms: number): void;
 }
 /**
- * The interpretation of an event stream (WHATWG HTML, 9.2.6), fed with text in pieces cut anywhere. The decoder before it
- * drops a leading byte order mark.
+ * Parses an event stream (WHATWG HTML, 9.2.6), fed with text cut anywhere. The decoder before it drops a leading byte order
+ * mark.
  */
 export declare class Parser {
     #private;

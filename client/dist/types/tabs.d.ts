@@ -1,39 +1,40 @@
-import type { ClientState, SSEError, SSEReset } from "./index.js";
+import type { SSEReset } from "./events.js";
+import type { ClientState, SSEError } from "./options.js";
 import type { Position } from "./position.js";
-/** An event as it goes from tab to tab, with the id of its own block; without a type, only a position. */
-export type Parcel = readonly [type: string, text: string, id: string | undefined];
-/** A state as it goes from tab to tab: a copy of an `SSEError` is but an `Error`, so what it is made of goes instead. */
-export type Told = Omit<ClientState, "error"> & {
+/** An event sent from tab to tab, with the id of its own block; an empty type makes it a mere position. */
+export type TabEvent = readonly [type: string, text: string, id: string | undefined];
+/** A state sent from tab to tab. Structured cloning turns an `SSEError` into an `Error`, so its arguments are sent. */
+export type SharedState = Omit<ClientState, "error"> & {
     readonly error: ConstructorParameters<typeof SSEError> | null;
 };
-/** What a tab does with what it hears. */
+/** What a tab does with messages of the others. */
 export interface TabSink {
-    /** It has the connection from now on. */
+    /** This tab opens the connection for all. */
     lead(): void;
-    /** How it stands. */
-    state(): Told;
-    /** A page that shares its connection is seen again. */
+    /** The state to send to the others. */
+    state(): SharedState;
+    /** Another page of the group became visible. */
     wake(): void;
-    /** It stands as its leader does. */
-    follow(state: Told): void;
+    /** Takes over the leader's state. */
+    follow(state: SharedState): void;
     reset(reset: SSEReset): void;
-    event(parcel: Parcel): void;
+    event(tabEvent: TabEvent): void;
 }
 /** Whether tabs of this browser can share a connection. */
 export declare function canShare(): boolean;
 /**
- * One tab of several with the same stream. The holder of a Web Lock leads: it has the connection and hands everything on by
- * a BroadcastChannel. When it is gone, the browser gives the lock to the next, which resumes where it is.
+ * One of several tabs that share a stream. The holder of a Web Lock leads: it opens the connection and passes everything on
+ * through a `BroadcastChannel`. When it goes, the browser gives the lock to the next tab, which resumes from its position.
  */
 export declare class Tabs {
     #private;
     constructor(name: string, position: Position, sink: TabSink);
     get leads(): boolean;
-    /** Keeps what is new, and hands on what the connection brought. */
-    event(parcel: Parcel): void;
+    /** Keeps an event, and passes it on where this tab leads. */
+    event(tabEvent: TabEvent): void;
     reset(reset: SSEReset): void;
     state(): void;
-    /** Whoever has the connection is to look whether it is alive. */
+    /** Asks the leader to check that the connection is alive. */
     wake(): void;
     close(): void;
 }

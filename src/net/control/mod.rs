@@ -235,7 +235,7 @@ impl Control {
         match self.poll.registry().register(socket, Token(slot), interest) {
             Ok(()) => self.active.push(slot),
             Err(error) => {
-                tracing::warn!(%error, "a connection cannot be watched and is closed");
+                tracing::warn!(%error, "cannot register a connection with epoll; it is closed");
                 self.exchanges.remove(slot);
             }
         }

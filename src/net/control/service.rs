@@ -16,8 +16,8 @@ use crate::shard::{Arrival, Who};
 use crate::wire::http::{Head, Method, TargetForm, Undecodable, Version, is_escaped};
 use crate::wire::{
     AskedFields, Cors, CrossOrigin, Door, Framing, JsonError, Now, Problem, Publication, Refusal, Response,
-    Route, Subscription, Target, TestEvent, browser_client, framing_of, holds_browser_client, openapi,
-    prefers_open_metrics, refused, write_head,
+    Route, ServerEvent, Subscription, Target, TestEvent, browser_client, framing_of, holds_browser_client,
+    openapi, prefers_open_metrics, write_head,
 };
 
 /// What a head asks for, judged before its body is read.
@@ -157,7 +157,8 @@ impl Service {
         let identity = self.shared.access.judge(head, peer, route.scope(), now.unix_ms)?;
         match route {
             Route::Stream | Route::StreamHead => {
-                let subscription = Subscription::from_head(head, self.shared.access.parameters())?;
+                let topics = &self.shared.settings.topics;
+                let subscription = Subscription::from_head(head, self.shared.access.parameters(), topics)?;
                 let permit = self.shared.access.permit(identity, &subscription)?;
                 if route == Route::StreamHead {
                     return Ok(Task::Route(route));
@@ -331,7 +332,7 @@ impl Service {
         self.shared.meters.count_refused(reason);
         let retry = self.shared.settings.refusal_retry(fastrand::f64());
         write_head(out, framing, true, date, self.cross_origin(cross_origin));
-        out.extend_from_slice(refused(retry, reason).bytes(framing));
+        ServerEvent::Refused { retry, reason }.write(framing, out);
         out.extend_from_slice(framing.end());
     }
 }
@@ -406,7 +407,7 @@ fn overloaded(error: &AppendError) -> Problem {
 
 /// The bodies of other requests take all the memory that there is for them.
 pub(super) fn bodies_are_full() -> Problem {
-    unavailable("the bodies of other requests that are under way take all the memory that there is for them")
+    unavailable("request bodies being received already use all the memory allowed for them")
 }
 
 fn unavailable(detail: impl Into<std::borrow::Cow<'static, str>>) -> Problem {

@@ -3,22 +3,21 @@
 //!
 //! `cargo bench` runs all; the figures are of use as ratios on one machine, before and after a change.
 
+mod history;
+
 use std::hint::black_box;
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
-use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use fanfare::journal::{HistoryLimits, Journal, MemoryJournal};
-use fanfare::shard::{
-    Admission, Arrival, Command, Heartbeat, Outlet, Resume, Settings, Shard, StreamLimits, StreamToken,
-};
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use fanfare::shard::{Admission, Arrival, Command, Heartbeat, Settings, Shard, StreamLimits};
 use fanfare::wire::http::{Head, HeadScanner, RequestLimits, Scan, query_pairs};
 use fanfare::wire::{
-    Cors, CrossOrigin, Draft, Drafts, Framing, LastEventId, Now, Profile, Record, Routes, TrustedProxies,
+    Cors, CrossOrigin, Draft, Framing, LastEventId, Now, Profile, Record, Routes, TopicLimits, TrustedProxies,
 };
-use fanfare::{Event, EventId, Publication, Target};
+use fanfare::{Event, EventId, Pattern, Publication, Target, Topic};
 
 /// Takes everything, and has nothing to be read.
 struct Sink;
@@ -36,20 +35,6 @@ impl Write for Sink {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
-    }
-}
-
-/// Keeps what a journal sends.
-#[derive(Default)]
-struct Kept(Mutex<Vec<Command>>);
-
-impl Outlet for Kept {
-    fn has_room(&self, _: usize, _: usize) -> bool {
-        true
-    }
-
-    fn send(&self, command: Command) {
-        self.0.lock().expect("one thread").push(command);
     }
 }
 
@@ -72,6 +57,8 @@ fn settings() -> Settings {
         connection_timeout: Duration::from_secs(60),
         head_timeout: Duration::from_secs(10),
         max_backlog: 1024 * 1024,
+        replay_effort: Settings::REPLAY_EFFORT,
+        topics: TopicLimits::DEFAULT,
         turn_bytes: Settings::TURN_BYTES,
         watch: false,
     }
@@ -178,37 +165,23 @@ fn one_user(c: &mut Criterion) {
     });
 }
 
-fn replay(c: &mut Criterion) {
-    let outlet = Arc::new(Kept::default());
-    let limits = HistoryLimits { events: 100_000, bytes: usize::MAX, age: Duration::from_secs(300) };
-    let journal = MemoryJournal::new(EPOCH, 1, limits, vec![outlet.clone()]);
-    for n in 0..2_000_u64 {
-        let target = if n % 2 == 0 { Target::user("ada") } else { Target::user("grace") };
-        journal.append(Drafts::from([Draft::from(publication(target))]), NOW).expect("there is room");
-    }
-    let profile = Some(Arc::new(Profile { user: Some("ada".into()), ..Profile::default() }));
-    let token = StreamToken { shard: 0, slot: 0, serial: 1 };
-    let mut group = c.benchmark_group("history");
-    group.throughput(Throughput::Elements(1_000));
-    group.bench_function("replay of 1,000 events among 2,000", |b| {
-        b.iter_batched(
-            || outlet.0.lock().expect("one thread").clear(),
-            |()| {
-                let mut after = EventId { epoch: EPOCH, seq: 0 };
-                loop {
-                    let resume = Resume { token, after, profile: profile.clone(), budget: 256 * 1024 };
-                    journal.resume(&resume, NOW);
-                    match outlet.0.lock().expect("one thread").pop() {
-                        Some(Command::Join(join)) if !join.last => after.seq = join.position,
-                        _ => break,
-                    }
-                }
-            },
-            BatchSize::SmallInput,
-        );
+/// Each follows a topic of its own by a pattern; all follow one by another.
+fn topics(c: &mut Criterion) {
+    let pattern = |text: String| Pattern::parse(&text).expect("a pattern");
+    let mut shard = shard(10_000, |n| {
+        let topics = [pattern(format!("room.{n}.*")), pattern(format!("user.*.{n}"))];
+        Profile { topics: topics.into_iter().collect(), ..Profile::default() }
     });
-    group.finish();
+    let mut seq = 0;
+    c.bench_function("one topic's event among 10,000 connections with two patterns each", |b| {
+        b.iter(|| {
+            seq += 1;
+            let topic = Topic::parse(&format!("room.{}.said", seq * 7919 % 10_000)).expect("a topic");
+            shard.apply(Command::Publish(record(seq, Target::topic(topic))), NOW);
+            shard.flush(1024, NOW)
+        });
+    });
 }
 
-criterion_group!(benches, encode, head, broadcast, one_user, replay);
+criterion_group!(benches, encode, head, broadcast, one_user, topics, history::append, history::replay);
 criterion_main!(benches);

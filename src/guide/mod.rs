@@ -1,0 +1,15 @@
+//! Pages for whoever runs an engine, beside the reference: operating, speed and sizing, every error, every metric.
+
+#[doc = include_str!("operating.md")]
+pub mod operating {}
+
+#[doc = include_str!("performance.md")]
+pub mod performance {}
+
+/// Errors of the HTTP API.
+///
+#[doc = include_str!("../wire/problems.md")]
+pub mod problems {}
+
+#[doc = include_str!("../metrics/metrics.md")]
+pub mod metrics {}
