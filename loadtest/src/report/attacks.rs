@@ -23,7 +23,7 @@ pub(super) fn attacks(summaries: &[Summary<'_>]) -> String {
         }
         let times = |what: &str| {
             let part = |part: &str| value(target, &format!("{what}_{part}_ms"));
-            let text = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |value| millis(value));
+            let text = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), millis);
             ["p50", "p99", "max"].map(|name| text(part(name))).join(" / ")
         };
         let times = ["publish_before", "publish_during", "delivery_before", "delivery_during"].map(times);
