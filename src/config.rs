@@ -8,7 +8,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use crate::shard::Heartbeat;
-use crate::wire::{Cors, MAX_TOKENS, Pattern, TopicLimits};
+use crate::wire::{Cors, MAX_TOKENS, Pattern, TopicLimits, TrustedProxies};
 
 /// Options of an engine. The documentation of each field gives its default.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +39,11 @@ pub struct Config {
     pub max_connections: Option<usize>,
     /// Maximum number of streams from one IPv4 address or one IPv6 /64 network. Default: no limit.
     pub max_connections_per_ip: Option<usize>,
+    /// Maximum number of connections from one IPv4 address or one IPv6 /64 network that are not streams. As many again
+    /// are answered 429, or as a stream refused for now; more are closed. The peer of the connection counts: those of
+    /// [`trusted_proxies`](Self::trusted_proxies) and of [`control_listen`](Self::control_listen) are not limited.
+    /// Default: no limit.
+    pub max_other_connections_per_ip: Option<usize>,
     /// Maximum number of streams of one user. Default: no limit.
     pub max_connections_per_user: Option<usize>,
     /// Maximum number of events per second that one publisher may publish over HTTP: one API key, one user, or in open
@@ -93,7 +98,7 @@ pub struct Config {
     pub history_events: usize,
     /// Maximum size of history in bytes. Default: 64 MiB.
     pub history_bytes: usize,
-    /// Maximum age of an event in history. Default: 5 min.
+    /// Maximum age of an event in history, at most 10 years. Default: 5 min.
     pub history_age: Duration,
     /// Whether to serve the development endpoints: test events and the test panel. Default: in open mode.
     pub dev_endpoints: Option<bool>,
@@ -127,6 +132,7 @@ impl Default for Config {
             retry: Duration::from_secs(3),
             max_connections: None,
             max_connections_per_ip: None,
+            max_other_connections_per_ip: None,
             max_connections_per_user: None,
             publish_rate: None,
             trusted_proxies: Vec::new(),
@@ -203,9 +209,21 @@ impl Config {
             |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'-' | b'_' | b'.' | b'~');
         let is_path = path.starts_with('/') && !path.ends_with('/') && path.bytes().all(is_plain);
         require(is_path, "base-path", "must begin with / and not end with it, and needs no escapes")?;
+        require(path.len() <= MAX_BASE_PATH, "base-path", "must be at most 1024 bytes")?;
         let is_taken = RESERVED_PATHS.contains(&path.as_str()) || path.starts_with("/sse-test/");
         require(!is_taken, "base-path", "is taken")?;
-        require(self.max_connections != Some(0), "max-connections", "must be at least 1")?;
+        for (option, most) in [
+            ("max-connections", self.max_connections),
+            ("max-connections-per-ip", self.max_connections_per_ip),
+            ("max-other-connections-per-ip", self.max_other_connections_per_ip),
+            ("max-connections-per-user", self.max_connections_per_user),
+        ] {
+            require(
+                most.is_none_or(|most| (1..=MAX_CONNECTIONS).contains(&most)),
+                option,
+                "must be 1 to 1073741824",
+            )?;
+        }
         require(self.publish_rate != Some(0), "publish-rate", "must be at least 1")
     }
 
@@ -225,7 +243,7 @@ impl Config {
         for (option, time) in [("jwt-leeway", self.jwt_leeway), ("drain-delay", self.drain_delay)] {
             require(time <= MAX_TIMEOUT, option, "must be at most 1day")?;
         }
-        Ok(())
+        require(self.history_age <= MAX_AGE, "history-age", "must be at most 10years")
     }
 
     fn check_sizes(&self) -> Result<(), ConfigError> {
@@ -234,12 +252,31 @@ impl Config {
         require(self.max_topic_wildcards <= MAX_TOKENS, "max-topic-wildcards", "must be 0 to 32")?;
         require(self.max_stream_tokens >= 1, "max-stream-tokens", "must be at least 1")?;
         require(self.max_backlog >= 4096, "max-backlog", "must be at least 4KiB")?;
+        require(self.history_events <= MAX_EVENTS, "history-events", "must be at most 1000000000000")?;
+        for (option, bytes) in self.memory() {
+            require(bytes <= MAX_MEMORY, option, "is more than any machine has")?;
+        }
         require((1..=MAX_BODY).contains(&self.max_body), "max-body", "must be 1 byte to 1GiB")?;
         require((2048..=MAX_BODY).contains(&self.unsent_limit), "unsent-limit", "must be 2KiB to 1GiB")
     }
 
+    /// What each of these options lets the engine take at once.
+    pub(crate) fn memory(&self) -> [(&'static str, usize); 3] {
+        [
+            ("max-backlog", self.max_backlog),
+            ("max-bodies", self.max_bodies),
+            ("history-bytes", self.history_bytes),
+        ]
+    }
+
     fn check_access(&self) -> Result<(), ConfigError> {
         Cors::new(&self.cors_origins).map_err(|error| ConfigError::new("cors-origin", error.to_string()))?;
+        let everybody = TrustedProxies::new(self.trusted_proxies.clone()).has_everybody();
+        require(
+            !everybody,
+            "trusted-proxy",
+            "covers every address, so that anyone could claim any address: list the networks of the proxies",
+        )?;
         let tokens = self.token_files();
         // The last one, which is given if two are.
         let last = if self.jwks_file.is_some() { "jwks-file" } else { "jwt-public-key-file" };
@@ -280,3 +317,11 @@ const RESERVED_PATHS: [&str; 4] = ["/healthz", "/readyz", "/metrics", "/sse-test
 const MAX_WORKERS: usize = 1024;
 const MAX_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
 const MAX_BODY: usize = 1024 * 1024 * 1024;
+const MAX_BASE_PATH: usize = 1024;
+/// The kernel numbers no more descriptors.
+const MAX_CONNECTIONS: usize = 1 << 30;
+/// Ten years of 365.25 days, as durations are written.
+const MAX_AGE: Duration = Duration::from_secs(315_576_000);
+const MAX_EVENTS: usize = 1_000_000_000_000;
+/// What a process can address.
+const MAX_MEMORY: usize = 1 << 47;

@@ -29,8 +29,8 @@
 //! - [`Topic`] is what an event is published to, [`Pattern`] is what a stream subscribes to.
 //! - [`Identity`] is who a request is from and what that one may do; an
 //!   [`authenticate`](EngineBuilder::authenticate) hook makes it from a [`RequestHead`], or a [`Denial`].
-//! - [`guide`] has pages on [speed and sizing](guide::performance), [errors](guide::problems) and
-//!   [metrics](guide::metrics).
+//! - [`guide`] has pages on [operating](guide::operating), [speed and sizing](guide::performance),
+//!   [errors](guide::problems) and [metrics](guide::metrics).
 //!
 //! # Words for "no"
 //!

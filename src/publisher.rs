@@ -240,7 +240,7 @@ impl Publisher {
     /// # let engine = fanfare::Engine::builder().listen("127.0.0.1:0".parse()?).start()?;
     /// # let publisher = engine.publisher();
     /// // What the connection event told the client, and hooks and filters see.
-    /// let client = "3f2a9c4d000100000000000000a4".parse()?;
+    /// let client = "3f2a9c4d8b1e07c6f5d4a3920e1b7c68".parse()?;
     /// assert_eq!(publisher.disconnect_client(client), 0);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```

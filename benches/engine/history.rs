@@ -6,7 +6,7 @@ use std::time::Duration;
 use criterion::{BatchSize, Criterion, Throughput};
 use fanfare::journal::{HistoryLimits, Journal, MemoryJournal};
 use fanfare::shard::{Command, Outlet, Resume, StreamToken};
-use fanfare::wire::{Draft, Drafts, Profile};
+use fanfare::wire::{ClientKey, Draft, Drafts, Profile};
 use fanfare::{EventId, Target};
 
 use crate::{EPOCH, NOW, publication};
@@ -28,7 +28,7 @@ impl Outlet for Kept {
 pub(crate) fn append(c: &mut Criterion) {
     let outlet = Arc::new(Kept::default());
     let limits = HistoryLimits { events: 100_000, bytes: usize::MAX, age: Duration::from_secs(300) };
-    let journal = MemoryJournal::new(EPOCH, 1, limits, vec![outlet.clone()]);
+    let journal = MemoryJournal::new(EPOCH, ClientKey::new([1, 2]), limits, vec![outlet.clone()]);
     let mut n = 0_u64;
     c.bench_function("append to a full history, each event for another user", |b| {
         b.iter_batched(
@@ -46,7 +46,7 @@ pub(crate) fn append(c: &mut Criterion) {
 pub(crate) fn replay(c: &mut Criterion) {
     let outlet = Arc::new(Kept::default());
     let limits = HistoryLimits { events: 100_000, bytes: usize::MAX, age: Duration::from_secs(300) };
-    let journal = MemoryJournal::new(EPOCH, 1, limits, vec![outlet.clone()]);
+    let journal = MemoryJournal::new(EPOCH, ClientKey::new([1, 2]), limits, vec![outlet.clone()]);
     for n in 0..2_000_u64 {
         let target = if n % 2 == 0 { Target::user("ada") } else { Target::user("grace") };
         journal.append(Drafts::from([Draft::from(publication(target))]), NOW).expect("there is room");

@@ -15,8 +15,8 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use fanfare::shard::{Admission, Arrival, Command, Heartbeat, Settings, Shard, StreamLimits};
 use fanfare::wire::http::{Head, HeadScanner, RequestLimits, Scan, query_pairs};
 use fanfare::wire::{
-    Cors, CrossOrigin, Draft, Framing, LastEventId, Now, Parameters, Profile, Record, Routes, TopicLimits,
-    TrustedProxies,
+    ClientKey, Cors, CrossOrigin, Draft, Framing, LastEventId, Now, Parameters, Profile, Record, Routes,
+    TopicLimits, TrustedProxies,
 };
 use fanfare::{Event, EventId, Pattern, Publication, Target, Topic};
 
@@ -44,7 +44,7 @@ const EPOCH: u64 = 1_790_000_000_000;
 
 fn settings() -> Settings {
     Settings {
-        node: 1,
+        ids: ClientKey::new([1, 2]),
         epoch: EPOCH,
         routes: Routes::new("/api/sse", false, false),
         requests: RequestLimits::default(),

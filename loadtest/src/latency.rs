@@ -53,6 +53,13 @@ impl Buckets {
         times.add(self)?;
         Ok(times)
     }
+
+    /// Both together.
+    pub(crate) fn with(&self, other: &Self) -> Result<Self> {
+        let mut times = self.times()?;
+        times.add(other)?;
+        Ok(times.buckets())
+    }
 }
 
 #[cfg(test)]

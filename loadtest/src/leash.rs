@@ -10,6 +10,7 @@ use std::process::{self, Command, Stdio};
 
 use anyhow::{Context as _, Error, Result, ensure};
 use command_fds::{CommandFdExt as _, FdMapping};
+use rlimit::Resource;
 use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 
 use crate::cli::LeashOptions;
@@ -19,10 +20,17 @@ const FIRST_LISTENER: i32 = 3;
 
 /// Runs `program` through this one, which ties it to its parent first. It has a process group of its own, so that
 /// a Ctrl-C in a terminal reaches only the parent, which wants what its children have before they end. The listening
-/// socket, if there is one, is handed over as a service manager does it.
-pub(crate) fn command(program: &Path, listener: Option<OwnedFd>) -> Result<Command> {
+/// socket, if there is one, is handed over as a service manager does it. It may open so many `descriptors`, or as many as this one.
+pub(crate) fn command(
+    program: &Path,
+    listener: Option<OwnedFd>,
+    descriptors: Option<u64>,
+) -> Result<Command> {
     let mut command = Command::new(env::current_exe()?);
     command.arg("leash");
+    if let Some(descriptors) = descriptors {
+        command.args(["--descriptors", &descriptors.to_string()]);
+    }
     if listener.is_some() {
         command.arg("--listener");
     }
@@ -37,6 +45,9 @@ pub(crate) fn tie(options: &LeashOptions) -> Result<Infallible> {
     // It may have ended before that.
     let parent = getppid().map(|pid| pid.as_raw_nonzero().get().unsigned_abs());
     ensure!(parent == Some(options.parent), "the parent is gone");
+    if let Some(descriptors) = options.descriptors {
+        Resource::NOFILE.set(descriptors, descriptors)?;
+    }
     let [program, arguments @ ..] = &*options.command else { unreachable!("an option that is required") };
     let mut command = Command::new(program);
     command.args(arguments);

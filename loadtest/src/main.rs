@@ -7,20 +7,23 @@
 //!
 //! - `swarm`: many streams on a server: opened, read, each event checked.
 //! - `publish`: publishing to a server, as fast as acknowledged or at a rate.
+//! - `attack`: what a stranger does to a server while others use it.
 //! - `floor`: the physical limit. Accepts, writes a fixed head, and on a publish does one bare `send`
 //!   for each stream.
 //! - `run`: scenarios, played in turns on the floor and on servers, each a process of its own.
 //! - `peer`: a server to load, described by a file.
 //! - `result`, `figure`, `latency`: what a run writes down. `report`: tables and charts of it.
-//! - `payload`, `template`: what is in an event, and in a request.
-//! - `http`, `sse`: the client's side of the protocol, fed at any cut.
+//! - `payload`, `template`, `token`: what is in an event, and in a request.
+//! - `dial`, `http`, `sse`: the client's side of the protocol, fed at any cut.
 //! - `leash`: processes that end with this one.
 //! - `usage`, `machine`: what `/proc` says about processes and about this machine.
 //! - `buffers`: what the kernel holds for each socket.
 
+mod attack;
 mod buffers;
 mod cli;
 mod clock;
+mod dial;
 mod endpoint;
 mod figure;
 mod floor;
@@ -38,6 +41,7 @@ mod sse;
 mod stop;
 mod swarm;
 mod template;
+mod token;
 mod usage;
 
 use std::process::ExitCode;

@@ -61,6 +61,8 @@ pub(crate) struct Peer {
     /// A stream with a user, a session and a topic; nothing is published to it.
     pub(crate) identified: Option<StreamOnly>,
     pub(crate) batch: Option<Batch>,
+    pub(crate) secured: Option<Secured>,
+    pub(crate) wildcards: Option<Wildcards>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -86,6 +88,30 @@ pub(crate) struct StreamOnly {
 pub(crate) struct Batch {
     /// Instead of `headers`.
     pub(crate) headers: Vec<String>,
+}
+
+/// How it is started so that strangers may do nothing but try.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Secured {
+    /// More arguments: `{api_keys}` stands for a file whose one line has a key and the scope `publish`, `{key_set}` for a
+    /// JSON Web Key Set with keys for ES256 and RS256. Whoever brings nothing may subscribe.
+    #[serde(default)]
+    pub(crate) arguments: Vec<String>,
+    /// Of a subscriber's token, without `exp`; `{n}` is the number of the stream.
+    pub(crate) claims: String,
+    /// Path and query of what anybody may ask for, and is answered at once.
+    pub(crate) health: String,
+}
+
+/// How streams ask for patterns of topics, and how one publishes to many topics.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Wildcards {
+    /// The parameter of the query that is repeated for each pattern.
+    pub(crate) parameter: String,
+    /// The body of a publish; `{topics}` stands for a JSON array of topics.
+    pub(crate) body: String,
 }
 
 fn post() -> String {

@@ -1,6 +1,9 @@
 //! What `/proc` says of a process: its CPU time and its memory.
 
 use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -106,6 +109,46 @@ fn pss_of(pid: u32) -> Result<u64> {
     Ok(kib * 1024)
 }
 
+/// Resident memory in bytes of these processes; cheap to ask for.
+fn resident(pids: &[u32]) -> Option<u64> {
+    const PAGE: u64 = 4096;
+    pids.iter().try_fold(0, |sum, pid| {
+        let statm = fs::read_to_string(format!("/proc/{pid}/statm")).ok()?;
+        Some(sum + statm.split_ascii_whitespace().nth(1)?.parse::<u64>().ok()? * PAGE)
+    })
+}
+
+/// Looks at the memory of processes until it is asked for the most.
+pub(crate) struct Peak {
+    is_over: Arc<AtomicBool>,
+    thread: JoinHandle<Option<u64>>,
+}
+
+impl Peak {
+    const EVERY: Duration = Duration::from_millis(50);
+
+    pub(crate) fn start(pids: Vec<u32>) -> Result<Self> {
+        let is_over = Arc::new(AtomicBool::new(false));
+        let flag = is_over.clone();
+        let thread = thread::Builder::new().name("memory".to_owned()).spawn(move || {
+            let first = resident(&pids).filter(|_| !pids.is_empty())?;
+            let mut most = first;
+            while !flag.load(Ordering::Relaxed) {
+                thread::sleep(Self::EVERY);
+                most = most.max(resident(&pids).unwrap_or_default());
+            }
+            Some(most - first)
+        })?;
+        Ok(Self { is_over, thread })
+    }
+
+    /// By how much it grew at most, in bytes; `None` of no process.
+    pub(crate) fn growth(self) -> Option<u64> {
+        self.is_over.store(true, Ordering::Relaxed);
+        self.thread.join().ok().flatten()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -132,6 +175,17 @@ mod tests {
         let before = Cpu::of(&[pid]).unwrap();
         assert!(Cpu::of(&[pid]).unwrap().since(&before) < Duration::from_secs(60));
         assert!(kernel_memory().unwrap() > 100_000);
+    }
+
+    #[test]
+    fn a_peak_is_seen_after_it() {
+        let peak = Peak::start(vec![std::process::id()]).unwrap();
+        let bytes = std::hint::black_box(vec![1_u8; 64 << 20]);
+        let seen = resident(&[std::process::id()]);
+        thread::sleep(4 * Peak::EVERY);
+        drop(bytes);
+        assert!(seen.unwrap() > 64 << 20 && peak.growth().is_some());
+        assert_eq!(Peak::start(Vec::new()).unwrap().growth(), None);
     }
 
     #[test]

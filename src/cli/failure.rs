@@ -8,6 +8,8 @@ use serde::Deserialize;
 use ureq::http::{Response, header};
 use ureq::{Body, Error, Timeout};
 
+use super::terminal::one_line;
+
 /// Most of a refusal that is read: it is there to be shown.
 const MAX_REFUSAL: u64 = 64 * 1024;
 
@@ -42,7 +44,7 @@ impl Failure {
             _ => true,
         };
         Self::Lost {
-            what: one_line(&format!("no answer from {server}: {}", reason(&error))),
+            what: one_line(&format!("no answer from {server}: {}", reason(&error))).into_owned(),
             may_have_arrived,
         }
     }
@@ -69,7 +71,7 @@ impl Failure {
         Self::Refused(Refusal {
             status: status.as_u16(),
             retry_after: seconds.map(Duration::from_secs),
-            detail: one_line(&detail),
+            detail: one_line(&detail).into_owned(),
         })
     }
 
@@ -116,15 +118,6 @@ pub(super) fn reason(error: &Error) -> String {
     }
 }
 
-/// A text from elsewhere, safe to be shown: no controls, so in one line.
-pub(super) fn one_line(text: &str) -> String {
-    let escape = |c: char| match c.is_control() {
-        true => c.escape_unicode().collect::<String>(),
-        false => c.to_string(),
-    };
-    text.chars().map(escape).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -156,7 +149,12 @@ mod tests {
                 "",
                 "refused with 308: the server sends elsewhere: --url https://b/",
             ),
-            (400, &[], r#"{"detail":"a\nb\u001b[31m"}"#, "refused with 400: a\\u{a}b\\u{1b}[31m"),
+            (
+                400,
+                &[],
+                r#"{"detail":"a\nb\u001b[31m\u202e"}"#,
+                "refused with 400: a\\u{a}b\\u{1b}[31m\\u{202e}",
+            ),
             (599, &[], "", "refused with 599: refused"),
         ] {
             assert_eq!(refusal(status, fields, body).to_string(), expected);

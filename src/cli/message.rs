@@ -161,9 +161,13 @@ fn milliseconds(time: Duration) -> Result<u64, String> {
     ms.ok_or_else(|| "--retry: must be at most 1d".to_owned())
 }
 
+/// Ten years, as history's own limit may be, in seconds.
+const MAX_TTL: u64 = 315_576_000;
+
 fn whole_seconds(time: Duration) -> Result<u64, String> {
-    match time.subsec_nanos() {
-        0 => Ok(time.as_secs()),
+    match (time.subsec_nanos(), time.as_secs()) {
+        (0, seconds) if seconds <= MAX_TTL => Ok(seconds),
+        (0, _) => Err("--ttl: must be at most 10years; without it, history's own limits count".to_owned()),
         _ => Err("--ttl: must be whole seconds".to_owned()),
     }
 }

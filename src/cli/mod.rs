@@ -12,9 +12,11 @@ mod options;
 mod printer;
 mod publish;
 mod remote;
+mod requests;
 mod serve;
 mod spool;
 mod tail;
+mod terminal;
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -69,5 +71,5 @@ fn fail(status: u8, message: &str) -> ExitCode {
 
 fn notice(message: &str) {
     // Not with eprintln!, which panics where nobody reads.
-    let _ = writeln!(io::stderr(), "fanfare: {message}");
+    let _ = writeln!(io::stderr(), "fanfare: {}", terminal::one_line(message));
 }

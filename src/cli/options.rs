@@ -68,6 +68,11 @@ pub(super) struct ServeOptions {
     /// Maximum number of streams from one IPv4 address or one IPv6 /64 network [default: no limit]
     #[arg(long, value_name = "N", env = "FANFARE_MAX_CONNECTIONS_PER_IP")]
     max_connections_per_ip: Option<usize>,
+    /// Maximum number of connections from one IPv4 address or IPv6 /64 network that are not streams. Connections of
+    /// trusted proxies, which carry requests of many clients, and those to --control-listen are not limited
+    /// [default: no limit]
+    #[arg(long, value_name = "N", env = "FANFARE_MAX_OTHER_CONNECTIONS_PER_IP")]
+    max_other_connections_per_ip: Option<usize>,
     /// Maximum number of streams of one user [default: no limit]
     #[arg(long, value_name = "N", env = "FANFARE_MAX_CONNECTIONS_PER_USER")]
     max_connections_per_user: Option<usize>,
@@ -162,8 +167,9 @@ pub(super) struct ServeOptions {
     /// notice [default: 0s]
     #[arg(long, value_name = "TIME", env = "FANFARE_DRAIN_DELAY", value_parser = duration)]
     drain_delay: Option<Duration>,
-    /// Time for streams to receive what is queued for them when they end; also limits the spread of their return
-    #[arg(long, value_name = "TIME", env = "FANFARE_DRAIN_TIMEOUT", value_parser = duration, default_value = "10s")]
+    /// Time for streams to receive what is queued for them when they end, at most 1day; also limits the spread of their
+    /// return
+    #[arg(long, value_name = "TIME", env = "FANFARE_DRAIN_TIMEOUT", value_parser = up_to_a_day, default_value = "10s")]
     pub(super) drain_timeout: Duration,
     /// Format of the log on standard error; RUST_LOG sets its level
     #[arg(long, env = "FANFARE_LOG_FORMAT", default_value = "text")]
@@ -239,6 +245,7 @@ impl ServeOptions {
         config.anonymous_topics = self.anonymous_topic;
         config.max_connections = self.max_connections;
         config.max_connections_per_ip = self.max_connections_per_ip;
+        config.max_other_connections_per_ip = self.max_other_connections_per_ip;
         config.max_connections_per_user = self.max_connections_per_user;
         config.dev_endpoints = self.dev_endpoints.map(|switch| switch == Switch::On);
         config
@@ -256,11 +263,23 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text).map_err(|error| format!("{error}; a duration is written as 30s or 500ms"))
 }
 
+/// A duration that somebody waits for.
+pub(super) fn up_to_a_day(text: &str) -> Result<Duration, String> {
+    let time = duration(text)?;
+    if time > A_DAY { Err("must be at most 1day".to_owned()) } else { Ok(time) }
+}
+
+const A_DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// A size, with or without a unit: `64MiB`, `4096`.
 fn size(text: &str) -> Result<usize, String> {
     let bytes: ByteSize =
         text.parse().map_err(|error| format!("{error}; a size is written as 64MiB or 4096"))?;
-    usize::try_from(bytes.as_u64()).map_err(|_| "is more than this machine can address".to_owned())
+    // What is more than fits is taken for the most that does.
+    let bytes = Some(bytes.as_u64()).filter(|bytes| *bytes < u64::MAX);
+    bytes
+        .and_then(|bytes| usize::try_from(bytes).ok())
+        .ok_or_else(|| "is more than this machine can address".to_owned())
 }
 
 /// A name and what it is: `room=5`.

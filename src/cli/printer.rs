@@ -8,13 +8,14 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::event_stream::StreamEvent;
+use super::terminal;
 
 /// How an event is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
     /// A JSON object a line: id, event, data; data as JSON if it is, else as a string.
     Json,
-    /// The name and the data; further lines of the data are indented.
+    /// The name and the data; further lines of the data are indented. What would control a terminal is escaped.
     Text,
 }
 
@@ -65,11 +66,16 @@ enum Data<'e> {
 
 fn write_event(out: &mut Vec<u8>, event: &StreamEvent, format: Format) -> io::Result<()> {
     if format == Format::Text {
-        return writeln!(out, "{}: {}", event.event, event.data.replace('\n', "\n  "));
+        write!(out, "{}: ", terminal::one_line(&event.event))?;
+        for (n, line) in event.data.split('\n').enumerate() {
+            let indent = if n == 0 { "" } else { "\n  " };
+            write!(out, "{indent}{}", terminal::plain(line))?;
+        }
+        return writeln!(out);
     }
-    // In JSON a line end can only stand between values: text with one escapes it.
-    let line = match event.data.contains('\n') {
-        true => Cow::Owned(event.data.replace('\n', " ")),
+    // In JSON a line end or a tab can only stand between values: text with one escapes it.
+    let line = match event.data.contains(['\n', '\t']) {
+        true => Cow::Owned(event.data.replace(['\n', '\t'], " ")),
         false => Cow::Borrowed(&*event.data),
     };
     // Of strings, a number too large for any type and the like nothing must change: the text itself is passed on.
@@ -78,9 +84,8 @@ fn write_event(out: &mut Vec<u8>, event: &StreamEvent, format: Format) -> io::Re
         Ok(json) if is_json => Data::Json(json),
         _ => Data::Text(&event.data),
     };
-    serde_json::to_writer(&mut *out, &Printed { id: event.id.as_deref(), event: &event.event, data })?;
-    out.push(b'\n');
-    Ok(())
+    let printed = serde_json::to_string(&Printed { id: event.id.as_deref(), event: &event.event, data })?;
+    writeln!(out, "{}", terminal::json(&printed))
 }
 
 #[cfg(test)]
@@ -124,6 +129,28 @@ mod tests {
     #[test]
     fn text_is_indented_after_its_first_line() {
         assert_eq!(line(Format::Text, "a\nb\n"), "update: a\n  b\n  \n");
+    }
+
+    /// OSC 52 sets the clipboard, CSI repaints, U+202E turns text round.
+    #[test]
+    fn nothing_controls_a_terminal() {
+        let evil = "\u{1b}]52;c;cm0gLXJmIH4=\u{7}\u{9b}2J\u{7f}\0\u{202e}txt.exe";
+        let shown = "\\u{1b}]52;c;cm0gLXJmIH4=\\u{7}\\u{9b}2J\\u{7f}\\u{0}\\u{202e}txt.exe";
+        let code = "\\u001b]52;c;cm0gLXJmIH4=\\u0007\\u009b2J\\u007f\\u0000\\u202etxt.exe";
+        let all = [event(Some(evil), evil, evil), event(Some("9-1"), "a", &format!("x\ty\n{evil}"))];
+        let mut printer = Printer { format: Format::Text, all: true, left: None };
+        let text = printed(&mut printer, &all).0;
+        assert_eq!(text, format!("{shown}: {shown}\na: x\ty\n  {shown}\n"));
+        printer.format = Format::Json;
+        let json = printed(&mut printer, &all[..1]).0;
+        assert_eq!(json, format!("{{\"id\":\"{code}\",\"event\":\"{code}\",\"data\":\"{code}\"}}\n"));
+        // In JSON that is passed on too: it says the same.
+        let data = "{\"\u{9d}\":\t\"\u{7f}\u{202e}\"}";
+        let code = "{\"\\u009d\": \"\\u007f\\u202e\"}";
+        assert_eq!(
+            line(Format::Json, data),
+            format!("{{\"id\":\"9-1\",\"event\":\"update\",\"data\":{code}}}\n")
+        );
     }
 
     #[test]

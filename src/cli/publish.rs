@@ -13,6 +13,7 @@ use super::batch::{Batches, Line};
 use super::failure::Failure;
 use super::message::{Content, MessageOptions, json};
 use super::remote::{Remote, RemoteOptions};
+use super::terminal::one_line;
 use super::{FAILED, USAGE, fail, notice};
 
 /// Most bytes that are read as the data or text of one event.
@@ -175,5 +176,5 @@ fn post(remote: &Remote, lines: &[Line]) -> Result<String, Failure> {
 /// Who publishes may not care for ids, so what is not read is not missed.
 fn print(line: &str) {
     let mut stdout = io::stdout().lock();
-    let _ = writeln!(stdout, "{line}").and_then(|()| stdout.flush());
+    let _ = writeln!(stdout, "{}", one_line(line)).and_then(|()| stdout.flush());
 }

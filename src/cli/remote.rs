@@ -14,7 +14,7 @@ use ureq::typestate::AgentScope;
 use ureq::{Agent, Body, BodyReader, Proxy};
 
 use super::failure::Failure;
-use super::options::duration;
+use super::options::up_to_a_day;
 
 /// Holds a key or token where there is no file of it.
 const TOKEN_VARIABLE: &str = "FANFARE_TOKEN";
@@ -183,7 +183,7 @@ fn accepted(mut response: Response<Body>) -> Result<Response<Body>, Failure> {
 
 /// A duration that is not nothing.
 pub(super) fn some_time(text: &str) -> Result<Duration, String> {
-    match duration(text)? {
+    match up_to_a_day(text)? {
         Duration::ZERO => Err("must be more than nothing".to_owned()),
         time => Ok(time),
     }

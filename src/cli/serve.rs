@@ -3,18 +3,14 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::process::ExitCode;
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::thread;
-use std::time::Duration;
 
 use fanfare::{Engine, EngineBuilder, StartError};
 use listenfd::ListenFd;
 use sd_notify::NotifyState;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
 
 use super::log::Log;
 use super::options::{LogFormat, ServeOptions};
+use super::requests::{self, Requests};
 use super::spool::Spool;
 use super::{FAILED, USAGE, fail};
 
@@ -46,8 +42,7 @@ fn run(options: ServeOptions, log: &Log, output: &Spool) -> Result<(), (u8, Stri
     let has_keys = config.has_keys();
     let has_test = config.dev_endpoints.unwrap_or(!has_keys);
     // Before there is anything to lose by a signal.
-    let signals = Signals::new([SIGTERM, SIGINT, SIGHUP])
-        .map_err(|error| (FAILED, format!("cannot wait for signals: {error}")))?;
+    let caught = requests::catch().map_err(|error| (FAILED, format!("cannot wait for signals: {error}")))?;
     let builder = Engine::builder().config(config).log_lines_dropped(log.dropped());
     let engine = inherit(builder).map_err(StartError::from).and_then(EngineBuilder::start);
     let engine = engine.map_err(|error| match error {
@@ -62,15 +57,15 @@ fn run(options: ServeOptions, log: &Log, output: &Spool) -> Result<(), (u8, Stri
         tracing::info!(?addresses, ?control, base_path, "listening");
     }
     tell_service_manager(NotifyState::Ready);
-    let signals = Requests::hear(signals);
-    signals.serve_until_asked_to_end(&engine);
+    let requests = Requests::hear(caught);
+    requests.serve_until_asked_to_end(&engine);
     tell_service_manager(NotifyState::Stopping);
     tracing::info!(
         ?drain_delay,
         ?drain_timeout,
         "asked to end: not ready; streams are ended after the drain delay"
     );
-    signals.serve_for(drain_delay, &engine);
+    requests.serve_for(drain_delay, &engine);
     engine.shutdown(drain_timeout);
     Ok(())
 }
@@ -133,61 +128,5 @@ fn origins_of(addresses: &[SocketAddr]) -> Vec<String> {
     match is_localhost {
         true => vec![format!("http://localhost:{port}")],
         false => addresses.iter().map(|address| format!("http://{address}")).collect(),
-    }
-}
-
-/// What the process is asked for by signals.
-struct Requests {
-    sender: Sender<Request>,
-    receiver: Receiver<Request>,
-}
-
-enum Request {
-    /// Read the keys anew.
-    Reload,
-    /// End: asked to by a signal, or the drain delay is over.
-    End,
-}
-
-impl Requests {
-    /// From now on. Asked to end again, the process ends at once, whatever it is doing.
-    fn hear(mut signals: Signals) -> Self {
-        let (sender, receiver) = channel();
-        let requests = Self { sender: sender.clone(), receiver };
-        thread::spawn(move || {
-            let mut is_ending = false;
-            for signal in signals.forever() {
-                let request = match signal {
-                    SIGHUP => Request::Reload,
-                    _ if is_ending => std::process::exit(128 + signal),
-                    _ => Request::End,
-                };
-                is_ending |= matches!(request, Request::End);
-                // Once streams are ended nobody asks any more.
-                let _ = sender.send(request);
-            }
-        });
-        requests
-    }
-
-    /// Keys are read anew whenever that is asked for.
-    fn serve_until_asked_to_end(&self, engine: &Engine) {
-        while let Ok(Request::Reload) = self.receiver.recv() {
-            match engine.reload_keys() {
-                Ok(()) => tracing::info!("keys reloaded"),
-                Err(error) => tracing::error!(%error, "cannot reload keys; the old ones stay in use"),
-            }
-        }
-    }
-
-    /// The engine says that it is not ready, and all else goes on for that time.
-    fn serve_for(&self, delay: Duration, engine: &Engine) {
-        engine.begin_shutdown();
-        let over = self.sender.clone();
-        thread::spawn(move || {
-            thread::sleep(delay);
-            let _ = over.send(Request::End);
-        });
-        self.serve_until_asked_to_end(engine);
     }
 }

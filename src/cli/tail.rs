@@ -13,10 +13,11 @@ use ureq::BodyReader;
 
 use super::backoff::Backoff;
 use super::event_stream::{EventStream, StreamEvent};
-use super::failure::{one_line, reason};
+use super::failure::reason;
 use super::options::pair;
 use super::printer::{Format, Printer};
 use super::remote::{Opened, Remote, RemoteOptions, some_time};
+use super::terminal::one_line;
 use super::{FAILED, fail, notice};
 
 const AFTER_HELP: &str = "Whenever the stream is lost it is opened again, and goes on where it was. Gaps and refusals \

@@ -65,7 +65,7 @@ fn places_of(hash: u64) -> [usize; COPIES] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::{ClientId, Pattern, Profile, Target, Topic};
+    use crate::wire::{ClientId, ClientKey, Pattern, Profile, StreamToken, Target, Topic};
 
     fn to_user(user: &str) -> Selector {
         Target::user(user).to
@@ -75,7 +75,9 @@ mod tests {
         Profile { user: Some(user.into()), ..Profile::default() }
     }
 
-    const NOBODY: ClientId = ClientId { node: 0, shard: 0, slot: 0, serial: 0 };
+    fn nobody() -> ClientId {
+        ClientKey::new([0, 0]).seal(StreamToken { shard: 0, slot: 0, serial: 0 })
+    }
 
     #[test]
     fn a_loss_is_never_missed_and_hardly_ever_made_up() {
@@ -83,7 +85,7 @@ mod tests {
         for n in 0..20_000 {
             losses.add(n + 1, &to_user(&format!("busy-{n}")), &hasher);
         }
-        let newest = |user: String| losses.newest(&Wanted::new(&of_user(&user), NOBODY, &hasher));
+        let newest = |user: String| losses.newest(&Wanted::new(&of_user(&user), nobody(), &hasher));
         assert!((0..20_000).all(|n| newest(format!("busy-{n}")) > n));
         let false_alarms = (0..10_000).filter(|n| newest(format!("quiet-{n}")) > 0).count();
         assert!(false_alarms < 300, "{false_alarms} of 10,000 that lost nothing are told that they did");
@@ -96,7 +98,7 @@ mod tests {
         let newest = |pattern: &str| {
             let topics = [Pattern::parse(pattern).unwrap()].into();
             let profile = Profile { topics, ..Profile::default() };
-            losses.newest(&Wanted::new(&profile, NOBODY, &hasher))
+            losses.newest(&Wanted::new(&profile, nobody(), &hasher))
         };
         assert_eq!(["a.b.c", "a.*.c", "a.>", "a.b.*", "*.b", ">"].map(newest), [7; 6]);
         assert_eq!(["a.c", "b.*", "c.>", "a.c.*", "a.b"].map(newest), [0; 5]);

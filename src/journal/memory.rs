@@ -10,12 +10,12 @@ use super::history::{Found, Gone, History, HistoryLimits, Portion};
 use super::wanted::{Hasher, Wanted};
 use super::{AppendError, Appended, Journal, JournalReport};
 use crate::shard::{Command, Join, Outlet, Resume};
-use crate::wire::{ClientId, Continuity, Draft, Drafts, EventId, Gap, Now, Profile, Record};
+use crate::wire::{ClientKey, Continuity, Draft, Drafts, EventId, Gap, Now, Profile, Record};
 
 /// A [`Journal`] in memory.
 pub struct MemoryJournal {
     epoch: u64,
-    node: u32,
+    ids: ClientKey,
     outlets: Vec<Arc<dyn Outlet>>,
     state: Mutex<State>,
     hasher: Hasher,
@@ -34,12 +34,12 @@ impl fmt::Debug for MemoryJournal {
 }
 
 impl MemoryJournal {
-    /// An empty history that began at `epoch`, before the shards behind `outlets`. `node` is the part of client
-    /// ids that tells this start of the engine from others.
-    pub fn new(epoch: u64, node: u32, limits: HistoryLimits, outlets: Vec<Arc<dyn Outlet>>) -> Self {
+    /// An empty history that began at `epoch`, before the shards behind `outlets`. Client ids are
+    /// made with `ids`.
+    pub fn new(epoch: u64, ids: ClientKey, limits: HistoryLimits, outlets: Vec<Arc<dyn Outlet>>) -> Self {
         let hasher = Hasher::default();
         let state = Mutex::new(State { newest: 0, history: History::new(limits, hasher.clone()) });
-        Self { epoch, node, outlets, state, hasher, nobody: Profile::default() }
+        Self { epoch, ids, outlets, state, hasher, nobody: Profile::default() }
     }
 
     fn id(&self, seq: u64) -> EventId {
@@ -94,7 +94,7 @@ impl Journal for MemoryJournal {
         let Resume { token, after, profile, budget, effort } = resume;
         let Some(outlet) = self.outlets.get(token.shard as usize) else { return };
         let profile = profile.as_deref().unwrap_or(&self.nobody);
-        let client = ClientId { node: self.node, shard: token.shard, slot: token.slot, serial: token.serial };
+        let client = self.ids.seal(*token);
         let wanted = Wanted::new(profile, client, &self.hasher);
         let portion = Portion { bytes: *budget, effort: *effort, patterns: profile.topics.len() };
         let mut gone = Gone::new();

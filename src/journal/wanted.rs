@@ -84,7 +84,7 @@ impl Wanted {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::{Target, Topic};
+    use crate::wire::{ClientKey, StreamToken, Target, Topic};
 
     #[test]
     fn a_pattern_leads_to_where_its_topics_are() {
@@ -93,7 +93,7 @@ mod tests {
             "a", "a.b", "a.*", "a.>", "a.b.*", "a.b.>", "a.b.*.d", "*", ">", "*.b", "a.*.c", "a.b.c.*", "b.>",
         ];
         let hasher = Hasher::default();
-        let nobody = ClientId { node: 0, shard: 0, slot: 0, serial: 0 };
+        let nobody = ClientKey::new([0, 0]).seal(StreamToken { shard: 0, slot: 0, serial: 0 });
         for pattern in patterns.map(|text| Pattern::parse(text).unwrap()) {
             let profile = Profile { topics: [pattern.clone()].into(), ..Profile::default() };
             let wanted = Wanted::new(&profile, nobody, &hasher);

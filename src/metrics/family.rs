@@ -38,7 +38,7 @@ const fn histogram(name: &'static str, labels: &'static [&'static str], help: &'
 }
 
 /// Every metric, in the order of the exposition. `metrics.md` has the same list for readers.
-pub(super) const FAMILIES: [Family; 42] = [
+pub(super) const FAMILIES: [Family; 44] = [
     gauge("fanfare_build_info", &["version"], "1, labelled with the version"),
     gauge("fanfare_start_time_seconds", &[], "When the engine started, in seconds since the Unix epoch"),
     gauge("process_open_fds", &[], "Open file descriptors"),
@@ -61,6 +61,16 @@ pub(super) const FAMILIES: [Family; 42] = [
     counter("fanfare_connections_opened", &[], "Streams opened"),
     counter("fanfare_connections_closed", &["reason"], "Streams ended, by reason"),
     counter("fanfare_connections_refused", &["reason"], "Streams refused for now, by reason"),
+    counter(
+        "fanfare_connections_reclaimed",
+        &["awaited"],
+        "Connections that are no streams, closed as idle while descriptors ran short, by what was awaited of them",
+    ),
+    counter(
+        "fanfare_connections_over_limit",
+        &[],
+        "Connections beyond the limit of their address for those that are no streams",
+    ),
     counter(
         "fanfare_connections_greeted",
         &["continuity"],

@@ -25,6 +25,17 @@ pub(super) fn open() -> Option<u64> {
     std::fs::metadata("/proc/self/fd").ok().map(|folder| folder.len()).filter(|open| *open > 0)
 }
 
+/// The same, counted one by one where it must be. Only for when there are few.
+pub(super) fn count_open() -> Option<usize> {
+    if let Some(open) = open() {
+        return usize::try_from(open).ok();
+    }
+    // One of them is the folder's own.
+    ["/proc/self/fd", "/dev/fd"]
+        .iter()
+        .find_map(|path| Some(std::fs::read_dir(path).ok()?.count().saturating_sub(1)))
+}
+
 /// How many it may have.
 pub(super) fn limit() -> Option<u64> {
     rlimit::Resource::NOFILE.get_soft().ok()

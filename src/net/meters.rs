@@ -23,6 +23,8 @@ pub(super) struct Meters {
     log_lines_dropped: Option<LinesDropped>,
     published: [AtomicU64; TargetKind::ALL.len()],
     refused: [AtomicU64; Refusal::ALL.len()],
+    reclaimed: [AtomicU64; Awaited::ALL.len()],
+    over_limit: AtomicU64,
     /// By what was asked for and the status.
     responses: Mutex<BTreeMap<(&'static str, u16), u64>>,
     /// Connections that are not streams, or not known to be.
@@ -38,6 +40,8 @@ impl Meters {
             log_lines_dropped,
             published: Default::default(),
             refused: Default::default(),
+            reclaimed: Default::default(),
+            over_limit: AtomicU64::new(0),
             responses: Mutex::default(),
             control_connections: AtomicU64::new(0),
             publish_duration: Mutex::default(),
@@ -59,8 +63,47 @@ impl Meters {
         self.refused[reason.index()].fetch_add(1, Ordering::Relaxed);
     }
 
+    /// So many connections were closed to make room, while that was awaited of them.
+    pub(super) fn count_reclaimed(&self, awaited: Awaited, connections: u64) {
+        if connections > 0 {
+            self.reclaimed[awaited as usize].fetch_add(connections, Ordering::Relaxed);
+        }
+    }
+
+    /// A connection is beyond the limit of its address.
+    pub(super) fn count_over_limit(&self) {
+        self.over_limit.fetch_add(1, Ordering::Relaxed);
+    }
+
     pub(super) fn count_response(&self, route: &'static str, status: u16) {
         *lock(&self.responses).entry((route, status)).or_default() += 1;
+    }
+}
+
+/// What an idle connection that is no stream is waited for to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Awaited {
+    /// To send a first or a next request.
+    Request,
+    /// To send the rest of a head.
+    Head,
+    /// To send the rest of a body.
+    Body,
+    /// To take its answer, or, after the last one, to close.
+    Taking,
+}
+
+impl Awaited {
+    const ALL: [Self; 4] = [Self::Request, Self::Head, Self::Body, Self::Taking];
+
+    /// The word in statistics.
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Request => "request",
+            Self::Head => "head",
+            Self::Body => "body",
+            Self::Taking => "taking",
+        }
     }
 }
 
@@ -126,6 +169,11 @@ fn expose_engine(to: &mut Exposition, shared: &Shared, journal: &JournalReport) 
         let label = &[reason.as_str()];
         to.counter("fanfare_connections_refused", label, count.load(Ordering::Relaxed));
     }
+    for (awaited, count) in Awaited::ALL.iter().zip(&meters.reclaimed) {
+        let label = &[awaited.as_str()];
+        to.counter("fanfare_connections_reclaimed", label, count.load(Ordering::Relaxed));
+    }
+    to.counter("fanfare_connections_over_limit", &[], meters.over_limit.load(Ordering::Relaxed));
     for ((route, status), count) in &*lock(&meters.responses) {
         to.counter("fanfare_http_responses", &[route, &status.to_string()], *count);
     }

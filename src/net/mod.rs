@@ -27,6 +27,7 @@ mod meters;
 mod process;
 mod random;
 mod shared;
+mod sockets;
 mod statistics;
 mod worker;
 
@@ -49,17 +50,19 @@ pub use key_files::KeyFileError;
 pub(crate) use key_files::{KeyFiles, TokenKeyFile};
 pub(crate) use listener::{IpVersions, Listener, SocketOptions, bind, bind_loopback};
 pub(crate) use meters::LinesDropped;
+pub(crate) use process::machine_memory;
 pub(crate) use random::random;
 pub(crate) use shared::Shared;
 pub use statistics::{EngineStatistics, HistoryStatistics, LoopStatistics, Statistics};
 
 use crate::access::{Access, RateLimit};
 use crate::journal::{HistoryLimits, MemoryJournal};
-use crate::shard::{Admission, Outlet, Settings, Shard, StreamLimits};
+use crate::shard::{Admission, Others, Outlet, Settings, Shard, StreamLimits};
 use authentication::Authentication;
 use descriptors::Reserve;
 use inbox::{Gauge, InboxLimits, Letters, LoopInbox, inbox};
 use meters::Meters;
+use sockets::Sockets;
 use worker::Worker;
 
 /// Publications, and their bytes, that may wait for one event loop before publishing is refused.
@@ -77,6 +80,8 @@ pub(crate) struct Setup {
     pub(crate) clock: Clock,
     pub(crate) settings: Settings,
     pub(crate) streams: StreamLimits,
+    /// Most connections from one address that are no streams.
+    pub(crate) others_per_address: usize,
     pub(crate) history: HistoryLimits,
     pub(crate) sockets: SocketOptions,
     pub(crate) access: Access,
@@ -113,7 +118,7 @@ type LoopEnds = (Poll, Letters<worker::Letter>, Arc<Gauge>);
 pub(crate) fn start(setup: Setup) -> io::Result<Running> {
     let Setup { clock, settings, streams, history, sockets, access, hooks, rates, .. } = setup;
     let Setup { listeners, control_listeners, loops, max_bodies, log_lines_dropped, .. } = setup;
-    let Setup { body_timeout, idle_timeout, authentication, undecided, .. } = setup;
+    let Setup { body_timeout, idle_timeout, others_per_address, authentication, undecided, .. } = setup;
     for listener in listeners.iter().chain(&control_listeners) {
         listener::prepare(&listener.socket, sockets)?;
     }
@@ -124,15 +129,18 @@ pub(crate) fn start(setup: Setup) -> io::Result<Running> {
     let control_poll = Poll::new()?;
     let (control_inbox, control_letters) = inbox(control::waker(&control_poll)?);
     let outlets = inboxes.iter().map(|inbox| inbox.clone() as Arc<dyn Outlet>).collect();
-    let journal = MemoryJournal::new(settings.epoch, settings.node, history, outlets);
+    let journal = MemoryJournal::new(settings.epoch, settings.ids, history, outlets);
+    let others = Others::new(others_per_address, settings.proxies.clone());
     let shared = Arc::new(Shared {
         clock,
         settings: Arc::new(settings),
-        admission: Arc::new(Admission::new(streams)),
+        admission: Arc::new(Admission::new(streams).with_others(others)),
         journal: Box::new(journal),
         loops: inboxes,
         control: control_inbox,
         reserve: Reserve::new(),
+        // The loops, and the control thread.
+        sockets: Sockets::new(loops + 1),
         access,
         authentication: Authentication::new(authentication.count(), undecided),
         max_connections: streams.total,
@@ -161,7 +169,10 @@ pub(crate) fn start(setup: Setup) -> io::Result<Running> {
         let inbox = (letters, gauge);
         workers.push(Worker::new(number, poll, shard, own, inbox, shared.clone(), notices.clone())?);
     }
-    let control = control::Control::new(control_poll, control_letters, control_listeners, rates, shared)?;
+    let has_control_listeners = !control_listeners.is_empty();
+    let control =
+        control::Control::new(control_poll, control_letters, control_listeners, rates, shared.clone())?;
+    shared.sockets.measure(has_control_listeners);
     // From here on there is something to be ended if the rest fails.
     if let Err(error) = running.launch(workers, control, authentication) {
         running.shut_down(Duration::ZERO, Duration::ZERO);

@@ -5,6 +5,14 @@ use std::fs;
 /// Ticks of a second in `/proc/self/stat`, the same on every architecture that there is a Rust for.
 const TICKS: f64 = 100.0;
 
+/// Memory that it may have, in bytes: the machine's, or less where a control group says so.
+pub(crate) fn machine_memory() -> Option<u64> {
+    let all = field_of_kib(&fs::read_to_string("/proc/meminfo").ok()?, "MemTotal:")?;
+    // In a container its own group is at the root. "max" is no limit.
+    let group = fs::read_to_string("/sys/fs/cgroup/memory.max").ok();
+    Some(group.and_then(|limit| limit.trim().parse().ok()).map_or(all, |limit: u64| limit.min(all)))
+}
+
 /// Memory that it has, in bytes.
 pub(super) fn resident_memory() -> Option<u64> {
     resident(&fs::read_to_string("/proc/self/status").ok()?)
@@ -16,7 +24,11 @@ pub(super) fn processor_time() -> Option<f64> {
 }
 
 fn resident(status: &str) -> Option<u64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    field_of_kib(status, "VmRSS:")
+}
+
+fn field_of_kib(text: &str, name: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     let kib: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
     Some(kib * 1024)
 }

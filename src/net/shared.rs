@@ -11,13 +11,14 @@ use super::descriptors::Reserve;
 use super::gather::gather;
 use super::inbox::{Inbox, LoopInbox};
 use super::meters::{self, KindCounts, Meters};
+use super::sockets::{Asked, Sockets};
 use super::statistics::Statistics;
 use super::worker::{self, LoopReport};
 use crate::access::Access;
 use crate::journal::{AppendError, Appended, Journal};
 use crate::metrics::Format;
 use crate::shard::{Admission, Command, Settings, Who};
-use crate::wire::{Draft, Drafts, Publication};
+use crate::wire::{Draft, Drafts, Now, Publication};
 
 /// The engine, seen from any of its threads and from the application.
 pub(crate) struct Shared {
@@ -28,6 +29,7 @@ pub(crate) struct Shared {
     pub(super) loops: Vec<Arc<LoopInbox>>,
     pub(super) control: Inbox<control::Letter>,
     pub(super) reserve: Reserve,
+    pub(super) sockets: Sockets,
     pub(super) access: Access,
     pub(super) authentication: Authentication,
     pub(super) max_connections: usize,
@@ -107,6 +109,21 @@ impl Shared {
         for (inbox, share) in self.loops.iter().zip(shares) {
             let reply = Box::new(move |report| share.add(|reports: &mut Vec<_>| reports.push(report)));
             inbox.send(worker::Letter::Report(reply));
+        }
+    }
+
+    /// Has some of the connections closed that are no streams and have been idle for longest. True where that is under
+    /// way; false where there are none.
+    pub(super) fn make_room(&self, now: Now) -> bool {
+        let (holder, most) = match self.sockets.ask() {
+            Asked::Nobody => return false,
+            Asked::Already => return true,
+            Asked::Holder(holder) => (holder, self.sockets.batch()),
+        };
+        self.sockets.tell_shortage(now);
+        match self.loops.get(holder) {
+            Some(inbox) => inbox.send(worker::Letter::Reclaim(most)),
+            None => self.control.send(control::Letter::Reclaim(most)),
         }
     }
 

@@ -16,10 +16,12 @@ use super::descriptors;
 use super::hooks::Notice;
 use super::inbox::{Gauge, Letters};
 use super::listener::{self, Listener};
+use super::meters::Awaited;
 use super::shared::Shared;
+use super::sockets::Room;
 use crate::metrics::Histogram;
 use crate::shard::{
-    Arrival, Command, Decision, Effect, HandOver, Inquiry, Reply, Report, Shard, StreamToken,
+    Arrival, Command, Decision, Effect, Entry, HandOver, Inquiry, Reply, Report, Shard, StreamToken,
 };
 use crate::wire::{Door, Now, Refusal};
 
@@ -29,6 +31,8 @@ pub(super) enum Letter {
     Command(Command),
     /// A stream that was judged and admitted by the control thread, and how many bytes came behind its request.
     Adopt(OwnedFd, Arrival, usize),
+    /// Close so many connections at most that are no streams, those first that came first.
+    Reclaim(usize),
     /// Tell how it stands.
     Report(Reply<LoopReport>),
     /// Close everything that is left and end.
@@ -57,8 +61,10 @@ const LETTERS: usize = 4096;
 /// Streams written to in a turn before the loop looks at what else has happened. Few enough that an event which
 /// comes in the middle of a pass is joined by nearly all that wait for it.
 const WRITES: usize = 128;
-/// How long a loop without descriptors waits before it tries again to accept.
-const RETRY_ACCEPT: Duration = Duration::from_millis(100);
+/// How long a loop without descriptors waits before it tries again to accept, in ms.
+const RETRY_ACCEPT_MS: u64 = 100;
+/// The same, where others are about to make room.
+const ROOM_MS: u64 = 1;
 
 pub(super) struct Worker {
     number: usize,
@@ -72,6 +78,8 @@ pub(super) struct Worker {
     notices: Option<Sender<Notice>>,
     /// A command that the shard had no appetite for.
     waiting: bool,
+    /// Its connections, as they are counted for all.
+    held: usize,
     turns: Histogram,
     /// When the last turn ended: the waiting begins, and nobody need look at the clock again.
     turned_at: Duration,
@@ -90,6 +98,14 @@ struct Listening {
     paused_until_ms: Option<u64>,
     /// That descriptors ran out was said, and since then connections have always been waiting.
     warned: bool,
+}
+
+impl Listening {
+    fn pause(&mut self, now: Now, ms: u64) {
+        // Not shorter than what it waits for already.
+        let until_ms = self.paused_until_ms.unwrap_or(0).max(now.elapsed_ms + ms);
+        self.paused_until_ms = Some(until_ms);
+    }
 }
 
 impl Worker {
@@ -119,6 +135,7 @@ impl Worker {
             shared,
             notices,
             waiting: false,
+            held: 0,
             turns: Histogram::default(),
             turned_at: Duration::ZERO,
             open: true,
@@ -160,6 +177,7 @@ impl Worker {
             match letter {
                 Letter::Command(command) => self.gauge.leave(&command),
                 Letter::Adopt(socket, arrival, behind) => self.adopt(socket, arrival, behind, now),
+                Letter::Reclaim(_) => self.shared.sockets.answered(),
                 // Who asks takes no answer for nothing.
                 Letter::Report(_) | Letter::Stop => {}
             }
@@ -168,6 +186,7 @@ impl Worker {
         self.perform_effects(now);
         // What is published from now on concerns nobody here; what came just before goes with the channel.
         self.shared.loops[self.number].close();
+        self.shared.sockets.set_idle(self.number, None);
     }
 
     /// One turn: accept and read, apply, sweep, write, and pass on what concerns others.
@@ -197,12 +216,21 @@ impl Worker {
         self.shard.sweep(now);
         let more = self.shard.flush(WRITES, now);
         self.perform_effects(now);
+        self.tell_connections();
         if !self.shard.has_streams() && !more {
             self.open = !self.shared.loops[self.number].close();
         }
         self.turned_at = self.shared.clock.elapsed();
         self.turns.observe(self.turned_at.saturating_sub(began));
         more
+    }
+
+    /// Lets all threads know how many connections are here, and whether they are of use.
+    fn tell_connections(&mut self) {
+        let held = self.shard.len();
+        self.shared.sockets.closed(Door::Front, self.held.saturating_sub(held));
+        self.held = held;
+        self.shared.sockets.set_idle(self.number, self.shard.unopened_since_ms());
     }
 
     fn wait(&mut self, events: &mut Events, more: bool) -> io::Result<()> {
@@ -229,6 +257,13 @@ impl Worker {
                 Some(Letter::Adopt(socket, arrival, behind)) => {
                     self.adopt(socket, arrival, behind, now);
                 }
+                Some(Letter::Reclaim(most)) => {
+                    let reclaimed = self.shard.reclaim(most, now);
+                    self.shared.meters.count_reclaimed(Awaited::Request, reclaimed.silent);
+                    self.shared.meters.count_reclaimed(Awaited::Head, reclaimed.head);
+                    self.shared.sockets.set_idle(self.number, self.shard.unopened_since_ms());
+                    self.shared.sockets.answered();
+                }
                 Some(Letter::Report(reply)) => {
                     let (shard, turns) = (self.shard.report(now), self.turns.clone());
                     reply(LoopReport { number: self.number, shard, turns });
@@ -249,6 +284,7 @@ impl Worker {
     fn adopt(&mut self, socket: OwnedFd, arrival: Arrival, behind: usize, now: Now) {
         let socket = TcpStream::from_std(socket.into());
         let slot = self.shard.adopt(socket, arrival, now);
+        self.held += 1;
         self.shard.discard(slot, behind);
         self.register(slot);
     }
@@ -304,13 +340,30 @@ impl Worker {
     fn accept_from(&mut self, listening: &mut Listening, now: Now) {
         let mut lent = false;
         for _ in 0..ACCEPTS {
+            match self.shared.sockets.room(Door::Front) {
+                Room::Plenty => {}
+                // Before it is needed.
+                Room::Little => drop(self.shared.make_room(now)),
+                Room::None if lent => {}
+                Room::None => match self.find_room(listening, now) {
+                    true => lent = true,
+                    false => break,
+                },
+            }
             match listening.listener.accept() {
                 Ok((socket, peer)) => {
-                    let slot = self.shard.accept(socket, canonical(peer.ip()), now);
-                    if lent {
-                        self.shard.refuse_when_known(slot, Refusal::Descriptors, now);
+                    let refusal = match self.enter(peer.ip().to_canonical(), now) {
+                        Entry::Closed => continue,
+                        Entry::Refused => Some(Refusal::Address),
+                        Entry::Served => lent.then_some(Refusal::Descriptors),
+                    };
+                    let slot = self.shard.accept(socket, peer.ip().to_canonical(), now);
+                    if let Some(reason) = refusal {
+                        self.shard.refuse_when_known(slot, reason, now);
                     }
                     lent = false;
+                    self.held += 1;
+                    self.shared.sockets.opened(Door::Front);
                     self.register(slot);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -318,11 +371,8 @@ impl Worker {
                     break;
                 }
                 Err(error) if descriptors::are_exhausted(&error) => {
-                    if lent || !self.shared.reserve.lend() {
-                        if !std::mem::replace(&mut listening.warned, true) {
-                            tracing::warn!("out of file descriptors: new connections wait");
-                        }
-                        listening.paused_until_ms = Some(now.elapsed_ms + RETRY_ACCEPT.as_millis() as u64);
+                    if lent || !self.find_room(listening, now) {
+                        listening.pause(now, RETRY_ACCEPT_MS);
                         break;
                     }
                     lent = true;
@@ -333,7 +383,7 @@ impl Worker {
                     if !std::mem::replace(&mut listening.warned, true) {
                         tracing::warn!(%error, "cannot accept: new connections wait");
                     }
-                    listening.paused_until_ms = Some(now.elapsed_ms + RETRY_ACCEPT.as_millis() as u64);
+                    listening.pause(now, RETRY_ACCEPT_MS);
                     break;
                 }
             }
@@ -341,6 +391,33 @@ impl Worker {
         if lent {
             self.shared.reserve.refill();
         }
+    }
+
+    /// Out of descriptors. True where one of those kept back can be used to say so; else accepting pauses, for no longer
+    /// than it takes others to make room, if there are any who can.
+    fn find_room(&self, listening: &mut Listening, now: Now) -> bool {
+        if self.shared.make_room(now) {
+            listening.pause(now, ROOM_MS);
+            return false;
+        }
+        if self.shared.reserve.lend() {
+            return true;
+        }
+        if !std::mem::replace(&mut listening.warned, true) {
+            tracing::warn!("out of file descriptors: new connections wait");
+        }
+        listening.pause(now, RETRY_ACCEPT_MS);
+        false
+    }
+
+    /// Counts a new connection by its address.
+    fn enter(&self, peer: IpAddr, now: Now) -> Entry {
+        let entry = self.shared.admission.others().enter(peer);
+        if entry != Entry::Served {
+            self.shared.meters.count_over_limit();
+            self.shared.sockets.tell_crowding(peer, now);
+        }
+        entry
     }
 
     fn perform_effects(&mut self, now: Now) {
@@ -395,8 +472,13 @@ impl Worker {
 
     fn hand_over(&mut self, hand_over: HandOver<TcpStream>) {
         let HandOver { mut socket, peer, bytes, first_byte_ms, refusal, decision } = hand_over;
+        // It stays counted, wherever it is held.
+        self.held -= 1;
         // A socket that cannot be taken off the poll is of no use elsewhere either.
-        if self.poll.registry().deregister(&mut socket).is_ok() {
+        if self.poll.registry().deregister(&mut socket).is_err() {
+            self.shared.sockets.closed(Door::Front, 1);
+            self.shared.admission.others().leave(peer);
+        } else {
             let (socket, door) = (OwnedFd::from(socket), Door::Front);
             let visitor = control::Visitor { socket, peer, bytes, first_byte_ms, refusal, decision, door };
             self.shared.control.send(control::Letter::Visitor(visitor));
@@ -407,9 +489,4 @@ impl Worker {
 fn is_of_one_connection(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
     matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted)
-}
-
-/// An IPv4 address that came in through an IPv6 socket, as what it is.
-fn canonical(address: IpAddr) -> IpAddr {
-    address.to_canonical()
 }

@@ -16,7 +16,7 @@ use crate::net::{
 };
 use crate::shard::{Settings, StreamLimits};
 use crate::wire::http::RequestLimits;
-use crate::wire::{Cors, Parameters, Routes, TopicLimits, TrustedProxies};
+use crate::wire::{ClientKey, Cors, Parameters, Routes, TopicLimits, TrustedProxies};
 
 /// Sets an [`Engine`] up. Every option has the default that [`Config`] documents.
 ///
@@ -57,7 +57,7 @@ impl EngineBuilder {
     ///
     /// What [`start`](Self::start) would fail with.
     pub fn check(&self) -> Result<(), StartError> {
-        self.config.check()?;
+        check(&self.config)?;
         let closed = self.authenticate.is_some() || Reloadable::new(&self.config)?.is_some();
         if !closed && !self.config.insecure_open {
             refuse_beyond_loopback(self.config.listen.iter().chain(&self.config.control_listen).copied())?;
@@ -69,7 +69,7 @@ impl EngineBuilder {
     /// process to the hard one.
     pub fn start(self) -> Result<Engine, StartError> {
         let Self { config, listeners, control_listeners, authenticate, hooks, log_lines_dropped, .. } = self;
-        config.check()?;
+        check(&config)?;
         let keys = Reloadable::new(&config)?;
         let hook_threads = self.authenticate_threads.unwrap_or(HOOK_THREADS);
         let (access, authentication) = judges(authenticate, hook_threads, keys.as_ref(), &config)?;
@@ -104,7 +104,7 @@ impl EngineBuilder {
                 loopback_host: access.wants_loopback_host(),
                 watch: !hooks.is_empty(),
                 epoch: next_epoch(clock.now().unix_ms, net::random()?),
-                node: (net::random()? >> 32) as u32,
+                ids: ClientKey::new([net::random()?, net::random()?]),
                 ..settings(&config)
             },
             streams: StreamLimits {
@@ -112,6 +112,7 @@ impl EngineBuilder {
                 per_address: config.max_connections_per_ip.unwrap_or(usize::MAX),
                 per_user: config.max_connections_per_user.unwrap_or(usize::MAX),
             },
+            others_per_address: config.max_other_connections_per_ip.unwrap_or(usize::MAX),
             history: HistoryLimits {
                 events: config.history_events,
                 bytes: config.history_bytes,
@@ -137,6 +138,22 @@ impl EngineBuilder {
             log_lines_dropped,
         };
         Ok(Engine::new(net::start(setup)?, keys, config.drain_delay))
+    }
+}
+
+/// Whether every option has a value that it can have, on this machine.
+fn check(config: &Config) -> Result<(), ConfigError> {
+    config.check()?;
+    let Some(memory) = net::machine_memory() else { return Ok(()) };
+    // A small machine starts with the defaults.
+    let defaults = Config::default().memory().map(|(_, bytes)| bytes);
+    let mut sizes = config.memory().into_iter().zip(defaults);
+    match sizes.find(|((_, bytes), default)| *bytes as u64 > memory && bytes > default) {
+        Some(((option, _), _)) => {
+            let reason = format!("is more than the memory that there is, {} MiB", memory / 1024 / 1024);
+            Err(ConfigError::new(option, reason))
+        }
+        None => Ok(()),
     }
 }
 
@@ -204,7 +221,7 @@ impl Reloadable {
 
 fn settings(config: &Config) -> Settings {
     Settings {
-        node: 0,
+        ids: ClientKey::new([0, 0]),
         epoch: 0,
         routes: Routes::new(&config.base_path, false, false),
         requests: RequestLimits { body: config.max_body, ..RequestLimits::default() },

@@ -111,6 +111,12 @@ impl EngineBuilder {
         self
     }
 
+    /// See [`Config::max_other_connections_per_ip`].
+    pub fn max_other_connections_per_ip(mut self, most: usize) -> Self {
+        self.config.max_other_connections_per_ip = Some(most);
+        self
+    }
+
     /// See [`Config::max_connections_per_user`].
     pub fn max_connections_per_user(mut self, most: usize) -> Self {
         self.config.max_connections_per_user = Some(most);

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::others::Others;
 use crate::wire::{Refusal, client_network};
 
 /// How many streams may be open.
@@ -27,6 +28,7 @@ pub struct Admission {
     limits: StreamLimits,
     total: AtomicUsize,
     draining: AtomicBool,
+    others: Others,
     addresses: Mutex<HashMap<IpAddr, usize>>,
     users: Mutex<HashMap<Arc<str>, usize>>,
 }
@@ -38,9 +40,21 @@ impl Admission {
             limits,
             total: AtomicUsize::new(0),
             draining: AtomicBool::new(false),
+            others: Others::unlimited(),
             addresses: Mutex::default(),
             users: Mutex::default(),
         }
+    }
+
+    /// With a limit for what is no stream.
+    #[must_use]
+    pub fn with_others(self, others: Others) -> Self {
+        Self { others, ..self }
+    }
+
+    /// The connections that are no streams.
+    pub fn others(&self) -> &Others {
+        &self.others
     }
 
     /// Counts a stream in, or says why not.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::close::CloseReason;
 use super::judge::{Decision, Inquiry};
 use super::report::Report;
+pub use crate::wire::StreamToken;
 use crate::wire::{Client, ClientId, Continuity, EventId, Profile, Record, Refusal};
 
 /// What a shard is told by another thread. Publications and joins arrive in id order.
@@ -42,17 +43,6 @@ pub enum Who {
 
 /// Where an answer goes. It must not block.
 pub type Reply<T> = Box<dyn FnOnce(T) + Send>;
-
-/// One stream on one shard, for as long as it lives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct StreamToken {
-    /// The shard.
-    pub shard: u16,
-    /// Its place there.
-    pub slot: u32,
-    /// Which tenant of the place.
-    pub serial: u32,
-}
 
 /// A stream asks the journal for what it missed.
 #[derive(Clone, Debug)]

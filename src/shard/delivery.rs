@@ -230,8 +230,9 @@ const FEW: usize = 4;
 impl<S> Shard<S> {
     /// The slot of a stream of this shard, if it is still there.
     pub(super) fn slot_of(&self, id: ClientId) -> Option<u32> {
-        let connection = self.connections.get(id.slot as usize)?;
-        (self.client_id(id.slot, connection.serial) == id).then_some(id.slot)
+        let token = self.settings.ids.open(id).filter(|token| token.shard == self.number)?;
+        let connection = self.connections.get(token.slot as usize)?;
+        (connection.serial == token.serial).then_some(token.slot)
     }
 }
 

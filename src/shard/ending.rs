@@ -60,6 +60,10 @@ impl<S> Shard<S> {
         }
         if connection.is_stream() {
             self.leave(slot, reason);
+        } else if matches!(connection.phase, Phase::Head(_) | Phase::Deciding(_))
+            && let Some(origin) = self.origins.get(slot as usize)
+        {
+            self.admission.others().leave(origin.peer);
         }
         if let Some(connection) = self.connections.get_mut(slot as usize) {
             connection.outbox = None;
@@ -75,8 +79,8 @@ impl<S> Shard<S> {
             self.effects.extend(self.client(slot).map(|client| Effect::Disconnected(client, reason)));
         }
         let Some(connection) = self.connections.get(slot as usize) else { return };
-        let client = self.client_id(slot, connection.serial);
-        tracing::debug!(%client, reason = reason.as_str(), "a stream has ended");
+        let token = self.token(slot, connection.serial);
+        tracing::debug!(client = %self.settings.ids.seal(token), reason = reason.as_str(), "a stream has ended");
         let Some(origin) = self.origins.get(slot as usize) else { return };
         let profile = connection.profile.as_ref().unwrap_or(&self.anonymous);
         self.index.remove(slot, profile);

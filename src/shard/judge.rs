@@ -97,6 +97,9 @@ impl<S> Shard<S> {
     ) -> Result<(), Decision> {
         let Decision::Permitted(Permit { profile, expires_unix_ms }) = decision else { return Err(decision) };
         self.admission.admit(arrival.peer, profile.user.as_ref()).map_err(Decision::Refused)?;
+        if let Some(origin) = self.origins.get(slot as usize) {
+            self.admission.others().leave(origin.peer);
+        }
         self.open(slot, Arrival { profile, expires_unix_ms, ..arrival }, now);
         Ok(())
     }

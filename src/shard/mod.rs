@@ -28,8 +28,10 @@ mod join;
 mod judge;
 mod names;
 mod opening;
+mod others;
 mod outbox;
 mod ping;
+mod reclaim;
 mod replays;
 mod report;
 mod settings;
@@ -50,6 +52,8 @@ pub use close::CloseReason;
 pub use command::{Command, Effect, HandOver, Join, Outlet, Reply, Resume, StreamToken, Who};
 pub use judge::{Decision, Inquiry, Judge};
 pub use opening::Arrival;
+pub use others::{Entry, Others};
+pub use reclaim::Reclaimed;
 pub use report::{Report, Totals};
 pub use settings::{Heartbeat, Settings};
 
@@ -61,7 +65,7 @@ use standing::Standing;
 use sweep::{Drainage, Pulse};
 use tape::Tape;
 
-use crate::wire::{Client, ClientId, CrossOrigin, EventId, HttpDate, Now, PerFraming, Profile, Record};
+use crate::wire::{Client, CrossOrigin, EventId, HttpDate, Now, PerFraming, Profile, Record};
 
 /// One event loop's share of the engine. See the [module](self) for how it is driven.
 pub struct Shard<S> {
@@ -168,7 +172,8 @@ impl<S> Shard<S> {
         Self { judge: Some(judge), ..self }
     }
 
-    /// Takes a new connection in and returns its slot.
+    /// Takes a new connection in and returns its slot. It is one of the [`Others`] until it opens a stream, and counted
+    /// as such already.
     pub fn accept(&mut self, socket: S, peer: IpAddr, now: Now) -> u32 {
         self.serial = self.serial.wrapping_add(1);
         let slot = self.connections.insert(Connection::new(socket, self.serial, now.elapsed_ms)) as u32;
@@ -228,15 +233,15 @@ impl<S> Shard<S> {
         !self.pass.is_under_way() && self.batch.is_none() && self.queued.is_empty()
     }
 
-    fn client_id(&self, slot: u32, serial: u32) -> ClientId {
-        ClientId { node: self.settings.node, shard: self.number, slot, serial }
+    fn token(&self, slot: u32, serial: u32) -> StreamToken {
+        StreamToken { shard: self.number, slot, serial }
     }
 
     /// The view of a stream that targets and hooks see.
     fn client(&self, slot: u32) -> Option<Client> {
         let connection = self.connections.get(slot as usize)?;
         let profile = connection.profile.as_ref().unwrap_or(&self.anonymous);
-        Some(Client::new(self.client_id(slot, connection.serial), profile.clone()))
+        Some(Client::new(self.token(slot, connection.serial), self.settings.ids, profile.clone()))
     }
 
     /// What is known of the stream in a slot; of others than anonymous ones only.

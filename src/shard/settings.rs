@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::wire::http::RequestLimits;
-use crate::wire::{Cors, Parameters, Routes, TopicLimits, TrustedProxies};
+use crate::wire::{ClientKey, Cors, Parameters, Routes, TopicLimits, TrustedProxies};
 
 /// What keeps idle streams alive.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -20,8 +20,8 @@ pub enum Heartbeat {
 /// What all shards of an engine have in common.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Drawn at random at each start; part of every client id.
-    pub node: u32,
+    /// What client ids are made with: drawn at random at each start.
+    pub ids: ClientKey,
     /// What the ids of this history begin with.
     pub epoch: u64,
     /// Where the stream is.
@@ -109,7 +109,7 @@ pub(super) const MAX_RECEIVED: u16 = 4 * 1024;
 impl Settings {
     pub(super) fn for_tests() -> Self {
         Self {
-            node: 1,
+            ids: ClientKey::new([1, 2]),
             epoch: 1,
             routes: Routes::new("/api/sse", false, false),
             requests: RequestLimits::default(),

@@ -7,6 +7,8 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use smallvec::{SmallVec, smallvec};
 
+use super::excerpt::excerpt;
+
 /// Why a text is not the value that was asked for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum JsonError {
@@ -68,7 +70,9 @@ impl<'j> Members<'j> {
     pub(super) fn finish(self, of: &str) -> Result<(), JsonError> {
         let point = if of.is_empty() { "" } else { "." };
         match self.0.into_iter().next() {
-            Some((name, _)) => Err(JsonError::invalid(format!("{of}{point}{name}"), "is not a known member")),
+            Some((name, _)) => {
+                Err(JsonError::invalid(format!("{of}{point}{}", excerpt(&name)), "is not a known member"))
+            }
             None => Ok(()),
         }
     }
@@ -96,7 +100,10 @@ impl<'de: 'j, 'j> Deserialize<'de> for Members<'j> {
                         return Err(serde::de::Error::custom("too many members"));
                     }
                     if members.iter().any(|(key, _)| *key == name) {
-                        return Err(serde::de::Error::custom(format_args!("member {name:?} stands twice")));
+                        return Err(serde::de::Error::custom(format_args!(
+                            "member {:?} stands twice",
+                            excerpt(&name)
+                        )));
                     }
                     members.push((name, value));
                 }

@@ -1,5 +1,6 @@
 //! The names of query parameters, and what is nearly one of them.
 
+use super::excerpt::excerpt;
 use super::http::query_pairs;
 use super::problem::Problem;
 
@@ -39,8 +40,6 @@ const KNOWN: [Known; 5] = [
 
 /// What `meta.KEY` is called in the detail of a refusal.
 const META: &str = "meta.KEY";
-/// Most bytes of a name that are shown to whoever sent it.
-const MAX_SHOWN: usize = 64;
 
 impl Parameters {
     /// Judges the name of a parameter that is none of a stream's: others are nobody's business, such as what keeps
@@ -53,8 +52,7 @@ impl Parameters {
             None => None,
         };
         meant.map_or(Ok(()), |meant| {
-            let shown: String = name.chars().take(MAX_SHOWN).collect();
-            Err(Problem::new(400, format!("unknown parameter {shown:?}: use {meant}")))
+            Err(Problem::new(400, format!("unknown parameter {:?}: use {meant}", excerpt(name))))
         })
     }
 }
@@ -69,7 +67,7 @@ impl Known {
 pub fn meant_token(query: &str) -> Option<String> {
     let names = query_pairs(query).filter_map(Result::ok).map(|(name, _)| name);
     let mut near = names.filter(|name| TOKEN.is_nearly(name));
-    near.next().map(|name| name.chars().take(MAX_SHOWN).collect())
+    near.next().map(|name| excerpt(&name).into_owned())
 }
 
 /// A name in lower case, without a subscript, what separates words, and a number at its end: `user_id`, `User-ID`,

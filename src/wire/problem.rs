@@ -95,7 +95,8 @@ pub const PROBLEMS: [ProblemKind; 18] = [
         429,
         "rate-limited",
         "Too Many Requests",
-        "Published faster than allowed. Nothing was published; try again after `Retry-After` seconds.",
+        "Published faster than allowed, or too many connections from one address. Nothing was published; try again \
+         after `Retry-After` seconds.",
     ),
     kind(
         431,

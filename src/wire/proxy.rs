@@ -37,7 +37,13 @@ impl TrustedProxies {
         }
     }
 
-    fn has(&self, address: IpAddr) -> bool {
+    /// Whether one of the networks is every IPv4 or every IPv6 address.
+    pub fn has_everybody(&self) -> bool {
+        self.0.iter().any(|network| network.prefix_len() == 0)
+    }
+
+    /// Whether an address is one of theirs.
+    pub fn has(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         self.0.iter().any(|network| network.contains(&address))
     }

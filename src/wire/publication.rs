@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 use smallvec::SmallVec;
 
 use super::event::{Event, EventError, MAX_RETRY_MS};
+use super::excerpt::excerpt;
 use super::frame::{CHUNK_END, CHUNK_HEAD, Frame};
 use super::id::EventId;
 use super::json::{self, JsonError, Members};
@@ -270,7 +271,7 @@ fn names(members: &mut Members<'_>, member: &str) -> Result<Option<Selector>, Js
 
 fn metadata(value: &RawValue, member: &str) -> Result<Vec<Pair>, JsonError> {
     let pair = |(key, value): (Cow<'_, str>, &RawValue)| {
-        let value = json::scalar(value, &format!("{member}.{key}"))?;
+        let value = json::scalar(value, &format!("{member}.{}", excerpt(&key)))?;
         Ok((key.into(), value.into()))
     };
     let pairs = Members::of(value, member)?.into_iter().map(pair).collect::<Result<Vec<_>, _>>()?;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::client::Profile;
+use super::excerpt::excerpt;
 use super::framing::Framing;
 use super::http::{Head, Version, query_pairs};
 use super::id::EventId;
@@ -108,7 +109,7 @@ impl Claims {
     ) -> Result<(), Problem> {
         match key {
             "topic" => {
-                let refused = |reason| Problem::new(400, format!("topic {value:?}: {reason}"));
+                let refused = |reason| Problem::new(400, format!("topic {:?}: {reason}", excerpt(value)));
                 self.tokens = limits.admit(value, self.tokens).map_err(refused)?;
                 let pattern = Pattern::parse(value).map_err(|error| refused(error.to_string()))?;
                 self.topics.push(pattern);
@@ -130,7 +131,7 @@ impl Claims {
 
     fn take_meta(&mut self, key: &str, value: &str) -> Result<(), Problem> {
         if self.meta.iter().any(|(name, _)| **name == *key) {
-            return Err(Problem::new(400, format!("meta.{key} is given twice")));
+            return Err(Problem::new(400, format!("meta.{} is given twice", excerpt(key))));
         }
         self.meta.push((name("metadata", key)?, name("metadata", value)?));
         within("metadata keys", self.meta.len())

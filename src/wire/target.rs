@@ -265,7 +265,8 @@ impl From<Selector> for Target {
 impl Selector {
     /// Whether this client is one of those meant.
     pub fn matches(&self, client: &Client) -> bool {
-        self.names(client.profile(), client.id()) && self.narrows_to(client)
+        let is_named = || !self.clients.is_empty() && self.clients.contains(&client.id());
+        (self.names_profile(client.profile()) || is_named()) && self.narrows_to(client)
     }
 
     /// Whether it is every stream, without condition.
@@ -284,12 +285,10 @@ impl Selector {
         self.topics.len() * patterns + self.clients.len() / CLIENTS_AT_ONCE + self.meta.len()
     }
 
-    /// Whether the names alone, without conditions, mean somebody of that profile and id.
-    pub(crate) fn names(&self, profile: &Profile, id: ClientId) -> bool {
+    fn names_profile(&self, profile: &Profile) -> bool {
         self.everyone
             || profile.user.as_deref().is_some_and(|user| self.has(&self.users, user))
             || profile.session.as_deref().is_some_and(|session| self.has(&self.sessions, session))
-            || self.clients.contains(&id)
             || self.topics.iter().any(|topic| profile.topics.iter().any(|pattern| pattern.matches(topic)))
     }
 

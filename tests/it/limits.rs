@@ -72,6 +72,98 @@ fn an_address_has_so_many_streams() {
     server.subscribe("");
 }
 
+/// How many connections of an address are no streams, until as many as may be were told so.
+#[test]
+fn an_address_has_so_many_connections_that_are_no_streams() {
+    // More than are told so and may not have gone before the next one comes.
+    const MOST: usize = 8;
+    let server = Server::with(|b| b.max_other_connections_per_ip(MOST).retry(Duration::from_secs(1)));
+    // Streams do not count, nor do those that are closed.
+    let streams: Vec<Subscriber> = (0..3 * MOST).map(|_| server.subscribe("")).collect();
+    let mut kept: Vec<Connection> = (0..MOST).map(|_| server.connect()).collect();
+    for connection in &mut kept {
+        assert_eq!(connection.get("/healthz").status(), 200);
+    }
+    for request in ["/healthz", "/api/sse/stats"] {
+        let mut connection = server.connect();
+        let response = connection.get(request);
+        assert!(response.problem(429).contains("too many connections"), "{}", response.text());
+        assert_eq!((response.field("retry-after"), response.field("connection")), (Some("1"), Some("close")));
+        connection.expect_end();
+    }
+    let mut publisher = server.connect();
+    publisher.post("/api/sse/events", r#"{"data":1}"#).problem(429);
+    drop(publisher);
+    assert_eq!(refused(&server, ""), "address");
+    let elsewhere = &mut Connection::over(from("127.0.0.2", &server));
+    assert_eq!(elsewhere.get("/healthz").status(), 200);
+    let told = elsewhere.get("/metrics").text().to_owned();
+    assert!(told.contains("fanfare_connections_over_limit_total 4\n"), "{told}");
+    assert_eq!(kept[0].get("/healthz").status(), 200, "those who are here go on");
+    // Whoever has as many again that say nothing is closed without a word.
+    let silent: Vec<Connection> = (0..MOST).map(|_| server.connect()).collect();
+    eventually("they are counted", || elsewhere.get("/metrics").text().contains("over_limit_total 12\n"));
+    server.connect().expect_end();
+    drop((kept, silent));
+    eventually("there is room", || server.connect().get("/healthz").status() == 200);
+    assert_eq!(server.subscribe("").greeting()["status"], "connected");
+    assert_eq!(server.publisher.connections_count(), streams.len());
+}
+
+#[test]
+fn connections_of_trusted_proxies_have_no_limit_by_address() {
+    let server = Server::with(|builder| {
+        builder.max_other_connections_per_ip(1).trusted_proxy("127.0.0.1/32".parse().expect("a network"))
+    });
+    let mut connections: Vec<Connection> = (0..10).map(|_| server.connect()).collect();
+    for connection in &mut connections {
+        assert_eq!(connection.get("/healthz").status(), 200);
+    }
+}
+
+/// An error says what was wrong, not all that was sent.
+#[test]
+fn errors_quote_only_the_beginning_of_what_was_sent() {
+    let server = Server::start();
+    let (long, longer) = ("n".repeat(7_000), "n".repeat(1_000_000));
+    let get = |target: String| server.connect().get(&target);
+    let post = |body: String| server.post(body);
+    let delete = |target: String| server.connect().request("DELETE", &target, "", "");
+    for (status, response) in [
+        (422, post(format!("{{\"data\":1,\"{longer}\":1}}"))),
+        (422, post(format!("{{\"data\":1,\"to\":{{\"user\":\"a\",\"{longer}\":1}}}}"))),
+        (422, post(format!("{{\"data\":1,\"to\":{{\"where\":{{\"{longer}\":[]}}}}}}"))),
+        (422, post(format!("{{\"data\":1,\"to\":\"{longer}\"}}"))),
+        (422, post(format!("{{\"data\":1,\"to\":{{\"topic\":\"{longer}\"}}}}"))),
+        (422, post(format!("{{\"data\":1,\"event\":\"{longer}\"}}"))),
+        (422, post(format!("{{\"data\":1,\"retry\":\"{longer}\"}}"))),
+        (
+            422,
+            post(
+                format!("{{\"{longer}\":1,\"{longer}\":1}}")
+                    .replace("1000000", "1")
+                    .replace(&longer, &longer[..400_000]),
+            ),
+        ),
+        (400, post(longer.clone())),
+        (400, get(format!("/api/sse?topic={long}"))),
+        (400, get(format!("/api/sse?topic=a..{long}"))),
+        (400, get(format!("/api/sse?meta.{}=1&meta.{}=2", &long[..3_000], &long[..3_000]))),
+        (400, get(format!("/api/sse?userId={long}"))),
+        (400, get(format!("/api/sse?topics{}=1", "1".repeat(5_000)))),
+        (404, get(format!("/{long}"))),
+        (405, delete("/api/sse/events".to_owned())),
+    ] {
+        assert_eq!(response.status(), status, "{:.200}", response.text());
+        assert!(
+            response.body.len() < 500,
+            "{status}: {} bytes: {:.300}",
+            response.body.len(),
+            response.text()
+        );
+    }
+}
+
 /// A connection from another address of this machine.
 fn from(address: &str, server: &Server) -> std::net::TcpStream {
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket");

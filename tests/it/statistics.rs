@@ -120,7 +120,14 @@ fn one_stream_can_be_ended() {
     assert_eq!(connection.request("DELETE", &path, "", "").json(), json!({"disconnected": 1}));
     assert_eq!(ended.rest(), []);
     assert_eq!(connection.request("DELETE", &path, "", "").json(), json!({"disconnected": 0}));
-    for id in ["x", "%FF", &"0".repeat(28), &"f".repeat(28), &ended.client_id().to_uppercase()] {
+    for id in [
+        "x",
+        "%FF",
+        &"0".repeat(32),
+        &"f".repeat(32),
+        &ended.client_id()[..28],
+        &ended.client_id().to_uppercase(),
+    ] {
         let response = connection.request("DELETE", &format!("/api/sse/clients/{id}"), "", "");
         match id {
             "%FF" => drop(response.problem(404)),
@@ -129,6 +136,27 @@ fn one_stream_can_be_ended() {
     }
     let id = server.publish(&json!({"data": 1}));
     assert_eq!(stays.next().id, Some(id));
+}
+
+/// Whoever knows some ids, and even that others are close to them in some way, ends no stream but those.
+#[test]
+fn no_stream_is_found_by_guessing_its_id() {
+    let server = Server::with(|builder| builder.workers(1));
+    let streams: Vec<_> = (0..40).map(|_| server.subscribe("")).collect();
+    let ids: Vec<u128> =
+        streams.iter().map(|s| u128::from_str_radix(&s.client_id(), 16).expect("digits")).collect();
+    let mut connection = server.connect();
+    let neighbours =
+        ids.iter().flat_map(|id| [1, 1 << 32, 1 << 64, 1 << 96].map(|step| id.wrapping_add(step)));
+    let steps = ids.windows(2).map(|pair| pair[1].wrapping_add(pair[1].wrapping_sub(pair[0])));
+    let halves = ids.windows(2).map(|pair| pair[0] >> 64 << 64 | u128::from(pair[1] as u64));
+    for guess in neighbours.chain(steps).chain(halves) {
+        let path = format!("/api/sse/clients/{guess:032x}");
+        assert_eq!(connection.request("DELETE", &path, "", "").json(), json!({"disconnected": 0}), "{path}");
+    }
+    assert_eq!(server.publisher.connections_count(), 40);
+    let common = ids.iter().fold((u128::MAX, 0), |(all, any), id| (all & id, any | id));
+    assert_eq!(common.0 | !common.1, 0, "no digit is the same in all");
 }
 
 #[test]

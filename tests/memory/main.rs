@@ -11,8 +11,8 @@ use fanfare::journal::{HistoryLimits, Journal, MemoryJournal};
 use fanfare::shard::{Admission, Arrival, Command, Heartbeat, Outlet, Settings, Shard, StreamLimits};
 use fanfare::wire::http::RequestLimits;
 use fanfare::wire::{
-    Cors, CrossOrigin, Draft, Drafts, Framing, LastEventId, Now, Parameters, Profile, Routes, TopicLimits,
-    TrustedProxies,
+    ClientKey, Cors, CrossOrigin, Draft, Drafts, Framing, LastEventId, Now, Parameters, Profile, Routes,
+    TopicLimits, TrustedProxies,
 };
 use fanfare::{Event, Pattern, Publication, Target, Topic};
 
@@ -57,7 +57,7 @@ impl Outlet for Sink {
 
 fn shard() -> Shard<Sink> {
     let settings = Settings {
-        node: 1,
+        ids: ClientKey::new([1, 2]),
         epoch: NOW.unix_ms,
         routes: Routes::new("/api/sse", false, false),
         requests: RequestLimits::default(),
@@ -135,7 +135,7 @@ fn a_stream_with_many_wildcards_takes_little_and_gives_it_back() {
 fn fill(name: &str, publication: impl Fn(u64) -> Publication) {
     const LIMIT: usize = 4 * 1024 * 1024;
     let limits = HistoryLimits { events: usize::MAX, bytes: LIMIT, age: Duration::from_secs(3600) };
-    let journal = MemoryJournal::new(NOW.unix_ms, 1, limits, vec![Arc::new(Sink)]);
+    let journal = MemoryJournal::new(NOW.unix_ms, ClientKey::new([1, 2]), limits, vec![Arc::new(Sink)]);
     let before = ALLOCATOR.allocated();
     for n in 0..30_000 {
         journal.append(Drafts::from([Draft::from(publication(n))]), NOW).expect("there is room");

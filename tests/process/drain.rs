@@ -60,6 +60,18 @@ fn sigterm_drains() {
     drains_in_good_order(Signal::TERM);
 }
 
+/// As servers are asked that know it as the gentle way, and as a terminal sends by accident.
+#[test]
+fn sigquit_drains() {
+    drains_in_good_order(Signal::QUIT);
+}
+
+/// The soft limit of processor time; at the hard one it would be killed.
+#[test]
+fn sigxcpu_drains() {
+    drains_in_good_order(Signal::XCPU);
+}
+
 #[test]
 fn sigint_drains() {
     drains_in_good_order(Signal::INT);

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::server::{Server, command, run};
 
 /// Every option, with a value that it cannot have.
-const BAD: [(&str, &str); 43] = [
+const BAD: [(&str, &str); 44] = [
     ("listen", "localhost"),
     ("workers", "0"),
     ("base-path", "api"),
@@ -15,6 +15,7 @@ const BAD: [(&str, &str); 43] = [
     ("retry", "0s"),
     ("max-connections", "0"),
     ("max-connections-per-ip", "-1"),
+    ("max-other-connections-per-ip", "0"),
     ("max-connections-per-user", "many"),
     ("max-backlog", "1KiB"),
     ("max-body", "0"),
@@ -72,6 +73,65 @@ fn assert_refused(mut command: std::process::Command, option: &str) {
 fn every_option_refuses_a_bad_value_in_one_line() {
     for (option, value) in BAD {
         assert_refused(command(&[&format!("--{option}={value}")]), option);
+    }
+}
+
+/// Values that can be written, but not meant.
+const ABSURD: [(&str, &str); 27] = [
+    ("workers", "1025"),
+    ("workers", "99999999999999999999999"),
+    ("heartbeat-interval", "300000000y"),
+    ("connection-timeout", "2days"),
+    ("retry", "300000000y"),
+    ("max-connections", "18446744073709551615"),
+    ("max-connections-per-ip", "0"),
+    ("max-connections-per-user", "0"),
+    ("max-other-connections-per-ip", "1073741825"),
+    ("publish-rate", "4294967296"),
+    ("max-backlog", "99999999TiB"),
+    ("max-backlog", "127TiB"),
+    ("max-body", "2GiB"),
+    ("max-bodies", "127TiB"),
+    ("unsent-limit", "99999999TiB"),
+    ("history-events", "18446744073709551615"),
+    ("history-bytes", "99999999TiB"),
+    ("history-bytes", "127TiB"),
+    ("history-age", "300000000y"),
+    ("history-age", "11years"),
+    ("head-timeout", "300000000y"),
+    ("idle-timeout", "300000000y"),
+    ("drain-delay", "300000000y"),
+    ("drain-timeout", "300000000y"),
+    ("trusted-proxy", "0.0.0.0/0"),
+    ("trusted-proxy", "10.0.0.0/8,::/0"),
+    ("trusted-proxy", "::ffff:0.0.0.0/96"),
+];
+
+#[test]
+fn absurd_values_are_refused_whichever_way_they_come() {
+    for (option, value) in ABSURD {
+        assert_refused(command(&[&format!("--{option}={value}")]), option);
+        let mut by_variable = command(&[]);
+        by_variable.env(variable(option), value);
+        assert_refused(by_variable, option);
+        let file = crate::file::File::new("absurd.toml", &format!("{option} = \"{value}\"\n"));
+        assert_refused(command(&["--config", file.path()]), option);
+    }
+    let long = format!("/{}", "a".repeat(1024));
+    assert_refused(command(&["--base-path", &long]), "base-path");
+}
+
+#[test]
+fn absurd_values_of_the_shell_commands_are_refused() {
+    for (option, args) in [
+        ("timeout", &["publish", "--data", "1", "--timeout", "300000000y"][..]),
+        ("ttl", &["publish", "--data", "1", "--ttl", "300000000y"]),
+        ("retry", &["publish", "--data", "1", "--retry", "2days"]),
+        ("timeout", &["tail", "--timeout", "2days"]),
+        ("heartbeat-timeout", &["tail", "--heartbeat-timeout", "300000000y"]),
+        ("count", &["tail", "--count", "99999999999999999999"]),
+    ] {
+        assert_refused(command(args), option);
     }
 }
 

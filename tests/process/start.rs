@@ -153,7 +153,8 @@ fn help_and_version_are_told() {
 /// A server on all addresses, and its port, which nobody else has in either family; `None` where there is no IPv6.
 fn everywhere(args: fn(u16) -> Vec<String>) -> Option<(Server, u16)> {
     TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).ok()?;
-    let port = Port::reserve_on(&[Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]);
+    // On all addresses: there are more of loopback, and others may have the port there.
+    let port = Port::reserve_on(&[Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()]);
     let args = args(port.number());
     let mut command = command(&args.iter().map(String::as_str).collect::<Vec<_>>());
     command.arg("--insecure-open").env("RUST_LOG", "debug");

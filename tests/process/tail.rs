@@ -64,6 +64,20 @@ fn all_shows_what_the_server_says_and_text_is_plain() {
     assert_eq!(lines, ["note: one", "  two"]);
 }
 
+/// What an event holds is not for a terminal to obey.
+#[test]
+fn control_characters_are_shown_instead_of_sent() {
+    let server = Server::start(&[]);
+    let data = "\u{1b}]0;title\u{7}\u{9b}31m\u{202e}end";
+    let [text, json] = ["text", "json"].map(|format| follow(&server, &["--count", "1", "--format", format]));
+    send(&server, json!({"event": "u\u{202e}pdate", "text": data}));
+    assert_eq!(text.line(), "u\\u{202e}pdate: \\u{1b}]0;title\\u{7}\\u{9b}31m\\u{202e}end");
+    let line = json.line();
+    assert!(line.is_ascii() && line.contains("\\u001b]0;title\\u0007\\u009b31m\\u202eend"), "{line}");
+    let event: Value = serde_json::from_str(&line).expect("JSON");
+    assert_eq!((&event["event"], &event["data"]), (&json!("u\u{202e}pdate"), &json!(data)));
+}
+
 #[test]
 fn a_lost_stream_goes_on_where_it_was() {
     let server = Server::start(&["--retry", "300ms"]);

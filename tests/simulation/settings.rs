@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use fanfare::shard::{Heartbeat, Settings};
 use fanfare::wire::http::RequestLimits;
-use fanfare::wire::{Cors, Parameters, Routes, TopicLimits, TrustedProxies};
+use fanfare::wire::{ClientKey, Cors, Parameters, Routes, TopicLimits, TrustedProxies};
 
 /// Unix ms at which the virtual clock starts.
 pub(crate) const EPOCH: u64 = 1_790_000_000_000;
@@ -13,7 +13,7 @@ pub(crate) const TIMEOUT_MS: u64 = 10_000;
 
 pub(crate) fn settings() -> Settings {
     Settings {
-        node: 1,
+        ids: ClientKey::new([1, 2]),
         epoch: EPOCH,
         routes: Routes::new("/api/sse", false, false),
         requests: RequestLimits::default(),

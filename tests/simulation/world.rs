@@ -13,7 +13,9 @@ use fanfare::shard::{
     Admission, Arrival, Command, Effect, Heartbeat, Inquiry, Outlet, Resume, Settings, Shard, StreamLimits,
     StreamToken,
 };
-use fanfare::wire::{CrossOrigin, Draft, Drafts, Framing, LastEventId, Now, Pattern, Profile, Refusal};
+use fanfare::wire::{
+    ClientKey, CrossOrigin, Draft, Drafts, Framing, LastEventId, Now, Pattern, Profile, Refusal,
+};
 use fastrand::Rng;
 
 use crate::answers::Answer;
@@ -78,7 +80,7 @@ impl World {
         let epoch = EPOCH + seed;
         let max_backlog = rng.usize(4096..40_000);
         let settings = Arc::new(Settings {
-            node: seed as u32,
+            ids: ClientKey::new([seed, seed]),
             epoch,
             heartbeat: if rng.bool() { Heartbeat::Event } else { Heartbeat::Comment },
             max_backlog,
@@ -104,7 +106,7 @@ impl World {
         let inboxes: Vec<Arc<Inbox>> =
             (0..rng.usize(1..=3)).map(|_| Arc::new(Inbox::with_limit(limit))).collect();
         let outlets = inboxes.iter().map(|inbox| inbox.clone() as Arc<dyn Outlet>).collect();
-        let journal = MemoryJournal::new(epoch, seed as u32, history, outlets);
+        let journal = MemoryJournal::new(epoch, ClientKey::new([seed, seed]), history, outlets);
         let shards = shards(inboxes.len(), &settings, &admission, 0);
         let clients = (0..rng.usize(1..20)).map(|_| plan::client(&mut rng)).collect();
         Self {

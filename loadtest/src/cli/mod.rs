@@ -11,7 +11,8 @@ use clap::{ArgGroup, Args, Parser, Subcommand};
 
 use crate::endpoint::Endpoint;
 use crate::peer::Peer;
-use crate::run::{Scenario, TABLE};
+use crate::run::{ABUSE, Scenario, TABLE};
+use crate::token::TokenAlgorithm;
 use value::{at_least_one, built_in, duration, header, payload, peer, rate};
 
 #[derive(Parser)]
@@ -51,6 +52,25 @@ pub(crate) struct SwarmOptions {
     /// A field of the request, with the same placeholders (again for more)
     #[arg(long, value_name = "NAME: VALUE", value_parser = header)]
     pub(crate) header: Vec<String>,
+    /// A bearer token that every stream brings
+    #[arg(long, value_name = "TOKEN", conflicts_with = "token_key")]
+    pub(crate) token: Option<String>,
+    /// Sign a token for each stream with the key in this file: of HS256 its bytes, less one newline at its end; of ES256 and
+    /// RS256 a private key in PEM. All are signed before the first stream is opened
+    #[arg(long, value_name = "FILE")]
+    pub(crate) token_key: Option<PathBuf>,
+    #[arg(long, value_name = "ALG", value_enum, default_value = "HS256", requires = "token_key")]
+    pub(crate) token_alg: TokenAlgorithm,
+    /// What the tokens say, with the placeholders of the URL; they expire after an hour unless it says another `exp` [default: in
+    /// `sub` the number of the stream, and that it may subscribe to every topic of fanfare]
+    #[arg(
+        long,
+        value_name = "JSON",
+        default_value = r#"{"sub":"u-{n}","fanfare":{"subscribe":[">"]}}"#,
+        hide_default_value = true,
+        requires = "token_key"
+    )]
+    pub(crate) token_claims: String,
     /// Streams. More than the descriptor limit allows are held by several processes
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = at_least_one)]
     pub(crate) streams: usize,
@@ -149,7 +169,8 @@ pub(crate) struct FloorOptions {
 
 #[derive(Args)]
 pub(crate) struct RunOptions {
-    /// Scenarios: `table` for those of the README's table, `all`, or by name
+    /// Scenarios: `table` for those of the README's table, `abuse` for all attacks, `all`, or by name; the part of an attack's
+    /// name before its hyphen is for all of that kind
     #[arg(value_name = "SCENARIO", required = true, value_parser = scenarios)]
     pub(crate) scenario: Vec<Scenarios>,
     /// A server that is known by name, floor or fanfare [default: both, unless there is a --peer]
@@ -220,6 +241,9 @@ pub(crate) struct LeashOptions {
     /// Hand standard input over as a listening socket
     #[arg(long)]
     pub(crate) listener: bool,
+    /// Descriptors that the program may have, and may not raise
+    #[arg(long)]
+    pub(crate) descriptors: Option<u64>,
     pub(crate) parent: u32,
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
     pub(crate) command: Vec<OsString>,
@@ -233,7 +257,7 @@ fn scenarios_help() -> String {
     use clap::ValueEnum as _;
     let line = |value: clap::builder::PossibleValue| {
         format!(
-            "  {:<11} {}\n",
+            "  {:<16} {}\n",
             value.get_name(),
             value.get_help().map(ToString::to_string).unwrap_or_default()
         )
@@ -253,6 +277,8 @@ Goals:
   how soon a large event is there       loadtest run large
   what a replay of 60 MB takes          loadtest run replay --target fanfare
   what a restart costs                  loadtest run restart --target fanfare --streams 300,5000
+  what a token costs                    loadtest run tokens --target fanfare --streams 5000
+  what a stranger can do                loadtest run abuse --brief --target fanfare --duration 5s
   the README's table                    loadtest run table --brief --target floor,fanfare --peer loadtest/peers/axum.toml --server-args '--workers 1'";
 
 fn scenarios(name: &str) -> Result<Scenarios, String> {
@@ -261,10 +287,20 @@ fn scenarios(name: &str) -> Result<Scenarios, String> {
     let names = || all.iter().map(|one| one.name()).collect::<Vec<_>>().join(", ");
     Ok(Scenarios(match name {
         "table" => TABLE.to_vec(),
+        "abuse" => ABUSE.to_vec(),
         "all" => all.to_vec(),
-        name => {
-            vec![Scenario::from_str(name, false).map_err(|_| format!("not one of table, all, {}", names()))?]
-        }
+        name => match Scenario::from_str(name, false) {
+            Ok(one) => vec![one],
+            Err(_) => {
+                let is_of =
+                    |one: &&Scenario| one.name().split_once('-').is_some_and(|(kind, _)| kind == name);
+                let kind: Vec<Scenario> = ABUSE.iter().filter(is_of).copied().collect();
+                if kind.is_empty() {
+                    return Err(format!("not one of table, abuse, all, {}", names()));
+                }
+                kind
+            }
+        },
     }))
 }
 
@@ -285,6 +321,7 @@ impl RunOptions {
             Scenario::Topics => 20_000,
             Scenario::Ingress | Scenario::Ingress16 => 200_000,
             Scenario::Batch | Scenario::Batch16 => 2_000_000,
+            Scenario::WildcardsOne | Scenario::WildcardsEight | Scenario::WildcardsShared => 5000,
             _ => 100,
         })
     }

@@ -90,6 +90,7 @@ fn work(options: &PublishOptions) -> Work {
         payload: options.payload,
         is_measured: true,
         connections: options.connections,
+        is_single: false,
         window: if options.rate.is_some() { usize::MAX } else { options.window },
         batch: options.batch,
         patience: options.patience,

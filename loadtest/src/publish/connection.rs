@@ -2,13 +2,14 @@
 
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read as _, Write as _};
-use std::net::SocketAddr;
+use std::net::{Shutdown, SocketAddr};
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, ensure};
 use mio::net::TcpStream;
 
-use crate::http::{Body, Head};
+use crate::dial::dial;
+use crate::http::Answered;
 
 /// Of an answer that is no acceptance, so much is told.
 const TOLD: usize = 300;
@@ -22,6 +23,8 @@ pub(super) struct Connection {
     unread: Vec<u8>,
     /// Requests without an answer, oldest first.
     pub(super) under_way: VecDeque<Request>,
+    /// It is for one request only.
+    is_single: bool,
 }
 
 /// A request as it went out.
@@ -45,8 +48,23 @@ impl Connection {
         let socket = std::net::TcpStream::connect(address).context("a publisher cannot connect")?;
         socket.set_nodelay(true)?;
         socket.set_nonblocking(true)?;
-        let socket = TcpStream::from_std(socket);
-        Ok(Self { socket, unsent: VecDeque::new(), sent: 0, unread: Vec::new(), under_way: VecDeque::new() })
+        Ok(Self::new(TcpStream::from_std(socket), false))
+    }
+
+    /// For one request, while the kernel still makes the connection.
+    pub(super) fn dial(address: SocketAddr) -> Result<Self> {
+        let socket = dial(address, None).context("a publisher cannot connect")?;
+        Ok(Self::new(socket, true))
+    }
+
+    fn new(socket: TcpStream, is_single: bool) -> Self {
+        let (unsent, under_way) = (VecDeque::new(), VecDeque::new());
+        Self { socket, unsent, sent: 0, unread: Vec::new(), under_way, is_single }
+    }
+
+    /// It has had its one request and the answer to it.
+    pub(super) fn is_used_up(&self) -> bool {
+        self.is_single && self.under_way.is_empty()
     }
 
     pub(super) fn send(&mut self, request: Request) -> Result<()> {
@@ -59,7 +77,9 @@ impl Connection {
         while let Some(text) = self.unsent.front() {
             match self.socket.write(&text.as_bytes()[self.sent..]) {
                 Ok(length) => self.sent += length,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::NotConnected) => {
+                    return Ok(());
+                }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(error).context("a publisher cannot write"),
             }
@@ -78,9 +98,13 @@ impl Connection {
         is_end: bool,
         mut sink: impl FnMut(Answer) -> Result<()>,
     ) -> Result<()> {
+        let mut is_over = false;
         loop {
             match self.socket.read(buffer) {
-                Ok(0) => break,
+                Ok(0) => {
+                    is_over = true;
+                    break;
+                }
                 Ok(length) => {
                     self.unread.extend_from_slice(&buffer[..length]);
                     // Less than was asked for: the socket is drained, and the next byte makes a new edge.
@@ -94,53 +118,20 @@ impl Connection {
             }
         }
         let mut start = 0;
-        while let Some((status, body, end)) = whole_answer(&self.unread[start..])? {
+        while let Some(Answered { status, body, length }) = Answered::parse(&self.unread[start..])? {
             let request = self.under_way.pop_front().context("an answer to no request")?;
             let body = String::from_utf8_lossy(&body[..body.len().min(TOLD)]).into_owned();
-            start += end;
+            start += length;
             sink(Answer { request, status, body })?;
         }
         self.unread.drain(..start);
-        // Answers that came before the end count.
-        ensure!(!is_end, "the server closed a publisher's connection");
-        Ok(())
-    }
-}
-
-/// Status, body, and where the next answer begins; `None` while it is not whole.
-fn whole_answer(bytes: &[u8]) -> Result<Option<(u16, Vec<u8>, usize)>> {
-    let Some(head) = Head::parse(bytes)? else { return Ok(None) };
-    ensure!(head.status >= 200, "an interim answer, {}, that nobody asked for", head.status);
-    let (mut body, mut payload) = (Body::new(head.framing), Vec::new());
-    // Byte by byte where only the body itself says where it ends; answers to a publish are short.
-    let mut end = head.length;
-    if let Body::Length(length) = body {
-        let stop = end + usize::try_from(length)?;
-        return Ok(bytes.get(end..stop).map(|body| (head.status, body.to_vec(), stop)));
-    }
-    while !body.is_done() {
-        let Some(byte) = bytes.get(end..=end) else { return Ok(None) };
-        body.feed(byte, |piece| payload.extend_from_slice(piece))?;
-        end += 1;
-    }
-    Ok(Some((head.status, payload, end)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn answers_at_any_cut() {
-        let one = b"HTTP/1.1 202 Accepted\r\nContent-Length: 2\r\n\r\n{}";
-        let two = b"HTTP/1.1 503 Busy\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n";
-        for (bytes, status, body) in [(&one[..], 202, "{}"), (&two[..], 503, "abc")] {
-            for cut in 0..bytes.len() {
-                assert!(whole_answer(&bytes[..cut]).unwrap().is_none(), "cut at {cut}");
-            }
-            let both = [bytes, one].concat();
-            assert_eq!(whole_answer(&both).unwrap(), Some((status, body.as_bytes().to_vec(), bytes.len())));
+        if self.is_single && self.under_way.is_empty() {
+            // The server may have closed it already.
+            let _ = self.socket.shutdown(Shutdown::Both);
+            return Ok(());
         }
-        assert!(whole_answer(b"HTTP/1.1 100 Continue\r\n\r\n").is_err());
+        // Answers that came before the end count.
+        ensure!(!is_end && !is_over, "the server closed a publisher's connection");
+        Ok(())
     }
 }

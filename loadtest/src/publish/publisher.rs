@@ -38,6 +38,7 @@ pub(crate) struct Published {
 }
 
 pub(crate) struct Publisher {
+    address: SocketAddr,
     poll: Poll,
     waker: Arc<Waker>,
     connections: Vec<Connection>,
@@ -49,8 +50,13 @@ struct Turn<'a> {
     work: &'a Work,
     numbers: &'a mut Numbers,
     writer: RequestWriter,
+    /// Events in all.
+    events: Option<u64>,
     /// Events taken so far.
     taken: u64,
+    /// When the last event was sent for the first time, and when the last answer came, in nanoseconds.
+    sent: u64,
+    answered: u64,
     /// Requests to send again, each on its connection and not before its time.
     again: VecDeque<(u64, usize, Request)>,
     published: Published,
@@ -67,7 +73,7 @@ impl Publisher {
             poll.registry().register(&mut connection.socket, Token(number), interest)?;
             all.push(connection);
         }
-        Ok(Self { poll, waker, connections: all, buffer: vec![0; READ_BUFFER].into() })
+        Ok(Self { address, poll, waker, connections: all, buffer: vec![0; READ_BUFFER].into() })
     }
 
     /// Wakes the publisher to look at `settled` again.
@@ -76,7 +82,8 @@ impl Publisher {
     }
 
     /// Does the work, or as much of it as there is time for. `settled`, given how many events are accepted, says up to which
-    /// event all streams have everything, for a pace that waits for them: `None` ends the waiting.
+    /// event all streams have everything, for a pace that waits for them: `None` ends the waiting. At a steady or spaced pace
+    /// `None` ends the work, with what is due by then.
     pub(crate) fn run(
         &mut self,
         work: &Work,
@@ -91,7 +98,17 @@ impl Publisher {
         let published =
             Published { accepted: 0, busy: 0, began, ended: began, acknowledgement, trouble: None };
         let writer = RequestWriter::new(work);
-        let mut turn = Turn { work, numbers, writer, taken: 0, again: VecDeque::new(), published };
+        let mut turn = Turn {
+            events: work.events,
+            taken: 0,
+            sent: 0,
+            answered: 0,
+            again: VecDeque::new(),
+            work,
+            numbers,
+            writer,
+            published,
+        };
         let trouble = self.work(&mut turn, stop, settled).err();
         Ok(Published { trouble, ..turn.published })
     }
@@ -105,7 +122,12 @@ impl Publisher {
         let mut events = Events::with_capacity(64);
         let mut heard = clock::now();
         loop {
-            let Some(frontier) = settled(turn.published.accepted)? else { return Ok(()) };
+            let frontier = match (settled(turn.published.accepted)?, turn.work.pace) {
+                (Some(frontier), _) => frontier,
+                (None, Pace::Steady(rate)) => turn.end(rate),
+                (None, Pace::Spaced(_)) => turn.end(0.0),
+                (None, _) => return Ok(()),
+            };
             let wait = self.send_allowed(turn, frontier)?;
             let is_waiting = self.connections.iter().any(|one| !one.under_way.is_empty());
             let is_done = turn.is_all_taken() && turn.again.is_empty() && !is_waiting;
@@ -124,9 +146,20 @@ impl Publisher {
             for event in &events {
                 let number = event.token().0;
                 let Some(connection) = self.connections.get_mut(number) else { continue };
-                connection.flush()?;
+                if connection.is_used_up() {
+                    continue;
+                }
                 let is_end = event.is_read_closed() || event.is_error();
-                connection.read(&mut self.buffer, is_end, |answer| turn.take(number, answer))?;
+                let heard = connection.flush();
+                let heard = heard.and_then(|()| {
+                    connection.read(&mut self.buffer, is_end, |answer| turn.take(number, answer))
+                });
+                match heard {
+                    Err(_) if turn.work.is_single && !connection.under_way.is_empty() => {
+                        connection.under_way.drain(..).for_each(|request| turn.try_again(number, request));
+                    }
+                    heard => heard?,
+                }
             }
         }
     }
@@ -136,7 +169,7 @@ impl Publisher {
         let mut now = clock::nanos();
         while turn.again.front().is_some_and(|&(due, ..)| due <= now) {
             let Some((_, connection, request)) = turn.again.pop_front() else { break };
-            self.connections[connection].send(request)?;
+            self.send(turn, connection, request)?;
         }
         let at_most = match turn.again.is_empty() {
             true => stop::CHECK_EVERY,
@@ -145,19 +178,40 @@ impl Publisher {
         while !turn.is_all_taken() {
             let due = match turn.work.pace {
                 Pace::InFlight(events) if turn.numbers.last(0) >= frontier + events => break,
-                Pace::Rate(rate) => turn.published.began + (turn.taken as f64 / rate * 1e9) as u64,
+                Pace::Rate(rate) | Pace::Steady(rate) => {
+                    turn.published.began + (turn.taken as f64 / rate * 1e9) as u64
+                }
+                Pace::Spaced(rate) => turn.sent + (1e9 / rate) as u64,
                 Pace::InFlight(_) | Pace::Acknowledged => now,
             };
             if due > now {
-                let wait = (due - now).saturating_sub(SPIN);
+                let spin = if matches!(turn.work.pace, Pace::Rate(_)) { SPIN } else { 0 };
+                let wait = (due - now).saturating_sub(spin);
                 return Ok(Duration::from_nanos(wait).min(at_most));
             }
             let Some(connection) = self.connection(turn) else { break };
-            let request = turn.next(due);
-            self.connections[connection].send(request)?;
+            // What only the sleep of this thread has delayed is not the server's.
+            let is_late = match turn.work.pace {
+                Pace::Steady(_) => turn.answered <= due,
+                Pace::Spaced(_) => true,
+                _ => false,
+            };
+            turn.sent = now;
+            let request = turn.next(if is_late { now } else { due });
+            self.send(turn, connection, request)?;
             now = clock::nanos();
         }
         Ok(at_most)
+    }
+
+    fn send(&mut self, turn: &Turn<'_>, connection: usize, request: Request) -> Result<()> {
+        let place = &mut self.connections[connection];
+        if turn.work.is_single {
+            *place = Connection::dial(self.address)?;
+            let interest = Interest::READABLE | Interest::WRITABLE;
+            self.poll.registry().register(&mut place.socket, Token(connection), interest)?;
+        }
+        place.send(request)
     }
 
     /// The connection for the next event, if it has room. Each series has one of its own, so that its order is kept.
@@ -175,11 +229,26 @@ impl Publisher {
 
 impl Turn<'_> {
     fn is_all_taken(&self) -> bool {
-        self.work.events.is_some_and(|events| self.taken >= events)
+        self.events.is_some_and(|events| self.taken >= events)
+    }
+
+    /// No event is taken that is not due yet. Nobody waits for what streams have.
+    fn end(&mut self, rate: f64) -> u64 {
+        if self.events.is_none() {
+            let time = clock::seconds(clock::nanos().saturating_sub(self.published.began));
+            self.events = Some(self.taken.max((time * rate) as u64));
+        }
+        u64::MAX / 2
+    }
+
+    /// After a while, and in the time of the first attempt.
+    fn try_again(&mut self, connection: usize, request: Request) {
+        self.published.busy += 1;
+        self.again.push_back((clock::nanos() + RETRY_AFTER, connection, request));
     }
 
     fn next(&mut self, due: u64) -> Request {
-        let left = self.work.events.map_or(u64::MAX, |events| events - self.taken);
+        let left = self.events.map_or(u64::MAX, |events| events - self.taken);
         let events = (self.work.batch as u64).min(left);
         let text = self.writer.write(self.work, self.numbers, events, due);
         self.taken += events;
@@ -188,17 +257,15 @@ impl Turn<'_> {
 
     fn take(&mut self, connection: usize, answer: Answer) -> Result<()> {
         let Answer { request, status, body } = answer;
+        let now = clock::nanos();
+        self.answered = now;
         match status {
             200..300 => {
-                let now = clock::nanos();
                 self.published.accepted += request.events;
                 self.published.ended = now;
                 self.published.acknowledgement.record_nanos(now.saturating_sub(request.sent));
             }
-            429 | 503 if self.work.window == 1 => {
-                self.published.busy += 1;
-                self.again.push_back((clock::nanos() + RETRY_AFTER, connection, request));
-            }
+            429 | 503 if self.work.window == 1 => self.try_again(connection, request),
             429 | 503 => bail!(
                 "a publish was answered {status} while others were under way, whose order an attempt more would break: \
                  with a window of 1 it is tried again"

@@ -74,6 +74,7 @@ mod tests {
             payload: 40,
             is_measured: false,
             connections: 1,
+            is_single: false,
             window: 1,
             batch: 1,
             patience: Duration::from_secs(1),

@@ -13,6 +13,12 @@ pub(crate) enum Pace {
     InFlight(u64),
     /// Open loop: events a second, whether or not the server keeps up.
     Rate(f64),
+    /// Events a second, and no more than one without an answer: latency counts from when an event was due only where the
+    /// answer to the one before it was not there by then, and else from when it was sent.
+    Steady(f64),
+    /// Events a second at most, each some time after the one before it was sent and not before the answer to that; latency
+    /// counts from when it was sent.
+    Spaced(f64),
     /// As fast as they are acknowledged.
     Acknowledged,
 }
@@ -39,6 +45,8 @@ pub(crate) struct Work {
     /// Whether the events say when they were due.
     pub(crate) is_measured: bool,
     pub(crate) connections: usize,
+    /// Each request has a connection of its own; one that is closed without an answer is sent again.
+    pub(crate) is_single: bool,
     /// Requests without an answer on one connection.
     pub(crate) window: usize,
     /// Events in one request, as lines.

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::attacks::attacks;
 use super::markdown::lost;
 use super::summary::{Summary, Target, summaries};
 use crate::figure::{FIGURES, Figure};
@@ -10,6 +11,19 @@ use crate::result::{Losses, Outcome};
 /// What a scenario is about: its name, and the keys of its figures.
 const MAIN: &[(&str, &[&str])] = &[
     ("connect", &["connect_cpu_us"]),
+    (
+        "tokens",
+        &[
+            "open_connect_cpu_us",
+            "first_connect_cpu_us",
+            "again_connect_cpu_us",
+            "open_publish_p99_ms",
+            "first_publish_p99_ms",
+            "again_publish_p99_ms",
+            "first_publish_p99_ratio",
+            "again_publish_p99_ratio",
+        ],
+    ),
     ("idle", &["stream_bytes"]),
     ("identified", &["stream_bytes"]),
     ("broadcast", &["delivery_cpu_us"]),
@@ -42,6 +56,20 @@ const MAIN: &[(&str, &[&str])] = &[
     ("heartbeats", &["heartbeat_cpu_us"]),
     ("churn", &["delivery_cpu_us"]),
     ("soak", &["p99_ms", "memory_growth_bytes"]),
+    // Attacks have a table of their own.
+    ("bodies-refused", &[]),
+    ("bodies-keyless", &[]),
+    ("bodies-underway", &[]),
+    ("forged-es256", &[]),
+    ("forged-rs256", &[]),
+    ("forged-shared", &[]),
+    ("idling-asked", &[]),
+    ("idling-silent", &[]),
+    ("idling-heads", &[]),
+    ("idling-shared", &[]),
+    ("wildcards-one", &[]),
+    ("wildcards-eight", &[]),
+    ("wildcards-shared", &[]),
 ];
 
 /// Medians, and ratios to the floor: a row for each main figure of each scenario.
@@ -76,12 +104,19 @@ pub(crate) fn brief(outcomes: &[Outcome]) -> String {
     if has_floor {
         out.push_str("\nIn brackets: the median of each round's ratio to the floor.\n");
     }
+    let attacks = attacks(&summaries);
+    if !attacks.is_empty() {
+        let _ = write!(out, "\n{attacks}");
+    }
     out
 }
 
 /// A scenario with several numbers of streams has the number behind its name.
 fn figures<'s>(summary: &'s Summary<'_>) -> impl Iterator<Item = &'static Figure> + 's {
-    let scenario = summary.scenario.split('-').next().unwrap_or_default();
+    let scenario = match summary.scenario.rsplit_once('-') {
+        Some((scenario, number)) if number.bytes().all(|byte| byte.is_ascii_digit()) => scenario,
+        _ => summary.scenario,
+    };
     let keys = MAIN.iter().find(|(name, _)| *name == scenario).map_or(&[][..], |(_, keys)| keys);
     let has = |figure: &&Figure| keys.contains(&figure.key) && summary.figures.contains(figure);
     FIGURES.iter().filter(has)

@@ -1,5 +1,6 @@
 //! Tables and charts of results.
 
+mod attacks;
 mod brief;
 mod chart;
 mod html;

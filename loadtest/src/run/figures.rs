@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::stage::{Measured, Stage};
+use super::course::Measured;
+use super::stage::Stage;
 use crate::buffers;
 use crate::clock;
 use crate::publish::Published;

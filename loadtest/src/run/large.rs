@@ -2,9 +2,11 @@
 
 use anyhow::Result;
 
+use super::audience::Audience;
+use super::course::Course;
 use super::figures::ratio;
 use super::scenario::WARM_UP;
-use super::stage::{Audience, Course, Stage};
+use super::stage::Stage;
 use crate::clock;
 use crate::publish::Pace;
 use crate::swarm::{Command, Tally};

@@ -1,12 +1,18 @@
 //! Scenarios, each played in turns on several servers over several rounds: only figures of one run on one machine are
 //! worth comparing.
 
+mod abuse;
+mod access;
+mod audience;
+mod course;
 mod figures;
 mod large;
 mod restart;
 mod scenario;
 mod server;
 mod stage;
+mod tokens;
+mod wildcards;
 
 use std::fs::OpenOptions;
 use std::io::Write as _;
@@ -21,8 +27,10 @@ use crate::peer::Peer;
 use crate::report;
 use crate::result::Outcome;
 use crate::stop::Stop;
+pub(crate) use abuse::ABUSE;
+use access::Access;
 pub(crate) use scenario::{Scenario, TABLE};
-use stage::Stage;
+use stage::{Setting, Stage};
 
 struct Target {
     peer: Peer,
@@ -130,8 +138,16 @@ fn play(options: &RunOptions, piece: &Piece, target: &Target, stop: &Stop) -> Re
         _ => "",
     };
     more.extend(own.split_ascii_whitespace().map(str::to_owned));
-    let is_restarted = scenario == Scenario::Restart;
-    let mut stage = Stage::new(peer, options, &more, scenario.payload(options), is_restarted, stop)?;
+    let access = scenario.is_secured().then(|| Access::new(peer)).transpose()?;
+    more.extend(access.iter().flat_map(Access::arguments));
+    let setting = Setting {
+        arguments: &more,
+        payload: scenario.payload(options),
+        is_restarted: scenario == Scenario::Restart,
+        access: access.as_ref(),
+        descriptors: scenario.descriptors(),
+    };
+    let mut stage = Stage::new(peer, options, &setting, stop)?;
     let played = scenario.play(&mut stage, options, piece.streams);
     // A server that fails is a result, and no reason to keep from the next.
     let stopped = match (stop.reason(), played) {

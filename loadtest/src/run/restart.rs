@@ -3,8 +3,10 @@
 use anyhow::Result;
 use rustix::process::Signal;
 
+use super::audience::Audience;
+use super::course::Course;
 use super::scenario::WARM_UP;
-use super::stage::{Audience, Course, Stage};
+use super::stage::Stage;
 use crate::clock;
 use crate::publish::Pace;
 

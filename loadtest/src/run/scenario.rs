@@ -5,10 +5,14 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use clap::ValueEnum;
 
+use super::abuse;
+use super::audience::Audience;
+use super::course::Course;
 use super::figures::ratio;
 use super::large::{self, READERS, REPLAYED_PAYLOAD};
 use super::restart;
-use super::stage::{Audience, Course, Stage};
+use super::stage::Stage;
+use super::tokens;
 use crate::cli::RunOptions;
 use crate::clock;
 use crate::peer::Peer;
@@ -19,6 +23,9 @@ use crate::swarm::Command;
 pub(crate) enum Scenario {
     /// All streams open as fast as they can
     Connect,
+    /// The same without a token, with one each that the server has not seen, and with the same again; each by itself, and
+    /// while an honest publisher is at work
+    Tokens,
     /// Streams are open, and nothing happens: memory
     Idle,
     /// The same for streams with a user, a session and a topic
@@ -58,6 +65,35 @@ pub(crate) enum Scenario {
     Churn,
     /// One event a second for a long time (--duration)
     Soak,
+    /// Attacks, each with an honest publisher and honest subscribers, before and during it (--duration). Here: 500 bodies of
+    /// 1 MiB, all but the last byte, to a path that is not there
+    BodiesRefused,
+    /// Such bodies to where one publishes, without a key
+    BodiesKeyless,
+    /// Such bodies from one who may publish
+    BodiesUnderway,
+    /// Tokens with a forged signature, 16 pipelining connections, each from an address of its own
+    #[value(name = "forged-es256")]
+    ForgedEs256,
+    /// The same for an RSA key of 4096 bits
+    #[value(name = "forged-rs256")]
+    ForgedRs256,
+    /// The same from one address
+    ForgedShared,
+    /// 1,200 connections to a server with 600 descriptors, from many addresses, that asked once and are idle
+    IdlingAsked,
+    /// The same that say nothing
+    IdlingSilent,
+    /// The same that send half a head
+    IdlingHeads,
+    /// Those that asked once, from one address
+    IdlingShared,
+    /// A subscriber with 64 patterns that comes back with an old id in a loop
+    WildcardsOne,
+    /// Eight of them, each from an address of its own
+    WildcardsEight,
+    /// Eight of them from one address
+    WildcardsShared,
 }
 
 /// The rows of a README.
@@ -97,6 +133,10 @@ impl Scenario {
     /// Why this peer cannot take part; `None` when it can.
     pub(super) fn excludes(self, peer: &Peer) -> Option<&'static str> {
         let reason = match self {
+            _ if self.is_secured() && peer.secured.is_none() => "its file has no [secured]",
+            Self::Tokens if peer.user.is_none() => "its file has no [user]",
+            _ if self.is_of_wildcards() && peer.wildcards.is_none() => "its file has no [wildcards]",
+            _ if self.is_of_wildcards() && !peer.resumes => "it does not resume",
             Self::User if peer.user.is_none() => "its file has no [user]",
             Self::Topics if peer.topic.is_none() => "its file has no [topic]",
             Self::Identified if peer.identified.is_none() => "its file has no [identified]",
@@ -123,6 +163,11 @@ impl Scenario {
             }
             _ => Vec::new(),
         }
+    }
+
+    /// Whether strangers are to be told from others.
+    pub(super) fn is_secured(self) -> bool {
+        self == Self::Tokens || self.is_abuse()
     }
 
     /// Whether each stream is to get everything from the first event on.
@@ -169,6 +214,14 @@ impl Scenario {
                 format!("{CHURN_PER_SECOND} a second closed and opened, for {:?}", options.duration)
             }
             Self::Soak => format!("one event of {bytes} B a second for {:?}", options.duration),
+            Self::Tokens => {
+                format!("publishes of {bytes} B at most {} a second meanwhile", tokens::PUBLISHES)
+            }
+            _ => {
+                let streams = streams.min(abuse::SUBSCRIBERS);
+                let honest = format!("{streams} streams, {} events of {bytes} B a second", abuse::PUBLISHES);
+                return format!("{honest}, for {:?}; {}", options.duration, self.attackers());
+            }
         };
         match self {
             Self::Ingress | Self::Ingress16 | Self::Batch | Self::Batch16 => what,
@@ -205,6 +258,8 @@ impl Scenario {
             Self::Heartbeats => heartbeats(stage, streams, options.duration),
             Self::Churn => churn(stage, streams, options),
             Self::Soak => soak(stage, streams, options.duration),
+            Self::Tokens => tokens::tokens(stage, streams),
+            _ => abuse::abuse(stage, self, streams, options),
         }
     }
 }

@@ -42,24 +42,31 @@ pub(super) struct Server {
     pid: Option<u32>,
     /// Kept open here while one process after the other takes it over.
     listener: Option<TcpListener>,
+    descriptors: Option<u64>,
 }
 
 impl Server {
     /// `more` goes after the arguments that the peer's file gives. `hands_over`: the process gets its listening socket
-    /// from here, as do those that come after it.
-    pub(super) fn start(peer: &Peer, more: &[String], hands_over: bool, stop: &Stop) -> Result<Self> {
+    /// from here, as do those that come after it. It may have so many `descriptors`.
+    pub(super) fn start(
+        peer: &Peer,
+        more: &[String],
+        hands_over: bool,
+        descriptors: Option<u64>,
+        stop: &Stop,
+    ) -> Result<Self> {
         if peer.start.is_empty() {
             let address = peer.address.as_deref().unwrap_or_default();
             let address =
                 address.to_socket_addrs().with_context(|| format!("no address: {address:?}"))?.next();
             let address = address.context("the peer's address is none")?;
-            return Ok(Self { address, child: None, pid: peer.pid, listener: None });
+            return Ok(Self { address, child: None, pid: peer.pid, listener: None, descriptors });
         }
         let listener = listen()?;
         let address = listener.local_addr()?;
         // Free a moment ago: the server itself fails in the rare case that it no longer is.
         let listener = Some(listener).filter(|_| hands_over);
-        let mut server = Self { address, child: None, pid: None, listener };
+        let mut server = Self { address, child: None, pid: None, listener, descriptors };
         server.launch(peer, more, stop)?;
         Ok(server)
     }
@@ -75,7 +82,7 @@ impl Server {
         };
         let arguments: Vec<String> = arguments.iter().chain(more).map(fill).collect();
         let listener = self.listener.as_ref().map(TcpListener::try_clone).transpose()?;
-        let mut command = leash::command(&find(program), listener.map(OwnedFd::from))?;
+        let mut command = leash::command(&find(program), listener.map(OwnedFd::from), self.descriptors)?;
         command.args(&arguments).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn()?;
         let complaint = child.stderr.take().map(beginning);

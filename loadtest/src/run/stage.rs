@@ -5,59 +5,49 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 
+use super::access::Access;
+use super::audience::Audience;
+use super::course::{Course, Measured};
 use super::figures::ratio;
 use super::server::Server;
 use crate::cli::RunOptions;
 use crate::clock;
 use crate::latency::Buckets;
 use crate::peer::{Peer, Route};
-use crate::publish::{Door, Numbers, Pace, Published, Publisher, Work};
+use crate::publish::{Numbers, Pace};
 use crate::result::Losses;
 use crate::stop::Stop;
-use crate::swarm::{BACKOFF_AT_MOST, Command, Follow, Plan, Swarm, Tally};
-use crate::template::Template;
+use crate::swarm::{BACKOFF_AT_MOST, Command, Follow, Swarm, Tally};
 use crate::usage::{self, Cpu};
-
-/// Who the streams are.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Audience {
-    /// Every event is for every stream.
-    All,
-    /// Every stream is a user's, every event for one user.
-    Users,
-    /// Ten streams follow a topic, every event is for one topic.
-    Topics,
-    /// Every stream has a user, a session and a topic; nothing is published.
-    Identified,
-}
-
-/// Streams of one topic.
-const TOPIC: usize = 10;
 
 pub(super) struct Stage<'a> {
     pub(super) peer: &'a Peer,
-    options: &'a RunOptions,
+    pub(super) options: &'a RunOptions,
     pub(super) arguments: &'a [String],
-    payload: usize,
+    pub(super) payload: usize,
     pub(super) stop: &'a Stop,
     pub(super) server: Server,
-    swarm: Option<Swarm>,
-    route: Option<Route>,
-    numbers: Numbers,
+    /// Of a server that is not open to everybody.
+    pub(super) access: Option<&'a Access>,
+    /// What the next streams to open bring.
+    pub(super) tokens: Vec<String>,
+    pub(super) swarm: Option<Swarm>,
+    pub(super) route: Option<Route>,
+    pub(super) numbers: Numbers,
     pub(super) tally: Tally,
     /// Of events that no later one shows to be missing.
     missing: u64,
     /// What streams that are closed for good were to have had, and how many of them never opened.
     closed_expected: u64,
-    closed_unopened: u64,
+    pub(super) closed_unopened: u64,
     /// Streams come back by themselves; this many were closed by what the scenario did.
-    is_restarted: bool,
+    pub(super) is_restarted: bool,
     pub(super) closings: u64,
     pub(super) figures: BTreeMap<String, f64>,
     pub(super) latency: Option<Buckets>,
     /// The event that all streams are waited for to have, and when they had.
-    watched: u64,
-    reached: Option<u64>,
+    pub(super) watched: u64,
+    pub(super) reached: Option<u64>,
     /// Of the server before the first stream, in bytes.
     memory_before: u64,
     kernel_before: u64,
@@ -65,49 +55,30 @@ pub(super) struct Stage<'a> {
     growth_from: (u64, u64),
 }
 
-/// How one step publishes.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Course {
-    pub(super) pace: Pace,
-    pub(super) events: u64,
-    pub(super) is_measured: bool,
-    pub(super) connections: usize,
-    pub(super) batch: usize,
-}
-
-/// What a step took.
-pub(super) struct Measured {
-    pub(super) published: Published,
-    pub(super) tally: Tally,
-    /// From the first event due to the last delivery, or without streams to the last acknowledgement.
-    pub(super) seconds: f64,
-    pub(super) server_cpu: Option<Duration>,
-    pub(super) client_cpu: Duration,
-}
-
-impl Course {
-    pub(super) fn measured(pace: Pace, events: u64) -> Self {
-        Self { pace, events, is_measured: true, connections: 1, batch: 1 }
-    }
-
-    pub(super) fn warm_up(events: u64) -> Self {
-        Self { is_measured: false, ..Self::measured(Pace::InFlight(1), events) }
-    }
+/// What a scenario needs of its stage.
+pub(super) struct Setting<'a> {
+    /// Of the server, after those of its file.
+    pub(super) arguments: &'a [String],
+    /// Bytes that an event's data has.
+    pub(super) payload: usize,
+    /// The server ends and comes again while streams are open, and they come back by themselves.
+    pub(super) is_restarted: bool,
+    pub(super) access: Option<&'a Access>,
+    /// Those that the server may have.
+    pub(super) descriptors: Option<u64>,
 }
 
 impl<'a> Stage<'a> {
-    /// Starts the server, with `arguments` after those of its file. Events have `payload` bytes of data. `is_restarted`: it
-    /// ends and comes again while streams are open, and they come back by themselves.
+    /// Starts the server.
     pub(super) fn new(
         peer: &'a Peer,
         options: &'a RunOptions,
-        arguments: &'a [String],
-        payload: usize,
-        is_restarted: bool,
+        setting: &Setting<'a>,
         stop: &'a Stop,
     ) -> Result<Self> {
+        let &Setting { arguments, payload, is_restarted, access, descriptors } = setting;
         let hands_over = is_restarted && !peer.activated.is_empty();
-        let server = Server::start(peer, arguments, hands_over, stop)?;
+        let server = Server::start(peer, arguments, hands_over, descriptors, stop)?;
         let memory_before = usage::pss(&server.pids())?;
         Ok(Self {
             peer,
@@ -116,6 +87,8 @@ impl<'a> Stage<'a> {
             payload,
             stop,
             server,
+            access,
+            tokens: Vec::new(),
             swarm: None,
             route: Some(peer.all.clone()),
             numbers: Numbers::new(1),
@@ -139,17 +112,17 @@ impl<'a> Stage<'a> {
         self.figures.insert(key.to_owned(), value);
     }
 
-    fn cpu(&self) -> Result<Option<Cpu>> {
+    pub(super) fn cpu(&self) -> Result<Option<Cpu>> {
         let pids = self.server.pids();
         if pids.is_empty() { Ok(None) } else { Cpu::of(&pids).map(Some) }
     }
 
-    fn cpu_since(&self, before: Option<Cpu>) -> Result<Option<Duration>> {
+    pub(super) fn cpu_since(&self, before: Option<Cpu>) -> Result<Option<Duration>> {
         Ok(self.cpu()?.zip(before).map(|(now, before)| now.since(&before)))
     }
 
     /// Of this process and those of the swarm.
-    fn client_cpu(&self) -> Result<Cpu> {
+    pub(super) fn client_cpu(&self) -> Result<Cpu> {
         let servers = self.server.pids();
         let own = usage::family(std::process::id());
         Cpu::of(&own.into_iter().filter(|pid| !servers.contains(pid)).collect::<Vec<_>>())
@@ -188,45 +161,6 @@ impl<'a> Stage<'a> {
         let kernel = usage::kernel_memory()?.saturating_sub(self.kernel_before);
         self.set("kernel_bytes", ratio(kernel as f64, opened as f64));
         self.set_memory("stream_bytes")
-    }
-
-    fn plan(&mut self, audience: Audience, streams: usize) -> Result<Plan> {
-        let peer = self.peer;
-        let missing = || format!("the file of {} does not say how", peer.name);
-        let (stream, route, follow): (&Template, Option<&Route>, Follow) = match audience {
-            Audience::All => (&peer.all.stream, Some(&peer.all), Follow::One),
-            Audience::Users => {
-                let route = peer.user.as_ref().with_context(missing)?;
-                (&route.stream, Some(route), Follow::Groups(1))
-            }
-            Audience::Topics => {
-                let route = peer.topic.as_ref().with_context(missing)?;
-                (&route.stream, Some(route), Follow::Groups(TOPIC))
-            }
-            Audience::Identified => {
-                (&peer.identified.as_ref().with_context(missing)?.stream, None, Follow::One)
-            }
-        };
-        self.route = route.cloned();
-        let address = self.server.address;
-        Ok(Plan {
-            address,
-            host: address.to_string(),
-            target: stream.source().to_owned(),
-            headers: [vec!["Accept: text/event-stream".to_owned()], peer.stream_headers.clone()].concat(),
-            streams: 0..streams,
-            follow,
-            payload: Some(self.payload),
-            greeting: peer.greeting.clone(),
-            ping: peer.ping.clone(),
-            threads: self.options.threads,
-            sources: Plan::sources(address, streams, None),
-            connecting: self.options.connecting,
-            ramp: None,
-            is_first: true,
-            resumes: peer.resumes,
-            reopens: self.is_restarted,
-        })
     }
 
     /// From now on events have so many bytes of data.
@@ -305,71 +239,6 @@ impl<'a> Stage<'a> {
         self.measure(course, |_| Ok(()))
     }
 
-    fn measure(&mut self, course: Course, wait: impl FnOnce(&mut Self) -> Result<()>) -> Result<Measured> {
-        let work = self.work(course)?;
-        if self.swarm.is_some() {
-            self.mark()?;
-        }
-        let (before, client_before) = (self.cpu()?, self.client_cpu()?);
-        let mut published = self.run_publisher(&work)?;
-        published.trouble.take().map_or(Ok(()), Err)?;
-        wait(self)?;
-        let server_cpu = self.cpu_since(before)?;
-        let client_cpu = self.client_cpu()?.since(&client_before);
-        let tally = if self.swarm.is_some() { self.mark()? } else { Tally::default() };
-        let end = if self.swarm.is_some() { tally.last_delivery } else { published.ended };
-        let seconds = clock::seconds(end.saturating_sub(published.began));
-        Ok(Measured { published, tally, seconds, server_cpu, client_cpu })
-    }
-
-    fn work(&self, course: Course) -> Result<Work> {
-        let Course { pace, events, is_measured, connections, batch } = course;
-        let route = self.route.as_ref().context("nothing can be published to these streams")?;
-        let headers = match (&self.peer.batch, batch) {
-            (_, 1) => self.peer.headers.clone(),
-            (Some(batch), _) => batch.headers.clone(),
-            (None, _) => anyhow::bail!("the file of {} does not say how to publish a batch", self.peer.name),
-        };
-        let door = Door {
-            method: self.peer.method.clone(),
-            host: self.server.address.to_string(),
-            target: route.publish.clone(),
-            headers,
-            body: route.body.clone(),
-        };
-        let payload = self.payload;
-        let (events, patience) = (Some(events), self.options.patience);
-        Ok(Work { door, pace, events, payload, is_measured, connections, window: 1, batch, patience })
-    }
-
-    fn run_publisher(&mut self, work: &Work) -> Result<Published> {
-        // Another number of connections, or ones that the server may have closed meanwhile.
-        let mut publisher = Publisher::connect(self.server.address, work.connections)?;
-        let Some(swarm) = &self.swarm else {
-            return publisher.run(work, &mut self.numbers, self.stop, |_| Ok(Some(u64::MAX / 2)));
-        };
-        let board = swarm.board();
-        board.set_waker(Some(publisher.waker()));
-        let (mut pulse, mut since) = (board.view(), clock::now());
-        let patience = self.options.patience;
-        let (watched, reached) = (self.watched, &mut self.reached);
-        let published = publisher.run(work, &mut self.numbers, self.stop, |_| {
-            board.check()?;
-            let view = board.view();
-            if view.settled >= watched {
-                reached.get_or_insert_with(clock::nanos);
-            }
-            if view != pulse {
-                (pulse, since) = (view, clock::now());
-            }
-            // What never comes shows as missing.
-            let is_lost = matches!(work.pace, Pace::InFlight(_)) && clock::since(since) > patience;
-            Ok((!is_lost).then_some(view.settled))
-        });
-        board.set_waker(None);
-        published
-    }
-
     /// Events that the streams are to have had by now, each once.
     pub(super) fn expected(&self) -> u64 {
         let Some(swarm) = &self.swarm else { return 0 };
@@ -388,7 +257,7 @@ impl<'a> Stage<'a> {
         self.wait_at_least(self.expected())
     }
 
-    fn wait_at_least(&self, received: u64) -> Result<()> {
+    pub(super) fn wait_at_least(&self, received: u64) -> Result<()> {
         let Some(swarm) = &self.swarm else { return Ok(()) };
         swarm.board().wait(self.stop, self.options.patience, |view| view.received >= received)?;
         Ok(())

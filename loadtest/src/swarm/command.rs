@@ -11,6 +11,7 @@ use crate::cli::SwarmOptions;
 use crate::clock;
 use crate::result::Losses;
 use crate::stop::{self, Stop};
+use crate::token::Signer;
 use crate::usage::{self, Cpu};
 
 const FOR_EVER: Duration = Duration::from_secs(365 * 86_400);
@@ -21,6 +22,9 @@ struct Summary {
     opened: u64,
     connect_seconds: f64,
     connects_per_second: f64,
+    /// From a stream's connect to its first event.
+    connect_p50_ms: f64,
+    connect_p99_ms: f64,
     /// Events of a load tester, each counted once a stream.
     received: u64,
     /// Events of others.
@@ -39,11 +43,13 @@ struct Summary {
 
 /// Holds the streams until it is told to stop. Whether nothing went wrong.
 pub(crate) fn command(options: &SwarmOptions) -> Result<bool> {
+    // Before time counts: to sign takes as long as to connect.
+    let plan = plan(options)?;
     let stop = Stop::after(options.duration.unwrap_or(FOR_EVER))?;
     let servers = options.pid.map(usage::family);
     let before = servers.as_deref().map(Cpu::of).transpose()?;
     let began = clock::now();
-    let swarm = Swarm::start(plan(options))?;
+    let swarm = Swarm::start(plan)?;
     let bar = bar(options.streams as u64);
     let mut opened_after = None;
     while stop.reason().is_none() {
@@ -75,12 +81,14 @@ pub(crate) fn command(options: &SwarmOptions) -> Result<bool> {
     if opened_after.is_none() && !stop.is_interrupted() {
         losses.add_unopened(view.unopened(options.streams));
     }
-    let times = tally.latency.times()?;
+    let (times, connecting) = (tally.latency.times()?, tally.connecting.times()?);
     let summary = Summary {
         streams: options.streams,
         opened: view.opened,
         connect_seconds,
         connects_per_second: view.opened as f64 / connect_seconds.max(1e-9),
+        connect_p50_ms: connecting.millis(0.5),
+        connect_p99_ms: connecting.millis(0.99),
         received: tally.received,
         foreign: tally.foreign,
         heartbeats: tally.heartbeats,
@@ -97,14 +105,24 @@ pub(crate) fn command(options: &SwarmOptions) -> Result<bool> {
     Ok(summary.losses.total() == 0)
 }
 
-fn plan(options: &SwarmOptions) -> Plan {
+fn plan(options: &SwarmOptions) -> Result<Plan> {
     let address = options.url.address;
     let accept = "Accept: text/event-stream".to_owned();
-    Plan {
+    let tokens = match (&options.token, &options.token_key) {
+        (Some(token), _) => vec![token.clone()],
+        (None, Some(key)) => Signer::read(key, options.token_alg, &options.token_claims)?.tokens(
+            options.first,
+            options.streams,
+            "",
+        )?,
+        (None, None) => Vec::new(),
+    };
+    Ok(Plan {
         address,
         host: options.url.host.clone(),
         target: options.url.target.clone(),
         headers: [vec![accept], options.header.clone()].concat(),
+        tokens,
         streams: options.first..options.first + options.streams,
         follow: options.group.map_or(Follow::One, Follow::Groups),
         payload: options.payload,
@@ -117,7 +135,7 @@ fn plan(options: &SwarmOptions) -> Plan {
         is_first: false,
         resumes: options.reconnect,
         reopens: options.reconnect,
-    }
+    })
 }
 
 fn print(summary: &Summary, tally: &Tally, is_json: bool) -> Result<()> {
@@ -127,6 +145,8 @@ fn print(summary: &Summary, tally: &Tally, is_json: bool) -> Result<()> {
     }
     let Summary { streams, opened, connect_seconds, connects_per_second, .. } = summary;
     println!("streams   {opened} of {streams} open after {connect_seconds:.3} s, {connects_per_second:.0}/s");
+    let Summary { connect_p50_ms, connect_p99_ms, .. } = summary;
+    println!("          first event after p50 {connect_p50_ms:.3}, p99 {connect_p99_ms:.3} ms");
     let Summary { received, foreign, heartbeats, reopened, .. } = summary;
     println!(
         "events    {received} ours, {foreign} of others, {heartbeats} heartbeats; {reopened} streams opened again"

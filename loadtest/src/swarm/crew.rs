@@ -15,6 +15,7 @@ use super::pace::Ramp;
 use super::plan::Plan;
 use super::stream::{Stream, Trail};
 use crate::clock;
+use crate::dial::dial;
 use crate::sse::Spare;
 use crate::template::Template;
 
@@ -164,15 +165,16 @@ impl Crew {
 
     fn open(&mut self, slot: usize) -> Result<()> {
         let number = self.plan.streams.start + slot;
-        let trail = match std::mem::take(&mut self.slots[slot]) {
+        let mut trail = match std::mem::take(&mut self.slots[slot]) {
             Slot::Closed(trail) => trail,
             _ if self.plan.is_first => Trail::new(Order::new()),
             _ => Trail::new(Order::from_now()),
         };
+        trail.dialed = clock::nanos();
         if self.plan.reopens && trail.is_again {
-            self.ledger.attempted(clock::nanos());
+            self.ledger.attempted(trail.dialed);
         }
-        match Stream::dial(self.plan.address, self.plan.source(number)) {
+        match dial(self.plan.address, self.plan.source(number)) {
             Ok(mut socket) => {
                 let interest = Interest::READABLE | Interest::WRITABLE;
                 self.poll.registry().register(&mut socket, Token(slot), interest)?;
@@ -191,10 +193,10 @@ impl Crew {
         let Some(stream) = self.slots.get_mut(slot).and_then(Slot::stream) else { return Ok(()) };
         let number = self.plan.streams.start + slot;
         let was_open = stream.trail.is_open();
-        let (ledger, template, resumes) = (&mut self.ledger, &self.request, self.plan.resumes);
+        let (ledger, template, plan) = (&mut self.ledger, &self.request, &self.plan);
         let outcome = stream.ready(
             is_end,
-            |trail| request(template, number, trail, resumes),
+            |trail| request(template, number, trail, plan),
             (buffer, &mut self.spare),
             &mut |trail, block| {
                 let now = clock::nanos();
@@ -207,6 +209,7 @@ impl Crew {
         if !was_open && stream.trail.is_open() {
             self.connecting -= 1;
             self.opened += 1;
+            self.ledger.opened(stream.trail.since.saturating_sub(stream.trail.dialed));
             if stream.trail.is_again {
                 self.ledger.reopened(self.plan.reopens.then_some(stream.trail.since));
             }
@@ -367,9 +370,14 @@ impl Crew {
     }
 }
 
-fn request(template: &Template, number: usize, trail: &Trail, resumes: bool) -> String {
+fn request(template: &Template, number: usize, trail: &Trail, plan: &Plan) -> String {
     let mut request = template.text(number as u64);
-    if resumes && !trail.id.is_empty() {
+    if let Some(token) = plan.token(number) {
+        request.push_str("Authorization: Bearer ");
+        request.push_str(token);
+        request.push_str("\r\n");
+    }
+    if plan.resumes && !trail.id.is_empty() {
         request.push_str("Last-Event-ID: ");
         request.push_str(&String::from_utf8_lossy(&trail.id));
         request.push_str("\r\n");

@@ -21,6 +21,8 @@ pub(super) struct Ledger {
     keeps_ids: bool,
     tally: Tally,
     latency: Times,
+    /// Between a stream's connect and its first event.
+    connecting: Times,
     /// Different events received from the beginning.
     pub(super) received: u64,
     pub(super) settled: Settled,
@@ -74,6 +76,7 @@ impl Ledger {
             keeps_ids: plan.resumes,
             tally: Tally::default(),
             latency: Times::new()?,
+            connecting: Times::new()?,
             received: 0,
             settled: Settled::default(),
             dues: Dues::default(),
@@ -179,6 +182,11 @@ impl Ledger {
         self.tally.losses.trouble.get_or_insert(why);
     }
 
+    /// A stream has got its first event, so many nanoseconds after it began to connect.
+    pub(super) fn opened(&mut self, after: u64) {
+        self.connecting.record_nanos(after);
+    }
+
     /// An attempt of a stream to come back by itself.
     pub(super) fn attempted(&mut self, now: u64) {
         self.tally.attempts.note(now);
@@ -195,7 +203,8 @@ impl Ledger {
     /// What came since the last mark; `least_heartbeats` is the caller's to know.
     pub(super) fn mark(&mut self, least_heartbeats: Option<u32>) -> Result<Tally> {
         let latency = std::mem::replace(&mut self.latency, Times::new()?).buckets();
-        Ok(Tally { latency, least_heartbeats, ..std::mem::take(&mut self.tally) })
+        let connecting = std::mem::replace(&mut self.connecting, Times::new()?).buckets();
+        Ok(Tally { latency, connecting, least_heartbeats, ..std::mem::take(&mut self.tally) })
     }
 }
 

@@ -17,6 +17,8 @@ pub(crate) struct Plan {
     pub(crate) target: String,
     /// More fields of the request, `Name: value`, with the same placeholders.
     pub(crate) headers: Vec<String>,
+    /// The bearer tokens of the streams, in the order of their numbers; one is for all; none: no stream brings one.
+    pub(crate) tokens: Vec<String>,
     /// The numbers of the streams.
     pub(crate) streams: Range<usize>,
     pub(crate) follow: Follow,
@@ -88,7 +90,17 @@ impl Plan {
         let at = |part| self.streams.start + self.streams.len() * part / parts;
         let streams = at(part)..at(part + 1);
         let ramp = self.ramp.map(|ramp| ramp * streams.len() as f64 / self.streams.len().max(1) as f64);
-        Self { streams, ramp, ..self.clone() }
+        let tokens = match self.tokens.len() {
+            0 | 1 => self.tokens.clone(),
+            _ => self.tokens[streams.start - self.streams.start..streams.end - self.streams.start].to_vec(),
+        };
+        Self { streams, ramp, tokens, ..self.clone() }
+    }
+
+    /// What the stream with this number brings.
+    pub(super) fn token(&self, stream: usize) -> Option<&str> {
+        let own = stream.checked_sub(self.streams.start)?;
+        self.tokens.get(if self.tokens.len() == 1 { 0 } else { own }).map(String::as_str)
     }
 }
 
@@ -102,6 +114,7 @@ impl Plan {
             host: "a".to_owned(),
             target: "/".to_owned(),
             headers: Vec::new(),
+            tokens: Vec::new(),
             streams: 0..streams,
             follow: Follow::Groups(10),
             payload: None,
@@ -129,6 +142,19 @@ mod tests {
         let numbers: Vec<usize> = parts.iter().flat_map(|part| part.streams.clone()).collect();
         assert_eq!(numbers, (0..10_007).collect::<Vec<_>>());
         assert!((parts.iter().filter_map(|part| part.ramp).sum::<f64>() - 1000.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn each_stream_has_its_token_in_each_part() {
+        let tokens: Vec<String> = (0..10).map(|n| format!("t-{n}")).collect();
+        let plan = Plan { streams: 100..110, tokens, ..Plan::sample(0) };
+        for plan in (0..3).map(|part| plan.part(part, 3)) {
+            for stream in plan.streams.clone() {
+                assert_eq!(plan.token(stream), Some(&*format!("t-{}", stream - 100)));
+            }
+        }
+        let plan = Plan { tokens: vec!["t".to_owned()], ..Plan::sample(10) };
+        assert_eq!((plan.part(1, 2).token(9), Plan::sample(10).token(9)), (Some("t"), None));
     }
 
     #[test]

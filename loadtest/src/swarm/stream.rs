@@ -1,20 +1,15 @@
 //! One stream, from its connect to its end.
 
 use std::io::{ErrorKind, Read as _, Write as _};
-use std::net::{Ipv4Addr, SocketAddr};
-use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use mio::net::TcpStream;
-use socket2::{Domain, Protocol, Socket, Type};
 
 use super::backoff::Backoff;
 use super::order::Order;
 use crate::http::{Body, Head};
 use crate::sse::{Block, EventScanner, Spare};
 
-/// On Linux. `std::io::ErrorKind` has no stable name for it.
-const EINPROGRESS: i32 = 115;
 const REFUSED: &[u8] = b"\"status\":\"refused\"";
 const CONNECTED: &[u8] = b"\"status\":\"connected\"";
 
@@ -29,6 +24,8 @@ pub(super) struct Trail {
     pub(super) order: Order,
     /// The last id, where it is wanted.
     pub(super) id: Vec<u8>,
+    /// When its connection was begun, in nanoseconds.
+    pub(super) dialed: u64,
     /// When it got its first event, in nanoseconds; 0 until then.
     pub(super) since: u64,
     pub(super) heartbeats: u32,
@@ -48,7 +45,7 @@ enum Phase {
 impl Trail {
     pub(super) fn new(order: Order) -> Self {
         let backoff = Backoff::default();
-        Self { order, id: Vec::new(), since: 0, heartbeats: 0, is_again: false, backoff }
+        Self { order, id: Vec::new(), dialed: 0, since: 0, heartbeats: 0, is_again: false, backoff }
     }
 
     pub(super) fn is_open(&self) -> bool {
@@ -72,22 +69,6 @@ impl Stream {
     /// One that waits for its connection.
     pub(super) fn new(socket: TcpStream, trail: Trail) -> Self {
         Self { socket, phase: Phase::Connecting, trail }
-    }
-
-    /// Begins a connection from `source`, or from where the kernel chooses.
-    pub(super) fn dial(to: SocketAddr, source: Option<Ipv4Addr>) -> Result<TcpStream> {
-        let socket = Socket::new(Domain::for_address(to), Type::STREAM, Some(Protocol::TCP))?;
-        socket.set_nonblocking(true)?;
-        // Closed by a reset, a stream leaves no TIME_WAIT behind that holds its port for the next one.
-        socket.set_linger(Some(Duration::ZERO))?;
-        if let Some(source) = source {
-            socket.bind(&SocketAddr::from((source, 0)).into()).context("no port left on a source address")?;
-        }
-        match socket.connect(&to.into()) {
-            Err(error) if error.raw_os_error() != Some(EINPROGRESS) => return Err(error.into()),
-            _ => {}
-        }
-        Ok(TcpStream::from_std(socket.into()))
     }
 
     /// Takes what the socket has, and hands each block on. An error ends the stream, and so does its end, which makes no
@@ -183,6 +164,9 @@ fn contains(haystack: &[u8], needle: &[u8]) -> bool {
 mod tests {
     use super::*;
     use std::net::{Shutdown, TcpListener};
+    use std::time::Duration;
+
+    use crate::dial::dial;
 
     const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n\
         2e\r\nevent: connection\ndata: {\"status\":\"connect\"}\n\n\r\n\
@@ -191,7 +175,7 @@ mod tests {
     fn stream() -> Stream {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let mut stream = Stream::new(Stream::dial(address, None).unwrap(), Trail::new(Order::new()));
+        let mut stream = Stream::new(dial(address, None).unwrap(), Trail::new(Order::new()));
         stream.phase = Phase::Head(Vec::new());
         stream
     }
@@ -221,7 +205,7 @@ mod tests {
     fn an_end_that_comes_with_the_last_bytes_is_seen() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let mut stream = Stream::new(Stream::dial(address, None).unwrap(), Trail::new(Order::new()));
+        let mut stream = Stream::new(dial(address, None).unwrap(), Trail::new(Order::new()));
         let (mut server, _) = listener.accept().unwrap();
         server.write_all(b"HTTP/1.1 200 OK\r\n\r\ndata: 1\n\n").unwrap();
         server.shutdown(Shutdown::Write).unwrap();

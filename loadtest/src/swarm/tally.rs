@@ -4,7 +4,7 @@ use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use super::moments::Moments;
-use crate::latency::{Buckets, Times};
+use crate::latency::Buckets;
 use crate::result::Losses;
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -15,6 +15,8 @@ pub(crate) struct Tally {
     pub(crate) measured: u64,
     /// From when each measured event was due.
     pub(crate) latency: Buckets,
+    /// Between a stream's connect and its first event.
+    pub(crate) connecting: Buckets,
     /// When the last measured event came, in nanoseconds of `clock::nanos`.
     pub(crate) last_delivery: u64,
     /// Events that a load tester did not publish.
@@ -38,10 +40,8 @@ impl Tally {
     pub(crate) fn add(&mut self, other: &Self) -> Result<()> {
         self.received += other.received;
         self.measured += other.measured;
-        let mut times = Times::new()?;
-        times.add(&self.latency)?;
-        times.add(&other.latency)?;
-        self.latency = times.buckets();
+        self.latency = self.latency.with(&other.latency)?;
+        self.connecting = self.connecting.with(&other.connecting)?;
         self.last_delivery = self.last_delivery.max(other.last_delivery);
         self.foreign += other.foreign;
         self.heartbeats += other.heartbeats;

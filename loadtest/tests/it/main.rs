@@ -1,5 +1,6 @@
 //! The built binary over real sockets: against its own floor, and against a fake server with faults.
 
+mod abuse;
 mod axum;
 mod fake;
 mod faults;
@@ -10,3 +11,4 @@ mod port;
 mod restart;
 mod run;
 mod swarm;
+mod victim;

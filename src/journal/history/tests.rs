@@ -4,7 +4,10 @@ use super::*;
 use std::collections::HashMap;
 
 use crate::journal::keys::{KEY, SEQ};
-use crate::wire::{Client, ClientId, Draft, Event, EventId, Pattern, Profile, Publication, Target, Topic};
+use crate::wire::{
+    Client, ClientId, ClientKey, Draft, Event, EventId, Pattern, Profile, Publication, StreamToken, Target,
+    Topic,
+};
 
 fn record(seq: u64, target: Target, ttl: Option<Duration>, bytes: usize) -> Arc<Record> {
     let event = Event::text("message", &"x".repeat(bytes)).unwrap();
@@ -16,7 +19,15 @@ fn limits(events: usize, bytes: usize, age_ms: u64) -> HistoryLimits {
 }
 
 fn client(slot: u32) -> ClientId {
-    ClientId { node: 1, shard: 0, slot, serial: 1 }
+    ids().seal(token(slot))
+}
+
+fn ids() -> ClientKey {
+    ClientKey::new([1, 2])
+}
+
+fn token(slot: u32) -> StreamToken {
+    StreamToken { shard: 0, slot, serial: 1 }
 }
 
 fn history(limits: HistoryLimits) -> History {
@@ -151,8 +162,9 @@ fn agrees_with_a_plain_list_of_everything() {
             model.records.push((record, now_ms));
             model.expire(limits, now_ms);
             let name = ["a", "b", "d"][random.usize(..3)];
-            let (id, after) = (client(random.u32(..4)), random.u64(..=seq));
-            let viewer = Client::new(id, Arc::new(profile(name)));
+            let (slot, after) = (random.u32(..4), random.u64(..=seq));
+            let id = client(slot);
+            let viewer = Client::new(token(slot), ids(), Arc::new(profile(name)));
             let wanted =
                 model.held(now_ms).filter(|record| record.seq > after && record.target.matches(&viewer));
             let wanted: Vec<u64> = wanted.map(|record| record.seq).collect();
@@ -189,7 +201,7 @@ fn an_answer_compares_nothing_and_leaves_no_more_to_compare_than_it_may() {
         (0..64).map(|n| Pattern::parse(&format!("*.t{}.x{n}", n % 20)).unwrap()).collect();
     let reader =
         Profile { user: Some("a".into()), topics: patterns.into_iter().collect(), ..Profile::default() };
-    let viewer = Client::new(client(1), Arc::new(reader.clone()));
+    let viewer = Client::new(token(1), ids(), Arc::new(reader.clone()));
     let wanted_ones: Vec<u64> = (1..=1_000).filter(|n| target(*n).matches(&viewer)).collect();
     let wanted = keys_of(&history, &reader, client(1));
     let portion = Portion { bytes: usize::MAX, effort: 20_000, patterns: 64 };

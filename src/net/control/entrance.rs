@@ -8,8 +8,11 @@ use std::time::Duration;
 use mio::net::TcpListener;
 use mio::{Interest, Poll, Token};
 
+use crate::net::descriptors;
 use crate::net::listener::{self, Listener};
-use crate::wire::Now;
+use crate::net::shared::Shared;
+use crate::net::sockets::Room;
+use crate::wire::{Door, Now};
 
 /// A listener that the control thread accepts from itself: however busy the event loops are, operators get in.
 pub(super) struct Entrance {
@@ -25,6 +28,8 @@ pub(super) struct Entrance {
 const ACCEPTS: usize = 64;
 /// How long is waited before it is tried again to accept.
 const RETRY: Duration = Duration::from_millis(100);
+/// The same, where others are about to make room.
+pub(super) const ROOM: Duration = Duration::from_millis(2);
 
 impl Entrance {
     pub(super) fn new(listener: Listener, token: Token, poll: &Poll) -> io::Result<Self> {
@@ -49,7 +54,7 @@ impl Entrance {
     }
 
     /// Listens no longer; those who wait are let in, unless they are another's.
-    pub(super) fn close(mut self, poll: &Poll, now: Now) -> Vec<(OwnedFd, IpAddr)> {
+    pub(super) fn close(mut self, poll: &Poll, shared: &Shared, now: Now) -> Vec<(OwnedFd, IpAddr)> {
         // The poll would go on telling of a listener that others hold.
         let _ = poll.registry().deregister(&mut self.listener);
         if self.is_handed_in {
@@ -59,25 +64,51 @@ impl Entrance {
         self.set_ready();
         let mut accepted = Vec::new();
         while self.is_ready(now) {
-            accepted.extend(self.accept(now));
+            accepted.extend(self.accept(shared, now));
         }
         accepted
     }
 
     /// Those who have come.
-    pub(super) fn accept(&mut self, now: Now) -> Vec<(OwnedFd, IpAddr)> {
-        let mut accepted = Vec::new();
+    pub(super) fn accept(&mut self, shared: &Shared, now: Now) -> Vec<(OwnedFd, IpAddr)> {
+        let (mut accepted, mut lent) = (Vec::new(), false);
         while self.is_ready(now) && accepted.len() < ACCEPTS {
+            let is_room = match shared.sockets.room(Door::Control) {
+                Room::Plenty => true,
+                Room::Little => {
+                    shared.make_room(now);
+                    true
+                }
+                Room::None => false,
+            };
+            if !is_room && shared.make_room(now) {
+                self.pause(ROOM, now);
+                break;
+            }
             match self.listener.accept() {
-                Ok((socket, peer)) => accepted.push((OwnedFd::from(socket), peer.ip().to_canonical())),
+                Ok((socket, peer)) => {
+                    shared.sockets.opened(Door::Control);
+                    accepted.push((OwnedFd::from(socket), peer.ip().to_canonical()));
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.ready = false,
+                Err(error) if descriptors::are_exhausted(&error) && !lent && shared.reserve.lend() => {
+                    lent = true;
+                    shared.make_room(now);
+                }
                 Err(error) => {
                     // Of one connection that was gone already, or out of descriptors; both pass.
                     tracing::debug!(%error, "cannot accept on the control listener for now");
-                    self.paused_until_ms = Some(now.elapsed_ms + RETRY.as_millis() as u64);
+                    self.pause(RETRY, now);
                 }
             }
         }
+        if lent {
+            shared.reserve.refill();
+        }
         accepted
+    }
+
+    fn pause(&mut self, time: Duration, now: Now) {
+        self.paused_until_ms = Some(now.elapsed_ms + time.as_millis() as u64);
     }
 }

@@ -34,7 +34,7 @@ const ARRIVAL_MS: u64 = 250;
 pub(super) struct Exchange {
     pub(super) socket: TcpStream,
     pub(super) serial: u32,
-    peer: IpAddr,
+    pub(super) peer: IpAddr,
     reader: RequestReader,
     /// What the awaited body takes of the memory for bodies.
     share: BodyShare,
@@ -52,7 +52,7 @@ pub(super) struct Exchange {
     refusal: Option<Refusal>,
     /// What is decided of the first request, if anything is.
     decision: Option<Decision>,
-    door: Door,
+    pub(super) door: Door,
     /// What answers to the request that was looked at last say to the page that asked.
     cross_origin: CrossOrigin,
     /// What that request asked for.
@@ -303,7 +303,10 @@ impl Exchange {
 
     /// A head is whole; its body is awaited. If the client `expects` something it may wait for a word before it sends
     /// the body.
-    fn begin(&mut self, plan: Plan, expects: bool, service: &Service, date: &str, now: Now) {
+    fn begin(&mut self, mut plan: Plan, expects: bool, service: &Service, date: &str, now: Now) {
+        if self.refusal == Some(Refusal::Address) {
+            plan.refuse_other();
+        }
         (self.cross_origin, self.route) = (plan.cross_origin, plan.route);
         self.enter(Phase::Body, now);
         self.heard_ms = now.elapsed_ms;

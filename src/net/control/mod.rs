@@ -24,6 +24,7 @@ use slab::Slab;
 use super::authentication::Verdict;
 use super::inbox::Letters;
 use super::listener::Listener;
+use super::meters::Awaited;
 use super::shared::Shared;
 use super::worker::{self, WAKER};
 use crate::access::RateLimit;
@@ -46,6 +47,8 @@ pub(super) enum Letter {
     Stop(Duration),
     /// Nobody new is let in any more.
     Drain,
+    /// Close so many connections at most, those first that have been idle for longest.
+    Reclaim(usize),
 }
 
 /// A connection on its way from an event loop.
@@ -131,11 +134,12 @@ impl Control {
         let mut events = Events::with_capacity(EVENTS);
         while !self.is_done() {
             let now = self.shared().clock.now();
-            let timeout =
-                match self.active.is_empty() && !self.entrances.iter().any(|door| door.is_ready(now)) {
-                    true => self.is_watching().then_some(TICK),
-                    false => Some(Duration::ZERO),
-                };
+            let is_let_in = self.entrances.iter().any(|door| door.is_ready(now));
+            let timeout = match self.active.is_empty() && !is_let_in {
+                false => Some(Duration::ZERO),
+                true if self.entrances.iter().any(Entrance::is_waiting) => Some(entrance::ROOM),
+                true => self.is_watching().then_some(TICK),
+            };
             debug_assert!(
                 timeout == Some(Duration::ZERO)
                     || !self.exchanges.iter().any(|(_, exchange)| exchange.is_able()),
@@ -152,8 +156,7 @@ impl Control {
 
     /// Whether there is something that the passing of time changes.
     fn is_watching(&self) -> bool {
-        let waits = |entrance: &Entrance| entrance.is_waiting();
-        !self.exchanges.is_empty() || self.stop_by_ms.is_some() || self.entrances.iter().any(waits)
+        !self.exchanges.is_empty() || self.stop_by_ms.is_some()
     }
 
     fn is_done(&self) -> bool {
@@ -198,13 +201,16 @@ impl Control {
 
     fn let_in(&mut self, now: Now) {
         let mut entrances = std::mem::take(&mut self.entrances);
-        entrances.iter_mut().for_each(|entrance| self.welcome_all(entrance.accept(now), now));
+        for entrance in &mut entrances {
+            let accepted = entrance.accept(self.shared(), now);
+            self.welcome_all(accepted, now);
+        }
         self.entrances = entrances;
     }
 
     fn close_entrances(&mut self, now: Now) {
         for entrance in std::mem::take(&mut self.entrances) {
-            let waiting = entrance.close(&self.poll, now);
+            let waiting = entrance.close(&self.poll, self.shared(), now);
             self.welcome_all(waiting, now);
         }
     }
@@ -245,6 +251,7 @@ impl Control {
                     }
                 }
                 Letter::Drain => self.close_entrances(now),
+                Letter::Reclaim(most) => self.reclaim(most, now),
                 Letter::Stop(within) => self.stop_by_ms = Some(now.elapsed_ms + within.as_millis() as u64),
             }
         }
@@ -252,6 +259,7 @@ impl Control {
 
     fn welcome(&mut self, visitor: Visitor, now: Now) {
         self.serial = self.serial.wrapping_add(1);
+        self.shared().sockets.may_idle(self.shared().loops.len(), visitor.first_byte_ms);
         let slot = self.exchanges.insert(Exchange::new(visitor, self.serial, self.service.body_share(), now));
         let socket = &mut self.exchanges[slot].socket;
         let interest = Interest::READABLE | Interest::WRITABLE;
@@ -259,7 +267,7 @@ impl Control {
             Ok(()) => self.active.push(slot),
             Err(error) => {
                 tracing::warn!(%error, "cannot register a connection with epoll; it is closed");
-                self.exchanges.remove(slot);
+                self.close(slot);
             }
         }
     }
@@ -278,6 +286,47 @@ impl Control {
             exchange.check_time(&patience, &self.service, date, now);
             self.active.push(slot);
         }
+        self.tell_idle(now);
+    }
+
+    /// Closes the connections that have been idle for longest, to make room.
+    fn reclaim(&mut self, most: usize, now: Now) {
+        let idle = self.exchanges.iter().filter_map(|(slot, exchange)| {
+            let (since_ms, awaited) = exchange.idle_since(now)?;
+            Some((since_ms, slot, awaited))
+        });
+        let mut idle: Vec<(u64, usize, Awaited)> = idle.collect();
+        idle.sort_unstable();
+        let mut left = most;
+        for (_, slot, awaited) in idle {
+            if left == 0 {
+                break;
+            }
+            // A request that has just come is no idleness.
+            if self.exchanges.get(slot).is_some_and(|exchange| !exchange.is_heard()) {
+                self.close(slot);
+                self.shared().meters.count_reclaimed(awaited, 1);
+                left -= 1;
+            }
+        }
+        self.tell_idle(now);
+        self.shared().sockets.answered();
+    }
+
+    /// Lets all threads know whether connections are here that are of no use.
+    fn tell_idle(&self, now: Now) {
+        let idle = self.exchanges.iter().filter_map(|(_, exchange)| exchange.idle_since(now));
+        let since_ms = idle.map(|(since_ms, _)| since_ms).min();
+        self.shared().sockets.set_idle(self.shared().loops.len(), since_ms);
+    }
+
+    /// Forgets a connection, which closes it.
+    fn close(&mut self, slot: usize) {
+        let Some(exchange) = self.exchanges.try_remove(slot) else { return };
+        self.shared().sockets.closed(exchange.door, 1);
+        if exchange.door == Door::Front {
+            self.shared().admission.others().leave(exchange.peer);
+        }
     }
 
     /// Reads from one connection and acts on it. A request that panics costs this connection and no other.
@@ -290,7 +339,7 @@ impl Control {
         }));
         if driven.is_err() {
             tracing::error!("a request panicked; its connection is closed");
-            self.exchanges.remove(slot);
+            self.close(slot);
         }
         driven.is_ok()
     }
@@ -301,7 +350,7 @@ impl Control {
         match exchange.flush(now) {
             Fate::Stays => exchange.can_go_on(),
             Fate::Closes => {
-                self.exchanges.remove(slot);
+                self.close(slot);
                 false
             }
             Fate::Leaves(arrival) => self.release(slot, *arrival, now),
@@ -311,17 +360,26 @@ impl Control {
     /// A stream leaves for an event loop, if it is admitted.
     fn release(&mut self, slot: usize, arrival: Arrival, now: Now) -> bool {
         let Some(exchange) = self.exchanges.get_mut(slot) else { return false };
-        let shared = self.service.shared();
+        let shared = self.service.shared().clone();
         if let Err(reason) = shared.admission.admit(arrival.peer, arrival.profile.user.as_ref()) {
             exchange.refuse(&self.service, arrival.framing, reason, self.date.at(now), now);
             return true;
         }
-        let mut exchange = self.exchanges.remove(slot);
         if self.poll.registry().deregister(&mut exchange.socket).is_err() {
-            self.service.shared().admission.release(arrival.peer, arrival.profile.user.as_ref());
+            shared.admission.release(arrival.peer, arrival.profile.user.as_ref());
+            self.close(slot);
             return false;
         }
-        let loops = &self.service.shared().loops;
+        let exchange = self.exchanges.remove(slot);
+        match exchange.door {
+            // It stays counted, wherever it is held.
+            Door::Front => shared.admission.others().leave(exchange.peer),
+            Door::Control => {
+                shared.sockets.closed(Door::Control, 1);
+                shared.sockets.opened(Door::Front);
+            }
+        }
+        let loops = &shared.loops;
         self.next_loop = (self.next_loop + 1) % loops.len();
         let behind = exchange.unread();
         let letter = worker::Letter::Adopt(OwnedFd::from(exchange.socket), arrival, behind);

@@ -67,6 +67,15 @@ pub(super) enum Task {
     Route(Route),
 }
 
+impl Plan {
+    /// Of an address with too many connections no request is done. A stream is told in its own way.
+    pub(super) fn refuse_other(&mut self) {
+        if !matches!(self.task, Ok(Task::Stream(_)) | Err(_)) {
+            self.task = Err(Problem::new(429, "too many connections from this address").retry_after(1));
+        }
+    }
+}
+
 impl Task {
     /// Whether it is done with the body of its request.
     pub(super) fn takes_body(&self) -> bool {

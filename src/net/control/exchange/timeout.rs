@@ -4,6 +4,7 @@ use super::super::rejected::cross_origin_of;
 use super::super::service::{NO_ROUTE, Service};
 use super::{Exchange, Phase};
 use crate::net::authentication::{Undecided, Verdict};
+use crate::net::meters::Awaited;
 use crate::wire::{Now, Problem};
 
 /// How long a body may be as slow as it likes, in ms, and how fast it must then have been, in bytes a second.
@@ -13,6 +14,11 @@ const BODY_RATE: u64 = 512;
 /// not lost to a reset: for as long as it sends, with pauses of so long at most.
 const LINGER_MS: u64 = 30_000;
 const LINGER_PAUSE_MS: u64 = 5_000;
+/// A body, or an answer, that has not moved for so long, in ms, is idle where others need its descriptor: longer than
+/// most round trips.
+const STILL_MS: u64 = 250;
+/// After so long, in ms, it is also a body that moves, but more slowly than any may in the end.
+const SLOW_MS: u64 = 1_000;
 /// How long the rest of a head that is too large is waited for, in ms, where it may say which page asked.
 const ORIGIN_MS: u64 = 1_000;
 
@@ -72,8 +78,41 @@ impl Exchange {
         }
     }
 
+    /// Since when it has been idle, and for what it is waited; `None` where a request is under way and moves.
+    pub(in crate::net::control) fn idle_since(&self, now: Now) -> Option<(u64, Awaited)> {
+        let is_still = |since_ms: u64| now.elapsed_ms.saturating_sub(since_ms) >= STILL_MS;
+        if self.waiting() > 0 {
+            return is_still(self.progress_ms).then_some((self.progress_ms, Awaited::Taking));
+        }
+        match self.phase {
+            Phase::Idle { .. } => Some((self.since_ms, Awaited::Request)),
+            Phase::Head | Phase::Rejected(_) => Some((self.since_ms, Awaited::Head)),
+            Phase::Body if is_still(self.heard_ms) => Some((self.heard_ms, Awaited::Body)),
+            Phase::Body => {
+                let waited_ms = now.elapsed_ms.saturating_sub(self.since_ms);
+                let is_slow = waited_ms >= SLOW_MS && self.is_body_below_rate(waited_ms);
+                is_slow.then_some((self.since_ms, Awaited::Body))
+            }
+            Phase::Closing { shut: true } => Some((self.since_ms, Awaited::Taking)),
+            // It is the server that takes its time.
+            Phase::Deciding(_) | Phase::Waiting { .. } => None,
+            Phase::Closing { shut: false } | Phase::Leaving(_) | Phase::Closed => None,
+        }
+    }
+
+    /// Whether something has come that was not looked at, and that may be the request or the body that is waited for.
+    pub(in crate::net::control) fn is_heard(&self) -> bool {
+        let counts =
+            matches!(self.phase, Phase::Idle { .. } | Phase::Head | Phase::Body) && self.waiting() == 0;
+        counts && (self.unseen || matches!(self.socket.peek(&mut [0]), Ok(1..)))
+    }
+
+    fn is_body_below_rate(&self, waited_ms: u64) -> bool {
+        self.reader.body_received() * 1000 < BODY_RATE * waited_ms
+    }
+
     fn is_body_slow(&self, waited_ms: u64) -> bool {
-        waited_ms >= BODY_GRACE_MS && self.reader.body_received() * 1000 < BODY_RATE * waited_ms
+        waited_ms >= BODY_GRACE_MS && self.is_body_below_rate(waited_ms)
     }
 
     fn time_out(&mut self, detail: &'static str, service: &Service, date: &str, now: Now) {

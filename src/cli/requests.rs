@@ -1,0 +1,140 @@
+//! What the process is asked for by signals.
+//!
+//! | signal | what it does |
+//! |---|---|
+//! | `TERM`, `INT`, `QUIT`, `XCPU` | drains; once more, ends the process at once |
+//! | `HUP` | reads keys anew |
+//! | `USR1`, `USR2`, `ALRM`, `VTALRM`, `PROF`, `IO`, `XFSZ` | nothing, and the log says so |
+//!
+//! By default each of them would end the process at once, and other servers use some of the last for reopening logs or
+//! changing programs. `ABRT` and the signals of faults still leave a core.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use fanfare::Engine;
+use signal_hook::consts::{
+    SIGALRM, SIGHUP, SIGINT, SIGIO, SIGPROF, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGVTALRM, SIGXCPU, SIGXFSZ,
+};
+use signal_hook::iterator::Signals;
+use signal_hook::low_level::signal_name;
+
+/// They ask for the end.
+const ENDING: [i32; 4] = [SIGTERM, SIGINT, SIGQUIT, SIGXCPU];
+/// They ask for nothing that this server does.
+const IGNORED: [i32; 7] = [SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGXFSZ];
+/// Signals that come within this time after others that were acted on are acted on together.
+const TOGETHER: Duration = Duration::from_secs(1);
+
+/// Signals on their way from the system.
+pub(super) struct Caught(Signals);
+
+/// What the process is asked for.
+pub(super) struct Requests {
+    sender: Sender<Request>,
+    receiver: Receiver<Request>,
+    /// How often each signal has come that was not acted on yet.
+    waiting: Arc<Waiting>,
+}
+
+type Waiting = Mutex<BTreeMap<i32, u64>>;
+
+enum Request {
+    /// There are such signals now.
+    Look,
+    /// End: asked to by a signal, or the drain delay is over.
+    End,
+}
+
+/// From now on no signal ends the process by itself.
+pub(super) fn catch() -> io::Result<Caught> {
+    Signals::new(ENDING.iter().chain(&IGNORED).chain(&[SIGHUP])).map(Caught)
+}
+
+impl Requests {
+    /// From now on. Asked to end again, the process ends at once, whatever it is doing.
+    pub(super) fn hear(Caught(mut signals): Caught) -> Self {
+        let (sender, receiver) = channel();
+        let requests = Self { sender: sender.clone(), receiver, waiting: Arc::default() };
+        let waiting = requests.waiting.clone();
+        thread::spawn(move || {
+            let mut is_ending = false;
+            for signal in signals.forever() {
+                let request = match ENDING.contains(&signal) {
+                    true if is_ending => std::process::exit(128 + signal),
+                    true => Request::End,
+                    false if add(&mut lock(&waiting), signal) => Request::Look,
+                    false => continue,
+                };
+                is_ending |= matches!(request, Request::End);
+                // Once streams are ended nobody asks any more.
+                let _ = sender.send(request);
+            }
+        });
+        requests
+    }
+
+    /// Keys are read anew whenever that is asked for.
+    pub(super) fn serve_until_asked_to_end(&self, engine: &Engine) {
+        let is_left = !lock(&self.waiting).is_empty();
+        let mut next = if is_left { Some(Request::Look) } else { self.receiver.recv().ok() };
+        while let Some(Request::Look) = next {
+            let waiting = std::mem::take(&mut *lock(&self.waiting));
+            for (signal, count) in waiting {
+                act_on(signal, count, engine);
+            }
+            next = match self.receiver.recv_timeout(TOGETHER) {
+                Ok(Request::Look) => self.wait_for_more(),
+                Err(RecvTimeoutError::Timeout) => self.receiver.recv().ok(),
+                Ok(Request::End) | Err(RecvTimeoutError::Disconnected) => return,
+            };
+        }
+    }
+
+    /// Those that come so soon are one request, but the end is not kept waiting.
+    fn wait_for_more(&self) -> Option<Request> {
+        match self.receiver.recv_timeout(TOGETHER) {
+            Err(RecvTimeoutError::Timeout) => Some(Request::Look),
+            request => request.ok(),
+        }
+    }
+
+    /// The engine says that it is not ready, and all else goes on for that time.
+    pub(super) fn serve_for(&self, delay: Duration, engine: &Engine) {
+        engine.begin_shutdown();
+        let over = self.sender.clone();
+        thread::spawn(move || {
+            thread::sleep(delay);
+            let _ = over.send(Request::End);
+        });
+        self.serve_until_asked_to_end(engine);
+    }
+}
+
+/// Counts a signal; true if it is the first that waits.
+fn add(waiting: &mut BTreeMap<i32, u64>, signal: i32) -> bool {
+    let is_first = waiting.is_empty();
+    *waiting.entry(signal).or_default() += 1;
+    is_first
+}
+
+fn lock(waiting: &Waiting) -> MutexGuard<'_, BTreeMap<i32, u64>> {
+    waiting.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn act_on(signal: i32, count: u64, engine: &Engine) {
+    if signal != SIGHUP {
+        let name = signal_name(signal).unwrap_or("a signal");
+        return tracing::info!(signals = count, "{name} does nothing here");
+    }
+    match engine.reload_keys() {
+        Ok(()) => tracing::info!(signals = count, "keys reloaded"),
+        Err(error) => {
+            tracing::error!(%error, signals = count, "cannot reload keys; the old ones stay in use")
+        }
+    }
+}
