@@ -15,8 +15,8 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use fanfare::shard::{Admission, Arrival, Command, Heartbeat, Settings, Shard, StreamLimits};
 use fanfare::wire::http::{Head, HeadScanner, RequestLimits, Scan, query_pairs};
 use fanfare::wire::{
-    ClientKey, Cors, CrossOrigin, Draft, Framing, LastEventId, Now, Profile, Record, Routes, TopicLimits,
-    TrustedProxies,
+    ClientKey, Cors, CrossOrigin, Draft, Framing, LastEventId, Now, Parameters, Profile, Record, Routes,
+    TopicLimits, TrustedProxies,
 };
 use fanfare::{Event, EventId, Pattern, Publication, Target, Topic};
 
@@ -49,6 +49,7 @@ fn settings() -> Settings {
         routes: Routes::new("/api/sse", false, false),
         requests: RequestLimits::default(),
         open: true,
+        parameters: Parameters::All,
         loopback_host: false,
         cors: Cors::default(),
         proxies: TrustedProxies::default(),
@@ -57,6 +58,7 @@ fn settings() -> Settings {
         heartbeat_interval: Duration::from_secs(30),
         connection_timeout: Duration::from_secs(60),
         head_timeout: Duration::from_secs(10),
+        decision_timeout: Duration::from_secs(5),
         max_backlog: 1024 * 1024,
         replay_effort: Settings::REPLAY_EFFORT,
         topics: TopicLimits::DEFAULT,

@@ -110,37 +110,97 @@ impl<'de> Deserialize<'de> for NumericDate {
     }
 }
 
+/// When a token counts.
+#[derive(Clone, Copy, Debug)]
+struct Validity {
+    /// Its `exp`, in Unix ms.
+    ends: u64,
+    /// Its `nbf`, in Unix ms; 0 where it has none.
+    begins: u64,
+    /// How far clocks may differ, in ms.
+    leeway_ms: u64,
+}
+
+/// What a token says whose signature was verified, and whose claims count under the rules but for the time.
+#[derive(Clone, Debug)]
+pub(super) struct Verified {
+    identity: Identity,
+    validity: Validity,
+}
+
 impl Claims {
-    /// Whom the token is for, if it counts now, in Unix ms, under these rules.
-    pub(super) fn judge(self, rules: &TokenRules, now_unix_ms: u64) -> Result<Identity, Denial> {
+    /// Refuses what is refused whoever signed it: by its times, its issuer, its audience.
+    ///
+    /// It may be asked before the signature is verified. What it says is nothing that the bearer could not read in
+    /// the token.
+    pub(super) fn check(&self, rules: &TokenRules, now_unix_ms: u64) -> Result<(), Denial> {
         let invalid = |detail: &str| Err(Denial::InvalidToken(detail.to_owned()));
-        let leeway_ms = rules.leeway.as_millis() as u64;
-        let Some(NumericDate { unix_ms: exp }) = self.exp else { return invalid("the token has no exp") };
-        let last = exp.saturating_add(leeway_ms);
-        if now_unix_ms >= last {
-            return invalid("the token has expired");
-        }
-        if self.nbf.is_some_and(|nbf| nbf.unix_ms > now_unix_ms.saturating_add(leeway_ms)) {
-            return invalid("the token is not valid yet");
-        }
+        self.validity(rules)?.judge(now_unix_ms)?;
         if rules.issuer.is_some() && self.iss != rules.issuer {
             return invalid("the token is of another issuer");
         }
         if let Some(audience) = &rules.audience
-            && !self.aud.is_some_and(|aud| aud.has(audience))
+            && !self.aud.as_ref().is_some_and(|aud| aud.has(audience))
         {
             return invalid("the token is for another audience");
         }
-        // The leeway is for clocks that differ. A stream ends on time, but for one opened within the leeway.
-        let expires = if now_unix_ms < exp { exp } else { last };
-        let mut identity = self.fanfare.identity().map_err(Denial::InvalidToken)?.expires_at(expires);
+        Ok(())
+    }
+
+    /// Whom the token is for, once its signature is verified.
+    pub(super) fn verified(self, rules: &TokenRules, now_unix_ms: u64) -> Result<Verified, Denial> {
+        self.check(rules, now_unix_ms)?;
+        let validity = self.validity(rules)?;
+        let mut identity = self.fanfare.identity().map_err(Denial::InvalidToken)?;
         if let Some(user) = self.sub {
             identity = identity.user(name("sub", user).map_err(Denial::InvalidToken)?);
         }
         if let Some(session) = self.sid {
             identity = identity.session(name("sid", session).map_err(Denial::InvalidToken)?);
         }
-        Ok(identity)
+        Ok(Verified { identity, validity })
+    }
+
+    fn validity(&self, rules: &TokenRules) -> Result<Validity, Denial> {
+        let Some(exp) = self.exp else {
+            return Err(Denial::InvalidToken("the token has no exp".to_owned()));
+        };
+        let begins = self.nbf.map_or(0, |nbf| nbf.unix_ms);
+        Ok(Validity { ends: exp.unix_ms, begins, leeway_ms: rules.leeway.as_millis() as u64 })
+    }
+}
+
+impl Validity {
+    /// When what is opened now has to end, if the token counts now; both in Unix ms.
+    fn judge(self, now_unix_ms: u64) -> Result<u64, Denial> {
+        let invalid = |detail: &str| Err(Denial::InvalidToken(detail.to_owned()));
+        let last = self.ends.saturating_add(self.leeway_ms);
+        if now_unix_ms >= last {
+            return invalid("the token has expired");
+        }
+        if self.begins > now_unix_ms.saturating_add(self.leeway_ms) {
+            return invalid("the token is not valid yet");
+        }
+        // The leeway is for clocks that differ. A stream ends on time, but for one opened within the leeway.
+        Ok(if now_unix_ms < self.ends { self.ends } else { last })
+    }
+}
+
+impl Verified {
+    /// Whom the token is for, if it counts at that time, in Unix ms.
+    pub(super) fn at(&self, now_unix_ms: u64) -> Result<Identity, Denial> {
+        let expires = self.validity.judge(now_unix_ms)?;
+        Ok(self.identity.clone().expires_at(expires))
+    }
+
+    /// Whether it will not count again, at that time in Unix ms.
+    pub(super) fn is_over(&self, now_unix_ms: u64) -> bool {
+        now_unix_ms >= self.validity.ends.saturating_add(self.validity.leeway_ms)
+    }
+
+    /// About how much memory it takes, in bytes.
+    pub(super) fn size(&self) -> usize {
+        size_of::<Self>() + self.identity.held()
     }
 }
 
@@ -220,7 +280,10 @@ mod tests {
             cookie: None,
         };
         let claims: Claims = serde_json::from_str(claims).map_err(|error| error.to_string())?;
-        claims.judge(&rules, now_unix_ms).map_err(|denial| format!("{denial:?}"))
+        claims
+            .verified(&rules, now_unix_ms)
+            .and_then(|verified| verified.at(now_unix_ms))
+            .map_err(|denial| format!("{denial:?}"))
     }
 
     /// A token that is good from a minute before until a minute after now, but for these members.

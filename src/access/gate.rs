@@ -9,7 +9,8 @@ use super::identity::Identity;
 use super::request::RequestHead;
 use crate::wire::http::Head;
 use crate::wire::{
-    Parameters, Pattern, Problem, Profile, Scope, Subscription, Target, client_network, is_loopback_host,
+    Parameters, Pattern, Permit, Problem, Profile, Scope, Subscription, Target, client_network,
+    is_loopback_host,
 };
 
 /// How requests are judged.
@@ -28,16 +29,8 @@ pub(crate) enum Access {
     },
 }
 
-/// Who a stream is opened for.
-pub(crate) struct Permit {
-    /// Who it is, and what it may see.
-    pub(crate) profile: Profile,
-    /// When that ends, in Unix ms.
-    pub(crate) expires_unix_ms: Option<u64>,
-}
-
 impl Access {
-    /// Judges a request for something of that scope, at that time in Unix ms: 401 or 403.
+    /// Judges a request for something of that scope, at that time in Unix ms: 401 or 403. It may take its time.
     pub(crate) fn judge(
         &self,
         head: &Head<'_>,
@@ -45,6 +38,33 @@ impl Access {
         scope: Scope,
         unix_ms: u64,
     ) -> Result<Identity, Problem> {
+        match self {
+            Self::Closed { judge, .. } if scope != Scope::None => {
+                permitted(judge.authenticate(&RequestHead { head, peer, unix_ms })?, scope)
+            }
+            _ => self.judge_freely(head),
+        }
+    }
+
+    /// The same where that takes no long, `None` where it does.
+    pub(crate) fn judge_at_once(
+        &self,
+        head: &Head<'_>,
+        peer: IpAddr,
+        scope: Scope,
+        unix_ms: u64,
+    ) -> Option<Result<Identity, Problem>> {
+        match self {
+            Self::Closed { judge, .. } if scope != Scope::None => {
+                let identity = judge.at_once(&RequestHead { head, peer, unix_ms })?;
+                Some(identity.map_err(Problem::from).and_then(|identity| permitted(identity, scope)))
+            }
+            _ => Some(self.judge_freely(head)),
+        }
+    }
+
+    /// Judges a request for which it does not matter who it is from.
+    fn judge_freely(&self, head: &Head<'_>) -> Result<Identity, Problem> {
         match self {
             Self::Open { loopback_host } => {
                 if *loopback_host && !head.host.is_none_or(is_loopback_host) {
@@ -55,19 +75,7 @@ impl Access {
                 }
                 Ok(Identity::anonymous().allow_publish().allow_admin())
             }
-            Self::Closed { .. } if scope == Scope::None => Ok(Identity::anonymous()),
-            Self::Closed { judge, .. } => {
-                let identity = judge.authenticate(&RequestHead { head, peer, unix_ms })?;
-                match (identity.may(scope), identity.known) {
-                    (true, _) => Ok(identity),
-                    (false, true) => {
-                        let scope = scope.as_str();
-                        let detail = format!("the scope {scope} is required");
-                        Err(Denial::Forbidden(detail).into())
-                    }
-                    (false, false) => Err(Denial::Unauthorized("a bearer token is needed".to_owned()).into()),
-                }
-            }
+            Self::Closed { .. } => Ok(Identity::anonymous()),
         }
     }
 
@@ -86,6 +94,14 @@ impl Access {
         Ok(Permit { profile: Profile { topics: asked.topics.clone(), ..known }, expires_unix_ms })
     }
 
+    /// How often a request was judged by what was remembered of another.
+    pub(crate) fn recalled(&self) -> u64 {
+        match self {
+            Self::Open { .. } => 0,
+            Self::Closed { judge, .. } => judge.recalled(),
+        }
+    }
+
     /// Which parameters of a stream are ours.
     pub(crate) fn parameters(&self) -> Parameters {
         match self {
@@ -101,6 +117,18 @@ impl Access {
 
     pub(crate) fn wants_loopback_host(&self) -> bool {
         matches!(self, Self::Open { loopback_host: true })
+    }
+}
+
+fn permitted(identity: Identity, scope: Scope) -> Result<Identity, Problem> {
+    match (identity.may(scope), identity.known) {
+        (true, _) => Ok(identity),
+        (false, true) => {
+            let scope = scope.as_str();
+            let detail = format!("the scope {scope} is required");
+            Err(Denial::Forbidden(detail).into())
+        }
+        (false, false) => Err(Denial::Unauthorized("a bearer token is needed".to_owned()).into()),
     }
 }
 

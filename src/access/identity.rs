@@ -138,6 +138,23 @@ impl Identity {
         self
     }
 
+    /// About how much memory it takes beside itself, in bytes.
+    pub(super) fn held(&self) -> usize {
+        // What the allocator and a count of holders take for each piece.
+        const PIECE: usize = 48;
+        let text = |text: &Option<Arc<str>>| text.as_ref().map_or(0, |text| text.len() + PIECE);
+        let patterns = |patterns: &[Pattern]| -> usize {
+            patterns.iter().map(|pattern| pattern.as_str().len() + size_of::<Pattern>() + PIECE).sum()
+        };
+        let publish = match &self.publish {
+            Publish::Topics(topics) => patterns(topics),
+            Publish::Nobody | Publish::Everybody => 0,
+        };
+        let Profile { user, session, topics, meta } = &self.profile;
+        let meta: usize = meta.iter().map(|(key, value)| key.len() + value.len() + 3 * PIECE).sum();
+        text(user) + text(session) + text(&self.rate_key) + patterns(topics) + publish + meta
+    }
+
     /// Whether it may do something of that scope at all.
     pub(super) fn may(&self, scope: Scope) -> bool {
         match scope {

@@ -14,12 +14,13 @@ mod key_set;
 mod key_warning;
 mod keyring;
 mod rate;
+mod remembered;
 mod request;
 mod token;
 
 pub(crate) use api_key::{ApiKeys, InvalidApiKeys};
 pub use denial::Denial;
-pub(crate) use gate::{Access, Licence, Permit};
+pub(crate) use gate::{Access, Licence};
 pub use identity::Identity;
 pub(crate) use key_warning::KeyWarning;
 pub(crate) use keyring::{Keyring, Keys, TokenRules};
@@ -29,7 +30,7 @@ pub(crate) use token::{InvalidKey, TokenKeys};
 
 /// Looks at a request's head and says who it is from, or why it is refused. Closures are the usual form.
 ///
-/// It is asked on the one control thread: it must not block.
+/// It is asked on threads that are there for it, and may take its time.
 pub(crate) trait Authenticate: Send + Sync {
     /// Who it is, and what that one may do.
     ///
@@ -37,6 +38,16 @@ pub(crate) trait Authenticate: Send + Sync {
     ///
     /// Why the request is refused: 401 or 403.
     fn authenticate(&self, request: &RequestHead<'_>) -> Result<Identity, Denial>;
+
+    /// The same, where that takes no long to say: `None` where it does. It is asked on threads that others wait for.
+    fn at_once(&self, _: &RequestHead<'_>) -> Option<Result<Identity, Denial>> {
+        None
+    }
+
+    /// How often a request was judged by what was remembered of another.
+    fn recalled(&self) -> u64 {
+        0
+    }
 }
 
 impl<F> Authenticate for F

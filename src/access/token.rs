@@ -1,9 +1,10 @@
 //! JSON Web Tokens (RFC 7519), and the keys that they are signed with.
 
 use jsonwebtoken::crypto::rust_crypto::DEFAULT_PROVIDER;
+use jsonwebtoken::dangerous::insecure_decode_claims;
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::jwk::Jwk;
-use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
+use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation, decode, decode_header};
 
 use super::claims::Claims;
 use super::denial::Denial;
@@ -101,19 +102,31 @@ impl TokenKeys {
         self.keys.iter().any(|key| key.algorithm == Algorithm::HS256 && bytes(key) < 32)
     }
 
+    /// Whether there is a key by which it takes long to verify a signature: any but a secret.
+    pub(super) fn have_public(&self) -> bool {
+        self.keys.iter().any(|key| key.algorithm != Algorithm::HS256)
+    }
+
+    /// Everything but the signature: `None` where that takes no long to verify, as no more than a digest is needed.
+    ///
+    /// The claims are the bearer's own word so far: good to be refused on, and for nothing else.
+    pub(super) fn inspect(&self, token: &str) -> Result<Option<Claims>, Denial> {
+        let header = header_of(token)?;
+        if self.keys_of(&header)?.next().is_none() {
+            return Err(other_algorithm());
+        }
+        if header.alg == Algorithm::HS256 {
+            return Ok(None);
+        }
+        insecure_decode_claims(token).map(Some).map_err(|error| refuse(&error))
+    }
+
     /// The claims of a token whose signature is good. Their times and audience are not yet judged.
     pub(super) fn verify(&self, token: &str) -> Result<Claims, Denial> {
-        let invalid = |detail: &str| Denial::InvalidToken(detail.to_owned());
-        let header = decode_header(token).map_err(|error| refuse(&error))?;
-        // What must be understood and is not (RFC 7515, 4.1.11).
-        if header.crit.is_some() {
-            return Err(invalid("the token's header has crit, of which nothing is understood"));
-        }
-        let (keys, of_id) = self.keys_for(header.kid.as_deref()).map_err(invalid)?;
-        let keys = keys.iter().filter(|key| of_id.is_none_or(|id| key.id.as_deref() == Some(id)));
-        let mut denial = invalid("the token is not signed with the algorithm of the key");
+        let header = header_of(token)?;
+        let mut denial = other_algorithm();
         // Two keys may have one kid, as while they are replaced (RFC 7517, 4.5).
-        for key in keys.filter(|key| key.algorithm == header.alg).take(MAX_TRIED) {
+        for key in self.keys_of(&header)?.take(MAX_TRIED) {
             match decode::<Claims>(token, &key.key, &validation(key.algorithm)) {
                 Ok(token) => return Ok(token.claims),
                 Err(error) if matches!(error.kind(), ErrorKind::InvalidSignature) => denial = refuse(&error),
@@ -121,6 +134,14 @@ impl TokenKeys {
             }
         }
         Err(denial)
+    }
+
+    /// The keys that a token of this header may be signed with.
+    fn keys_of<'k>(&'k self, header: &'k Header) -> Result<impl Iterator<Item = &'k TokenKey>, Denial> {
+        let (keys, of_id) =
+            self.keys_for(header.kid.as_deref()).map_err(|detail| Denial::InvalidToken(detail.to_owned()))?;
+        let keys = keys.iter().filter(move |key| of_id.is_none_or(|id| key.id.as_deref() == Some(id)));
+        Ok(keys.filter(|key| key.algorithm == header.alg))
     }
 
     /// The keys that may be meant: of them, those with this `kid`, if there is one to look for.
@@ -134,6 +155,22 @@ impl TokenKeys {
             _ => Err("the token has no kid, and there are several keys"),
         }
     }
+}
+
+fn header_of(token: &str) -> Result<Header, Denial> {
+    let header = decode_header(token).map_err(|error| refuse(&error))?;
+    match header.crit {
+        None => Ok(header),
+        // What must be understood and is not (RFC 7515, 4.1.11).
+        Some(_) => {
+            let detail = "the token's header has crit, of which nothing is understood";
+            Err(Denial::InvalidToken(detail.to_owned()))
+        }
+    }
+}
+
+fn other_algorithm() -> Denial {
+    Denial::InvalidToken("the token is not signed with the algorithm of the key".to_owned())
 }
 
 /// Of the signature only: the time is an argument here; it and the audience are judged with the claims.

@@ -38,7 +38,7 @@ const fn histogram(name: &'static str, labels: &'static [&'static str], help: &'
 }
 
 /// Every metric, in the order of the exposition. `metrics.md` has the same list for readers.
-pub(super) const FAMILIES: [Family; 41] = [
+pub(super) const FAMILIES: [Family; 44] = [
     gauge("fanfare_build_info", &["version"], "1, labelled with the version"),
     gauge("fanfare_start_time_seconds", &[], "When the engine started, in seconds since the Unix epoch"),
     gauge("process_open_fds", &[], "Open file descriptors"),
@@ -94,6 +94,17 @@ pub(super) const FAMILIES: [Family; 41] = [
     counter("fanfare_sent_bytes", &[], "Bytes written to streams"),
     gauge("fanfare_backlog_bytes", &[], "Bytes queued for streams"),
     gauge("fanfare_backlog_max_bytes", &[], "Bytes queued for the stream with the largest backlog"),
+    counter(
+        "fanfare_authentications",
+        &["outcome"],
+        "Decisions on who a request is from that take long, by outcome",
+    ),
+    gauge("fanfare_authentication_waiting", &[], "Requests waiting for such a decision"),
+    histogram(
+        "fanfare_authentication_wait_seconds",
+        &[],
+        "Time that requests waited until such a decision was begun",
+    ),
     histogram(
         "fanfare_publish_duration_seconds",
         &[],

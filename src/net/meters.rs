@@ -177,6 +177,7 @@ fn expose_engine(to: &mut Exposition, shared: &Shared, journal: &JournalReport) 
     for ((route, status), count) in &*lock(&meters.responses) {
         to.counter("fanfare_http_responses", &[route, &status.to_string()], *count);
     }
+    expose_authentication(to, shared);
     to.histogram("fanfare_publish_duration_seconds", &[], &lock(&meters.publish_duration));
     to.gauge("fanfare_request_body_bytes", &[], shared.bodies.bytes() as f64);
     to.gauge("fanfare_request_body_limit_bytes", &[], shared.bodies.limit() as f64);
@@ -184,6 +185,16 @@ fn expose_engine(to: &mut Exposition, shared: &Shared, journal: &JournalReport) 
     to.gauge("fanfare_history_bytes", &[], journal.bytes as f64);
     to.gauge("fanfare_history_age_seconds", &[], journal.age_ms as f64 / 1000.0);
     to.gauge("fanfare_history_start_time_seconds", &[], seconds(meters.start_unix_ms));
+}
+
+fn expose_authentication(to: &mut Exposition, shared: &Shared) {
+    let authentication = &shared.authentication;
+    to.counter("fanfare_authentications", &["remembered"], shared.access.recalled());
+    for (outcome, count) in authentication.outcomes() {
+        to.counter("fanfare_authentications", &[outcome], count);
+    }
+    to.gauge("fanfare_authentication_waiting", &[], authentication.waiting() as f64);
+    to.histogram("fanfare_authentication_wait_seconds", &[], &authentication.waited());
 }
 
 fn expose_streams(to: &mut Exposition, sum: &Report, shared: &Shared) {

@@ -6,6 +6,7 @@
 //!   it has opened for as long as they live.
 //! - `fanfare-control`: every request that is not a stream. An event loop hands the connection over with the
 //!   bytes read so far; one that turns out to be a stream is handed back.
+//! - `fanfare-auth-N`: say who requests are from where that takes long, by a signature or the application's hook.
 //! - `fanfare-hooks`: calls the application's connect and disconnect hooks, if there are any.
 //!
 //! Every loop has every listener in its poll and takes from it what it can; the control thread has those that are
@@ -13,6 +14,7 @@
 //! `Shared::publish → Journal::append → LoopInbox::send → Shard::apply → Outbox::push → write`. A loop that has no
 //! stream is passed by: it is told where history stands when it opens one.
 
+mod authentication;
 mod clock;
 mod control;
 mod descriptors;
@@ -40,6 +42,7 @@ use std::time::Duration;
 
 use mio::Poll;
 
+pub(crate) use authentication::AuthenticationThreads;
 pub(crate) use clock::Clock;
 pub(crate) use descriptors::{raise_limit, streams_within};
 pub(crate) use hooks::Hooks;
@@ -55,6 +58,7 @@ pub use statistics::{EngineStatistics, HistoryStatistics, LoopStatistics, Statis
 use crate::access::{Access, RateLimit};
 use crate::journal::{HistoryLimits, MemoryJournal};
 use crate::shard::{Admission, Others, Outlet, Settings, Shard, StreamLimits};
+use authentication::Authentication;
 use descriptors::Reserve;
 use inbox::{Gauge, InboxLimits, Letters, LoopInbox, inbox};
 use meters::Meters;
@@ -81,6 +85,9 @@ pub(crate) struct Setup {
     pub(crate) history: HistoryLimits,
     pub(crate) sockets: SocketOptions,
     pub(crate) access: Access,
+    pub(crate) authentication: AuthenticationThreads,
+    /// Requests of one address that may wait for these.
+    pub(crate) undecided: usize,
     pub(crate) hooks: Hooks,
     pub(crate) rates: RateLimit,
     pub(crate) listeners: Vec<Listener>,
@@ -101,6 +108,7 @@ pub(crate) struct Running {
     pub(crate) control_addresses: Vec<SocketAddr>,
     loops: Vec<JoinHandle<()>>,
     control: Option<JoinHandle<()>>,
+    authentication: Vec<JoinHandle<()>>,
     hooks: Option<JoinHandle<()>>,
 }
 
@@ -110,7 +118,7 @@ type LoopEnds = (Poll, Letters<worker::Letter>, Arc<Gauge>);
 pub(crate) fn start(setup: Setup) -> io::Result<Running> {
     let Setup { clock, settings, streams, history, sockets, access, hooks, rates, .. } = setup;
     let Setup { listeners, control_listeners, loops, max_bodies, log_lines_dropped, .. } = setup;
-    let Setup { body_timeout, idle_timeout, others_per_address, .. } = setup;
+    let Setup { body_timeout, idle_timeout, others_per_address, authentication, undecided, .. } = setup;
     for listener in listeners.iter().chain(&control_listeners) {
         listener::prepare(&listener.socket, sockets)?;
     }
@@ -134,6 +142,7 @@ pub(crate) fn start(setup: Setup) -> io::Result<Running> {
         // The loops, and the control thread.
         sockets: Sockets::new(loops + 1),
         access,
+        authentication: Authentication::new(authentication.count(), undecided),
         max_connections: streams.total,
         shutdown_ms: OnceLock::new(),
         ended: AtomicBool::new(false),
@@ -149,11 +158,13 @@ pub(crate) fn start(setup: Setup) -> io::Result<Running> {
         control_addresses,
         loops: Vec::new(),
         control: None,
+        authentication: Vec::new(),
         hooks,
     };
     let mut workers = Vec::new();
     for (number, (poll, letters, gauge)) in ends.into_iter().enumerate() {
-        let shard = Shard::new(number as u16, shared.settings.clone(), shared.admission.clone(), 0);
+        let shard = Shard::new(number as u16, shared.settings.clone(), shared.admission.clone(), 0)
+            .with_judge(shared.clone());
         let own = listeners.iter().map(Listener::try_clone).collect::<io::Result<_>>()?;
         let inbox = (letters, gauge);
         workers.push(Worker::new(number, poll, shard, own, inbox, shared.clone(), notices.clone())?);
@@ -163,7 +174,7 @@ pub(crate) fn start(setup: Setup) -> io::Result<Running> {
         control::Control::new(control_poll, control_letters, control_listeners, rates, shared.clone())?;
     shared.sockets.measure(has_control_listeners);
     // From here on there is something to be ended if the rest fails.
-    if let Err(error) = running.launch(workers, control) {
+    if let Err(error) = running.launch(workers, control, authentication) {
         running.shut_down(Duration::ZERO, Duration::ZERO);
         return Err(error);
     }
@@ -226,7 +237,17 @@ impl Running {
         }
     }
 
-    fn launch(&mut self, workers: Vec<Worker>, control: control::Control) -> io::Result<()> {
+    fn launch(
+        &mut self,
+        workers: Vec<Worker>,
+        control: control::Control,
+        authentication: AuthenticationThreads,
+    ) -> io::Result<()> {
+        for number in 0..authentication.count() {
+            let shared = self.shared.clone();
+            let run = move || authentication.run(&shared);
+            self.authentication.push(spawn(format!("fanfare-auth-{number}"), run)?);
+        }
         for (number, worker) in workers.into_iter().enumerate() {
             self.loops.push(spawn(format!("fanfare-loop-{number}"), move || worker.run())?);
         }
@@ -251,8 +272,17 @@ impl Running {
         self.loops.drain(..).for_each(|handle| drop(handle.join()));
         self.shared.ended.store(true, Ordering::Relaxed);
         self.shared.control.send(control::Letter::Stop(LAST_WORDS));
-        for handle in [self.control.take(), self.hooks.take()].into_iter().flatten() {
-            let _ = handle.join();
+        // What the control thread finishes may need to know who asks.
+        if let Some(control) = self.control.take() {
+            let _ = control.join();
+        }
+        self.shared.authentication.close();
+        let by_ms = self.shared.clock.now().elapsed_ms + LAST_WORDS.as_millis() as u64;
+        self.wait_until(by_ms, |running| running.authentication.iter().all(JoinHandle::is_finished));
+        // An application's hook that still blocks must not keep the end from coming.
+        self.authentication.clear();
+        if let Some(hooks) = self.hooks.take() {
+            let _ = hooks.join();
         }
     }
 }

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use super::authentication::Authentication;
 use super::clock::Clock;
 use super::control;
 use super::descriptors::Reserve;
@@ -30,6 +31,7 @@ pub(crate) struct Shared {
     pub(super) reserve: Reserve,
     pub(super) sockets: Sockets,
     pub(super) access: Access,
+    pub(super) authentication: Authentication,
     pub(super) max_connections: usize,
     pub(super) body_timeout: Duration,
     pub(super) idle_timeout: Duration,

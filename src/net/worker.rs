@@ -10,6 +10,7 @@ use crossbeam_channel::Sender;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
 
+use super::authentication::{Job, Waiting};
 use super::control;
 use super::descriptors;
 use super::hooks::Notice;
@@ -19,7 +20,9 @@ use super::meters::Awaited;
 use super::shared::Shared;
 use super::sockets::Room;
 use crate::metrics::Histogram;
-use crate::shard::{Arrival, Command, Effect, Entry, HandOver, Reply, Report, Shard};
+use crate::shard::{
+    Arrival, Command, Decision, Effect, Entry, HandOver, Inquiry, Reply, Report, Shard, StreamToken,
+};
 use crate::wire::{Door, Now, Refusal};
 
 /// What reaches an event loop from other threads.
@@ -418,8 +421,23 @@ impl Worker {
     }
 
     fn perform_effects(&mut self, now: Now) {
+        let mut refused = self.perform(now);
+        // Not as letters: there may be as many of them as letters are taken in a turn.
+        while !refused.is_empty() {
+            for token in refused {
+                let decision = Decision::Refused(Refusal::Auth);
+                self.shard.apply(Command::Decided(token, decision), now);
+            }
+            refused = self.perform(now);
+        }
+    }
+
+    /// Returns the streams for which no decision can be asked for now.
+    fn perform(&mut self, now: Now) -> Vec<StreamToken> {
+        let mut refused = Vec::new();
         for effect in self.shard.effects() {
             match effect {
+                Effect::Inquire(inquiry) => refused.extend(self.inquire(inquiry)),
                 Effect::HandOver(hand_over) => self.hand_over(hand_over),
                 Effect::Resume(resume) => self.shared.journal.resume(&resume, now),
                 Effect::Refused(reason) => self.shared.meters.count_refused(reason),
@@ -428,6 +446,13 @@ impl Worker {
                 Effect::Disconnected(client, reason) => self.tell(Notice::Disconnected(client, reason)),
             }
         }
+        refused
+    }
+
+    fn inquire(&self, inquiry: Inquiry) -> Option<StreamToken> {
+        let Inquiry { token, request, peer } = inquiry;
+        let job = Job { request, peer, asker: Waiting::Stream(token) };
+        (!self.shared.authentication.put(job, self.shared.clock.elapsed())).then_some(token)
     }
 
     fn finish(&mut self, slot: u32) {
@@ -446,7 +471,7 @@ impl Worker {
     }
 
     fn hand_over(&mut self, hand_over: HandOver<TcpStream>) {
-        let HandOver { mut socket, peer, bytes, first_byte_ms, refusal } = hand_over;
+        let HandOver { mut socket, peer, bytes, first_byte_ms, refusal, decision } = hand_over;
         // It stays counted, wherever it is held.
         self.held -= 1;
         // A socket that cannot be taken off the poll is of no use elsewhere either.
@@ -455,7 +480,7 @@ impl Worker {
             self.shared.admission.others().leave(peer);
         } else {
             let (socket, door) = (OwnedFd::from(socket), Door::Front);
-            let visitor = control::Visitor { socket, peer, bytes, first_byte_ms, refusal, door };
+            let visitor = control::Visitor { socket, peer, bytes, first_byte_ms, refusal, decision, door };
             self.shared.control.send(control::Letter::Visitor(visitor));
         }
     }

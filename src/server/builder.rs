@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::epoch::next_epoch;
 use super::{Engine, StartError};
@@ -10,7 +11,8 @@ use crate::access::{Access, Authenticate, Keyring, RateLimit, TokenRules};
 use crate::config::{Config, ConfigError, DEFAULT_PORT};
 use crate::journal::HistoryLimits;
 use crate::net::{
-    self, Clock, Hooks, IpVersions, KeyFiles, LinesDropped, Listener, Setup, SocketOptions, TokenKeyFile,
+    self, AuthenticationThreads, Clock, Hooks, IpVersions, KeyFiles, LinesDropped, Listener, Setup,
+    SocketOptions, TokenKeyFile,
 };
 use crate::shard::{Settings, StreamLimits};
 use crate::wire::http::RequestLimits;
@@ -36,6 +38,8 @@ pub struct EngineBuilder {
     pub(super) listeners: Vec<TcpListener>,
     pub(super) control_listeners: Vec<TcpListener>,
     pub(super) authenticate: Option<Arc<dyn Authenticate>>,
+    pub(super) authenticate_threads: Option<usize>,
+    pub(super) authenticate_waiting: Option<usize>,
     pub(super) hooks: Hooks,
     pub(super) log_lines_dropped: Option<LinesDropped>,
 }
@@ -64,16 +68,11 @@ impl EngineBuilder {
     /// Starts the engine. When this returns, it listens. It raises the soft limit of file descriptors of the
     /// process to the hard one.
     pub fn start(self) -> Result<Engine, StartError> {
-        let Self { config, listeners, control_listeners, authenticate, hooks, log_lines_dropped } = self;
+        let Self { config, listeners, control_listeners, authenticate, hooks, log_lines_dropped, .. } = self;
         check(&config)?;
         let keys = Reloadable::new(&config)?;
-        let access = match (authenticate, &keys) {
-            (Some(_), Some(_)) => return Err(ConfigError::new("authenticate", TWO_JUDGES).into()),
-            // A program that says who asks may have parameters of its own for it.
-            (Some(judge), None) => Access::Closed { judge, parameters: Parameters::Asked },
-            (None, Some(keys)) => Access::Closed { judge: keys.keyring.clone(), parameters: Parameters::All },
-            (None, None) => Access::Open { loopback_host: !config.insecure_open },
-        };
+        let hook_threads = self.authenticate_threads.unwrap_or(HOOK_THREADS);
+        let (access, authentication) = judges(authenticate, hook_threads, keys.as_ref(), &config)?;
         let all: Vec<SocketAddr> = config.listen.iter().chain(&config.control_listen).copied().collect();
         let listeners = match (listen(&config.listen, &all, listeners)?, DEFAULT_PORT) {
             (given, port) if given.is_empty() => {
@@ -101,6 +100,7 @@ impl EngineBuilder {
                     split,
                 ),
                 open: access.is_open(),
+                parameters: access.parameters(),
                 loopback_host: access.wants_loopback_host(),
                 watch: !hooks.is_empty(),
                 epoch: next_epoch(clock.now().unix_ms, net::random()?),
@@ -123,6 +123,8 @@ impl EngineBuilder {
                 // Checked: at most 1 GiB.
                 unsent_limit: config.unsent_limit as u32,
             },
+            authentication,
+            undecided: self.authenticate_waiting.unwrap_or(UNDECIDED),
             access,
             hooks,
             rates: RateLimit::new(config.publish_rate),
@@ -157,6 +159,33 @@ fn check(config: &Config) -> Result<(), ConfigError> {
 
 /// Somebody who reads the hook would not expect the keys to count, nor the other way round.
 const TWO_JUDGES: &str = "either a hook says who requests are from, or keys do";
+
+/// How requests are judged, and the threads for what takes long of it.
+fn judges(
+    hook: Option<Arc<dyn Authenticate>>,
+    hook_threads: usize,
+    keys: Option<&Reloadable>,
+    config: &Config,
+) -> Result<(Access, AuthenticationThreads), ConfigError> {
+    let closed = |judge, parameters| Access::Closed { judge, parameters };
+    Ok(match (hook, keys) {
+        (Some(_), Some(_)) => return Err(ConfigError::new("authenticate", TWO_JUDGES)),
+        // A program that says who asks may have parameters of its own for it.
+        (Some(hook), None) => (closed(hook, Parameters::Asked), AuthenticationThreads::Hook(hook_threads)),
+        (None, Some(keys)) => {
+            (closed(keys.keyring.clone(), Parameters::All), AuthenticationThreads::Signatures)
+        }
+        (None, None) => (Access::Open { loopback_host: !config.insecure_open }, AuthenticationThreads::None),
+    })
+}
+
+/// Threads that call an authenticate hook, where nothing else is wanted.
+const HOOK_THREADS: usize = 16;
+/// Requests of one address that may wait to be judged, where nothing else is wanted.
+const UNDECIDED: usize = 4_096;
+
+/// How long a request may wait for the decision on who it is from.
+const DECISION_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Keys that can be read anew.
 pub(super) struct Reloadable {
@@ -197,6 +226,7 @@ fn settings(config: &Config) -> Settings {
         routes: Routes::new(&config.base_path, false, false),
         requests: RequestLimits { body: config.max_body, ..RequestLimits::default() },
         open: false,
+        parameters: Parameters::All,
         loopback_host: true,
         // Checked with the rest.
         cors: Cors::new(&config.cors_origins).unwrap_or_default(),
@@ -206,6 +236,7 @@ fn settings(config: &Config) -> Settings {
         heartbeat_interval: config.heartbeat_interval,
         connection_timeout: config.connection_timeout,
         head_timeout: config.head_timeout,
+        decision_timeout: DECISION_TIMEOUT,
         max_backlog: config.max_backlog,
         replay_effort: Settings::REPLAY_EFFORT,
         topics: TopicLimits {

@@ -205,9 +205,11 @@ impl EngineBuilder {
 
     /// Decides who each request is from, and what that one may do; ends open mode.
     ///
-    /// It is called for everything but health checks, on the one control thread: it must not block, or all
-    /// requests wait. A hook that panics costs the request's connection. It may have query parameters of its own for
-    /// who asks; `topic` and `lastEventId` are the stream's, and what is nearly one of these is refused.
+    /// It is called for everything but health checks, on threads of its own
+    /// ([`authenticate_threads`](Self::authenticate_threads)): it may block, as on a database, and several requests are
+    /// judged at once. Where many wait, client addresses take turns. So many of one address may wait
+    /// ([`authenticate_waiting`](Self::authenticate_waiting)), and each for 10 s: beyond that, streams are refused for now, and other requests with 503. Where it panics, a stream is
+    /// refused for now, and another request with 500. It may have query parameters of its own for who asks; `topic` and `lastEventId` are the stream's, and what is nearly one of these is refused.
     ///
     /// ```
     /// use fanfare::{Denial, Engine, Identity, Pattern};
@@ -227,6 +229,21 @@ impl EngineBuilder {
         hook: impl Fn(&RequestHead<'_>) -> Result<Identity, Denial> + Send + Sync + 'static,
     ) -> Self {
         self.authenticate = Some(Arc::new(hook));
+        self
+    }
+
+    /// How many threads call the [`authenticate`](Self::authenticate) hook: as many requests can be judged at once. Of
+    /// these, one client address has three quarters at most. Default: 16; at least 1, at most 1,024.
+    pub fn authenticate_threads(mut self, threads: usize) -> Self {
+        self.authenticate_threads = Some(threads.clamp(1, 1_024));
+        self
+    }
+
+    /// How many requests of one client address (of IPv6, of one network of 64 bits) may wait for a thread that says who
+    /// they are from; four times as many may in all. It also holds for tokens whose signature is verified for the first
+    /// time. Default: 4,096; at least 1.
+    pub fn authenticate_waiting(mut self, requests: usize) -> Self {
+        self.authenticate_waiting = Some(requests.max(1));
         self
     }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::close::CloseReason;
+use super::judge::{Decision, Inquiry};
 use super::report::Report;
 pub use crate::wire::StreamToken;
 use crate::wire::{Client, ClientId, Continuity, EventId, Profile, Record, Refusal};
@@ -18,6 +19,8 @@ pub enum Command {
     PublishBatch(Arc<[Arc<Record>]>),
     /// The answer to a [`Resume`].
     Join(Join),
+    /// The answer to an [`Inquiry`].
+    Decided(StreamToken, Decision),
     /// Send a heartbeat now to the streams of a user, or to all.
     Ping(Option<Arc<str>>),
     /// End streams; tells how many.
@@ -83,6 +86,8 @@ pub trait Outlet: Send + Sync {
 pub enum Effect<S> {
     /// A request that is not a stream, or must be refused.
     HandOver(HandOver<S>),
+    /// A stream needs a decision on who it is for.
+    Inquire(Inquiry),
     /// A stream needs history.
     Resume(Resume),
     /// A stream was refused for now, after it had been opened; for statistics.
@@ -107,6 +112,8 @@ pub struct HandOver<S> {
     pub first_byte_ms: u64,
     /// Why its stream is refused for now, if it is.
     pub refusal: Option<Refusal>,
+    /// What is decided of the first request, if anything is: it is for a stream then, and sound.
+    pub decision: Option<Decision>,
 }
 
 impl fmt::Debug for Command {

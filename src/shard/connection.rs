@@ -1,7 +1,8 @@
 //! One connection, and the states that it goes through.
 //!
 //! ```text
-//! Head ─ stream admitted → Joining ─ final Join processed → Streaming ─ backlog over limit → Lagging ─ written out → Joining
+//! Head ─ stream permitted and admitted → Joining ─ final Join processed → Streaming ─ backlog over limit → Lagging ─ written out → Joining
+//!  │ not known who asks → Deciding ─ as from Head             │
 //!  │ anything else → handed over to the control thread        │
 //!  └────────────────────────────────────────────┬─ ended ← ───┘ expired, disconnected, drained
 //!                                              Ending ─ written out → closed(CloseReason)
@@ -16,10 +17,11 @@ use std::num::NonZero;
 use std::sync::Arc;
 
 use super::close::CloseReason;
+use super::opening::Arrival;
 use super::outbox::{JOIN, Outbox, Piece};
 use super::settings::SLOW_MS;
 use super::tape::Tape;
-use crate::wire::http::HeadScanner;
+use crate::wire::http::{HeadScanner, KeptHead};
 use crate::wire::{CrossOrigin, Framing, Gap, Now, Profile, Refusal};
 
 /// The hot part of a connection: what a pass over all of them touches, in one cache line.
@@ -51,6 +53,8 @@ const _: () = assert!(size_of::<Origin>() <= 40, "there is one for each connecti
 pub(super) enum Phase {
     /// Its request is not yet known.
     Head(Option<Box<Partial>>),
+    /// It is not decided yet who its request is from.
+    Deciding(Box<Undecided>),
     /// It waits for history after that event. `asked`: it waits for its turn or for the journal's answer; otherwise it
     /// asks once its outbox is written.
     Joining { after: u64, greeting: Greeting, asked: bool },
@@ -81,6 +85,18 @@ pub(super) struct Partial {
     pub(super) first_byte_ms: u64,
     /// Why it will be refused, whatever it turns out to be.
     pub(super) refusal: Option<Refusal>,
+}
+
+/// A request for a stream that waits for a decision.
+#[derive(Debug)]
+pub(super) struct Undecided {
+    /// What was asked for. Only this holds it, so that whoever is to decide sees when nobody waits any more.
+    pub(super) head: Arc<KeptHead>,
+    /// What will be opened, but for whom it is.
+    pub(super) arrival: Arrival,
+    /// What was read behind the request.
+    pub(super) behind: Vec<u8>,
+    pub(super) first_byte_ms: u64,
 }
 
 /// Whether a joining stream has been told where it goes on.

@@ -20,6 +20,7 @@ impl<S: Write> Shard<S> {
                 self.go_on_with_batch(now);
             }
             Command::Join(join) => self.join(join, now),
+            Command::Decided(token, decision) => self.decided(token, decision, now),
             Command::Ping(user) => self.ping(user.as_deref(), now),
             Command::Disconnect(Who::User(user), reply) => reply(self.disconnect_user(&user, now)),
             Command::Disconnect(Who::Client(client), reply) => reply(self.disconnect_client(client, now)),

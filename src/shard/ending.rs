@@ -60,7 +60,7 @@ impl<S> Shard<S> {
         }
         if connection.is_stream() {
             self.leave(slot, reason);
-        } else if matches!(connection.phase, Phase::Head(_))
+        } else if matches!(connection.phase, Phase::Head(_) | Phase::Deciding(_))
             && let Some(origin) = self.origins.get(slot as usize)
         {
             self.admission.others().leave(origin.peer);
@@ -131,7 +131,7 @@ impl<S> Shard<S> {
         };
         for (slot, connection) in &self.connections {
             match connection.phase {
-                Phase::Head(_) => report.unopened += 1,
+                Phase::Head(_) | Phase::Deciding(_) => report.unopened += 1,
                 Phase::Joining { .. } => report.joining += 1,
                 _ => {}
             }

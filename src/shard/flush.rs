@@ -157,6 +157,7 @@ impl<S: Write> Shard<S> {
             Phase::Joining { .. }
             | Phase::Streaming { .. }
             | Phase::Head(_)
+            | Phase::Deciding(_)
             | Phase::Lingering
             | Phase::Closed => {}
         }

@@ -3,6 +3,7 @@
 use std::num::NonZero;
 
 use super::Shard;
+use super::connection::Phase;
 use super::standing::Standing;
 
 /// Above this many connections a check after every call would make debug builds useless.
@@ -38,6 +39,10 @@ impl<S> Shard<S> {
                 connection.outbox.as_ref().is_none_or(|outbox| !outbox.is_empty()),
                 "slot {slot}: empty outbox"
             );
+            let decides = matches!(connection.phase, Phase::Deciding(_));
+            let is_due =
+                |(_, at, serial): &(u64, u32, u32)| (*at, *serial) == (slot as u32, connection.serial);
+            assert!(!decides || self.decisions.iter().any(is_due), "slot {slot}: it does not wait for ever");
             let owed = connection.backlog(tape) > 0;
             let unserved = connection.cursor().is_some_and(|cursor| cursor < tape.end());
             let walking = self.pass.is_under_way() && unserved;

@@ -25,6 +25,7 @@ mod flush;
 mod index;
 mod invariants;
 mod join;
+mod judge;
 mod names;
 mod opening;
 mod others;
@@ -49,6 +50,7 @@ use slab::Slab;
 pub use admission::{Admission, StreamLimits};
 pub use close::CloseReason;
 pub use command::{Command, Effect, HandOver, Join, Outlet, Reply, Resume, StreamToken, Who};
+pub use judge::{Decision, Inquiry, Judge};
 pub use opening::Arrival;
 pub use others::{Entry, Others};
 pub use reclaim::Reclaimed;
@@ -69,6 +71,7 @@ use crate::wire::{Client, CrossOrigin, EventId, HttpDate, Now, PerFraming, Profi
 pub struct Shard<S> {
     settings: Arc<Settings>,
     admission: Arc<Admission>,
+    judge: Option<Arc<dyn Judge>>,
     number: u16,
     connections: Slab<Connection<S>>,
     /// Beside `connections`, by slot.
@@ -94,6 +97,7 @@ pub struct Shard<S> {
     drainage: Option<Drainage>,
     silences: VecDeque<(u64, u32, u32)>,
     heads: VecDeque<(u64, u32, u32)>,
+    decisions: VecDeque<(u64, u32, u32)>,
     lingering: VecDeque<(u64, u32, u32)>,
     expiries: BTreeSet<(u64, u32)>,
     /// Streams that are joining or lagging.
@@ -128,6 +132,7 @@ impl<S> Shard<S> {
             pulse: Pulse::new(&settings),
             settings,
             admission,
+            judge: None,
             number,
             connections: Slab::new(),
             origins: Vec::new(),
@@ -144,6 +149,7 @@ impl<S> Shard<S> {
             drainage: None,
             silences: VecDeque::new(),
             heads: VecDeque::new(),
+            decisions: VecDeque::new(),
             lingering: VecDeque::new(),
             expiries: BTreeSet::new(),
             behind: BTreeSet::new(),
@@ -157,6 +163,13 @@ impl<S> Shard<S> {
             join: Vec::new(),
             date: HttpDate::default(),
         }
+    }
+
+    /// Who is asked whom streams are for, where their requests are not believed. Without one, such requests are handed
+    /// over.
+    #[must_use]
+    pub fn with_judge(self, judge: Arc<dyn Judge>) -> Self {
+        Self { judge: Some(judge), ..self }
     }
 
     /// Takes a new connection in and returns its slot. It is one of the [`Others`] until it opens a stream, and counted

@@ -8,13 +8,14 @@ use std::sync::Arc;
 use super::close::CloseReason;
 use super::command::{Effect, HandOver};
 use super::connection::{Greeting, Partial, Phase};
+use super::judge::Decision;
 use super::outbox::Piece;
 use super::settings::MAX_RECEIVED;
 use super::{Shard, cross_origin_of, profile_of};
 use crate::wire::http::{BodyFraming, Head, HeadScanner, Method, Outline, Scan};
 use crate::wire::{
-    Continuity, CrossOrigin, EventId, Framing, Gap, LastEventId, Now, Parameters, Profile, Refusal,
-    ServerEvent, Subscription, is_loopback_host, write_head,
+    Continuity, CrossOrigin, EventId, Framing, Gap, LastEventId, Now, Permit, Profile, Refusal, ServerEvent,
+    Subscription, is_loopback_host, write_head,
 };
 
 /// A stream that was admitted elsewhere: who it is, and where it left off.
@@ -32,6 +33,13 @@ pub struct Arrival {
     pub expires_unix_ms: Option<u64>,
     /// What the response head says to the page that asked.
     pub cross_origin: CrossOrigin,
+}
+
+/// A request for a stream that is sound.
+pub(super) struct StreamRequest {
+    /// What it asks for; not yet for whom it is.
+    pub(super) arrival: Arrival,
+    pub(super) outline: Outline,
 }
 
 impl<S: Read> Shard<S> {
@@ -75,7 +83,11 @@ impl<S> Shard<S> {
 
     fn receive(&mut self, slot: u32, bytes: &[u8], now: Now) {
         let Some(connection) = self.connections.get_mut(slot as usize) else { return };
-        let Phase::Head(partial) = &mut connection.phase else { return self.discard(slot, bytes.len()) };
+        let partial = match &mut connection.phase {
+            Phase::Head(partial) => partial,
+            Phase::Deciding(_) => return self.keep_behind(slot, bytes),
+            _ => return self.discard(slot, bytes.len()),
+        };
         // As a rule the head comes whole, and is looked at where it was read.
         let Some(mut waiting) = partial.take() else {
             let mut scanner = HeadScanner::default();
@@ -123,8 +135,8 @@ impl<S> Shard<S> {
         self.close(slot, CloseReason::PeerLost);
     }
 
-    /// Opens the stream that a whole head asks for. Everything else, and all doubt, goes to the control thread,
-    /// which reads the same bytes again and answers.
+    /// Opens the stream that a whole head asks for, once it is known who asks. Everything else, and all doubt, goes to
+    /// the control thread, which reads the same bytes again and answers.
     fn decide(
         &mut self,
         slot: u32,
@@ -134,51 +146,64 @@ impl<S> Shard<S> {
         refusal: Option<Refusal>,
         now: Now,
     ) {
-        let Scan::Complete(outline) = verdict else {
-            return self.hand_over(slot, bytes.to_vec(), first_byte_ms, refusal);
+        let asked = match (verdict, refusal) {
+            (Scan::Complete(outline), None) => self.asked(slot, bytes, outline, now),
+            _ => None,
         };
-        let opened = match self.requested(slot, bytes, &outline) {
-            None => Err(refusal),
-            Some(_) if refusal.is_some() => Err(refusal),
-            Some(arrival) => match self.admission.admit(arrival.peer, arrival.profile.user.as_ref()) {
-                Err(refusal) => Err(Some(refusal)),
-                Ok(()) => {
-                    if let Some(origin) = self.origins.get(slot as usize) {
-                        self.admission.others().leave(origin.peer);
-                    }
-                    self.open(slot, arrival, now);
-                    Ok(())
+        let decision = match asked {
+            None => None,
+            Some((StreamRequest { arrival, outline }, Some(decision))) => {
+                match self.settle(slot, arrival, decision, now) {
+                    Ok(()) => return self.discard(slot, bytes.len() - outline.length),
+                    Err(decision) => Some(decision),
                 }
-            },
+            }
+            Some((request, None)) if request.outline.length == bytes.len() => {
+                return self.inquire(slot, request, bytes, first_byte_ms, now);
+            }
+            // Others wait behind it.
+            Some((_, None)) => None,
         };
-        match opened {
-            Ok(()) => self.discard(slot, bytes.len() - outline.length),
-            Err(refusal) => self.hand_over(slot, bytes.to_vec(), first_byte_ms, refusal),
-        }
+        self.hand_over(slot, bytes.to_vec(), first_byte_ms, refusal, decision);
     }
 
-    /// The stream that a head asks for, if that is all there is to it and nobody need be asked.
-    fn requested(&self, slot: u32, bytes: &[u8], outline: &Outline) -> Option<Arrival> {
+    /// The stream that a head asks for, if that is all there is to it, and what becomes of it, where that is known.
+    fn asked(
+        &self,
+        slot: u32,
+        bytes: &[u8],
+        outline: Outline,
+        now: Now,
+    ) -> Option<(StreamRequest, Option<Decision>)> {
         let settings = &self.settings;
-        let head = Head::parse(bytes, outline).ok()?;
-        let plain = settings.open
+        let head = Head::parse(bytes, &outline).ok()?;
+        let plain = (settings.open || self.judge.is_some())
             && head.method == Method::Get
             && settings.routes.is_stream(head.path)
             && head.body == BodyFraming::Empty
             && !head.expects_continue
             && !head.expects_unknown
-            && (!settings.loopback_host || head.host.is_none_or(is_loopback_host));
+            && (!settings.open || !settings.loopback_host || head.host.is_none_or(is_loopback_host));
         if !plain {
             return None;
         }
-        let Subscription { framing, last_event_id, claims } =
-            Subscription::from_head(&head, Parameters::All, &settings.topics).ok()?;
+        let mut subscription = Subscription::from_head(&head, settings.parameters, &settings.topics).ok()?;
         let peer = settings.proxies.client(self.origins.get(slot as usize)?.peer, &head);
         let cross_origin = settings.cors.judge(head.only_field("origin"));
-        Some(Arrival { peer, framing, last_event_id, profile: claims, expires_unix_ms: None, cross_origin })
+        let decision = match &self.judge {
+            Some(judge) if !settings.open => judge.judge(&head, peer, &subscription, now),
+            _ => {
+                let (profile, expires_unix_ms) = (std::mem::take(&mut subscription.claims), None);
+                Some(Decision::Permitted(Permit { profile, expires_unix_ms }))
+            }
+        };
+        let Subscription { framing, last_event_id, .. } = subscription;
+        let Permit { profile, expires_unix_ms } = Permit::default();
+        let arrival = Arrival { peer, framing, last_event_id, profile, expires_unix_ms, cross_origin };
+        Some((StreamRequest { arrival, outline }, decision))
     }
 
-    fn open(&mut self, slot: u32, arrival: Arrival, now: Now) {
+    pub(super) fn open(&mut self, slot: u32, arrival: Arrival, now: Now) {
         let Arrival { peer, framing, last_event_id, profile, expires_unix_ms, cross_origin } = arrival;
         self.standing.count_profile(&profile, 1);
         let profile = (!profile.is_anonymous()).then(|| Arc::new(profile));
@@ -254,10 +279,18 @@ impl<S> Shard<S> {
         bytes: Vec<u8>,
         first_byte_ms: u64,
         refusal: Option<Refusal>,
+        decision: Option<Decision>,
     ) {
         let Some(connection) = self.connections.try_remove(slot as usize) else { return };
         let Some(origin) = self.origins.get(slot as usize) else { return };
         let (socket, peer) = (connection.socket, origin.peer);
-        self.effects.push(Effect::HandOver(HandOver { socket, peer, bytes, first_byte_ms, refusal }));
+        self.effects.push(Effect::HandOver(HandOver {
+            socket,
+            peer,
+            bytes,
+            first_byte_ms,
+            refusal,
+            decision,
+        }));
     }
 }

@@ -24,7 +24,7 @@ pub struct Report {
     pub joining: u64,
     /// Streams that have ended and are sent what is still owed to them, or whose clients have not closed yet.
     pub ending: u64,
-    /// Connections whose request is not yet known.
+    /// Connections whose request is not yet known, or not who it is from.
     pub unopened: u64,
     /// Bytes owed to streams.
     pub backlog_bytes: u64,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::wire::http::RequestLimits;
-use crate::wire::{ClientKey, Cors, Routes, TopicLimits, TrustedProxies};
+use crate::wire::{ClientKey, Cors, Parameters, Routes, TopicLimits, TrustedProxies};
 
 /// What keeps idle streams alive.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,9 +28,10 @@ pub struct Settings {
     pub routes: Routes,
     /// Sizes of requests.
     pub requests: RequestLimits,
-    /// Whether streams are opened on what their query claims. Otherwise every request is handed over, to come
-    /// back with an identity.
+    /// Whether streams are opened on what their query claims. Otherwise a [judge](super::Judge) is asked.
     pub open: bool,
+    /// Which parameters of a stream are ours.
+    pub parameters: Parameters,
     /// Whether a `Host` must be loopback, which keeps pages of other sites from rebinding their name to us.
     pub loopback_host: bool,
     /// Pages of which other origins may read answers.
@@ -47,6 +48,8 @@ pub struct Settings {
     pub connection_timeout: Duration,
     /// How long a connection may stay silent, and a head may take from its first byte.
     pub head_timeout: Duration,
+    /// How long a request for a stream may wait for the decision on who it is from.
+    pub decision_timeout: Duration,
     /// Most bytes that a stream is owed before it is sent back to history. One that still takes what it is given is
     /// not behind because much was published at once: it may be owed four times as much.
     pub max_backlog: usize,
@@ -111,6 +114,7 @@ impl Settings {
             routes: Routes::new("/api/sse", false, false),
             requests: RequestLimits::default(),
             open: true,
+            parameters: Parameters::All,
             loopback_host: false,
             cors: Cors::default(),
             proxies: TrustedProxies::default(),
@@ -119,6 +123,7 @@ impl Settings {
             heartbeat_interval: Duration::from_secs(30),
             connection_timeout: Duration::from_secs(60),
             head_timeout: Duration::from_secs(10),
+            decision_timeout: Duration::from_secs(5),
             max_backlog: 1024 * 1024,
             replay_effort: Self::REPLAY_EFFORT,
             topics: TopicLimits::DEFAULT,

@@ -36,7 +36,7 @@ impl Standing {
                 add(&mut self.behind);
             }
             Phase::Ending(_) | Phase::Lingering => add(&mut self.ending),
-            Phase::Head(_) | Phase::Closed => {}
+            Phase::Head(_) | Phase::Deciding(_) | Phase::Closed => {}
         }
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::Shard;
 use super::close::CloseReason;
 use super::connection::{Partial, Phase};
+use super::judge::Decision;
 use super::outbox::Piece;
 use super::settings::{Heartbeat, Settings};
 use crate::wire::{Now, Refusal, ServerEvent};
@@ -55,6 +56,7 @@ impl<S: Write> Shard<S> {
     /// Does what is due.
     pub fn sweep(&mut self, now: Now) {
         self.sweep_heads(now);
+        self.sweep_decisions(now);
         self.sweep_lingering(now);
         while let Some(&(at, slot)) = self.expiries.first().filter(|(at, _)| *at <= now.elapsed_ms) {
             self.expiries.remove(&(at, slot));
@@ -75,9 +77,10 @@ impl<S: Write> Shard<S> {
         let drain = self.has_streams_to_dismiss().then_some(0);
         let silence = self.silences.front().map(|(at, ..)| *at);
         let head = self.heads.front().map(|(at, ..)| *at);
+        let decision = self.decisions.front().map(|(at, ..)| *at);
         let lingering = self.lingering.front().map(|(at, ..)| *at);
         let expiry = self.expiries.first().map(|(at, _)| *at);
-        [pulse, drain, silence, head, lingering, expiry].into_iter().flatten().min()
+        [pulse, drain, silence, head, decision, lingering, expiry].into_iter().flatten().min()
     }
 
     /// A connection that never said anything is closed without a word; a head that is not whole in time goes to
@@ -96,7 +99,9 @@ impl<S: Write> Shard<S> {
             {
                 match partial.bytes.is_empty() {
                     true => self.close(slot, CloseReason::Silent),
-                    false => self.hand_over(slot, partial.bytes, partial.first_byte_ms, partial.refusal),
+                    false => {
+                        self.hand_over(slot, partial.bytes, partial.first_byte_ms, partial.refusal, None);
+                    }
                 }
             }
         }
@@ -155,12 +160,18 @@ impl<S: Write> Shard<S> {
         // What is not a stream yet will not be one; the control thread says so.
         for slot in 0..self.origins.len() as u32 {
             let connection = self.connections.get_mut(slot as usize);
-            let Some(Phase::Head(partial)) = connection.map(|connection| &mut connection.phase) else {
-                continue;
-            };
-            let Partial { bytes, first_byte_ms, .. } =
-                partial.take().map_or_else(Partial::default, |partial| *partial);
-            self.hand_over(slot, bytes, first_byte_ms, Some(Refusal::Draining));
+            match connection.map(|connection| &mut connection.phase) {
+                Some(Phase::Head(partial)) => {
+                    let Partial { bytes, first_byte_ms, .. } =
+                        partial.take().map_or_else(Partial::default, |partial| *partial);
+                    self.hand_over(slot, bytes, first_byte_ms, Some(Refusal::Draining), None);
+                }
+                // There is no time to find out who it is; the next server will.
+                Some(Phase::Deciding(_)) => {
+                    self.give_up_deciding(slot, Some(Decision::Refused(Refusal::Draining)));
+                }
+                _ => {}
+            }
         }
     }
 

@@ -56,7 +56,7 @@ pub use response::{Manner, Response};
 pub use route::{Door, Route, Routes, Scope};
 pub use server_event::ServerEvent;
 pub use stream_head::write_head;
-pub use subscription::{LastEventId, MAX_ENTRIES, MAX_NAME, Subscription, framing_of};
+pub use subscription::{LastEventId, MAX_ENTRIES, MAX_NAME, Permit, Subscription, framing_of};
 pub use target::{Selector, Target, TargetKind};
 pub use test_event::TestEvent;
 pub use time::{HttpDate, Now};

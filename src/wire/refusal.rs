@@ -15,12 +15,14 @@ pub enum Refusal {
     Descriptors,
     /// History did not answer in time.
     History,
+    /// Whoever says who asks could not say so in time, or has too many others to say it of.
+    Auth,
 }
 
 impl Refusal {
     /// All there are, in the order of their counters.
-    pub const ALL: [Self; 6] =
-        [Self::Full, Self::Draining, Self::Address, Self::User, Self::Descriptors, Self::History];
+    pub const ALL: [Self; 7] =
+        [Self::Full, Self::Draining, Self::Address, Self::User, Self::Descriptors, Self::History, Self::Auth];
 
     /// Its place among all.
     pub fn index(self) -> usize {
@@ -36,6 +38,7 @@ impl Refusal {
             Self::User => "user",
             Self::Descriptors => "descriptors",
             Self::History => "history",
+            Self::Auth => "auth",
         }
     }
 }

@@ -41,6 +41,15 @@ pub struct Subscription {
     pub claims: Profile,
 }
 
+/// Who a stream is opened for.
+#[derive(Clone, Debug, Default)]
+pub struct Permit {
+    /// Who it is, and what it may see.
+    pub profile: Profile,
+    /// When that ends, in Unix ms.
+    pub expires_unix_ms: Option<u64>,
+}
+
 impl Subscription {
     /// Reads a GET of the stream's path. Its `Accept` is judged first (406), then its query (400).
     ///

@@ -7,6 +7,7 @@
 mod support;
 
 mod access;
+mod authentication;
 mod batch;
 mod body;
 mod cors;

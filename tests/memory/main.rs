@@ -11,8 +11,8 @@ use fanfare::journal::{HistoryLimits, Journal, MemoryJournal};
 use fanfare::shard::{Admission, Arrival, Command, Heartbeat, Outlet, Settings, Shard, StreamLimits};
 use fanfare::wire::http::RequestLimits;
 use fanfare::wire::{
-    ClientKey, Cors, CrossOrigin, Draft, Drafts, Framing, LastEventId, Now, Profile, Routes, TopicLimits,
-    TrustedProxies,
+    ClientKey, Cors, CrossOrigin, Draft, Drafts, Framing, LastEventId, Now, Parameters, Profile, Routes,
+    TopicLimits, TrustedProxies,
 };
 use fanfare::{Event, Pattern, Publication, Target, Topic};
 
@@ -62,6 +62,7 @@ fn shard() -> Shard<Sink> {
         routes: Routes::new("/api/sse", false, false),
         requests: RequestLimits::default(),
         open: true,
+        parameters: Parameters::All,
         loopback_host: false,
         cors: Cors::default(),
         proxies: TrustedProxies::default(),
@@ -70,6 +71,7 @@ fn shard() -> Shard<Sink> {
         heartbeat_interval: Duration::from_secs(30),
         connection_timeout: Duration::from_secs(60),
         head_timeout: Duration::from_secs(10),
+        decision_timeout: Duration::from_secs(5),
         max_backlog: 1024 * 1024,
         replay_effort: Settings::REPLAY_EFFORT,
         topics: TopicLimits::DEFAULT,

@@ -28,6 +28,8 @@ impl World {
             reports.fold((0, 0), |sum, totals| (sum.0 + totals.deliveries, sum.1 + totals.lags));
         self.retired = (self.retired.0 + deliveries, self.retired.1 + lags);
         self.asked.clear();
+        self.inquiries.clear();
+        self.forgotten.clear();
         self.answers.clear();
         self.inboxes.iter().for_each(|inbox| inbox.commands.lock().unwrap().clear());
         self.admission = Arc::new(Admission::new(self.streams));

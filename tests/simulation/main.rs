@@ -9,6 +9,7 @@ mod answers;
 mod client;
 mod drain;
 mod inbox;
+mod judge;
 mod model;
 mod plan;
 mod replays;
@@ -41,6 +42,11 @@ struct Seen {
     farewells: AtomicU64,
     gaps: AtomicU64,
     false_alarms: AtomicU64,
+    permitted: AtomicU64,
+    denied: AtomicU64,
+    refused: AtomicU64,
+    late: AtomicU64,
+    abandoned: AtomicU64,
 }
 
 fn run(seed: u64, seen: &Seen) {
@@ -62,6 +68,16 @@ fn run(seed: u64, seen: &Seen) {
     seen.pieces.fetch_add(world.pieces, Ordering::Relaxed);
     seen.farewells.fetch_add(world.farewells, Ordering::Relaxed);
     seen.gaps.fetch_add(world.gaps.0 as u64, Ordering::Relaxed);
+    let judged = world.judged;
+    for (counter, count) in [
+        (&seen.permitted, judged.permitted),
+        (&seen.denied, judged.denied),
+        (&seen.refused, judged.refused),
+        (&seen.late, judged.late),
+        (&seen.abandoned, judged.abandoned),
+    ] {
+        counter.fetch_add(count, Ordering::Relaxed);
+    }
     seen.false_alarms.fetch_add(world.gaps.1 as u64, Ordering::Relaxed);
 }
 
@@ -117,6 +133,11 @@ fn every_client_gets_exactly_what_it_should() {
     assert!(count(&seen.pieces) > 20 * seeds, "replays come in pieces");
     assert!(count(&seen.deliveries) > 100 * seeds && count(&seen.lags) > seeds && gaps > seeds / 2);
     assert!(count(&seen.farewells) > seeds, "too few are told that a server ends");
+    let judged = [&seen.permitted, &seen.denied, &seen.refused, &seen.late, &seen.abandoned].map(count);
+    assert!(
+        judged.iter().all(|count| *count > seeds / 10),
+        "not everything happens to decisions: {judged:?}"
+    );
     // Two names that share a place of the journal's table of losses.
     assert!(false_alarms * 20 <= gaps, "{false_alarms} of {gaps} gaps were none");
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use fanfare::shard::{Heartbeat, Settings};
 use fanfare::wire::http::RequestLimits;
-use fanfare::wire::{ClientKey, Cors, Routes, TopicLimits, TrustedProxies};
+use fanfare::wire::{ClientKey, Cors, Parameters, Routes, TopicLimits, TrustedProxies};
 
 /// Unix ms at which the virtual clock starts.
 pub(crate) const EPOCH: u64 = 1_790_000_000_000;
@@ -18,6 +18,7 @@ pub(crate) fn settings() -> Settings {
         routes: Routes::new("/api/sse", false, false),
         requests: RequestLimits::default(),
         open: true,
+        parameters: Parameters::All,
         loopback_host: true,
         cors: Cors::default(),
         proxies: TrustedProxies::default(),
@@ -26,6 +27,7 @@ pub(crate) fn settings() -> Settings {
         heartbeat_interval: Duration::from_millis(HEARTBEAT_MS),
         connection_timeout: Duration::from_millis(TIMEOUT_MS),
         head_timeout: Duration::from_secs(5),
+        decision_timeout: Duration::from_secs(5),
         max_backlog: 16 * 1024,
         replay_effort: Settings::REPLAY_EFFORT,
         topics: TopicLimits::DEFAULT,

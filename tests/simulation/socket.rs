@@ -35,6 +35,8 @@ pub(crate) struct Pipe {
     pub written_in_turn: usize,
     last_write_ms: u64,
     ends_within: bool,
+    /// What the server has read.
+    taken: Vec<u8>,
 }
 
 /// The server's end.
@@ -62,6 +64,11 @@ impl FakeSocket {
 }
 
 impl FakeSocket {
+    /// What was read from it.
+    pub(crate) fn taken(&self) -> Vec<u8> {
+        self.pipe.borrow().taken.clone()
+    }
+
     /// A half-close.
     pub(crate) fn finish(&self) {
         let finished = std::mem::replace(&mut self.pipe.borrow_mut().finished, true);
@@ -126,6 +133,7 @@ impl Read for FakeSocket {
         for (place, byte) in out.iter_mut().zip(pipe.to_server.drain(..count)) {
             *place = byte;
         }
+        pipe.taken.extend_from_slice(&out[..count]);
         Ok(count)
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use fanfare::EventId;
 use fanfare::journal::{HistoryLimits, Journal, MemoryJournal};
 use fanfare::shard::{
-    Admission, Arrival, Command, Effect, HandOver, Heartbeat, Outlet, Resume, Settings, Shard, StreamLimits,
+    Admission, Arrival, Command, Effect, Heartbeat, Inquiry, Outlet, Resume, Settings, Shard, StreamLimits,
     StreamToken,
 };
 use fanfare::wire::{
@@ -21,6 +21,7 @@ use fastrand::Rng;
 use crate::answers::Answer;
 use crate::client::{Client, Connection};
 use crate::inbox::Inbox;
+use crate::judge::{FakeJudge, Judged};
 use crate::model::Published;
 use crate::plan;
 use crate::settings::{EPOCH, HEARTBEAT_MS, settings};
@@ -32,7 +33,9 @@ pub(crate) fn shards(
     admission: &Arc<Admission>,
     applied: u64,
 ) -> Vec<Shard<FakeSocket>> {
-    (0..count).map(|n| Shard::new(n as u16, settings.clone(), admission.clone(), applied)).collect()
+    let judge = FakeJudge::new(settings.epoch ^ applied);
+    let shard = |n| Shard::new(n as u16, settings.clone(), admission.clone(), applied);
+    (0..count).map(|n| shard(n).with_judge(judge.clone())).collect()
 }
 
 pub(crate) struct World {
@@ -52,6 +55,10 @@ pub(crate) struct World {
     pub streams: StreamLimits,
     /// What streams asked of a journal that takes its time.
     pub asked: Vec<Resume>,
+    /// Streams of which it is not known who they are for, and since when; and those of which nobody will say so.
+    pub inquiries: Vec<(Inquiry, u64)>,
+    pub forgotten: Vec<(Inquiry, u64)>,
+    pub judged: Judged,
     max_frame: usize,
     /// Greetings that told of a gap, and those of them for nothing.
     pub gaps: (usize, usize),
@@ -79,6 +86,9 @@ impl World {
             max_backlog,
             replay_effort: [1, 50, 700, 5_000, 32_768][rng.usize(..5)],
             turn_bytes: rng.usize(300..60_000),
+            // Some servers believe nobody.
+            open: seed % 5 != 3,
+            decision_timeout: Duration::from_secs(2),
             ..settings()
         });
         let history = HistoryLimits {
@@ -112,6 +122,9 @@ impl World {
             history: Vec::new(),
             streams,
             asked: Vec::new(),
+            inquiries: Vec::new(),
+            forgotten: Vec::new(),
+            judged: Judged::default(),
             fate: Rng::with_seed(!seed),
             retired: (0, 0),
             max_frame: 0,
@@ -190,14 +203,15 @@ impl World {
                     self.note(&resume);
                     self.asked.push(resume);
                 }
-                // The control thread would answer; here it hangs up.
-                Effect::HandOver(HandOver { socket, .. }) => drop(socket),
+                Effect::Inquire(inquiry) => self.inquire(inquiry),
+                Effect::HandOver(hand_over) => self.take_over(hand_over),
                 Effect::Finish(slot) => self.shards[n].socket_mut(slot).expect("still there").finish(),
                 Effect::Refused(reason) => assert_eq!(reason, Refusal::History),
                 Effect::Connected(_) | Effect::Disconnected(..) => panic!("nobody watches"),
             }
         }
         self.answer(3, now);
+        self.decide(3);
         self.check_efforts(n);
         if !self.more[n] {
             self.check_rest(n);
@@ -403,6 +417,7 @@ impl World {
                 self.hang_up(at);
             }
         }
+        self.check_inquiries();
         // A stream is owed four times its backlog limit of its own and of what goes to everyone, and one event beyond.
         let most = 9 * self.settings.max_backlog + self.max_frame + 1_000;
         for shard in &self.shards {
@@ -429,9 +444,12 @@ impl World {
                 }
             }
             self.answer(0, self.now());
+            self.decide(0);
             (0..self.shards.len()).for_each(|n| self.turn(n));
             self.check();
             is_idle = self.asked.is_empty()
+                && self.inquiries.is_empty()
+                && self.forgotten.is_empty()
                 && !self.more.contains(&true)
                 && self.inboxes.iter().all(|inbox| inbox.commands.lock().unwrap().is_empty())
                 && self.shards.iter().all(|shard| shard.report(self.now()).backlog_bytes == 0);

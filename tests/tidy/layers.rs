@@ -46,10 +46,11 @@ const LAYERS: [(&str, &[&str]); 13] = [
 ];
 
 /// What stands for system calls, threads and clocks, and the only parts that may name it.
-const OUTSIDE: [(&str, &[&str]); 18] = [
+const OUTSIDE: [(&str, &[&str]); 19] = [
     ("mio::", &["net"]),
     ("socket2::", &["net"]),
     ("rlimit::", &["net"]),
+    ("rustix::", &["net"]),
     // The publisher waits for the answers of event loops.
     ("crossbeam_channel::", &["net", "publisher"]),
     ("std::os::", &["net"]),

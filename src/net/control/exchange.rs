@@ -1,20 +1,22 @@
 //! One connection that is not a stream: requests in, answers out, in order.
 
+mod deciding;
 mod timeout;
 
 use std::io::{self, Read, Write};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use mio::net::TcpStream;
 
-use super::Visitor;
 use super::body_total::BodyShare;
 use super::rejected::Rejected;
-use super::service::{NO_ROUTE, Outcome, Plan, Service, Task, bodies_are_full};
+use super::service::{Known, NO_ROUTE, Outcome, Plan, Service, Task};
+use super::{Asker, Visitor};
 pub(super) use timeout::Patience;
 
-use crate::shard::Arrival;
-use crate::wire::http::{BodyFraming, Rejection, RequestReader, Step};
+use crate::shard::{Arrival, Decision};
+use crate::wire::http::{BodyFraming, Head, KeptHead, Rejection, RequestReader, Step};
 use crate::wire::{
     CrossOrigin, Door, Framing, HttpDate, Manner, Now, Problem, Refusal, Response, write_head,
 };
@@ -48,6 +50,8 @@ pub(super) struct Exchange {
     /// When the peer last took something or was owed nothing, in ms since the start.
     progress_ms: u64,
     refusal: Option<Refusal>,
+    /// What is decided of the first request, if anything is.
+    decision: Option<Decision>,
     pub(super) door: Door,
     /// What answers to the request that was looked at last say to the page that asked.
     cross_origin: CrossOrigin,
@@ -75,6 +79,9 @@ enum Phase {
     Head,
     /// A head is refused, and which page is to be told is not known yet.
     Rejected(Box<Rejected>),
+    /// It is not decided yet who the request is from. Nothing is read meanwhile. Only this holds the head, so that
+    /// whoever is to decide sees when nobody waits any more.
+    Deciding(Arc<KeptHead>),
     /// A body is under way.
     Body,
     /// Event loops have a part in the answer.
@@ -96,7 +103,7 @@ pub(super) enum Fate {
 
 impl Exchange {
     pub(super) fn new(visitor: Visitor, serial: u32, share: BodyShare, now: Now) -> Self {
-        let Visitor { socket, peer, bytes, first_byte_ms, refusal, door } = visitor;
+        let Visitor { socket, peer, bytes, first_byte_ms, refusal, decision, door } = visitor;
         let (phase, since_ms) = match &*bytes {
             b"" => (Phase::Idle { answered: false }, now.elapsed_ms),
             // An empty line is not yet a request.
@@ -117,6 +124,7 @@ impl Exchange {
             idle_since_ms: since_ms,
             progress_ms: now.elapsed_ms,
             refusal,
+            decision,
             door,
             cross_origin: CrossOrigin::Silent,
             route: NO_ROUTE,
@@ -149,17 +157,17 @@ impl Exchange {
     }
 
     /// Reads what there is and does what it asks, as far as answers can be told now. `input` is a buffer to
-    /// read into; `later` makes the way for answers that event loops have a part in.
-    pub(super) fn drive<L: FnOnce(Response) + Send + 'static>(
+    /// read into; to `asker` go answers that others have a part in.
+    pub(super) fn drive(
         &mut self,
         service: &Service,
         input: &mut [u8],
         date: &mut HttpDate,
-        later: impl Fn() -> L,
+        asker: Asker,
         now: Now,
     ) {
         for reads in 0.. {
-            while self.is_taking() && self.step(service, date, &later, now) {}
+            while self.is_taking() && self.step(service, date, asker, now) {}
             self.held_back = self.waiting() > MAX_WAITING;
             // What came with the last read is looked at as well: if it was all, nothing else would have it looked at.
             self.unseen = false;
@@ -188,18 +196,6 @@ impl Exchange {
         }
     }
 
-    /// Keeps what is left waiting after a turn within its limits. Only that counts, so that small publications always
-    /// go through.
-    pub(super) fn bound_body(&mut self) {
-        self.reader.shrink();
-        if !self.share.resize(self.reader.body_held())
-            && let Some(plan) = &mut self.plan
-        {
-            plan.task = Err(bodies_are_full());
-            self.reader.discard_body();
-        }
-    }
-
     /// Whether a next request may be looked at.
     fn is_taking(&self) -> bool {
         matches!(self.phase, Phase::Idle { .. } | Phase::Head | Phase::Rejected(_) | Phase::Body)
@@ -208,7 +204,10 @@ impl Exchange {
 
     /// Whether what the client sends has to wait.
     fn is_held_back(&self) -> bool {
-        let busy = matches!(self.phase, Phase::Waiting { .. } | Phase::Leaving(_) | Phase::Closed);
+        let busy = matches!(
+            self.phase,
+            Phase::Deciding(_) | Phase::Waiting { .. } | Phase::Leaving(_) | Phase::Closed
+        );
         busy || (self.waiting() > MAX_WAITING && !matches!(self.phase, Phase::Closing { .. }))
     }
 
@@ -245,13 +244,7 @@ impl Exchange {
     }
 
     /// One step of a request; false if it takes more bytes.
-    fn step<L: FnOnce(Response) + Send + 'static>(
-        &mut self,
-        service: &Service,
-        date: &mut HttpDate,
-        later: &impl Fn() -> L,
-        now: Now,
-    ) -> bool {
+    fn step(&mut self, service: &Service, date: &mut HttpDate, asker: Asker, now: Now) -> bool {
         if let Phase::Rejected(rejected) = &self.phase {
             let is_known = !rejected.is_in_doubt(&service.shared().settings.cors);
             if is_known {
@@ -275,14 +268,19 @@ impl Exchange {
                 self.enter(Phase::Rejected(Box::new(Rejected::new(rejection, self.reader.unread()))), now);
             }
             Step::Head(head) => {
-                let plan = service.plan(&head, self.peer, self.door, now);
-                let has_body = head.body != BodyFraming::Empty;
-                let expects = head.expects_continue || (head.expects_unknown && has_body);
-                self.begin(plan, expects, service, date.at(now), now);
+                let known = self.decision.take().map_or(Known::Nothing, Known::Decision);
+                let plan = service.plan(&head, self.peer, self.door, known, now);
+                let expects = expects(&head);
+                match plan.task {
+                    Ok(Task::Identify(peer, scope)) => {
+                        self.identify(asker, peer, scope, service, date.at(now), now)
+                    }
+                    _ => self.begin(plan, expects, service, date.at(now), now),
+                }
             }
             Step::Body(body) => {
                 if let Some(plan) = self.plan.take() {
-                    self.finish(plan, &body, service, date.at(now), later(), now);
+                    self.finish(plan, &body, service, date.at(now), asker, now);
                 }
             }
         }
@@ -332,22 +330,14 @@ impl Exchange {
     }
 
     /// A request is whole.
-    fn finish<L: FnOnce(Response) + Send + 'static>(
-        &mut self,
-        plan: Plan,
-        body: &[u8],
-        service: &Service,
-        date: &str,
-        later: L,
-        now: Now,
-    ) {
+    fn finish(&mut self, plan: Plan, body: &[u8], service: &Service, date: &str, asker: Asker, now: Now) {
         let Plan { task, head_only, keep_alive, framing, cross_origin, .. } = plan;
         // A connection that is only here to be refused does not stay, nor does one to a server that ends: its next
         // request is for the next server.
         let keep_alive = keep_alive && self.refusal.is_none() && !service.shared().admission.is_draining();
         let outcome = match (task, self.refusal) {
             (Ok(Task::Stream(_)), Some(refusal)) => Ok(Outcome::Refused(refusal)),
-            (task, _) => task.and_then(|task| service.perform(task, body, later, now)),
+            (task, _) => task.and_then(|task| service.perform(task, body, asker, now)),
         };
         match outcome {
             Err(problem) => self.answer(&problem.into(), service, head_only, keep_alive, date, now),
@@ -478,4 +468,9 @@ impl Exchange {
         };
         idle && self.waiting() == 0
     }
+}
+
+/// Whether the client may wait for a word before it sends the body.
+fn expects(head: &Head<'_>) -> bool {
+    head.expects_continue || (head.expects_unknown && head.body != BodyFraming::Empty)
 }

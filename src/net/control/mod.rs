@@ -21,13 +21,14 @@ use std::time::Duration;
 use mio::{Events, Interest, Poll, Token};
 use slab::Slab;
 
+use super::authentication::Verdict;
 use super::inbox::Letters;
 use super::listener::Listener;
 use super::meters::Awaited;
 use super::shared::Shared;
 use super::worker::{self, WAKER};
 use crate::access::RateLimit;
-use crate::shard::Arrival;
+use crate::shard::{Arrival, Decision};
 use crate::wire::{Door, HttpDate, Now, Refusal, Response};
 pub(super) use body_total::BodyTotal;
 use entrance::Entrance;
@@ -40,6 +41,8 @@ pub(super) enum Letter {
     Visitor(Visitor),
     /// An answer that event loops had a part in.
     Answer(Asker, Response),
+    /// Who a request is from.
+    Identified(Asker, Box<Verdict>),
     /// Finish what is under way, within that time, and end.
     Stop(Duration),
     /// Nobody new is let in any more.
@@ -58,6 +61,8 @@ pub(super) struct Visitor {
     pub(super) first_byte_ms: u64,
     /// Why its stream is refused for now, if it is.
     pub(super) refusal: Option<Refusal>,
+    /// What is decided of its first request, if anything is.
+    pub(super) decision: Option<Decision>,
     /// Through which listener it came.
     pub(super) door: Door,
 }
@@ -170,6 +175,9 @@ impl Control {
                 if event.is_readable() || event.is_error() {
                     exchange.set_readable(event.is_read_closed() || event.is_error());
                 }
+                if event.is_error() {
+                    exchange.abandon_decision();
+                }
                 self.active.push(slot);
             }
         }
@@ -210,7 +218,15 @@ impl Control {
     fn welcome_all(&mut self, accepted: Vec<(OwnedFd, IpAddr)>, now: Now) {
         for (socket, peer) in accepted {
             let (bytes, first_byte_ms) = (Vec::new(), now.elapsed_ms);
-            let visitor = Visitor { socket, peer, bytes, first_byte_ms, refusal: None, door: Door::Control };
+            let visitor = Visitor {
+                socket,
+                peer,
+                bytes,
+                first_byte_ms,
+                refusal: None,
+                decision: None,
+                door: Door::Control,
+            };
             self.welcome(visitor, now);
         }
     }
@@ -224,6 +240,13 @@ impl Control {
                     let asker = self.exchanges.get_mut(slot).filter(|exchange| exchange.serial == serial);
                     if let Some(exchange) = asker {
                         exchange.answer_late(&response, &self.service, self.date.at(now), now);
+                        self.active.push(slot);
+                    }
+                }
+                Letter::Identified(Asker { slot, serial }, verdict) => {
+                    let asker = self.exchanges.get_mut(slot).filter(|exchange| exchange.serial == serial);
+                    if let Some(exchange) = asker {
+                        exchange.identified(*verdict, &self.service, self.date.at(now), now);
                         self.active.push(slot);
                     }
                 }
@@ -254,6 +277,7 @@ impl Control {
         let patience = Patience {
             head_ms: shared.settings.head_timeout.as_millis() as u64,
             silence_ms: shared.body_timeout.as_millis() as u64,
+            decision_ms: shared.settings.decision_timeout.as_millis() as u64,
             idle_ms: shared.idle_timeout.as_millis() as u64,
             stall_ms: shared.settings.connection_timeout.as_millis() as u64,
         };
@@ -309,16 +333,9 @@ impl Control {
     fn drive(&mut self, slot: usize, now: Now) -> bool {
         let Some(exchange) = self.exchanges.get_mut(slot) else { return false };
         let asker = Asker { slot, serial: exchange.serial };
-        let shared = self.service.shared();
-        let later = || {
-            let shared = shared.clone();
-            move |response| {
-                shared.control.send(Letter::Answer(asker, response));
-            }
-        };
         let driven = catch_unwind(AssertUnwindSafe(|| {
-            exchange.drive(&self.service, &mut self.input, &mut self.date, later, now);
-            exchange.bound_body();
+            exchange.drive(&self.service, &mut self.input, &mut self.date, asker, now);
+            exchange.bound_body(&self.service, self.date.at(now), now);
         }));
         if driven.is_err() {
             tracing::error!("a request panicked; its connection is closed");

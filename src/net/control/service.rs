@@ -8,16 +8,18 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::body_total::BodyShare;
-use crate::access::{Licence, Permit, RateLimit};
+use super::{Asker, Letter};
+use crate::access::{Licence, RateLimit};
 use crate::journal::{AppendError, Appended};
 use crate::metrics::Format;
+use crate::net::authentication::{Undecided, Verdict};
 use crate::net::shared::Shared;
-use crate::shard::{Arrival, Who};
+use crate::shard::{Arrival, Decision, Who};
 use crate::wire::http::{Head, Method, TargetForm, Undecodable, Version, is_escaped};
 use crate::wire::{
-    AskedFields, Cors, CrossOrigin, Door, Framing, JsonError, Now, Problem, Publication, Refusal, Response,
-    Route, ServerEvent, Subscription, Target, TestEvent, browser_client, framing_of, holds_browser_client,
-    openapi, prefers_open_metrics, write_head,
+    AskedFields, Cors, CrossOrigin, Door, Framing, JsonError, Now, Permit, Problem, Publication, Refusal,
+    Response, Route, Scope, ServerEvent, Subscription, Target, TestEvent, browser_client, framing_of,
+    holds_browser_client, openapi, prefers_open_metrics, write_head,
 };
 
 /// What a head asks for, judged before its body is read.
@@ -35,8 +37,20 @@ pub(super) struct Plan {
     pub(super) route: &'static str,
 }
 
+/// What is known of who a request is from.
+pub(super) enum Known {
+    Nothing,
+    /// It is for a stream, and it is decided what becomes of it.
+    Decision(Decision),
+    Verdict(Verdict),
+}
+
 /// What is to be done.
 pub(super) enum Task {
+    /// Find out first who at that address this is from, who must have that scope.
+    Identify(IpAddr, Scope),
+    /// Refuse a stream for now.
+    Refuse(Refusal),
     /// Open a stream.
     Stream(Box<Arrival>),
     /// Publish events.
@@ -119,16 +133,18 @@ impl Service {
     }
 
     /// Judges a head: path and method, then permission, then what it says of the body.
-    pub(super) fn plan(&self, head: &Head<'_>, peer: IpAddr, door: Door, now: Now) -> Plan {
+    pub(super) fn plan(&self, head: &Head<'_>, peer: IpAddr, door: Door, known: Known, now: Now) -> Plan {
         let settings = &self.shared.settings;
         let peer = settings.proxies.client(peer, head);
         let cross_origin = settings.cors.judge(head.only_field("origin"));
         let route = self.route(head, door);
         let name = route.as_ref().map_or(NO_ROUTE, Route::as_str);
-        let task = route.and_then(|route| self.task(route, head, peer, cross_origin, now));
+        let task = route.and_then(|route| self.task(route, head, peer, cross_origin, known, now));
         // Never the query, which may hold a token; what clients wrote, escaped.
         let (path, refused) = (head.path, task.as_ref().err().map(|problem| problem.status));
-        tracing::debug!(%peer, method = ?head.method, ?path, refused, "request");
+        if !matches!(task, Ok(Task::Identify(..))) {
+            tracing::debug!(%peer, method = ?head.method, ?path, refused, "request");
+        }
         Plan {
             task,
             head_only: head.method == Method::Head,
@@ -158,12 +174,26 @@ impl Service {
         head: &Head<'_>,
         peer: IpAddr,
         cross_origin: CrossOrigin,
+        known: Known,
         now: Now,
     ) -> Result<Task, Problem> {
         if head.expects_unknown {
             return Err(Problem::new(417, "only 100-continue can be expected"));
         }
-        let identity = self.shared.access.judge(head, peer, route.scope(), now.unix_ms)?;
+        let scope = route.scope();
+        let identity = match known {
+            Known::Decision(Decision::Denied(problem)) => return Err(problem),
+            Known::Decision(Decision::Refused(reason)) => return Ok(Task::Refuse(reason)),
+            Known::Verdict(Verdict::Undecided(why)) => return undecided(&route, why),
+            Known::Verdict(Verdict::Judged(identity)) => identity?,
+            // A stream that is permitted does not come here.
+            Known::Nothing | Known::Decision(Decision::Permitted(_)) => {
+                match self.shared.access.judge_at_once(head, peer, scope, now.unix_ms) {
+                    Some(identity) => identity?,
+                    None => return Ok(Task::Identify(peer, scope)),
+                }
+            }
+        };
         match route {
             Route::Stream | Route::StreamHead => {
                 let topics = &self.shared.settings.topics;
@@ -197,15 +227,21 @@ impl Service {
         }
     }
 
-    /// Does it. `later` takes the answer where event loops have a part in it.
+    /// Does it. To `asker` goes the answer where event loops have a part in it.
     pub(super) fn perform(
         &self,
         task: Task,
         body: &[u8],
-        later: impl FnOnce(Response) + Send + 'static,
+        asker: Asker,
         now: Now,
     ) -> Result<Outcome, Problem> {
+        let shared = self.shared.clone();
+        let later = move |response| {
+            shared.control.send(Letter::Answer(asker, response));
+        };
         match task {
+            Task::Identify(..) => Err(Problem::new(500, "it is not known who this is from")),
+            Task::Refuse(reason) => Ok(Outcome::Refused(reason)),
             Task::Stream(arrival) => Ok(Outcome::Stream(arrival)),
             Task::Publish { batch: false, licence } => {
                 self.publish_one(Publication::from_json(text(body)?), &licence, now)
@@ -417,6 +453,17 @@ fn overloaded(error: &AppendError) -> Problem {
 /// The bodies of other requests take all the memory that there is for them.
 pub(super) fn bodies_are_full() -> Problem {
     unavailable("request bodies being received already use all the memory allowed for them")
+}
+
+/// A request of which nobody could say who it is from.
+fn undecided(route: &Route, why: Undecided) -> Result<Task, Problem> {
+    match (route, why) {
+        // It is not the client's fault, so it comes back.
+        (Route::Stream, _) => Ok(Task::Refuse(Refusal::Auth)),
+        (_, Undecided::Full) => Err(unavailable("as many requests as may wait to be told who they are from")),
+        (_, Undecided::Late) => Err(unavailable("it could not be decided in time who this is from")),
+        (_, Undecided::Failed) => Err(Problem::new(500, "it could not be decided who this is from")),
+    }
 }
 
 fn unavailable(detail: impl Into<std::borrow::Cow<'static, str>>) -> Problem {

@@ -2,9 +2,10 @@
 
 use super::body::{BodyProgress, BodyReader};
 use super::head::Head;
+use super::kept_head::KeptHead;
 use super::limits::RequestLimits;
 use super::rejection::Rejection;
-use super::scanner::{HeadScanner, Scan};
+use super::scanner::{HeadScanner, Outline, Scan};
 
 /// Reads the requests of a connection from its bytes, with keep-alive and pipelining (RFC 9112, 9.3).
 ///
@@ -20,6 +21,8 @@ pub struct RequestReader {
     /// Bytes at the front of the buffer that are done with.
     taken: usize,
     stage: Stage,
+    /// Of the head that came last, until something is pushed.
+    outline: Option<Outline>,
 }
 
 /// Bytes that an empty buffer may keep allocated: enough for the requests that usually come together.
@@ -58,6 +61,7 @@ impl RequestReader {
 
     /// Takes bytes that were read. They are dropped if a request was rejected.
     pub fn push(&mut self, mut bytes: &[u8]) {
+        self.outline = None;
         if let Stage::Rejected(_) = self.stage {
             self.buffer = Vec::new();
             self.taken = 0;
@@ -75,6 +79,13 @@ impl RequestReader {
             bytes = bytes.get(body.take_length(bytes)..).unwrap_or_default();
         }
         self.buffer.extend_from_slice(bytes);
+    }
+
+    /// A copy of the head that came last; to be called before anything else is done with the reader.
+    pub fn keep_head(&self) -> Option<KeptHead> {
+        let outline = self.outline?;
+        let begins = self.taken.checked_sub(outline.length)?;
+        Some(KeptHead::new(self.buffer.get(begins..self.taken)?, outline))
     }
 
     /// From now on the payload of the body that is awaited is counted and dropped, and comes out empty: for a
@@ -95,6 +106,7 @@ impl RequestReader {
                     Ok(head) => {
                         self.taken += outline.length;
                         self.stage = Stage::Body(BodyReader::new(outline.body));
+                        self.outline = Some(outline);
                         Step::Head(head)
                     }
                     Err(rejection) => Step::Rejected(rejection),

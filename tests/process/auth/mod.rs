@@ -23,6 +23,7 @@ mod publishing;
 mod rate;
 mod refusal;
 mod reload;
+mod remembered;
 mod scope;
 mod secrecy;
 mod token;

@@ -3,6 +3,7 @@
 use super::super::rejected::cross_origin_of;
 use super::super::service::{NO_ROUTE, Service};
 use super::{Exchange, Phase};
+use crate::net::authentication::{Undecided, Verdict};
 use crate::net::meters::Awaited;
 use crate::wire::{Now, Problem};
 
@@ -27,6 +28,8 @@ pub(in crate::net::control) struct Patience {
     pub(in crate::net::control) head_ms: u64,
     /// For more of a body.
     pub(in crate::net::control) silence_ms: u64,
+    /// For the decision on who a request is from.
+    pub(in crate::net::control) decision_ms: u64,
     /// For another request after an answer.
     pub(in crate::net::control) idle_ms: u64,
     /// For the peer to take something of what it is owed.
@@ -42,7 +45,7 @@ impl Exchange {
         date: &str,
         now: Now,
     ) {
-        let Patience { head_ms, silence_ms, idle_ms, stall_ms } = *patience;
+        let Patience { head_ms, silence_ms, decision_ms, idle_ms, stall_ms } = *patience;
         let waited = now.elapsed_ms.saturating_sub(self.since_ms);
         let silent = now.elapsed_ms.saturating_sub(self.heard_ms);
         if self.waiting() > 0 && now.elapsed_ms.saturating_sub(self.progress_ms) > stall_ms {
@@ -53,6 +56,9 @@ impl Exchange {
             Phase::Idle { answered: true } if waited >= idle_ms => self.phase = Phase::Closed,
             Phase::Closing { shut: true } if waited >= LINGER_MS || waited.min(silent) >= LINGER_PAUSE_MS => {
                 self.phase = Phase::Closed;
+            }
+            Phase::Deciding(_) if waited >= decision_ms => {
+                self.identified(Verdict::Undecided(Undecided::Late), service, date, now);
             }
             // It was the server that did not read on.
             Phase::Head | Phase::Body if self.held_back => {}
@@ -88,9 +94,9 @@ impl Exchange {
                 is_slow.then_some((self.since_ms, Awaited::Body))
             }
             Phase::Closing { shut: true } => Some((self.since_ms, Awaited::Taking)),
-            Phase::Closing { shut: false } | Phase::Waiting { .. } | Phase::Leaving(_) | Phase::Closed => {
-                None
-            }
+            // It is the server that takes its time.
+            Phase::Deciding(_) | Phase::Waiting { .. } => None,
+            Phase::Closing { shut: false } | Phase::Leaving(_) | Phase::Closed => None,
         }
     }
 

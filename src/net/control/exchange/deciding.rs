@@ -1,0 +1,78 @@
+//! A request of which it is not known yet who it is from.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::super::Asker;
+use super::super::service::{Known, Service, bodies_are_full};
+use super::{Exchange, Phase, expects};
+use crate::net::authentication::{Job, Undecided, Verdict, Waiting};
+use crate::wire::{Now, Scope};
+
+/// Bytes behind a head that may be kept while it is not known who it is from, and do not count.
+const FREE: usize = 4 * 1024;
+
+impl Exchange {
+    /// Asks who the request is from whose head came last; its body can wait.
+    pub(super) fn identify(
+        &mut self,
+        asker: Asker,
+        peer: IpAddr,
+        scope: Scope,
+        service: &Service,
+        date: &str,
+        now: Now,
+    ) {
+        let Some(head) = self.reader.keep_head() else { return self.phase = Phase::Closed };
+        let head = Arc::new(head);
+        let request = Arc::downgrade(&head);
+        self.enter(Phase::Deciding(head), now);
+        let shared = service.shared();
+        let job = Job { request, peer, asker: Waiting::Exchange(asker, scope) };
+        if !shared.authentication.put(job, shared.clock.elapsed()) {
+            self.identified(Verdict::Undecided(Undecided::Full), service, date, now);
+        }
+    }
+
+    /// It is known who the request is from that waits for that, or it is not waited for any longer.
+    pub(in crate::net::control) fn identified(
+        &mut self,
+        verdict: Verdict,
+        service: &Service,
+        date: &str,
+        now: Now,
+    ) {
+        let Phase::Deciding(kept) = &self.phase else { return };
+        let kept = kept.clone();
+        let Ok(head) = kept.head() else { return self.phase = Phase::Closed };
+        let plan = service.plan(&head, self.peer, self.door, Known::Verdict(verdict), now);
+        self.begin(plan, expects(&head), service, date, now);
+    }
+
+    /// The connection is broken: whoever is to decide need not.
+    pub(in crate::net::control) fn abandon_decision(&mut self) {
+        if let Phase::Deciding(_) = self.phase {
+            self.phase = Phase::Closed;
+        }
+    }
+
+    /// Keeps what is left waiting after a turn within its limits. Only that counts, so that small publications always
+    /// go through.
+    pub(in crate::net::control) fn bound_body(&mut self, service: &Service, date: &str, now: Now) {
+        self.reader.shrink();
+        let held = match self.phase {
+            // What came with a head that nobody has vouched for yet: little may be kept of it.
+            Phase::Deciding(_) => Some(self.reader.buffered()).filter(|bytes| *bytes > FREE).unwrap_or(0),
+            _ => self.reader.body_held(),
+        };
+        if self.share.resize(held) {
+            return;
+        }
+        if let Phase::Deciding(_) = self.phase {
+            self.identified(Verdict::Undecided(Undecided::Full), service, date, now);
+        } else if let Some(plan) = &mut self.plan {
+            plan.task = Err(bodies_are_full());
+            self.reader.discard_body();
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! Who a stream is for, where the request itself does not say.
+
+use std::net::IpAddr;
+use std::sync::{Arc, Weak};
+
+use super::Shard;
+use super::command::{Effect, StreamToken};
+use super::connection::{Phase, Undecided};
+use super::opening::{Arrival, StreamRequest};
+use super::settings::MAX_RECEIVED;
+use crate::wire::http::{Head, KeptHead};
+use crate::wire::{Now, Permit, Problem, Refusal, Subscription};
+
+/// Says whom requests for streams are from. It must not block.
+pub trait Judge: Send + Sync {
+    /// What becomes of the request of somebody at that address; `None` where it takes long to say: then the shard
+    /// [asks](Inquiry) for it, and is told by a [`Command`](super::Command).
+    fn judge(&self, head: &Head<'_>, peer: IpAddr, asked: &Subscription, now: Now) -> Option<Decision>;
+}
+
+/// What becomes of a request for a stream.
+#[derive(Clone, Debug)]
+pub enum Decision {
+    /// It is opened.
+    Permitted(Permit),
+    /// It is refused for good.
+    Denied(Problem),
+    /// It is refused for now.
+    Refused(Refusal),
+}
+
+/// A stream asks for a decision on who it is for.
+#[derive(Clone, Debug)]
+pub struct Inquiry {
+    /// Which stream.
+    pub token: StreamToken,
+    /// What it asked for. It is gone once nobody waits for the answer any more.
+    pub request: Weak<KeptHead>,
+    /// The address of the client.
+    pub peer: IpAddr,
+}
+
+impl<S> Shard<S> {
+    /// A request that nobody could judge at once waits for a decision.
+    pub(super) fn inquire(
+        &mut self,
+        slot: u32,
+        request: StreamRequest,
+        bytes: &[u8],
+        first_byte_ms: u64,
+        now: Now,
+    ) {
+        let StreamRequest { arrival, outline } = request;
+        let Some(connection) = self.connections.get(slot as usize) else { return };
+        let token = StreamToken { shard: self.number, slot, serial: connection.serial };
+        let head = Arc::new(KeptHead::new(bytes, outline));
+        let inquiry = Inquiry { token, request: Arc::downgrade(&head), peer: arrival.peer };
+        let deadline_ms = now.elapsed_ms + self.settings.decision_timeout.as_millis() as u64;
+        self.decisions.push_back((deadline_ms, slot, token.serial));
+        let behind = Vec::new();
+        self.enter(slot, Phase::Deciding(Box::new(Undecided { head, arrival, behind, first_byte_ms })));
+        self.effects.push(Effect::Inquire(inquiry));
+    }
+
+    /// What comes behind a request that is not decided yet is kept: it may be the next one, if this is refused. So much
+    /// that it can be no client of ours goes to the control thread, which does not read on while it waits.
+    pub(super) fn keep_behind(&mut self, slot: u32, bytes: &[u8]) {
+        let phase = self.connections.get_mut(slot as usize).map(|connection| &mut connection.phase);
+        let Some(Phase::Deciding(undecided)) = phase else { return };
+        undecided.behind.extend_from_slice(bytes);
+        if undecided.behind.len() > usize::from(MAX_RECEIVED) {
+            self.give_up_deciding(slot, None);
+        }
+    }
+
+    /// The answer to an [`Inquiry`].
+    pub(super) fn decided(&mut self, token: StreamToken, decision: Decision, now: Now) {
+        let slot = token.slot;
+        let connection = self.connections.get_mut(slot as usize).filter(|c| c.serial == token.serial);
+        let Some(Phase::Deciding(undecided)) = connection.map(|connection| &mut connection.phase) else {
+            return;
+        };
+        let (arrival, behind) = (undecided.arrival.clone(), undecided.behind.len());
+        match self.settle(slot, arrival, decision, now) {
+            Err(decision) => self.give_up_deciding(slot, Some(decision)),
+            Ok(()) => self.discard(slot, behind),
+        }
+    }
+
+    /// Opens a stream that is permitted and admitted, or says what is to be told.
+    pub(super) fn settle(
+        &mut self,
+        slot: u32,
+        arrival: Arrival,
+        decision: Decision,
+        now: Now,
+    ) -> Result<(), Decision> {
+        let Decision::Permitted(Permit { profile, expires_unix_ms }) = decision else { return Err(decision) };
+        self.admission.admit(arrival.peer, profile.user.as_ref()).map_err(Decision::Refused)?;
+        if let Some(origin) = self.origins.get(slot as usize) {
+            self.admission.others().leave(origin.peer);
+        }
+        self.open(slot, Arrival { profile, expires_unix_ms, ..arrival }, now);
+        Ok(())
+    }
+
+    /// A connection that waits for a decision is given to the control thread, with what is decided by now.
+    pub(super) fn give_up_deciding(&mut self, slot: u32, decision: Option<Decision>) {
+        let phase = self.connections.get_mut(slot as usize).map(|connection| &mut connection.phase);
+        let Some(Phase::Deciding(undecided)) = phase else { return };
+        let bytes = [undecided.head.bytes(), &undecided.behind].concat();
+        let first_byte_ms = undecided.first_byte_ms;
+        self.hand_over(slot, bytes, first_byte_ms, None, decision);
+    }
+
+    /// Whoever should decide did not do so in time: the client comes back, and asks anew.
+    pub(super) fn sweep_decisions(&mut self, now: Now) {
+        while let Some((_, slot, serial)) = self.decisions.pop_front_if(|(at, ..)| *at <= now.elapsed_ms) {
+            if self.connections.get(slot as usize).is_some_and(|c| c.serial == serial) {
+                self.give_up_deciding(slot, Some(Decision::Refused(Refusal::Auth)));
+            }
+        }
+    }
+}
