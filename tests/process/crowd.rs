@@ -64,7 +64,7 @@ impl Crowd {
         crowd
     }
 
-    fn join(&mut self, address: SocketAddr, target: &str) {
+    pub(crate) fn join(&mut self, address: SocketAddr, target: &str) {
         let mut socket = TcpStream::connect(address).expect("a connection");
         socket.write_all(&request("GET", target, "", "")).expect("the kernel takes a request");
         socket.set_nonblocking(true).expect("a mode");

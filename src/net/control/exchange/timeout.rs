@@ -15,10 +15,8 @@ const BODY_RATE: u64 = 512;
 const LINGER_MS: u64 = 30_000;
 const LINGER_PAUSE_MS: u64 = 5_000;
 /// A body, or an answer, that has not moved for so long, in ms, is idle where others need its descriptor: longer than
-/// most round trips.
+/// most round trips. So is a body that has by then been slower than any may be in the end.
 const STILL_MS: u64 = 250;
-/// After so long, in ms, it is also a body that moves, but more slowly than any may in the end.
-const SLOW_MS: u64 = 1_000;
 /// How long the rest of a head that is too large is waited for, in ms, where it may say which page asked.
 const ORIGIN_MS: u64 = 1_000;
 
@@ -90,7 +88,7 @@ impl Exchange {
             Phase::Body if is_still(self.heard_ms) => Some((self.heard_ms, Awaited::Body)),
             Phase::Body => {
                 let waited_ms = now.elapsed_ms.saturating_sub(self.since_ms);
-                let is_slow = waited_ms >= SLOW_MS && self.is_body_below_rate(waited_ms);
+                let is_slow = is_still(self.since_ms) && self.is_body_below_rate(waited_ms);
                 is_slow.then_some((self.since_ms, Awaited::Body))
             }
             Phase::Closing { shut: true } => Some((self.since_ms, Awaited::Taking)),
