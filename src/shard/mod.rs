@@ -49,7 +49,7 @@ pub use close::CloseReason;
 pub use command::{Command, Effect, HandOver, Join, Outlet, Reply, Resume, StreamToken, Who};
 pub use opening::Arrival;
 pub use others::{Entry, Others};
-pub use reclaim::Reclaimed;
+pub use reclaim::{Reclaimed, YOUNG_MS};
 pub use report::{Report, Totals};
 pub use settings::{Heartbeat, Settings};
 
