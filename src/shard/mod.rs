@@ -53,7 +53,7 @@ pub use command::{Command, Effect, HandOver, Join, Outlet, Reply, Resume, Stream
 pub use judge::{Decision, Inquiry, Judge};
 pub use opening::Arrival;
 pub use others::{Entry, Others};
-pub use reclaim::Reclaimed;
+pub use reclaim::{Reclaimed, YOUNG_MS};
 pub use report::{Report, Totals};
 pub use settings::{Heartbeat, Settings};
 

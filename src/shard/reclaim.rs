@@ -7,6 +7,10 @@ use super::close::CloseReason;
 use super::connection::Phase;
 use crate::wire::Now;
 
+/// How long a connection has for its first or next request before it may have to make room, in ms: what it asks for may
+/// be on its way.
+pub const YOUNG_MS: u64 = 50;
+
 /// Connections that were closed to make room, by how far they had come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Reclaimed {
@@ -23,6 +27,7 @@ impl<S: Read> Shard<S> {
         let mut reclaimed = Reclaimed::default();
         let mut left = most;
         while left > 0
+            && self.unopened_since_ms().is_some_and(|since_ms| since_ms + YOUNG_MS <= now.elapsed_ms)
             && let Some((slot, serial)) = self.pop_unopened()
         {
             self.readable(slot, false, now);

@@ -28,7 +28,7 @@ use super::meters::Awaited;
 use super::shared::Shared;
 use super::worker::{self, WAKER};
 use crate::access::RateLimit;
-use crate::shard::{Arrival, Decision};
+use crate::shard::{Arrival, Decision, YOUNG_MS};
 use crate::wire::{Door, HttpDate, Now, Refusal, Response};
 pub(super) use body_total::BodyTotal;
 use entrance::Entrance;
@@ -298,8 +298,8 @@ impl Control {
         let mut idle: Vec<(u64, usize, Awaited)> = idle.collect();
         idle.sort_unstable();
         let mut left = most;
-        for (_, slot, awaited) in idle {
-            if left == 0 {
+        for (since_ms, slot, awaited) in idle {
+            if left == 0 || since_ms + YOUNG_MS > now.elapsed_ms {
                 break;
             }
             // A request that has just come is no idleness.
