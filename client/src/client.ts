@@ -1,6 +1,6 @@
 import type { SSEEvent, SSEEvents, SSEReset } from "./events.js";
 import { type ClientOptions, type ClientState, SSEError, streamUrl } from "./options.js";
-import { Position } from "./position.js";
+import { markOf, Position } from "./position.js";
 import { canShare, type TabEvent, Tabs } from "./tabs.js";
 import { type Close, type NativeStream, openEventSource, openFetch, type StreamSink } from "./transport.js";
 
@@ -36,6 +36,8 @@ export class FanfareClient<E = SSEEvents> {
   #run = 0;
   #stream: Close | undefined;
   #native: NativeStream | undefined;
+  /** The last attempt was an `EventSource` that gave up, which hides why. */
+  #blind = false;
   #tabs: Tabs | undefined;
   /** The server's `retry`. */
   #retry = 0;
@@ -58,7 +60,7 @@ export class FanfareClient<E = SSEEvents> {
 
   /** Opens the stream and keeps it open. Does nothing if it already is. */
   connect(): void {
-    if (!["idle", "closed", "failed", "paused"].includes(this.#state.status)) return;
+    if (["connecting", "open", "waiting"].includes(this.#state.status)) return;
     const run = ++this.#run;
     this.#set({ status: "connecting", attempts: 0, error: null });
     // Handlers added in this turn miss nothing, and their names decide which transport is used.
@@ -212,7 +214,7 @@ export class FanfareClient<E = SSEEvents> {
   #isNative(): boolean {
     const { transport = "auto", token, headers } = this.#options;
     if (transport === "fetch" || !globalThis.EventSource) return false;
-    return transport === "eventsource" || !(token || headers || this.#tabs || this.#handlers.get("event")?.size);
+    return transport === "eventsource" || !(this.#blind || token || headers || this.#tabs || this.#handlers.get("event")?.size);
   }
 
   #message(type: string, text: string, id: string | undefined): void {
@@ -230,7 +232,8 @@ export class FanfareClient<E = SSEEvents> {
     this.#drawn = payload.status !== "connected";
     if (this.#drawn) return;
     const isLost = this.#position.id !== "" && payload.recovered === false;
-    this.#position.moveTo(id);
+    // What a server goes on after is nothing new, whatever its text.
+    this.#position.moveTo(id, id);
     const reset = { reason: payload.reason ?? "unknown", lastEventId: this.#position.id };
     // The position that this stream starts from: followers may resume from it.
     this.#tabs?.event(["", "", id]);
@@ -254,18 +257,20 @@ export class FanfareClient<E = SSEEvents> {
 
   #take(tabEvent: TabEvent): void {
     const [type, text, id] = tabEvent;
-    if (this.#position.isNew(id, text)) {
+    const mark = type && markOf(id, type, text);
+    if (this.#position.isNew(id, mark)) {
       this.#tabs?.event(tabEvent);
       const event = { type, data: parse(text), text, id: id ?? this.#position.id };
       for (const name of type ? [`:${type}`, "event"] : []) this.#emit(name, event);
     }
-    this.#position.moveTo(id, text);
+    this.#position.moveTo(id, mark);
     // No listener is called: an event does not change the state of the connection.
     this.#state = { ...this.#state, lastEventId: this.#position.id };
   }
 
-  /** The stream ended or could not be opened. `returns`: the browser reconnects by itself. */
-  #lost(error: SSEError, returns = false): void {
+  /** The stream ended or could not be opened. `returns`: as `StreamSink` has it. */
+  #lost(error: SSEError, returns?: boolean): void {
+    this.#blind = returns === false;
     if (!returns) this.#cut();
     this.#position.begin();
     // Without jitter only where the server drew it: it never draws less than a second.

@@ -1,32 +1,36 @@
-/** How many ids are remembered to detect repeats. */
+/** How many marks are remembered to detect repeats. */
 const REMEMBERED = 1024;
 /** Shortest time between two writes to `sessionStorage`, in ms. */
 const WRITE_EVERY = 200;
 
-/** A client's position in its stream: the last id and those before it, kept in `sessionStorage` where wanted. */
+/**
+ * A client's position in its stream: the last id and those before it, kept in `sessionStorage` where wanted.
+ *
+ * Each is a mark, a text that says what was dispatched with an id: the id alone where that is not known, and so any event with it is
+ * a repeat; the id, a line end and a checksum for an event; the id and a line end for a position without an event.
+ */
 export class Position {
   readonly #key: string | undefined;
-  readonly #storage: Storage | undefined;
-  /** Ids reached, each with the checksum of its event's text; 0 where the text is not known. */
-  readonly #seen = new Map<string, number>();
+  readonly #seen = new Set<string>();
   /** The stream has not brought anything new yet. */
   #begins = true;
   #writing: ReturnType<typeof setTimeout> | undefined;
-  id: string;
+  #mark: string;
 
   /** With a `key`, the position is kept under it in `sessionStorage`. */
   constructor(id: string, key: string | undefined) {
     this.#key = key;
+    this.#mark = id;
     try {
-      if (key) {
-        id ||= sessionStorage.getItem(key) ?? "";
-        this.#storage = sessionStorage;
-      }
+      if (key) this.#mark ||= sessionStorage.getItem(key) ?? "";
     } catch {
       // Forbidden, or no browser: a reload starts over.
     }
-    this.id = id;
-    if (id) this.#seen.set(id, 0);
+    this.#seen.add(this.#mark);
+  }
+
+  get id(): string {
+    return idOf(this.#mark);
   }
 
   /** A new stream may repeat earlier events until it brings a new one. */
@@ -34,28 +38,29 @@ export class Position {
     this.#begins = true;
   }
 
-  has(id: string): boolean {
-    return this.#seen.has(id);
+  /** The newest mark of an id that was reached. */
+  find(id: string): string | undefined {
+    return [...this.#seen].filter((mark) => idOf(mark) === id).at(-1);
   }
 
   /**
-   * Whether an event is to be dispatched: not if it repeats one. A repeat has a known id in its own block (an event without one
-   * inherits the last) and the same text (a restarted server may count from 1 again). Only the beginning of a stream is
-   * checked: within one stream nothing repeats, even where ids go back.
+   * Whether an event is to be dispatched: not if it repeats one that was. A repeat has a known id in its own block (an event without
+   * one inherits the last) and the same name and text (a restarted server may count from 1 again). Only the beginning of a stream is
+   * checked: within one stream nothing repeats, even where ids go back. No `mark`: a position.
    */
-  isNew(id: string | undefined, text: string): boolean {
+  isNew(id: string | undefined, mark: string): boolean {
     if (!id) return true;
-    this.#begins &&= this.has(id) && (text === "" || [0, checksum(text)].includes(this.#seen.get(id)!));
+    this.#begins &&= mark ? this.#seen.has(id) || this.#seen.has(mark) : !!this.find(id);
     return !this.#begins;
   }
 
-  /** Moves to an event, or to a position (no text). An empty id resets the position, `undefined` leaves it. */
-  moveTo(id: string | undefined, text = ""): void {
+  /** Moves to what `mark` says, or to a position. An empty id resets the position, `undefined` leaves it. */
+  moveTo(id: string | undefined, mark?: string): void {
     if (id === undefined) return;
-    this.id = id;
-    if (id && (text || !this.has(id))) this.#seen.set(id, checksum(text));
-    if (this.#seen.size > REMEMBERED) this.#seen.delete(this.#seen.keys().next().value!);
-    if (this.#storage) this.#writing ??= setTimeout(() => this.save(), WRITE_EVERY);
+    this.#mark = id && (mark || this.find(id) || `${id}\n`);
+    this.#seen.add(this.#mark);
+    if (this.#seen.size > REMEMBERED) this.#seen.delete(this.#seen.values().next().value!);
+    if (this.#key) this.#writing ??= setTimeout(() => this.save(), WRITE_EVERY);
   }
 
   /** Writes the position now: the page may be gone in a moment. */
@@ -63,15 +68,21 @@ export class Position {
     clearTimeout(this.#writing);
     this.#writing = undefined;
     try {
-      this.#storage?.setItem(this.#key!, this.id);
+      if (this.#key) sessionStorage.setItem(this.#key, this.#mark);
     } catch {
-      // The storage is full.
+      // The storage is full, or there is none.
     }
   }
 }
 
-function checksum(text: string): number {
+/** The mark of an event. */
+export function markOf(id: string | undefined, type: string, text: string): string {
   let sum = 0;
-  for (let at = 0; at < text.length; at++) sum = (Math.imul(sum, 31) + text.charCodeAt(at)) | 0;
-  return sum;
+  const all = `${type}\n${text}`;
+  for (let at = 0; at < all.length; at++) sum = (Math.imul(sum, 31) + all.charCodeAt(at)) | 0;
+  return `${id}\n${sum}`;
+}
+
+function idOf(mark: string): string {
+  return mark.split("\n")[0]!;
 }

@@ -148,7 +148,7 @@ export class Tabs {
     this.#follows = true;
     this.#sink.follow(state);
     // A tab ahead of its leader has missed nothing.
-    if (missed === null && !this.#position.has(lastEventId)) this.#reset({ reason: "tab", lastEventId });
+    if (missed === null && !this.#position.find(lastEventId)) this.#reset({ reason: "tab", lastEventId });
     for (const tabEvent of missed ?? []) this.#sink.event(tabEvent);
   }
 

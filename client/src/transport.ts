@@ -5,7 +5,7 @@ import { SSEError } from "./options.js";
 export interface StreamSink extends ParserSink {
   /** Something was received, if only a comment. */
   alive(): void;
-  /** The stream ended. `returns`: the browser reconnects by itself, for this same sink. */
+  /** The stream ended. `returns`, of `EventSource` alone: whether the browser reconnects by itself, for this same sink. */
   end(error: SSEError, returns?: boolean): void;
 }
 
@@ -70,32 +70,37 @@ export function openEventSource(
   sink: StreamSink,
 ): NativeStream {
   const source = new EventSource(url, { withCredentials });
-  const listened = new Set<string>();
   let answered = false;
   let last = "";
-  const listen = (type: string): void => {
-    if (listened.has(type)) return;
-    listened.add(type);
-    source.addEventListener(type, (event: MessageEvent<string>) => {
-      // The browser's own `error` or `open`.
-      if (!("data" in event)) return;
-      answered = true;
-      sink.alive();
-      // The browser gives the last id, whether or not it stood in this event's block: if it is unchanged, it did not.
-      const id = event.lastEventId === last ? undefined : event.lastEventId;
-      last = event.lastEventId;
-      sink.message(type, event.data, id);
-    });
+  /** The event that brought that id. */
+  let bringer = "";
+  /** Right after a reconnect: the event that the server may send once more. */
+  let expected = "";
+  const hear = (event: MessageEvent<string>): void => {
+    // The browser's own `error` or `open`.
+    if (!("data" in event)) return;
+    answered = true;
+    sink.alive();
+    // The browser gives the last id, whether or not it stood in this event's block: if it is unchanged, it did not, unless
+    // this is the first event after a reconnect and the very one that came with it before.
+    const { type, data, lastEventId } = event;
+    const key = `${type}\n${data}`;
+    const isOwn = lastEventId !== last || key === expected;
+    if (isOwn) [last, bringer] = [lastEventId, key];
+    expected = "";
+    sink.message(type, data, isOwn ? last : undefined);
   };
-  source.onopen = () => sink.alive();
+  source.onopen = sink.alive;
   source.onerror = (event) => {
     // An event of the server with that name.
     if ("data" in event) return;
     // After a stream that opened, the browser reconnects by itself, after a `retry` that only it knows.
     const returns = answered && source.readyState === EventSource.CONNECTING;
     answered = false;
+    expected = bringer;
     if (returns) sink.alive();
     sink.end(new SSEError("the stream was lost"), returns);
   };
-  return { close: () => source.close(), listen };
+  // A name that is listened to is not heard twice: the listener is the same.
+  return { close: () => source.close(), listen: (type) => source.addEventListener(type, hear) };
 }

@@ -490,7 +490,7 @@ describe("the page", () => {
     await begun({ persist: true, userId: "ada" });
     last().open("1-3").event("1-4", 4);
     await after(200);
-    expect([...kept]).toEqual([["fanfare:http://server.test/api/sse?userId=ada", "1-4"]]);
+    expect([...kept].map(([key, mark]) => [key, mark.split("\n")[0]])).toEqual([["fanfare:http://server.test/api/sse?userId=ada", "1-4"]]);
     last().event("1-5", 5);
     await settle();
     await happens("pagehide");
@@ -594,6 +594,38 @@ describe("the browser's own EventSource", () => {
     Source.all[0]!.lose(2);
     await after(6000);
     expect([told.data.at(-1), client.getState().lastEventId, Source.all[1]!.url]).toEqual([6, "", OPTIONS.url]);
+  });
+
+  test("what it gave up on is asked for with `fetch`, which sees what is final", async () => {
+    for (const [status, state] of [[204, "closed"], [404, "failed"]] as const) {
+      const client = new FanfareClient({ url: OPTIONS.url!, reconnectInterval: 10 });
+      clients.push(client);
+      client.on("update", () => {});
+      client.connect();
+      await settle();
+      Source.all.at(-1)!.say("update", 6, "1-6");
+      // Its own reconnect, and the answer to that.
+      Source.all.at(-1)!.lose(0);
+      Source.all.at(-1)!.lose(2);
+      await after(6000);
+      expect(last().lastEventId).toBe("1-6");
+      last().refuse(status);
+      await after(60_000);
+      expect(client.getState()).toMatchObject({ status: state, error: { status } });
+    }
+    expect([Source.all.length, asked.length]).toEqual([2, 2]);
+  });
+
+  test("is there again once `fetch` found nothing final", async () => {
+    const client = new FanfareClient({ url: OPTIONS.url!, reconnectInterval: 10 });
+    clients.push(client);
+    client.connect();
+    await settle();
+    Source.all[0]!.lose(2);
+    await after(6000);
+    last().refuse(502);
+    await after(6000);
+    expect([Source.all.length, asked.length]).toEqual([2, 1]);
   });
 
   test("is made anew where the browser gives up, from the last event", async () => {

@@ -285,6 +285,19 @@ test("events of another server, with no id of their own, or with one that was th
   expect(tabs.flatMap(({ resets }) => resets)).toEqual([]);
 });
 
+test("what follows under the position that a tab took from its leader is no repeat", async () => {
+  const first = new Tab();
+  await until(() => expect(asked).toHaveLength(1));
+  last().start().send("id: 5\n\n");
+  await until(() => expect(first.client.getState().lastEventId).toBe("5"));
+  const second = new Tab();
+  await until(() => expect(second.client.getState()).toMatchObject({ status: "open", lastEventId: "5" }));
+  last().send("id: 5\ndata: x\n\n");
+  last().send("id: 6\ndata: y\n\n");
+  await until(() => expect(second.client.getState().lastEventId).toBe("6"));
+  expect([first.data, second.data]).toEqual([["x", "y"], ["x", "y"]]);
+});
+
 test("a position that the server takes back is none in any tab", async () => {
   const [first, second] = [new Tab(), new Tab()];
   await until(() => expect(asked).toHaveLength(1));

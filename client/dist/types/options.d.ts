@@ -19,7 +19,8 @@ export interface ClientOptions {
     withCredentials?: boolean;
     /**
      * `auto` takes `EventSource` where it serves: no header is needed, and the names of all wanted events are known
-     * (`on`, not `onEvent`, and no shared tabs); else `fetch`.
+     * (`on`, not `onEvent`, and no shared tabs); else `fetch`. It also asks by `fetch` once after the browser gave up, to see the status.
+     * `eventsource` never sees one: after 204 or a refusal it tries again, for ever without `maxReconnectAttempts`.
      */
     transport?: "auto" | "eventsource" | "fetch";
     /**

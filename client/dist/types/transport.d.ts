@@ -4,7 +4,7 @@ import { SSEError } from "./options.js";
 export interface StreamSink extends ParserSink {
     /** Something was received, if only a comment. */
     alive(): void;
-    /** The stream ended. `returns`: the browser reconnects by itself, for this same sink. */
+    /** The stream ended. `returns`, of `EventSource` alone: whether the browser reconnects by itself, for this same sink. */
     end(error: SSEError, returns?: boolean): void;
 }
 /** Closes the stream; its sink is not called any more. */
