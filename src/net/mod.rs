@@ -33,7 +33,6 @@ use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -128,7 +127,6 @@ pub(crate) fn start(setup: Setup) -> io::Result<Running> {
         access,
         max_connections: streams.total,
         shutdown_ms: OnceLock::new(),
-        ended: AtomicBool::new(false),
         meters: Meters::new(clock.now().unix_ms, log_lines_dropped),
         body_timeout,
         idle_timeout,
@@ -238,7 +236,6 @@ impl Running {
         }
         // A thread that panicked has ended the process.
         self.loops.drain(..).for_each(|handle| drop(handle.join()));
-        self.shared.ended.store(true, Ordering::Relaxed);
         self.shared.control.send(control::Letter::Stop(LAST_WORDS));
         for handle in [self.control.take(), self.hooks.take()].into_iter().flatten() {
             let _ = handle.join();
