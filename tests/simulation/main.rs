@@ -39,6 +39,7 @@ struct Seen {
     lags: AtomicU64,
     pieces: AtomicU64,
     farewells: AtomicU64,
+    late_farewells: AtomicU64,
     gaps: AtomicU64,
     false_alarms: AtomicU64,
 }
@@ -61,6 +62,7 @@ fn run(seed: u64, seen: &Seen) {
     seen.lags.fetch_add(world.lags, Ordering::Relaxed);
     seen.pieces.fetch_add(world.pieces, Ordering::Relaxed);
     seen.farewells.fetch_add(world.farewells, Ordering::Relaxed);
+    seen.late_farewells.fetch_add(world.late_farewells, Ordering::Relaxed);
     seen.gaps.fetch_add(world.gaps.0 as u64, Ordering::Relaxed);
     seen.false_alarms.fetch_add(world.gaps.1 as u64, Ordering::Relaxed);
 }
@@ -117,6 +119,7 @@ fn every_client_gets_exactly_what_it_should() {
     assert!(count(&seen.pieces) > 20 * seeds, "replays come in pieces");
     assert!(count(&seen.deliveries) > 100 * seeds && count(&seen.lags) > seeds && gaps > seeds / 2);
     assert!(count(&seen.farewells) > seeds, "too few are told that a server ends");
+    assert!(count(&seen.late_farewells) > seeds / 10, "too few catch up before that");
     // Two names that share a place of the journal's table of losses.
     assert!(false_alarms * 20 <= gaps, "{false_alarms} of {gaps} gaps were none");
 }
