@@ -112,7 +112,7 @@ impl World {
     /// No time passes: everybody that reads is sent what it is owed, and told. Returns whether some had to be cut short,
     /// as they are once the time for a drain is over, since history did not answer.
     fn let_drain(&mut self) -> bool {
-        for _ in 0..4_000 {
+        for _ in 0..20_000 {
             for client in &mut self.clients {
                 let Some(connection) = &mut client.connection else { continue };
                 connection.pipe.borrow_mut().make_room(1_000);
@@ -135,7 +135,11 @@ impl World {
         assert!(self.has_forgotten(), "history has answered all, but not all have ended");
         let now = self.now();
         self.shards.iter_mut().for_each(|shard| shard.cut_replays(now));
-        for _ in 0..100 {
+        for _ in 0..1_000 {
+            for client in &self.clients {
+                let Some(connection) = &client.connection else { continue };
+                connection.pipe.borrow_mut().make_room(1_000);
+            }
             (0..self.shards.len()).for_each(|n| self.turn(n));
         }
         true
