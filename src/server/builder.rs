@@ -71,7 +71,9 @@ impl EngineBuilder {
             (Some(_), Some(_)) => return Err(ConfigError::new("authenticate", TWO_JUDGES).into()),
             // A program that says who asks may have parameters of its own for it.
             (Some(judge), None) => Access::Closed { judge, parameters: Parameters::Asked },
-            (None, Some(keys)) => Access::Closed { judge: keys.keyring.clone(), parameters: Parameters::All },
+            (None, Some(keys)) => {
+                Access::Closed { judge: keys.keyring.clone(), parameters: Parameters::Token }
+            }
             (None, None) => Access::Open { loopback_host: !config.insecure_open },
         };
         let all: Vec<SocketAddr> = config.listen.iter().chain(&config.control_listen).copied().collect();
