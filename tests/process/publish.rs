@@ -210,7 +210,8 @@ fn a_pipe_that_is_too_fast_waits() {
 /// A proxy would look for `localhost` on its own machine.
 #[test]
 fn a_server_on_this_machine_is_not_asked_for_by_a_proxy() {
-    let server = Server::start(&[]);
+    // Otherwise a `Host` that is not loopback is refused.
+    let server = Server::start(&["--insecure-open"]);
     let port = server.address.port();
     let proxies: Vec<(&str, &str)> = ["http_proxy", "HTTP_PROXY", "all_proxy", "https_proxy"]
         .map(|name| (name, "http://127.0.0.1:1"))
