@@ -170,7 +170,7 @@ fn essence(fields: &[u8]) -> Option<String> {
         .collect();
     let end = |character: char| character.is_ascii_whitespace() || matches!(character, ';' | '(');
     let types = unquoted.split(',').map(|value| value.trim().split(end).next().unwrap_or_default());
-    types.filter(|name| name.contains('/') && *name != "*/*").last().map(str::to_ascii_lowercase)
+    types.filter(|name| name.contains('/') && *name != "*/*").next_back().map(str::to_ascii_lowercase)
 }
 
 /// The value of `Authorization` for a token (RFC 6750, 2.1).
