@@ -169,8 +169,8 @@ fn essence(fields: &[u8]) -> Option<String> {
         })
         .collect();
     let end = |character: char| character.is_ascii_whitespace() || matches!(character, ';' | '(');
-    let types = unquoted.split(',').map(|value| value.trim().split(end).next().unwrap_or_default());
-    types.filter(|name| name.contains('/') && *name != "*/*").next_back().map(str::to_ascii_lowercase)
+    let mut types = unquoted.split(',').map(|value| value.trim().split(end).next().unwrap_or_default());
+    types.rfind(|name| name.contains('/') && *name != "*/*").map(str::to_ascii_lowercase)
 }
 
 /// The value of `Authorization` for a token (RFC 6750, 2.1).
