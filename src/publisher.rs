@@ -24,8 +24,8 @@ pub enum PublishError {
     /// The engine cannot take more just now.
     #[error(transparent)]
     Append(#[from] AppendError),
-    /// The engine was shut down; nobody would get it.
-    #[error("the engine has ended")]
+    /// The engine is shutting down, and its streams are being ended: not all would get it, and later nobody would.
+    #[error("the engine is shutting down, or was shut down; nothing was published")]
     Ended,
 }
 
@@ -167,10 +167,10 @@ impl Publisher {
 
     fn append(&self, batch: Vec<Publication>) -> Result<Appended, PublishError> {
         batch.iter().try_for_each(|publication| publication.event.check())?;
-        if self.shared.has_ended() {
-            return Err(PublishError::Ended);
-        }
-        Ok(self.shared.publish(batch)?)
+        self.shared.publish(batch).map_err(|error| match error {
+            AppendError::Ended => PublishError::Ended,
+            error => error.into(),
+        })
     }
 
     /// How everything stands. Every event loop is asked, so this waits for a turn of each, and it must not be

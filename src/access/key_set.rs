@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use ed25519_dalek::VerifyingKey;
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, KeyOperations, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey, DecodingKeyKind};
 use serde_json::Value;
@@ -26,6 +27,8 @@ pub(crate) enum Unusable {
     LongRsa,
     #[error("an EC key must be on the curve P-256, for ES256")]
     Curve,
+    #[error("an Ed25519 key must not be of small order: anybody could sign for it")]
+    SmallOrder,
     #[error("the secret is empty")]
     EmptySecret,
     #[error("the key is malformed")]
@@ -154,10 +157,22 @@ pub(super) fn check(jwk: &Jwk, key: &DecodingKey) -> Result<(), Unusable> {
         (AlgorithmParameters::EllipticCurve(point), DecodingKeyKind::SecretOrDer(bytes)) => {
             bytes.len() == 1 + 2 * 32 && point.x.len() == point.y.len()
         }
-        (AlgorithmParameters::OctetKeyPair(_), DecodingKeyKind::SecretOrDer(bytes)) => bytes.len() == 32,
+        (AlgorithmParameters::OctetKeyPair(_), DecodingKeyKind::SecretOrDer(bytes)) => {
+            return check_edwards(bytes);
+        }
         _ => false,
     };
     sound.then_some(()).ok_or(Unusable::Malformed)
+}
+
+/// A signature that is good for a key of small order can be made without any secret; RFC 8032 does not refuse it.
+fn check_edwards(bytes: &[u8]) -> Result<(), Unusable> {
+    let bytes = bytes.try_into().map_err(|_| Unusable::Malformed)?;
+    match VerifyingKey::from_bytes(bytes) {
+        Ok(key) if key.is_weak() => Err(Unusable::SmallOrder),
+        Ok(_) => Ok(()),
+        Err(_) => Err(Unusable::Malformed),
+    }
 }
 
 fn check_rsa(modulus: &[u8], exponent: &[u8]) -> Result<(), Unusable> {
@@ -263,6 +278,61 @@ mod tests {
         }
         for key in [rsa(2048, "AQAB"), rsa(4096, "Aw"), okp(EDWARDS), good()] {
             assert_eq!(read_all(std::slice::from_ref(&key)), Ok((1, vec![])), "{key}");
+        }
+    }
+
+    /// All encodings of the eight points of small order, also those that are not canonical.
+    #[test]
+    fn keys_that_anybody_can_sign_for_are_left_out() {
+        let two = [
+            "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc",
+            "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03",
+        ];
+        let number = |first: u8, rest: u8, last: u8| {
+            let mut bytes = [rest; 32];
+            (bytes[0], bytes[31]) = (first, last);
+            bytes
+        };
+        let mut weak = Vec::new();
+        for sign in [0, 0x80] {
+            weak.extend([
+                number(0, 0, sign),
+                number(1, 0, sign),
+                number(0xec, 0xff, 0x7f | sign),
+                number(0xed, 0xff, 0x7f | sign),
+                number(0xee, 0xff, 0x7f | sign),
+            ]);
+            for (text, last) in two.into_iter().zip([0x05, 0x7a]) {
+                let bytes = (0..31).map(|n| u8::from_str_radix(&text[2 * n..2 * n + 2], 16).unwrap());
+                let bytes: Vec<u8> = bytes.chain([last | sign]).collect();
+                weak.push(bytes.try_into().unwrap());
+            }
+        }
+        for bytes in weak {
+            let key = json!({"kty": "OKP", "crv": "Ed25519", "x": base64url(&bytes)});
+            let result = read_all(&[key, good()]);
+            // An x of zero has no sign, so some of these are no points.
+            let reasons = [Unusable::SmallOrder, Unusable::Malformed].map(|reason| Ok((1, vec![reason])));
+            assert!(reasons.contains(&result), "{bytes:x?}: {result:?}");
+            assert!(bytes[31] & 0x80 != 0 || result == reasons[0], "{bytes:x?}: {result:?}");
+            let standard = base64url(&bytes_of_pem(&bytes)).replace('-', "+").replace('_', "/");
+            let pem = format!("-----BEGIN PUBLIC KEY-----\n{standard}=\n-----END PUBLIC KEY-----\n");
+            assert!(crate::access::TokenKeys::from_pem(pem.as_bytes()).is_err(), "{bytes:x?}");
+        }
+    }
+
+    /// A public Ed25519 key as PEM holds it (RFC 8410, 4).
+    fn bytes_of_pem(key: &[u8]) -> Vec<u8> {
+        [b"\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00", key].concat()
+    }
+
+    /// The point at infinity has no coordinates, and those that others write for it are not on the curve.
+    #[test]
+    fn a_point_off_the_curve_is_left_out() {
+        let zero = base64url(&[0; 32]);
+        for (x, y) in [(&*zero, &*zero), (POINT.0, &*zero), (&*zero, POINT.1), (POINT.1, POINT.0)] {
+            let key = json!({"kty": "EC", "crv": "P-256", "x": x, "y": y});
+            assert_eq!(read_all(&[key.clone(), good()]), Ok((1, vec![Unusable::Malformed])), "{key}");
         }
     }
 

@@ -15,7 +15,7 @@ use super::key_warning::KeyWarning;
 /// agree with it, so that a public key is never taken for a secret (RFC 8725, 3.1).
 pub(crate) struct TokenKeys {
     keys: Vec<TokenKey>,
-    /// Tokens must say by `kid` which of the keys it is, unless there is one only.
+    /// A token may say by `kid` which of the keys it is for.
     by_id: bool,
     warnings: Vec<KeyWarning>,
 }
@@ -125,7 +125,6 @@ impl TokenKeys {
     pub(super) fn verify(&self, token: &str) -> Result<Claims, Denial> {
         let header = header_of(token)?;
         let mut denial = other_algorithm();
-        // Two keys may have one kid, as while they are replaced (RFC 7517, 4.5).
         for key in self.keys_of(&header)?.take(MAX_TRIED) {
             match decode::<Claims>(token, &key.key, &validation(key.algorithm)) {
                 Ok(token) => return Ok(token.claims),
@@ -138,22 +137,22 @@ impl TokenKeys {
 
     /// The keys that a token of this header may be signed with.
     fn keys_of<'k>(&'k self, header: &'k Header) -> Result<impl Iterator<Item = &'k TokenKey>, Denial> {
-        let (keys, of_id) =
-            self.keys_for(header.kid.as_deref()).map_err(|detail| Denial::InvalidToken(detail.to_owned()))?;
-        let keys = keys.iter().filter(move |key| of_id.is_none_or(|id| key.id.as_deref() == Some(id)));
-        Ok(keys.filter(|key| key.algorithm == header.alg))
+        let id = header.kid.as_deref().filter(|_| self.by_id);
+        if id.is_some() && !self.keys.iter().any(|key| key.id.as_deref() == id) {
+            return Err(Denial::InvalidToken("no key has the kid of the token".to_owned()));
+        }
+        Ok(self.meant(id).filter(|key| key.algorithm == header.alg))
     }
 
-    /// The keys that may be meant: of them, those with this `kid`, if there is one to look for.
-    fn keys_for<'i>(&self, id: Option<&'i str>) -> Result<(&[TokenKey], Option<&'i str>), &'static str> {
-        match (self.keys.as_slice(), id) {
-            (keys, Some(id)) if self.by_id => match keys.iter().any(|key| key.id.as_deref() == Some(id)) {
-                true => Ok((keys, Some(id))),
-                false => Err("no key has the kid of the token"),
-            },
-            (keys @ [_], _) => Ok((keys, None)),
-            _ => Err("the token has no kid, and there are several keys"),
-        }
+    /// The keys that a token may be for. Two may have one `kid`, as while they are replaced (RFC 7517, 4.5). Without a
+    /// `kid`, which no token need have, it is any of the set; those that cannot be named come first.
+    fn meant<'k>(&'k self, id: Option<&'k str>) -> impl Iterator<Item = &'k TokenKey> {
+        let unnamed = self.keys.iter().filter(move |key| id.is_none() && key.id.is_none());
+        let is_meant = move |key: &&TokenKey| match id {
+            Some(id) => key.id.as_deref() == Some(id),
+            None => key.id.is_some(),
+        };
+        unnamed.chain(self.keys.iter().filter(is_meant))
     }
 }
 

@@ -10,6 +10,7 @@ mod log;
 mod message;
 mod options;
 mod printer;
+mod proxy;
 mod publish;
 mod remote;
 mod requests;

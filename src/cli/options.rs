@@ -167,8 +167,8 @@ pub(super) struct ServeOptions {
     /// notice [default: 0s]
     #[arg(long, value_name = "TIME", env = "FANFARE_DRAIN_DELAY", value_parser = duration)]
     drain_delay: Option<Duration>,
-    /// Time for streams to receive what is queued for them when they end, at most 1day; also limits the spread of their
-    /// return
+    /// Time for streams to receive what they are owed when they end, also from history, at most 1day; publishing is
+    /// refused meanwhile. It also limits the spread of their return
     #[arg(long, value_name = "TIME", env = "FANFARE_DRAIN_TIMEOUT", value_parser = up_to_a_day, default_value = "10s")]
     pub(super) drain_timeout: Duration,
     /// Format of the log on standard error; RUST_LOG sets its level

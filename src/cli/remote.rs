@@ -5,16 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use fanfare::wire::is_loopback_host;
 use ureq::config::ConfigBuilder;
 use ureq::http::header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE};
 use ureq::http::{HeaderName, HeaderValue, Response, Uri};
 use ureq::tls::{RootCerts, TlsConfig};
 use ureq::typestate::AgentScope;
-use ureq::{Agent, Body, BodyReader, Proxy};
+use ureq::{Agent, Body, BodyReader};
 
 use super::failure::Failure;
 use super::options::up_to_a_day;
+use super::proxy::proxy_to;
 
 /// Holds a key or token where there is no file of it.
 const TOKEN_VARIABLE: &str = "FANFARE_TOKEN";
@@ -24,7 +24,7 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 #[derive(Debug, Args)]
 pub(super) struct RemoteOptions {
     /// Where the stream is. Certificates count that the system trusts, or those in the file SSL_CERT_FILE; proxies that
-    /// the environment names (https_proxy, NO_PROXY), but for servers on this machine
+    /// the environment names (http_proxy or https_proxy, all_proxy, NO_PROXY), but for servers on this machine
     #[arg(long, value_name = "URL", env = "FANFARE_URL", value_parser = base_url,
           default_value = "http://localhost:3000/api/sse")]
     url: String,
@@ -129,9 +129,9 @@ impl Remote {
         if response.status() == 204 {
             return Ok(Opened::Over);
         }
-        let content_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        let essence = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
-        if response.status() != 200 || !essence.eq_ignore_ascii_case("text/event-stream") {
+        let types: Vec<_> =
+            response.headers().get_all(CONTENT_TYPE).iter().map(HeaderValue::as_bytes).collect();
+        if response.status() != 200 || essence(&types.join(&b',')).as_deref() != Some("text/event-stream") {
             return Err(Failure::Unusable(format!("{} is not an event stream", self.name)));
         }
         Ok(Opened::Stream(response.into_body().into_reader()))
@@ -154,14 +154,23 @@ impl Remote {
     }
 }
 
-/// The proxy on the way to a server, as the environment names it (`http_proxy`, `NO_PROXY` and the like). There is none
-/// on the way to this machine: a proxy elsewhere would look for the server on its own.
-fn proxy_to(url: &str) -> Option<Proxy> {
-    let uri: Uri = url.parse().ok()?;
-    match is_loopback_host(uri.host()?) {
-        true => None,
-        false => Proxy::try_from_env().filter(|proxy| !proxy.is_no_proxy(&uri)),
-    }
+/// The last valid media type of the `Content-Type` fields, without parameters, as browsers read it (WHATWG Fetch, 2.2.2;
+/// WHATWG MIME Sniffing, 4.4).
+fn essence(fields: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(fields);
+    let (mut quoted, mut escaped) = (false, false);
+    let unquoted: String = text
+        .chars()
+        .filter(|character| {
+            let was_quoted = quoted;
+            quoted ^= *character == '"' && !escaped;
+            escaped = quoted && !escaped && *character == '\\';
+            !(was_quoted && quoted)
+        })
+        .collect();
+    let end = |character: char| character.is_ascii_whitespace() || matches!(character, ';' | '(');
+    let mut types = unquoted.split(',').map(|value| value.trim().split(end).next().unwrap_or_default());
+    types.rfind(|name| name.contains('/') && *name != "*/*").map(str::to_ascii_lowercase)
 }
 
 /// The value of `Authorization` for a token (RFC 6750, 2.1).
@@ -227,6 +236,36 @@ mod tests {
         ];
         for text in bad {
             assert!(base_url(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_media_type_is_read_as_browsers_read_it() {
+        let stream = Some("text/event-stream");
+        for (fields, expected) in [
+            ("text/event-stream", stream),
+            ("text/event-stream;charset=utf-8", stream),
+            ("Text/Event-Stream ; charset=\"utf-8\"", stream),
+            ("text/event-stream,", stream),
+            ("text/event-stream, ", stream),
+            (",text/event-stream", stream),
+            ("text/event-stream,*/*", stream),
+            ("text/event-stream,nonsense", stream),
+            ("text/html, text/event-stream", stream),
+            ("text/event-stream foo", stream),
+            ("text/event-stream(comment)", stream),
+            ("text/event-stream;a=\"b,text/html\"", stream),
+            ("text/event-stream;a=\"\\\",text/html\"", stream),
+            ("text/event-stream;a=\"b,text/html", stream),
+            ("text/event-stream, text/html", Some("text/html")),
+            ("text/html;a=\"b,text/event-stream\"", Some("text/html")),
+            ("text/event-streams", Some("text/event-streams")),
+            ("\"x\"text/event-stream", Some("\"\"text/event-stream")),
+            ("event-stream", None),
+            ("*/*", None),
+            ("", None),
+        ] {
+            assert_eq!(essence(fields.as_bytes()).as_deref(), expected, "{fields:?}");
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
 use smallvec::SmallVec;
@@ -25,6 +26,8 @@ pub struct MemoryJournal {
 struct State {
     newest: u64,
     history: History,
+    /// Nothing more is published.
+    ended: bool,
 }
 
 impl fmt::Debug for MemoryJournal {
@@ -38,7 +41,8 @@ impl MemoryJournal {
     /// made with `ids`.
     pub fn new(epoch: u64, ids: ClientKey, limits: HistoryLimits, outlets: Vec<Arc<dyn Outlet>>) -> Self {
         let hasher = Hasher::default();
-        let state = Mutex::new(State { newest: 0, history: History::new(limits, hasher.clone()) });
+        let state =
+            Mutex::new(State { newest: 0, history: History::new(limits, hasher.clone()), ended: false });
         Self { epoch, ids, outlets, state, hasher, nobody: Profile::default() }
     }
 
@@ -70,6 +74,9 @@ impl Journal for MemoryJournal {
         let bytes = drafts.iter().map(Draft::size).sum();
         let mut gone = Gone::new();
         let mut state = self.state.lock();
+        if state.ended {
+            return Err(AppendError::Ended);
+        }
         if !self.outlets.iter().all(|outlet| outlet.has_room(drafts.len(), bytes)) {
             return Err(AppendError::Full);
         }
@@ -88,6 +95,12 @@ impl Journal for MemoryJournal {
             }
         }
         Ok(Appended { first: self.id(first), last: self.id(state.newest) })
+    }
+
+    fn drain(&self, spread: Duration) {
+        let mut state = self.state.lock();
+        state.ended = true;
+        self.outlets.iter().for_each(|outlet| outlet.send(Command::Drain(spread)));
     }
 
     fn resume(&self, resume: &Resume, now: Now) {

@@ -16,6 +16,8 @@ mod wanted;
 pub use history::HistoryLimits;
 pub use memory::MemoryJournal;
 
+use std::time::Duration;
+
 use crate::shard::Resume;
 use crate::wire::{Drafts, EventId, Now};
 
@@ -26,6 +28,9 @@ pub enum AppendError {
     /// An event loop has as much before it as it may; nothing was published. Try again shortly.
     #[error("an event loop is too far behind; nothing was published")]
     Full,
+    /// The engine is shutting down, and its streams are being ended; nothing was published.
+    #[error("the server is shutting down; nothing was published")]
+    Ended,
 }
 
 /// The ids that a batch got.
@@ -58,6 +63,11 @@ pub trait Journal: Send + Sync {
     /// Gives the events the next ids, in order, and hands them to every shard: all, or none. `drafts` must not
     /// be empty.
     fn append(&self, drafts: Drafts, now: Now) -> Result<Appended, AppendError>;
+
+    /// Ends publishing: [`append`](Self::append) fails from now on, and each shard is sent
+    /// [`Drain`](crate::shard::Command::Drain) behind everything that was published. So each event that was published
+    /// reaches every stream before the stream is told that it ends.
+    fn drain(&self, spread: Duration);
 
     /// Answers with a [`Join`](crate::shard::Join) in the asking shard's inbox.
     fn resume(&self, resume: &Resume, now: Now);

@@ -36,7 +36,6 @@ use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -145,7 +144,6 @@ pub(crate) fn start(setup: Setup) -> io::Result<Running> {
         authentication: Authentication::new(authentication.count(), undecided),
         max_connections: streams.total,
         shutdown_ms: OnceLock::new(),
-        ended: AtomicBool::new(false),
         meters: Meters::new(clock.now().unix_ms, log_lines_dropped),
         body_timeout,
         idle_timeout,
@@ -270,7 +268,6 @@ impl Running {
         }
         // A thread that panicked has ended the process.
         self.loops.drain(..).for_each(|handle| drop(handle.join()));
-        self.shared.ended.store(true, Ordering::Relaxed);
         self.shared.control.send(control::Letter::Stop(LAST_WORDS));
         // What the control thread finishes may need to know who asks.
         if let Some(control) = self.control.take() {

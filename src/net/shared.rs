@@ -1,6 +1,5 @@
 //! What all threads of an engine hold in common.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -39,7 +38,6 @@ pub(crate) struct Shared {
     pub(super) bodies: Arc<control::BodyTotal>,
     /// When a shutdown began, in ms since the start.
     pub(super) shutdown_ms: OnceLock<u64>,
-    pub(super) ended: AtomicBool,
     pub(super) meters: Meters,
 }
 
@@ -73,11 +71,6 @@ impl Shared {
     /// Lets the event loops see what was appended.
     pub(super) fn wake_loops(&self) {
         self.loops.iter().for_each(|inbox| inbox.wake());
-    }
-
-    /// Whether the event loops have ended.
-    pub(crate) fn has_ended(&self) -> bool {
-        self.ended.load(Ordering::Relaxed)
     }
 
     pub(crate) fn admission(&self) -> &Admission {
@@ -159,14 +152,12 @@ impl Shared {
         self.shutdown_ms.get().is_some()
     }
 
-    /// Stops listening, admits nobody any more and ends all streams. Their clients come back spread over a second for
+    /// Stops listening, admits nobody any more, ends publishing and then all streams. Their clients come back spread over a second for
     /// every 1,000, but no longer than `most`.
     pub(super) fn drain(&self, most: Duration) {
         self.admission.drain();
         let spread = Duration::from_millis(self.admission.total() as u64).min(most);
         self.control.send(control::Letter::Drain);
-        for inbox in &self.loops {
-            inbox.send(worker::Letter::Command(Command::Drain(spread)));
-        }
+        self.journal.drain(spread);
     }
 }

@@ -253,7 +253,10 @@ impl Worker {
             }
             match self.letters.next() {
                 None => break,
-                Some(Letter::Stop) => self.stopping = true,
+                Some(Letter::Stop) => {
+                    self.stopping = true;
+                    self.shard.cut_replays(now);
+                }
                 Some(Letter::Adopt(socket, arrival, behind)) => {
                     self.adopt(socket, arrival, behind, now);
                 }

@@ -173,7 +173,7 @@ fn judges(
         // A program that says who asks may have parameters of its own for it.
         (Some(hook), None) => (closed(hook, Parameters::Asked), AuthenticationThreads::Hook(hook_threads)),
         (None, Some(keys)) => {
-            (closed(keys.keyring.clone(), Parameters::All), AuthenticationThreads::Signatures)
+            (closed(keys.keyring.clone(), Parameters::Token), AuthenticationThreads::Signatures)
         }
         (None, None) => (Access::Open { loopback_host: !config.insecure_open }, AuthenticationThreads::None),
     })

@@ -81,9 +81,14 @@ impl Engine {
     /// streams, and returns as soon as the last byte is out, at the latest after `timeout` (and a second, where requests
     /// are under way).
     ///
-    /// Each stream is sent what it is owed, and a last `connection` event, `{"status":"draining"}`, with a reconnection
+    /// Publishing fails from the moment when streams begin to be ended, with
+    /// [`PublishError::Ended`](crate::PublishError::Ended), and 503 over HTTP: each event that was published before
+    /// reaches all its streams that are open, and no event is taken that some would miss.
+    ///
+    /// Each stream is sent what it is owed, also where it is behind and that takes a replay from history, and a last `connection` event, `{"status":"draining"}`, with a reconnection
     /// time of its own: one second, and up to one more for every 1,000 streams, but no more than `timeout` more. So clients
-    /// come back soon, and not all at once. Publishing goes on until the last stream is gone.
+    /// come back soon, and not all at once. A stream that is not done after `timeout` ends where it is; what it was not
+    /// sent is after the last id that its client has.
     ///
     /// ```
     /// # use std::time::Duration;

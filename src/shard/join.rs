@@ -40,6 +40,7 @@ impl<S: Write> Shard<S> {
         records.into_iter().for_each(|record| connection.push(Piece::Record(record), tape));
         if last {
             self.subscribe(slot);
+            self.caught_up(slot, now);
         } else {
             self.enter(slot, Phase::Joining { after: position, greeting, asked: false });
             self.queue(slot);

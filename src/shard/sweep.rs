@@ -28,6 +28,8 @@ pub(super) struct Drainage {
     spread_ms: u64,
     /// The slot up to which streams are ended.
     at: usize,
+    /// Streams that are behind end once they have caught up with history.
+    awaits_replays: bool,
 }
 
 /// Longest and shortest time between two looks at a slice.
@@ -154,9 +156,11 @@ impl<S: Write> Shard<S> {
         }
     }
 
-    /// Ends all streams. Their clients come back spread over a time.
+    /// Ends all streams; those that are behind, once they have caught up with history. Their clients come back spread
+    /// over a time.
     pub(super) fn drain(&mut self, spread: Duration) {
-        self.drainage = Some(Drainage { spread_ms: spread.as_millis() as u64, at: 0 });
+        let spread_ms = spread.as_millis() as u64;
+        self.drainage = Some(Drainage { spread_ms, at: 0, awaits_replays: true });
         // What is not a stream yet will not be one; the control thread says so.
         for slot in 0..self.origins.len() as u32 {
             let connection = self.connections.get_mut(slot as usize);
@@ -196,10 +200,30 @@ impl<S> Shard<S> {
         self.drainage.as_ref().is_some_and(|drainage| drainage.at < self.origins.len())
     }
 
-    /// Tells a stream of the drain, and ends it.
+    /// Tells a stream of the drain, and ends it. A stream that is behind goes on: [`caught_up`](Self::caught_up) ends it.
     pub(super) fn dismiss(&mut self, slot: u32, now: Now) {
-        let spread_ms = self.drainage.as_ref().map_or(0, |drainage| drainage.spread_ms);
+        let Some(Drainage { spread_ms, awaits_replays, .. }) = self.drainage else { return };
+        if awaits_replays && self.behind.contains(&slot) {
+            return;
+        }
         let retry = Duration::from_millis(SOONEST_MS.saturating_add(fastrand::u64(0..=spread_ms)));
         self.end(slot, CloseReason::Draining, Some(ServerEvent::Draining { retry }), now);
+    }
+
+    /// A stream has everything that history holds for it: a shutdown that has come past its slot has waited for that.
+    pub(super) fn caught_up(&mut self, slot: u32, now: Now) {
+        if self.drainage.as_ref().is_some_and(|drainage| (slot as usize) < drainage.at) {
+            self.dismiss(slot, now);
+        }
+    }
+
+    /// The time for a shutdown is over: ends the streams that are behind where they are. Whatever they were not sent is
+    /// after the last id that they were sent.
+    pub fn cut_replays(&mut self, now: Now) {
+        let Some(drainage) = &mut self.drainage else { return };
+        drainage.awaits_replays = false;
+        let behind: Vec<u32> = self.behind.iter().copied().collect();
+        behind.into_iter().for_each(|slot| self.dismiss(slot, now));
+        self.debug_check();
     }
 }

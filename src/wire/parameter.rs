@@ -7,8 +7,10 @@ use super::problem::Problem;
 /// Which parameters a request for a stream has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Parameters {
-    /// Those of the contract.
+    /// Those of the contract, for whoever is who the query says.
     All,
+    /// All but those that say who asks, and a token, which says that instead.
+    Token,
     /// Those that say what is asked for. Those that say who asks are up to a program that embeds the engine.
     Asked,
 }
@@ -45,8 +47,7 @@ impl Parameters {
     /// Judges the name of a parameter that is none of a stream's: others are nobody's business, such as what keeps
     /// caches away, but what is nearly one of ours would give a stream that hears nothing, in silence (400).
     pub(super) fn judge(self, name: &str) -> Result<(), Problem> {
-        let is_ours = |known: &&Known| self == Self::All || !known.says_who;
-        let meant = match KNOWN.iter().filter(is_ours).find(|known| known.is_nearly(name)) {
+        let meant = match KNOWN.iter().filter(|known| self.has(known)).find(|known| known.is_nearly(name)) {
             Some(known) => Some(known.name),
             None if self == Self::All && is_nearly_meta(name) => Some(META),
             None => None,
@@ -54,6 +55,20 @@ impl Parameters {
         meant.map_or(Ok(()), |meant| {
             Err(Problem::new(400, format!("unknown parameter {:?}: use {meant}", excerpt(name))))
         })
+    }
+
+    /// Whether a name is that of a parameter.
+    pub(super) fn names(self, name: &str) -> bool {
+        let is_meta = || name.strip_prefix("meta.").is_some_and(|key| !key.is_empty());
+        KNOWN.iter().any(|known| known.name == name && self.has(known)) || (self == Self::All && is_meta())
+    }
+
+    fn has(self, known: &Known) -> bool {
+        match self {
+            Self::All => true,
+            Self::Token => !known.says_who || known.name == TOKEN.name,
+            Self::Asked => !known.says_who,
+        }
     }
 }
 
@@ -181,6 +196,21 @@ mod tests {
         for (near, name) in [("topics", "topic"), ("last-event-id", "lastEventId")] {
             assert_eq!(meant(Parameters::Asked, near).as_deref(), Some(name));
         }
+    }
+
+    #[test]
+    fn where_a_token_says_who_asks_it_is_looked_for_and_no_name_is() {
+        let ignored = ["userId", "userid", "user", "sessionId", "sid", "meta.room", "meta[room]", "meta"];
+        for name in ignored {
+            assert_eq!(meant(Parameters::Token, name), None, "{name}");
+            assert!(!Parameters::Token.names(name), "{name}");
+        }
+        for (near, name) in [("token", "access_token"), ("topics", "topic"), ("eventId", "lastEventId")] {
+            assert_eq!(meant(Parameters::Token, near).as_deref(), Some(name));
+            assert!(Parameters::Token.names(name) && !Parameters::Token.names(near));
+        }
+        assert!(Parameters::All.names("userId") && Parameters::All.names("meta.room"));
+        assert!(!Parameters::All.names("meta.") && !Parameters::Asked.names("access_token"));
     }
 
     #[test]

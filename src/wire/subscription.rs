@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 use super::client::Profile;
 use super::excerpt::excerpt;
 use super::framing::Framing;
-use super::http::{Head, Version, query_pairs};
+use super::http::{Head, QueryPair, Version, named_pairs};
 use super::id::EventId;
 use super::parameter::Parameters;
 use super::problem::Problem;
@@ -53,16 +53,20 @@ pub struct Permit {
 impl Subscription {
     /// Reads a GET of the stream's path. Its `Accept` is judged first (406), then its query (400).
     ///
-    /// The query has `topic`, `lastEventId`, `userId`, `sessionId`, `meta.KEY` and `access_token`. Others are ignored,
-    /// unless they are nearly one of these `parameters`. `limits` are those of its topics and patterns.
+    /// The query has `topic`, `lastEventId`, `userId`, `sessionId`, `meta.KEY` and `access_token`, as far as these are
+    /// among the `parameters`. Others are ignored, whatever they hold, unless they are nearly one of these. `limits` are those of its topics and patterns.
     pub fn from_head(head: &Head<'_>, parameters: Parameters, limits: &TopicLimits) -> Result<Self, Problem> {
         if !accepts_event_stream(head) {
             return Err(Problem::new(406, "this resource is a text/event-stream"));
         }
         let mut claims = Claims::default();
-        for pair in query_pairs(head.query.unwrap_or_default()) {
-            let (key, value) = pair.map_err(|error| Problem::new(400, format!("the query: {error}")))?;
-            claims.take(&key, &value, parameters, limits)?;
+        let undecodable = |error| Problem::new(400, format!("the query: {error}"));
+        for pair in named_pairs(head.query.unwrap_or_default()) {
+            let QueryPair { name, value } = pair.map_err(undecodable)?;
+            match parameters.names(&name) {
+                true => claims.take(&name, &value.map_err(undecodable)?, limits)?,
+                false => parameters.judge(&name)?,
+            }
         }
         let from_field = head.field("last-event-id").filter(|value| !value.is_empty());
         let last_event_id = match from_field {
@@ -100,13 +104,7 @@ struct Claims {
 }
 
 impl Claims {
-    fn take(
-        &mut self,
-        key: &str,
-        value: &str,
-        parameters: Parameters,
-        limits: &TopicLimits,
-    ) -> Result<(), Problem> {
+    fn take(&mut self, key: &str, value: &str, limits: &TopicLimits) -> Result<(), Problem> {
         match key {
             "topic" => {
                 let refused = |reason| Problem::new(400, format!("topic {:?}: {reason}", excerpt(value)));
@@ -123,8 +121,9 @@ impl Claims {
             "userId" => once("userId", &mut self.user, value),
             "sessionId" => once("sessionId", &mut self.session, value),
             _ => match key.strip_prefix("meta.") {
-                Some(key) if !key.is_empty() => self.take_meta(key, value),
-                _ => parameters.judge(key),
+                Some(key) => self.take_meta(key, value),
+                // The token, which is not looked for here.
+                None => Ok(()),
             },
         }
     }

@@ -58,6 +58,7 @@ fn refusals() -> Vec<(u16, String)> {
         (400, format!("GET /api/sse {host}{{}}Content-Length: x\r\n\r\n")),
         (400, format!("GET /api/sse {host}{{}}X : y\r\n\r\n")),
         (400, format!("GET /api/sse {host}{{}}X: y\n\r\n")),
+        (400, format!("GET /api/sse {host}{{}}X: y\r\n folded\r\n\r\n")),
         (400, format!("GET /api/sse?topic=%zz {host}{{}}\r\n")),
         (400, format!("GET /api/sse/users/% {host}{{}}\r\n")),
         (505, "GET /api/sse HTTP/2.0\r\nHost: localhost\r\n{}\r\n".to_owned()),

@@ -101,7 +101,7 @@ fn the_query_names_user_session_and_metadata() {
 #[test]
 fn what_the_query_does_not_know_is_ignored() {
     let server = Server::start();
-    let query = "?unknown=1&userId=ada&_=123&access_token=x&utm_source=y&v2&=z&since=10m&until=end&wait=5s&clientId=c";
+    let query = "?unknown=1&userId=ada&_=123&access_token=x&utm_source=y&v2&=z&since=10m&until=end&wait=5s&clientId=c&utm=caf%E9&%FF=x";
     let subscriber = server.subscribe(query);
     assert_eq!(subscriber.greeting()["userId"], "ada");
 }
@@ -191,6 +191,12 @@ fn a_query_that_cannot_be_meant_is_a_bad_request() {
         "meta.k=a%00",
         &meta,
         "userId=%FF",
+        "topic=%E9",
+        "lastEventId=%E9",
+        "access_token=%E9",
+        "meta.k=%E9",
+        "meta.%E9=1",
+        "topics=%E9",
         "userId=%zz",
         "topic=a%",
         "%4=b",

@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use fanfare::{Engine, Event, Publication, PublishError, Target};
+use fanfare::{AppendError, Engine, Event, Publication, PublishError, Target};
 use serde_json::json;
 
-use crate::server::{Server, id_of};
+use crate::server::Server;
 use crate::support::client::{Connection, request};
-use crate::support::clock::{COARSE, Deadline, eventually, now};
+use crate::support::clock::{COARSE, Deadline, PATIENCE, eventually, now};
 use crate::support::subscriber::Subscriber;
 
 /// More than any test takes.
@@ -224,7 +224,9 @@ fn while_it_drains_it_is_alive_but_not_ready_and_takes_no_stream() {
     let response = readiness.get("/readyz");
     response.problem(503);
     let published = publishing.post("/api/sse/events", r#"{"data":1}"#);
-    id_of(&published);
+    assert!(published.problem(503).contains("shutting down"));
+    assert_eq!(published.field("retry-after"), Some("1"));
+    assert!(matches!(publisher.send_update(&1, Target::all()), Err(PublishError::Ended)));
     for (connection, response) in [(&mut readiness, &response), (&mut publishing, &published)] {
         assert_eq!(response.field("connection"), Some("close"));
         connection.expect_end();
@@ -275,27 +277,109 @@ fn a_publisher_outlives_its_engine() {
 }
 
 #[test]
-fn publishing_goes_on_for_as_long_as_a_stream_is_there() {
-    let server = Server::with(|builder| builder.workers(8).connection_timeout(LONG));
-    let stuck = stuck(&server);
-    let (address, publisher) = (server.address, server.publisher.clone());
-    // One loop has a stream that does not read, and so lives as long as it may; seven have none, and end.
-    let drain = drain(server.engine, LONG);
-    is_deaf(address);
-    // More than may wait for one event loop; those that have ended take none of it.
-    let batch =
-        || (0..1_000).map(|n| Publication::new(Event::json("x", &n).unwrap(), Target::user("nobody")));
-    for n in 0..80 {
-        let deadline = Deadline::new();
-        while let Err(error) = publisher.publish_all(batch().collect()) {
-            // A loop that is there is only behind, and says so for a moment.
-            assert!(matches!(error, PublishError::Append(_)), "batch {n}: {error}");
-            assert!(deadline.left().is_some() && !drain.is_finished(), "batch {n}: {error}");
-            thread::yield_now();
+fn every_event_that_is_taken_while_it_shuts_down_reaches_every_stream() {
+    for round in 0..20 {
+        let server = Server::with(|builder| builder.workers(3));
+        let mut streams: Vec<Subscriber> = (0..6).map(|_| server.subscribe("")).collect();
+        let publishers = [(); 2].map(|()| {
+            let publisher = server.publisher.clone();
+            thread::spawn(move || {
+                let mut taken = Vec::new();
+                // No more than history holds, however slowly the shutdown comes.
+                while taken.len() < 10_000 {
+                    match publisher.send_update(&1, Target::all()) {
+                        Ok(id) => taken.push(id),
+                        Err(PublishError::Ended) => return taken,
+                        Err(PublishError::Append(AppendError::Full)) => thread::yield_now(),
+                        Err(error) => panic!("{error}"),
+                    }
+                }
+                taken
+            })
+        });
+        eventually("they publish", || server.stats().engine.events_published > 10 * (round + 1));
+        let drain = drain(server.engine, LONG);
+        let mut taken: Vec<_> = publishers.into_iter().flat_map(|thread| thread.join().unwrap()).collect();
+        taken.sort();
+        let taken: Vec<String> = taken.iter().map(ToString::to_string).collect();
+        for stream in &mut streams {
+            let rest = stream.rest();
+            let ids: Vec<_> = rest.iter().filter_map(|message| message.id.clone()).collect();
+            assert!(rest.last().is_some_and(|last| last.data.contains("draining")));
+            assert_eq!(ids.len(), taken.len(), "the last ones: {:?} {:?}", ids.last(), taken.last());
+            assert_eq!(ids, taken);
         }
+        ends(drain);
     }
-    drop(stuck);
+}
+
+/// Publishes more than the kernel takes for a stream.
+fn publish_much(server: &Server) -> Vec<String> {
+    let data = "x".repeat(500_000);
+    let publish = |_| server.publisher.send_update(&data, Target::all()).expect("room").to_string();
+    (0..40).map(publish).collect()
+}
+
+/// With a history for all of that.
+fn roomy(max_backlog: usize) -> Server {
+    Server::with(|builder| {
+        builder.connection_timeout(LONG).max_backlog(max_backlog).history(1_000, 256 << 20, LONG)
+    })
+}
+
+#[test]
+fn a_stream_that_is_behind_catches_up_before_it_ends() {
+    for max_backlog in [64 << 10, 1 << 20] {
+        let server = roomy(max_backlog);
+        let mut slow = server.subscribe("");
+        let ids = publish_much(&server);
+        eventually("it is behind", || server.stats().engine.lagging_connections == 1);
+        let drain = drain(server.engine, LONG);
+        is_deaf(server.address);
+        let rest = slow.rest();
+        let got: Vec<_> = rest.iter().filter_map(|message| message.id.clone()).collect();
+        assert_eq!(got, ids, "all, in order");
+        assert!(rest.last().is_some_and(|last| last.data.contains("draining")));
+        ends(drain);
+    }
+}
+
+#[test]
+fn a_replay_goes_on_to_its_end_before_the_stream_does() {
+    let server = roomy(1 << 20);
+    let first = server.newest();
+    let ids = publish_much(&server);
+    // One is told where it goes on, and one perhaps not yet.
+    let mut greeted = server.resume("", &first);
+    assert_eq!(greeted.greeting()["recovered"], true);
+    let mut connection = server.connect();
+    connection.send(request("GET", "/api/sse", &format!("Last-Event-ID: {first}\r\n"), ""));
+    eventually("both are open", || server.stats().total_connections == 2);
+    let drain = drain(server.engine, LONG);
+    is_deaf(server.address);
+    let mut other = Subscriber::after(connection);
+    assert_eq!(other.greeting()["recovered"], true);
+    for stream in [&mut greeted, &mut other] {
+        let rest = stream.rest();
+        let got: Vec<_> = rest.iter().filter_map(|message| message.id.clone()).collect();
+        assert_eq!(got, ids, "all, in order");
+        assert!(rest.last().is_some_and(|last| last.data.contains("draining")));
+    }
     ends(drain);
+}
+
+#[test]
+fn a_replay_that_is_not_read_is_cut_at_the_deadline_and_goes_on_after_its_last_id() {
+    let server = roomy(1 << 20);
+    let first = server.newest();
+    let ids = publish_much(&server);
+    let mut stream = server.resume("", &first);
+    assert_eq!(stream.greeting()["recovered"], true);
+    ends(drain(server.engine, Duration::from_millis(300)));
+    while stream.goes_on(PATIENCE) {}
+    let count = stream.ready();
+    let got: Vec<_> = stream.take(count).into_iter().filter_map(|message| message.id).collect();
+    assert!(got.len() < ids.len() && got[..] == ids[..got.len()], "{} of {}", got.len(), ids.len());
 }
 
 #[test]

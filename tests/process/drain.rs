@@ -142,7 +142,8 @@ fn while_it_drains_requests_are_answered_and_their_connections_closed() {
     server.signal(Signal::TERM);
     is_deaf(&server);
     let [publishing, counting] = &mut connections;
-    publish(publishing, &json!({"data": 1}));
+    let late = publishing.post("/api/sse/events", r#"{"data":1}"#);
+    assert_eq!((late.status(), late.field("retry-after")), (503, Some("1")), "nobody would get it");
     assert_eq!(stats(counting)["totalConnections"], 0, "all streams are ended");
     connections.iter_mut().for_each(|connection| connection.expect_end());
     assert!(server.is_running());

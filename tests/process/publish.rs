@@ -210,12 +210,13 @@ fn a_pipe_that_is_too_fast_waits() {
 /// A proxy would look for `localhost` on its own machine.
 #[test]
 fn a_server_on_this_machine_is_not_asked_for_by_a_proxy() {
-    let server = Server::start(&[]);
+    // Otherwise a `Host` that is not loopback is refused.
+    let server = Server::start(&["--insecure-open"]);
     let port = server.address.port();
     let proxies: Vec<(&str, &str)> = ["http_proxy", "HTTP_PROXY", "all_proxy", "https_proxy"]
         .map(|name| (name, "http://127.0.0.1:1"))
         .into();
-    for host in ["127.0.0.1", "localhost", "LOCALHOST"] {
+    for host in ["127.0.0.1", "localhost", "LOCALHOST", "0.0.0.0", "127.1", "2130706433"] {
         let url = format!("http://{host}:{port}/api/sse");
         let output = run(&["publish", "--data", "1", "--url", &url], &proxies, "");
         assert_eq!(output.status.code(), Some(0), "{host}: {}", String::from_utf8_lossy(&output.stderr));
@@ -229,6 +230,29 @@ fn a_proxy_on_the_way_is_named_without_its_password() {
         let error = refusal(&args, &[("http_proxy", "http://me:secret@127.0.0.1:1")], "", 1);
         let expected = "no answer from http://server.example/api/sse by the proxy 127.0.0.1:1: ";
         assert!(error.starts_with(expected) && !error.contains("secret"), "{error}");
+    }
+}
+
+#[test]
+fn each_scheme_has_a_proxy_of_its_own() {
+    let proxies = [
+        ("http_proxy", "http://127.0.0.1:1"),
+        ("https_proxy", "http://127.0.0.1:2"),
+        ("all_proxy", "http://127.0.0.1:3"),
+    ];
+    let refused = |url: &str, proxies: &[(&str, &str)]| {
+        refusal(&["publish", "--data", "1", "--timeout", "1s", "--url", url], proxies, "", 1)
+    };
+    for (url, own) in [("http://192.0.2.1/", 1), ("https://192.0.2.1/", 2)] {
+        let named = |port: u16| format!(" by the proxy 127.0.0.1:{port}: ");
+        let error = refused(url, &proxies);
+        assert!(error.contains(&named(own)), "{error}");
+        let error = refused(url, &[proxies[2], proxies[2 - own as usize]]);
+        assert!(error.contains(&named(3)), "{error}");
+        let error = refused(url, &[proxies[2 - own as usize]]);
+        assert!(!error.contains("proxy"), "{error}");
+        let error = refused(url, &[proxies[own as usize - 1], ("no_proxy", "192.0.2.1")]);
+        assert!(!error.contains("proxy"), "{error}");
     }
 }
 

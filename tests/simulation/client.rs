@@ -41,6 +41,8 @@ pub(crate) struct Connection {
     pub forsaken: bool,
     /// Its permission may end before anything else does.
     pub expires: bool,
+    /// In a drain, it had to be sent history first.
+    pub was_behind: bool,
 }
 
 /// The `connection` event at the end of a stream.
@@ -100,6 +102,7 @@ impl Connection {
             farewell: None,
             forsaken: false,
             expires: false,
+            was_behind: false,
         }
     }
 

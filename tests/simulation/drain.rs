@@ -6,7 +6,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use fanfare::journal::{AppendError, Journal};
 use fanfare::shard::{Admission, CloseReason, Command, Effect, Outlet, Totals};
+use fanfare::wire::{Draft, Drafts};
+use fanfare::{Event, Publication, Target};
 
 use crate::client::{Connection, Farewell};
 use crate::settings::settings;
@@ -22,7 +25,9 @@ const SOONEST_MS: u64 = 1_000;
 impl World {
     /// The server drains in the midst of things, and one with the same history takes its place.
     pub(crate) fn restart(&mut self) {
-        self.drain();
+        // The next server publishes to the same journal.
+        let ends_publishing = false;
+        self.drain(ends_publishing);
         let reports = self.shards.iter().map(|shard| shard.report(self.now()).totals);
         let (deliveries, lags) =
             reports.fold((0, 0), |sum, totals| (sum.0 + totals.deliveries, sum.1 + totals.lags));
@@ -40,7 +45,7 @@ impl World {
     /// All go: drained by the server, or by themselves. Nothing is left.
     pub(crate) fn end(&mut self) {
         if self.rng.bool() {
-            return self.drain();
+            return self.drain(true);
         }
         for client in &self.clients {
             if let Some(connection) = &client.connection {
@@ -51,25 +56,21 @@ impl World {
         self.check_empty();
     }
 
-    fn drain(&mut self) {
+    fn drain(&mut self, ends_publishing: bool) {
         let spread_ms = self.fate.u64(..5_000);
         let ended = self.ended_otherwise();
         let ending = self.shards.iter().any(|shard| shard.report(self.now()).ending > 0);
+        let spread = Duration::from_millis(spread_ms);
         self.admission.drain();
-        for inbox in &self.inboxes {
-            inbox.send(Command::Drain(Duration::from_millis(spread_ms)));
+        if ends_publishing {
+            self.journal.drain(spread);
+            let publication = Publication::new(Event::text("late", "x").unwrap(), Target::all());
+            let late: Drafts = [Draft::from(publication)].into_iter().collect();
+            assert_eq!(self.journal.append(late, self.now()), Err(AppendError::Ended));
+        } else {
+            self.inboxes.iter().for_each(|inbox| inbox.send(Command::Drain(spread)));
         }
-        // No time passes: everybody that reads is told at once.
-        for _ in 0..2_000 {
-            for client in &self.clients {
-                let Some(connection) = &client.connection else { continue };
-                connection.pipe.borrow_mut().make_room(1_000);
-            }
-            (0..self.shards.len()).for_each(|n| self.turn(n));
-            if self.clients.iter().filter_map(|client| client.connection.as_ref()).all(is_over) {
-                break;
-            }
-        }
+        let cut = self.let_drain();
         // Some were ended before that came to them.
         let others = ending || self.ended_otherwise() > ended;
         for at in 0..self.clients.len() {
@@ -82,6 +83,11 @@ impl World {
                 Some(Farewell::Draining(retry)) => {
                     assert!((SOONEST_MS..=SOONEST_MS + spread_ms).contains(&retry), "{retry} of {spread_ms}");
                     assert!(finished && connection.ended_cleanly(), "in good order");
+                    // It was sent all that was published, whether it had that still before it or not.
+                    if !cut {
+                        connection.check_current(&client.who, &self.history);
+                        self.late_farewells += u64::from(connection.was_behind);
+                    }
                     self.farewells += u64::from(!others);
                 }
                 // Or it was not yet known to be a stream.
@@ -103,6 +109,46 @@ impl World {
         for at in 0..self.clients.len() {
             self.hang_up(at);
         }
+    }
+
+    /// No time passes: everybody that reads is sent what it is owed, and told. Returns whether some had to be cut short,
+    /// as they are once the time for a drain is over, since history did not answer.
+    fn let_drain(&mut self) -> bool {
+        for _ in 0..20_000 {
+            for client in &mut self.clients {
+                let Some(connection) = &mut client.connection else { continue };
+                connection.pipe.borrow_mut().make_room(1_000);
+            }
+            (0..self.shards.len()).for_each(|n| self.turn(n));
+            for client in &mut self.clients {
+                let Some(connection) = &mut client.connection else { continue };
+                let asks = self.answers.keys().any(|token| {
+                    (usize::from(token.shard), token.slot) == (connection.shard, connection.slot)
+                });
+                connection.was_behind |= asks && !connection.pipe.borrow().server_closed;
+            }
+            if self.is_over() {
+                return false;
+            }
+            if self.is_idle() && self.has_forgotten() {
+                break;
+            }
+        }
+        assert!(self.has_forgotten(), "history has answered all, but not all have ended");
+        let now = self.now();
+        self.shards.iter_mut().for_each(|shard| shard.cut_replays(now));
+        for _ in 0..1_000 {
+            for client in &self.clients {
+                let Some(connection) = &client.connection else { continue };
+                connection.pipe.borrow_mut().make_room(1_000);
+            }
+            (0..self.shards.len()).for_each(|n| self.turn(n));
+        }
+        true
+    }
+
+    fn is_over(&self) -> bool {
+        self.clients.iter().filter_map(|client| client.connection.as_ref()).all(is_over)
     }
 
     /// Streams ended for another reason than a drain.

@@ -40,6 +40,7 @@ struct Seen {
     lags: AtomicU64,
     pieces: AtomicU64,
     farewells: AtomicU64,
+    late_farewells: AtomicU64,
     gaps: AtomicU64,
     false_alarms: AtomicU64,
     permitted: AtomicU64,
@@ -67,6 +68,7 @@ fn run(seed: u64, seen: &Seen) {
     seen.lags.fetch_add(world.lags, Ordering::Relaxed);
     seen.pieces.fetch_add(world.pieces, Ordering::Relaxed);
     seen.farewells.fetch_add(world.farewells, Ordering::Relaxed);
+    seen.late_farewells.fetch_add(world.late_farewells, Ordering::Relaxed);
     seen.gaps.fetch_add(world.gaps.0 as u64, Ordering::Relaxed);
     let judged = world.judged;
     for (counter, count) in [
@@ -138,6 +140,7 @@ fn every_client_gets_exactly_what_it_should() {
         judged.iter().all(|count| *count > seeds / 10),
         "not everything happens to decisions: {judged:?}"
     );
+    assert!(count(&seen.late_farewells) > seeds / 10, "too few catch up before that");
     // Two names that share a place of the journal's table of losses.
     assert!(false_alarms * 20 <= gaps, "{false_alarms} of {gaps} gaps were none");
 }

@@ -62,8 +62,9 @@ pub(crate) struct World {
     max_frame: usize,
     /// Greetings that told of a gap, and those of them for nothing.
     pub gaps: (usize, usize),
-    /// Goodbyes of servers in whose drain everybody had to be told.
+    /// Goodbyes of servers in whose drain everybody had to be told; and those of streams that had to catch up first.
     pub farewells: u64,
+    pub late_farewells: u64,
     pub deliveries: u64,
     pub lags: u64,
     /// Answers of the journal after which more had to be asked for.
@@ -130,6 +131,7 @@ impl World {
             max_frame: 0,
             gaps: (0, 0),
             farewells: 0,
+            late_farewells: 0,
             deliveries: 0,
             lags: 0,
             pieces: 0,
@@ -426,6 +428,16 @@ impl World {
         }
     }
 
+    /// Nothing happens any more until time passes or somebody does something.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.asked.is_empty()
+            && self.inquiries.is_empty()
+            && self.forgotten.is_empty()
+            && !self.more.contains(&true)
+            && self.inboxes.iter().all(|inbox| inbox.commands.lock().unwrap().is_empty())
+            && self.shards.iter().all(|shard| shard.report(self.now()).backlog_bytes == 0)
+    }
+
     /// Everybody reads, nothing is published: after a while everybody is current.
     pub(crate) fn settle(&mut self) {
         // Replays may come one event a turn, of all streams of a shard.
@@ -447,12 +459,7 @@ impl World {
             self.decide(0);
             (0..self.shards.len()).for_each(|n| self.turn(n));
             self.check();
-            is_idle = self.asked.is_empty()
-                && self.inquiries.is_empty()
-                && self.forgotten.is_empty()
-                && !self.more.contains(&true)
-                && self.inboxes.iter().all(|inbox| inbox.commands.lock().unwrap().is_empty())
-                && self.shards.iter().all(|shard| shard.report(self.now()).backlog_bytes == 0);
+            is_idle = self.is_idle();
             if is_idle && !self.has_forgotten() {
                 break;
             }

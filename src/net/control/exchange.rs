@@ -23,8 +23,6 @@ use crate::wire::{
 
 /// Answers that may wait to be written before no further request of the connection is looked at.
 const MAX_WAITING: usize = 64 * 1024;
-/// Reads from one connection in a turn, so that one that sends without end does not keep others waiting.
-const READS: usize = 16;
 /// Bytes that are read and discarded after the last answer: a body well over the limit, but not so much that one
 /// client keeps the thread from others.
 const LINGER_BYTES: usize = 16 * 1024 * 1024;
@@ -156,14 +154,15 @@ impl Exchange {
         }
     }
 
-    /// Reads what there is and does what it asks, as far as answers can be told now. `input` is a buffer to
-    /// read into; to `asker` go answers that others have a part in.
+    /// Reads what there is, at most `most_reads` times, and does what it asks, as far as answers can be told now.
+    /// `input` is a buffer to read into; to `asker` go answers that others have a part in.
     pub(super) fn drive(
         &mut self,
         service: &Service,
         input: &mut [u8],
         date: &mut HttpDate,
         asker: Asker,
+        most_reads: usize,
         now: Now,
     ) {
         for reads in 0.. {
@@ -171,7 +170,7 @@ impl Exchange {
             self.held_back = self.waiting() > MAX_WAITING;
             // What came with the last read is looked at as well: if it was all, nothing else would have it looked at.
             self.unseen = false;
-            if !self.readable || self.is_held_back() || reads == READS {
+            if !self.readable || self.is_held_back() || reads == most_reads {
                 return;
             }
             match self.socket.read(input) {

@@ -80,6 +80,11 @@ const ENTRANCE: usize = usize::MAX - worker::MAX_LISTENERS;
 const EVENTS: usize = 1024;
 /// What connections are read into.
 const INPUT: usize = 64 * 1024;
+/// Reads from one connection in a turn, so that one that sends without end does not keep others waiting.
+const READS_EACH: usize = 16;
+/// Reads from all of them, but one from each: where hundreds send large bodies, a turn that read [`READS_EACH`] times from
+/// each would keep whoever comes next waiting for a tenth of a second.
+const READS: usize = 64;
 /// How often the time is looked at while connections are open.
 const TICK: Duration = Duration::from_millis(100);
 
@@ -190,7 +195,8 @@ impl Control {
         let mut active = std::mem::take(&mut self.active);
         active.sort_unstable();
         active.dedup();
-        active.retain(|slot| self.drive(*slot, now));
+        let most_reads = (READS / active.len().max(1)).clamp(1, READS_EACH);
+        active.retain(|slot| self.drive(*slot, most_reads, now));
         // Those that are not done go on in the next turn, when others have had theirs.
         active.retain(|slot| self.flush(*slot, now));
         self.active = active;
@@ -330,11 +336,11 @@ impl Control {
     }
 
     /// Reads from one connection and acts on it. A request that panics costs this connection and no other.
-    fn drive(&mut self, slot: usize, now: Now) -> bool {
+    fn drive(&mut self, slot: usize, most_reads: usize, now: Now) -> bool {
         let Some(exchange) = self.exchanges.get_mut(slot) else { return false };
         let asker = Asker { slot, serial: exchange.serial };
         let driven = catch_unwind(AssertUnwindSafe(|| {
-            exchange.drive(&self.service, &mut self.input, &mut self.date, asker, now);
+            exchange.drive(&self.service, &mut self.input, &mut self.date, asker, most_reads, now);
             exchange.bound_body(&self.service, self.date.at(now), now);
         }));
         if driven.is_err() {

@@ -318,6 +318,9 @@ impl Service {
             TestEvent::Publication(publication) => self.publish_one(Ok(*publication), licence, now),
             TestEvent::Ping { user } => {
                 licence.judge(&user.as_deref().map_or_else(Target::all, Target::user))?;
+                if self.shared.admission.is_draining() {
+                    return Err(overloaded(&AppendError::Ended));
+                }
                 self.take_rate(licence, 1, now)?;
                 self.shared.ping(user.as_ref());
                 Ok(Outcome::Answer(Response::sent()))

@@ -19,6 +19,9 @@ pub struct OriginScanner {
     value: Option<Range<usize>>,
 }
 
+/// Bytes at the end of a line.
+const CRLF: usize = 2;
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Stage {
     #[default]
@@ -37,15 +40,16 @@ impl OriginScanner {
                 && self.at == self.line
                 && head.get(self.at).copied().is_some_and(is_blank)
             {
-                // It would go on with the value before it.
-                (self.value, self.stage) = (None, Stage::Over);
+                // It goes on with the line before it. That may be this one; any other leaves it as it was.
+                self.value.take_if(|value| value.end + CRLF == self.line);
+                self.stage = Stage::Over;
                 return;
             }
             self.at = VALUE.run(head, self.at);
             match (head.get(self.at), head.get(self.at + 1)) {
                 (Some(b'\r'), Some(b'\n')) => {
                     let line = self.line..self.at;
-                    self.at += 2;
+                    self.at += CRLF;
                     self.line = self.at;
                     self.take(head, line);
                 }
@@ -123,10 +127,19 @@ mod tests {
         ] {
             assert_eq!(scan(head), found, "{head:?}");
         }
-        for tail in ["\r\nOrigin: https://b\r\n", " : y\r\n", "a\n", "a: b\n", "a: \0\r\n", "a: b\rc\r\n"] {
+        for tail in [
+            "X: y\r\n z\r\n",
+            "X: y\r\n\t\r\n",
+            "\r\nOrigin: https://b\r\n",
+            " : y\r\n",
+            "a\n",
+            "a: b\n",
+            "a: \0\r\n",
+            "a: b\rc\r\n",
+        ] {
             let head = format!("GET / HTTP/1.1\r\nOrigin: https://a\r\n{tail}Origin: https://c\r\n");
             if tail.starts_with(' ') {
-                assert_eq!(scan(&head), (None, true), "a folded line");
+                assert_eq!(scan(&head), (None, true), "the line itself is folded");
             } else {
                 assert_eq!(scan(&head), (Some("https://a"), true), "{head:?}");
             }

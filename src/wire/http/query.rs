@@ -19,6 +19,15 @@ pub struct QueryPairs<'q> {
     rest: Option<&'q str>,
 }
 
+/// A pair of a query. What is wrong with its value is told apart from its name, by which one may not care.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueryPair<'q> {
+    /// Its name. What is not UTF-8 in it is replaced, and is a fault of its value, too.
+    pub name: Cow<'q, str>,
+    /// Its value.
+    pub value: Result<Cow<'q, str>, Undecodable>,
+}
+
 /// Splits a query, without its `?`, into names and values as browsers write them:
 /// `application/x-www-form-urlencoded` (WHATWG URL, 5.1). Empty pairs are left out, and a pair without `=`
 /// has an empty value. `+` is a space.
@@ -43,6 +52,37 @@ pub fn percent_decode(text: &str) -> Result<Cow<'_, str>, Undecodable> {
 /// Whether two hexadecimal digits follow each percent sign.
 pub fn is_escaped(text: &str) -> bool {
     text.split('%').skip(1).all(|after| escaped(after.as_bytes()).is_some())
+}
+
+/// Splits a query as [`query_pairs`] does, but a pair that is not UTF-8 still has a name.
+///
+/// # Errors
+///
+/// Of each pair: if a percent sign in it begins no escape.
+pub fn named_pairs(query: &str) -> impl Iterator<Item = Result<QueryPair<'_>, Undecodable>> {
+    let pairs = query.split('&').filter(|pair| !pair.is_empty());
+    pairs.map(|pair| {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        if !is_escaped(pair) {
+            return Err(Undecodable::Escape);
+        }
+        let value = decode(value, true);
+        Ok(match decode(name, true) {
+            Ok(name) => QueryPair { name, value },
+            Err(error) => QueryPair { name: lossy(name).into(), value: value.and(Err(error)) },
+        })
+    })
+}
+
+/// A text whose escapes are whole, with a replacement for what is not UTF-8.
+fn lossy(text: &str) -> String {
+    let mut parts = text.split('%');
+    let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
+    for (byte, rest) in parts.filter_map(|part| escaped(part.as_bytes())) {
+        bytes.push(byte);
+        bytes.extend_from_slice(rest);
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 impl<'q> Iterator for QueryPairs<'q> {
@@ -126,6 +166,27 @@ mod tests {
         let found: Vec<_> = query_pairs("a=%ff&%C3=b&c=%ed%a0%80&d=e").map(|pair| pair.is_ok()).collect();
         assert_eq!(found, [false, false, false, true]);
         assert_eq!(percent_decode("%C3%28"), Err(Undecodable::NotUtf8));
+    }
+
+    #[test]
+    fn a_pair_that_is_not_utf8_has_a_name() {
+        let bad = Err(Undecodable::NotUtf8);
+        for (query, name, value) in [
+            ("a=b", "a", Ok("b")),
+            ("a", "a", Ok("")),
+            ("caf%C3%A9+x=%2b+", "caf\u{e9} x", Ok("+ ")),
+            ("a=%ff", "a", bad),
+            ("meta.%E9=b", "meta.\u{fffd}", bad),
+            ("%ffb%41=%ff", "\u{fffd}bA", bad),
+        ] {
+            let pair = named_pairs(query).next().unwrap().unwrap();
+            assert_eq!(
+                (&*pair.name, pair.value.as_deref().map_err(|error| *error)),
+                (name, value),
+                "{query}"
+            );
+        }
+        assert_eq!(named_pairs("&&a=%zz&b").map(|pair| pair.is_ok()).collect::<Vec<_>>(), [false, true]);
     }
 
     #[test]

@@ -33,6 +33,31 @@ fn who_brings_no_token_subscribes_to_what_goes_to_everyone() {
     assert_eq!(again.next().id.as_ref(), ids.last());
 }
 
+/// Who it is, the query does not say: not by these names, nor by others that are nearly these. What it is taken for, the
+/// first event says.
+#[test]
+fn claims_of_the_query_are_ignored_however_they_are_written() {
+    let server = Keyed::secret(ANONYMOUS);
+    for query in [
+        "userId=ada&sessionId=s-1&meta.room=1",
+        "userid=ada&user=ada&user_id=ada&sid=s-1&session=s-1",
+        "metadata.room=1&meta[room]=1&meta=1&meta.=1",
+        "userId=ada&userId=grace&sessionId=a%0Ab&meta.a=1&meta.a=2",
+        "userId=%FF&meta.%E9=1",
+    ] {
+        for (fields, user) in [(String::new(), json!(null)), (signed(&Token::new()), json!("ada"))] {
+            let greeting = subscribe(&server, &format!("?{query}"), &fields).greeting();
+            assert_eq!(greeting["userId"], user, "{query}");
+        }
+    }
+    for (query, name) in
+        [("token=x", "access_token"), ("topics=a", "topic"), ("lasteventid=1", "lastEventId")]
+    {
+        let detail = server.connect().get(&format!("/api/sse?{query}")).problem(400);
+        assert!(detail.ends_with(name), "{query}: {detail}");
+    }
+}
+
 #[test]
 fn who_brings_no_token_may_do_nothing_else() {
     let server = Keyed::secret(&[ANONYMOUS, &["--dev-endpoints", "on"]].concat());

@@ -82,6 +82,24 @@ fn a_key_without_a_kid_does_for_tokens_without_one() {
         .check(&server(&set));
 }
 
+#[test]
+fn without_a_kid_any_key_of_the_algorithm_is_meant() {
+    let kids = ["rsa-1", "rsa-2", "ec-1", "ed-1"];
+    let mut unnamed = set_of(&kids);
+    let keys = unnamed["keys"].as_array_mut().expect("keys");
+    keys.iter_mut().for_each(|key| drop(key.as_object_mut().expect("a key").remove("kid")));
+    for set in [set_of(&kids), unnamed] {
+        Matrix::new()
+            .good("RS256", Token::new().sign(Key::Rsa))
+            .good("RS256, another", Token::new().sign(Key::OtherRsa))
+            .good("ES256", Token::new().sign(Key::Ec))
+            .good("EdDSA", Token::new().sign(Key::Ed))
+            .bad("of no key", Token::new().sign(Key::OtherEc))
+            .bad("of the file", Token::new().sign(Key::Secret(JWKS)))
+            .check(&server(&set));
+    }
+}
+
 /// Whichever way it is decided without a `kid`, a key that is not in the set must not do.
 #[test]
 fn without_a_kid_a_key_outside_of_the_set_does_not_do() {
@@ -168,6 +186,9 @@ fn keys_that_cannot_be_used_are_left_out_and_told() {
         with("ec-1", "alg", json!("ES512")),
         with("ed-1", "x", json!("AAAA")),
         with("ed-1", "x", Value::Null),
+        // The neutral element, and one more of small order: anybody could sign.
+        with("ed-1", "x", json!(base64url([[1].as_slice(), &[0; 31]].concat()))),
+        with("ed-1", "x", json!(base64url([0; 32]))),
         with("rsa-1", "kty", json!("AKP")),
     ] {
         check_left_out("broken", key);
