@@ -89,12 +89,14 @@ pub(super) enum Awaited {
     Head,
     /// To send the rest of a body.
     Body,
+    /// Nothing: it is not decided yet who its request is from.
+    Decision,
     /// To take its answer, or, after the last one, to close.
     Taking,
 }
 
 impl Awaited {
-    const ALL: [Self; 4] = [Self::Request, Self::Head, Self::Body, Self::Taking];
+    const ALL: [Self; 5] = [Self::Request, Self::Head, Self::Body, Self::Decision, Self::Taking];
 
     /// The word in statistics.
     fn as_str(self) -> &'static str {
@@ -102,6 +104,7 @@ impl Awaited {
             Self::Request => "request",
             Self::Head => "head",
             Self::Body => "body",
+            Self::Decision => "decision",
             Self::Taking => "taking",
         }
     }

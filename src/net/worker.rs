@@ -264,6 +264,7 @@ impl Worker {
                     let reclaimed = self.shard.reclaim(most, now);
                     self.shared.meters.count_reclaimed(Awaited::Request, reclaimed.silent);
                     self.shared.meters.count_reclaimed(Awaited::Head, reclaimed.head);
+                    self.shared.meters.count_reclaimed(Awaited::Decision, reclaimed.deciding);
                     self.shared.sockets.set_idle(self.number, self.shard.unopened_since_ms());
                     self.shared.sockets.answered();
                 }

@@ -18,11 +18,13 @@ pub struct Reclaimed {
     pub silent: u64,
     /// Their request's head was not whole.
     pub head: u64,
+    /// It was not decided yet who their request is from.
+    pub deciding: u64,
 }
 
 impl<S: Read> Shard<S> {
-    /// Closes the connections without a whole head that came first, `most` at most. What they have sent meanwhile is
-    /// looked at before, so that no request is lost.
+    /// Closes the connections of whose requests nothing is known yet that came first, `most` at most. What they have sent
+    /// meanwhile is looked at before, so that no request is lost.
     pub fn reclaim(&mut self, most: usize, now: Now) -> Reclaimed {
         let mut reclaimed = Reclaimed::default();
         let mut left = most;
@@ -35,6 +37,7 @@ impl<S: Read> Shard<S> {
             let closed = match connection.map(|connection| &connection.phase) {
                 Some(Phase::Head(None)) => &mut reclaimed.silent,
                 Some(Phase::Head(Some(_))) => &mut reclaimed.head,
+                Some(Phase::Deciding(_)) => &mut reclaimed.deciding,
                 _ => continue,
             };
             *closed += 1;
@@ -48,36 +51,48 @@ impl<S: Read> Shard<S> {
 impl<S> Shard<S> {
     /// Since when the one of those has been here that is next, in ms since the start.
     pub fn unopened_since_ms(&mut self) -> Option<u64> {
-        while self.silences.front().is_some_and(|(_, slot, serial)| !self.is_silent(*slot, *serial)) {
-            self.silences.pop_front();
-        }
-        while self.heads.front().is_some_and(|(_, slot, serial)| !self.is_partial(*slot, *serial)) {
-            self.heads.pop_front();
-        }
-        let [silent, head] = [&self.silences, &self.heads].map(|queue| queue.front().map(|(at, ..)| *at));
-        let until_ms = [silent, head].into_iter().flatten().min()?;
-        Some(until_ms.saturating_sub(self.head_timeout_ms()))
+        self.next_unopened().map(|(since_ms, _)| since_ms)
     }
 
-    /// Takes the one out that is next. Both queues are in the order of their deadlines, which are equally far off.
+    /// Takes the one out that is next.
     fn pop_unopened(&mut self) -> Option<(u32, u32)> {
-        self.unopened_since_ms()?;
-        let [silent, head] = [&self.silences, &self.heads].map(|queue| queue.front().map(|(at, ..)| *at));
-        let first =
-            match head.is_none() || silent.is_some_and(|silent| head.is_some_and(|head| silent <= head)) {
-                true => self.silences.pop_front(),
-                false => self.heads.pop_front(),
+        let (_, queue) = self.next_unopened()?;
+        let queue = [&mut self.silences, &mut self.heads, &mut self.decisions].into_iter().nth(queue)?;
+        queue.pop_front().map(|(_, slot, serial)| (slot, serial))
+    }
+
+    /// Since when the one that is next has been here, and in which queue it is. Each queue is in the order of its
+    /// deadlines, which are equally far off.
+    fn next_unopened(&mut self) -> Option<(u64, usize)> {
+        let head_ms = self.head_timeout_ms();
+        let decision_ms = self.settings.decision_timeout.as_millis() as u64;
+        let (connections, mut next) = (&self.connections, None);
+        let queues = [
+            (&mut self.silences, head_ms, is_silent as fn(&Phase) -> bool),
+            (&mut self.heads, head_ms, is_partial),
+            (&mut self.decisions, decision_ms, is_deciding),
+        ];
+        for (n, (queue, timeout_ms, is_it)) in queues.into_iter().enumerate() {
+            let is_there = |(_, slot, serial): &(u64, u32, u32)| {
+                let connection = connections.get(*slot as usize).filter(|c| c.serial == *serial);
+                connection.is_some_and(|connection| is_it(&connection.phase))
             };
-        first.map(|(_, slot, serial)| (slot, serial))
+            while queue.pop_front_if(|entry| !is_there(entry)).is_some() {}
+            let since_ms = queue.front().map(|(until_ms, ..)| until_ms.saturating_sub(timeout_ms));
+            next = [next, since_ms.map(|since_ms| (since_ms, n))].into_iter().flatten().min();
+        }
+        next
     }
+}
 
-    fn is_silent(&self, slot: u32, serial: u32) -> bool {
-        let connection = self.connections.get(slot as usize).filter(|c| c.serial == serial);
-        connection.is_some_and(|connection| matches!(connection.phase, Phase::Head(None)))
-    }
+fn is_silent(phase: &Phase) -> bool {
+    matches!(phase, Phase::Head(None))
+}
 
-    fn is_partial(&self, slot: u32, serial: u32) -> bool {
-        let connection = self.connections.get(slot as usize).filter(|c| c.serial == serial);
-        connection.is_some_and(|connection| matches!(connection.phase, Phase::Head(Some(_))))
-    }
+fn is_partial(phase: &Phase) -> bool {
+    matches!(phase, Phase::Head(Some(_)))
+}
+
+fn is_deciding(phase: &Phase) -> bool {
+    matches!(phase, Phase::Deciding(_))
 }

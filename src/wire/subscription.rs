@@ -14,6 +14,8 @@ use super::parameter::Parameters;
 use super::problem::Problem;
 use super::topic::{Pattern, TopicLimits};
 
+/// Most parameters of a query: more than a stream can use, and few enough to be looked at by whoever comes.
+const MAX_PAIRS: usize = 256;
 /// Longest user, session, metadata key or metadata value, in bytes.
 pub const MAX_NAME: usize = 256;
 /// Most topic patterns, and most metadata keys, of one stream.
@@ -61,7 +63,10 @@ impl Subscription {
         }
         let mut claims = Claims::default();
         let undecodable = |error| Problem::new(400, format!("the query: {error}"));
-        for pair in named_pairs(head.query.unwrap_or_default()) {
+        for (n, pair) in named_pairs(head.query.unwrap_or_default()).enumerate() {
+            if n == MAX_PAIRS {
+                return Err(Problem::new(400, format!("at most {MAX_PAIRS} query parameters")));
+            }
             let QueryPair { name, value } = pair.map_err(undecodable)?;
             match parameters.names(&name) {
                 true => claims.take(&name, &value.map_err(undecodable)?, limits)?,

@@ -107,6 +107,16 @@ fn what_the_query_does_not_know_is_ignored() {
 }
 
 #[test]
+fn a_query_has_so_many_parameters_at_most() {
+    let server = Server::start();
+    let mut connection = server.connect();
+    let detail = connection.get(&format!("/api/sse?{}", "a&".repeat(257))).problem(400);
+    assert_eq!(detail, "at most 256 query parameters");
+    let stream = server.subscribe(&format!("?{}topic=b", "a&".repeat(255)));
+    assert_eq!(stream.greeting()["topics"], serde_json::json!(["b"]));
+}
+
+#[test]
 fn what_is_nearly_a_parameter_is_refused_and_named() {
     let server = Server::start();
     let mut connection = server.connect();

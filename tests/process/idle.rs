@@ -38,19 +38,22 @@ enum Attack {
     HalfBody,
     /// A body, a byte at a time.
     SlowBody,
+    /// A body that is refused already, and moves.
+    RefusedBody,
     /// Requests whose answers it does not read.
     Unread,
     /// A request that ends the connection; then it goes on sending.
     Lingering,
 }
 
-const ALL: [Attack; 8] = [
+const ALL: [Attack; 9] = [
     Attack::Silence,
     Attack::Health,
     Attack::HalfHead,
     Attack::SlowHead,
     Attack::HalfBody,
     Attack::SlowBody,
+    Attack::RefusedBody,
     Attack::Unread,
     Attack::Lingering,
 ];
@@ -65,13 +68,16 @@ impl Attack {
             Self::Health => format!("GET /healthz {HOST}\r\n").into_bytes(),
             Self::HalfHead | Self::SlowHead => format!("GET /healthz {HOST}X-Slow: ").into_bytes(),
             Self::HalfBody | Self::SlowBody => post.into_bytes(),
+            Self::RefusedBody => {
+                format!("POST /nowhere {HOST}Content-Length: 1048576\r\n\r\n{{").into_bytes()
+            }
             Self::Unread => format!("GET /api/sse/client.js {HOST}\r\n").repeat(200).into_bytes(),
             Self::Lingering => format!("GET /healthz {HOST}Connection: close\r\n\r\n").into_bytes(),
         }
     }
 
     fn drips(self) -> bool {
-        matches!(self, Self::SlowHead | Self::SlowBody | Self::Lingering)
+        matches!(self, Self::SlowHead | Self::SlowBody | Self::RefusedBody | Self::Lingering)
     }
 }
 
@@ -102,11 +108,13 @@ fn crowd(address: SocketAddr, attack: Attack, addresses: u8) -> Vec<TcpStream> {
     (0..CROWD).map(connect_one).collect()
 }
 
-/// One more byte of each, and what has come is read by those who read.
+/// A little more of each, and what has come is read by those who read.
 fn drip(crowd: &mut [TcpStream], attack: Attack) {
     for socket in crowd {
         if attack.drips() {
-            send(socket, b"x");
+            // Faster than the slowest body that may be.
+            let piece: &[u8] = if let Attack::RefusedBody = attack { &[b'x'; 512] } else { b"x" };
+            send(socket, piece);
         }
         if matches!(attack, Attack::Health) {
             let _ = socket.read(&mut [0; 1024]);

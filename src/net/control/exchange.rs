@@ -2,6 +2,7 @@
 
 mod deciding;
 mod timeout;
+mod turn;
 
 use std::io::{self, Read, Write};
 use std::net::IpAddr;
@@ -14,6 +15,7 @@ use super::rejected::Rejected;
 use super::service::{Known, NO_ROUTE, Outcome, Plan, Service, Task};
 use super::{Asker, Visitor};
 pub(super) use timeout::Patience;
+pub(super) use turn::Turn;
 
 use crate::shard::{Arrival, Decision};
 use crate::wire::http::{BodyFraming, Head, KeptHead, Rejection, RequestReader, Step};
@@ -154,19 +156,32 @@ impl Exchange {
         }
     }
 
-    /// Reads what there is, at most `most_reads` times, and does what it asks, as far as answers can be told now.
-    /// `input` is a buffer to read into; to `asker` go answers that others have a part in.
+    /// Reads what there is, at most `most_reads` times, and does what it asks, as far as answers can be told now: one
+    /// request at least, and more until their heads are `most_heads` bytes. `input` is a buffer to read into; to `asker`
+    /// go answers that others have a part in.
     pub(super) fn drive(
         &mut self,
         service: &Service,
         input: &mut [u8],
         date: &mut HttpDate,
         asker: Asker,
-        most_reads: usize,
+        Turn { most_reads, most_heads }: Turn,
         now: Now,
     ) {
+        let mut heads = 0;
         for reads in 0.. {
-            while self.is_taking() && self.step(service, date, asker, now) {}
+            while self.is_taking() {
+                if heads >= most_heads {
+                    // The rest has its turn when others have had theirs.
+                    self.unseen = true;
+                    return;
+                }
+                let (is_head, before) = (!matches!(self.phase, Phase::Body), self.reader.buffered());
+                if !self.step(service, date, asker, now) {
+                    break;
+                }
+                heads += if is_head { before.saturating_sub(self.reader.buffered()) } else { 0 };
+            }
             self.held_back = self.waiting() > MAX_WAITING;
             // What came with the last read is looked at as well: if it was all, nothing else would have it looked at.
             self.unseen = false;

@@ -32,7 +32,7 @@ use crate::shard::{Arrival, Decision, YOUNG_MS};
 use crate::wire::{Door, HttpDate, Now, Refusal, Response};
 pub(super) use body_total::BodyTotal;
 use entrance::Entrance;
-use exchange::{Exchange, Fate, Patience};
+use exchange::{Exchange, Fate, Patience, Turn};
 use service::Service;
 
 /// What reaches the control thread from others.
@@ -85,6 +85,9 @@ const READS_EACH: usize = 16;
 /// Reads from all of them, but one from each: where hundreds send large bodies, a turn that read [`READS_EACH`] times from
 /// each would keep whoever comes next waiting for a tenth of a second.
 const READS: usize = 64;
+/// Bytes of heads that are looked at in a turn, but one head from each. A head may be made to cost a hundred times what a
+/// plain one does, and a connection brings hundreds of them at once.
+const HEADS: usize = 64 * 1024;
 /// How often the time is looked at while connections are open.
 const TICK: Duration = Duration::from_millis(100);
 
@@ -195,8 +198,10 @@ impl Control {
         let mut active = std::mem::take(&mut self.active);
         active.sort_unstable();
         active.dedup();
-        let most_reads = (READS / active.len().max(1)).clamp(1, READS_EACH);
-        active.retain(|slot| self.drive(*slot, most_reads, now));
+        let each = active.len().max(1);
+        let most_reads = (READS / each).clamp(1, READS_EACH);
+        let turn = Turn { most_reads, most_heads: (HEADS / each).max(1) };
+        active.retain(|slot| self.drive(*slot, turn, now));
         // Those that are not done go on in the next turn, when others have had theirs.
         active.retain(|slot| self.flush(*slot, now));
         self.active = active;
@@ -336,11 +341,11 @@ impl Control {
     }
 
     /// Reads from one connection and acts on it. A request that panics costs this connection and no other.
-    fn drive(&mut self, slot: usize, most_reads: usize, now: Now) -> bool {
+    fn drive(&mut self, slot: usize, turn: Turn, now: Now) -> bool {
         let Some(exchange) = self.exchanges.get_mut(slot) else { return false };
         let asker = Asker { slot, serial: exchange.serial };
         let driven = catch_unwind(AssertUnwindSafe(|| {
-            exchange.drive(&self.service, &mut self.input, &mut self.date, asker, most_reads, now);
+            exchange.drive(&self.service, &mut self.input, &mut self.date, asker, turn, now);
             exchange.bound_body(&self.service, self.date.at(now), now);
         }));
         if driven.is_err() {

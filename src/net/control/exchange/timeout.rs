@@ -1,7 +1,7 @@
 //! What a connection that is not a stream does as time passes.
 
 use super::super::rejected::cross_origin_of;
-use super::super::service::{NO_ROUTE, Service};
+use super::super::service::{NO_ROUTE, Service, Task};
 use super::{Exchange, Phase};
 use crate::net::authentication::{Undecided, Verdict};
 use crate::net::meters::Awaited;
@@ -85,6 +85,10 @@ impl Exchange {
         match self.phase {
             Phase::Idle { .. } => Some((self.since_ms, Awaited::Request)),
             Phase::Head | Phase::Rejected(_) => Some((self.since_ms, Awaited::Head)),
+            // It moves, but to no end: its request is refused, or needs none.
+            Phase::Body if is_still(self.since_ms) && !self.wants_body() => {
+                Some((self.since_ms, Awaited::Body))
+            }
             Phase::Body if is_still(self.heard_ms) => Some((self.heard_ms, Awaited::Body)),
             Phase::Body => {
                 let waited_ms = now.elapsed_ms.saturating_sub(self.since_ms);
@@ -92,10 +96,17 @@ impl Exchange {
                 is_slow.then_some((self.since_ms, Awaited::Body))
             }
             Phase::Closing { shut: true } => Some((self.since_ms, Awaited::Taking)),
+            // Nobody has vouched for it yet, though it is the server that takes its time.
+            Phase::Deciding(_) => Some((self.since_ms, Awaited::Decision)),
             // It is the server that takes its time.
-            Phase::Deciding(_) | Phase::Waiting { .. } => None,
+            Phase::Waiting { .. } => None,
             Phase::Closing { shut: false } | Phase::Leaving(_) | Phase::Closed => None,
         }
+    }
+
+    /// Whether something will be done with the body that is awaited.
+    fn wants_body(&self) -> bool {
+        self.plan.as_ref().is_some_and(|plan| plan.task.as_ref().is_ok_and(Task::takes_body))
     }
 
     /// Whether something has come that was not looked at, and that may be the request or the body that is waited for.
