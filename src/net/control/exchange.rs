@@ -171,12 +171,12 @@ impl Exchange {
         let mut heads = 0;
         for reads in 0.. {
             while self.is_taking() {
-                if heads >= most_heads {
-                    // The rest has its turn when others have had theirs.
+                let (is_head, before) = (!matches!(self.phase, Phase::Body), self.reader.buffered());
+                // A request that was begun is finished; the rest has its turn when others have had theirs.
+                if is_head && heads >= most_heads {
                     self.unseen = true;
                     return;
                 }
-                let (is_head, before) = (!matches!(self.phase, Phase::Body), self.reader.buffered());
                 if !self.step(service, date, asker, now) {
                     break;
                 }
