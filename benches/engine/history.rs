@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use criterion::{BatchSize, Criterion, Throughput};
-use fanfare::journal::{HistoryLimits, Journal, MemoryJournal};
-use fanfare::shard::{Command, Outlet, Resume, StreamToken};
+use fanfare::journal::{Acknowledge, Delivery, HistoryLimits, Journal, MemoryJournal};
+use fanfare::shard::{After, Command, Join, Outlet, Resume, StreamToken};
 use fanfare::wire::{ClientKey, Draft, Drafts, Profile};
 use fanfare::{EventId, Target};
 
@@ -20,15 +20,27 @@ impl Outlet for Kept {
         true
     }
 
+    fn wait_for_room(&self, _: usize, _: usize, _: Duration) -> bool {
+        true
+    }
+
     fn send(&self, command: Command) {
         self.0.lock().expect("one thread").push(command);
     }
+
+    fn wake(&self) {}
+}
+
+/// In memory everything is acknowledged at once.
+fn later() -> Acknowledge {
+    unreachable!()
 }
 
 pub(crate) fn append(c: &mut Criterion) {
     let outlet = Arc::new(Kept::default());
     let limits = HistoryLimits { events: 100_000, bytes: usize::MAX, age: Duration::from_secs(300) };
-    let journal = MemoryJournal::new(EPOCH, ClientKey::new([1, 2]), limits, vec![outlet.clone()]);
+    let journal =
+        MemoryJournal::new(EPOCH, ClientKey::new([1, 2]), limits, Delivery::new(vec![outlet.clone()]));
     let mut n = 0_u64;
     c.bench_function("append to a full history, each event for another user", |b| {
         b.iter_batched(
@@ -37,7 +49,7 @@ pub(crate) fn append(c: &mut Criterion) {
                 outlet.0.lock().expect("one thread").clear();
                 Drafts::from([Draft::from(publication(Target::user(format!("user-{n}"))))])
             },
-            |drafts| journal.append(drafts, NOW),
+            |drafts| journal.append(drafts, NOW, &mut later),
             BatchSize::NumIterations(1_000),
         );
     });
@@ -46,10 +58,13 @@ pub(crate) fn append(c: &mut Criterion) {
 pub(crate) fn replay(c: &mut Criterion) {
     let outlet = Arc::new(Kept::default());
     let limits = HistoryLimits { events: 100_000, bytes: usize::MAX, age: Duration::from_secs(300) };
-    let journal = MemoryJournal::new(EPOCH, ClientKey::new([1, 2]), limits, vec![outlet.clone()]);
+    let journal =
+        MemoryJournal::new(EPOCH, ClientKey::new([1, 2]), limits, Delivery::new(vec![outlet.clone()]));
     for n in 0..2_000_u64 {
         let target = if n % 2 == 0 { Target::user("ada") } else { Target::user("grace") };
-        journal.append(Drafts::from([Draft::from(publication(target))]), NOW).expect("there is room");
+        journal
+            .append(Drafts::from([Draft::from(publication(target))]), NOW, &mut later)
+            .expect("there is room");
     }
     let profile = Some(Arc::new(Profile { user: Some("ada".into()), ..Profile::default() }));
     let token = StreamToken { shard: 0, slot: 0, serial: 1 };
@@ -59,7 +74,7 @@ pub(crate) fn replay(c: &mut Criterion) {
         b.iter_batched(
             || outlet.0.lock().expect("one thread").clear(),
             |()| {
-                let mut after = EventId { epoch: EPOCH, seq: 0 };
+                let mut after = After::Id(EventId { epoch: EPOCH, seq: 0 });
                 loop {
                     let resume = Resume {
                         token,
@@ -70,7 +85,9 @@ pub(crate) fn replay(c: &mut Criterion) {
                     };
                     journal.resume(&resume, NOW);
                     match outlet.0.lock().expect("one thread").pop() {
-                        Some(Command::Join(join)) if !join.last => after.seq = join.position,
+                        Some(Command::Join(Join { missed: Some(missed), .. })) if !missed.last => {
+                            after = After::Position(missed.position);
+                        }
                         _ => break,
                     }
                 }

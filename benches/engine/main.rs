@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use fanfare::shard::{Admission, Arrival, Command, Heartbeat, Settings, Shard, StreamLimits};
+use fanfare::shard::{Admission, Arrival, Command, Heartbeat, Newest, Settings, Shard, StreamLimits};
 use fanfare::wire::http::{Head, HeadScanner, RequestLimits, Scan, query_pairs};
 use fanfare::wire::{
     ClientKey, Cors, CrossOrigin, Draft, Framing, LastEventId, Now, Parameters, Profile, Record, Routes,
@@ -45,7 +45,6 @@ const EPOCH: u64 = 1_790_000_000_000;
 fn settings() -> Settings {
     Settings {
         ids: ClientKey::new([1, 2]),
-        epoch: EPOCH,
         routes: Routes::new("/api/sse", false, false),
         requests: RequestLimits::default(),
         open: true,
@@ -71,7 +70,7 @@ fn settings() -> Settings {
 fn shard(streams: usize, profile: impl Fn(usize) -> Profile) -> Shard<Sink> {
     let none = usize::MAX;
     let admission = Arc::new(Admission::new(StreamLimits { total: none, per_address: none, per_user: none }));
-    let mut shard = Shard::new(0, Arc::new(settings()), admission.clone(), 0);
+    let mut shard = Shard::new(0, Arc::new(settings()), admission.clone(), Newest::before_first(EPOCH));
     let peer = IpAddr::V4(Ipv4Addr::LOCALHOST);
     for n in 0..streams {
         let profile = profile(n);
@@ -103,14 +102,14 @@ fn publication(target: Target) -> Publication {
 }
 
 fn record(seq: u64, target: Target) -> Arc<Record> {
-    Arc::new(Draft::from(publication(target)).seal(EventId { epoch: EPOCH, seq }))
+    Arc::new(Draft::from(publication(target)).seal(seq, EventId { epoch: EPOCH, seq }))
 }
 
 fn encode(c: &mut Criterion) {
     let publication = publication(Target::all());
     let id = EventId { epoch: EPOCH, seq: 1_000_000 };
     c.bench_function("encode a frame of 128 B", |b| {
-        b.iter(|| Draft::from(black_box(publication.clone())).seal(id));
+        b.iter(|| Draft::from(black_box(publication.clone())).seal(id.seq, id));
     });
     let text = format!(
         "{{\"event\":\"update\",\"data\":{{\"pad\":\"{}\"}},\"to\":{{\"user\":\"ada\"}}}}",

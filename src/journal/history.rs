@@ -121,12 +121,12 @@ impl History {
         let since_ms = self.held.back().map_or(now_ms, |newest| newest.since_ms.max(now_ms));
         if !record.is_transient() {
             if let Some(ttl) = self.own_life_ms(&record) {
-                self.mortal.push(Reverse((since_ms.saturating_add(ttl), record.seq)));
+                self.mortal.push(Reverse((since_ms.saturating_add(ttl), record.position)));
             }
             self.events += 1;
             self.bytes += self.weight(&record);
-            self.keys.insert(record.seq, &record.target.to, &self.hasher);
-            self.held.push_back(Held { seq: record.seq, since_ms, record: Some(record) });
+            self.keys.insert(record.position, &record.target.to, &self.hasher);
+            self.held.push_back(Held { seq: record.position, since_ms, record: Some(record) });
         }
         self.expire(since_ms, gone);
         // This removes about as much as was added.
@@ -266,7 +266,7 @@ impl History {
             effort = effort.saturating_add(record.target.effort(portion.patterns));
             let is_full = bytes > portion.bytes || effort > portion.effort || records.len() == ANSWER;
             if is_full && !records.is_empty() {
-                return Found { more_after: records.last().map(|last| last.seq), records };
+                return Found { more_after: records.last().map(|last| last.position), records };
             }
             records.push(record.clone());
         }

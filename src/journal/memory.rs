@@ -5,25 +5,27 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
-use smallvec::SmallVec;
 
+use super::delivery::{Delivery, Records};
+use super::epochs::Epochs;
 use super::history::{Found, Gone, History, HistoryLimits, Portion};
 use super::wanted::{Hasher, Wanted};
-use super::{AppendError, Appended, Journal, JournalReport};
-use crate::shard::{Command, Join, Outlet, Resume};
-use crate::wire::{ClientKey, Continuity, Draft, Drafts, EventId, Gap, Now, Profile, Record};
+use super::{Acknowledge, AppendError, Appended, Journal, JournalReport};
+use crate::shard::{After, Join, Missed, Newest, Resume};
+use crate::wire::{ClientKey, Continuity, Draft, Drafts, Gap, Now, Profile};
 
 /// A [`Journal`] in memory.
 pub struct MemoryJournal {
-    epoch: u64,
     ids: ClientKey,
-    outlets: Vec<Arc<dyn Outlet>>,
+    delivery: Delivery,
     state: Mutex<State>,
     hasher: Hasher,
     nobody: Profile,
 }
 
 struct State {
+    epochs: Epochs,
+    /// The position of the newest event.
     newest: u64,
     history: History,
     /// Nothing more is published.
@@ -32,80 +34,95 @@ struct State {
 
 impl fmt::Debug for MemoryJournal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MemoryJournal").field("epoch", &self.epoch).finish_non_exhaustive()
+        f.debug_struct("MemoryJournal").finish_non_exhaustive()
     }
 }
 
 impl MemoryJournal {
-    /// An empty history that began at `epoch`, before the shards behind `outlets`. Client ids are
-    /// made with `ids`.
-    pub fn new(epoch: u64, ids: ClientKey, limits: HistoryLimits, outlets: Vec<Arc<dyn Outlet>>) -> Self {
+    /// An empty history that begins with `epoch`. Client ids are made with `ids`.
+    pub fn new(epoch: u64, ids: ClientKey, limits: HistoryLimits, delivery: Delivery) -> Self {
         let hasher = Hasher::default();
-        let state =
-            Mutex::new(State { newest: 0, history: History::new(limits, hasher.clone()), ended: false });
-        Self { epoch, ids, outlets, state, hasher, nobody: Profile::default() }
+        let history = History::new(limits, hasher.clone());
+        let state = State { epochs: Epochs::new(epoch), newest: 0, history, ended: false };
+        Self { ids, delivery, state: Mutex::new(state), hasher, nobody: Profile::default() }
+    }
+}
+
+impl State {
+    /// Gives the events their places.
+    fn sequence(&mut self, drafts: Drafts) -> Records {
+        let first = self.newest + 1;
+        self.newest += drafts.len() as u64;
+        let seal = |(position, draft): (u64, Draft)| Arc::new(draft.seal(position, self.epochs.id(position)));
+        (first..).zip(drafts).map(seal).collect()
     }
 
-    fn id(&self, seq: u64) -> EventId {
-        EventId { epoch: self.epoch, seq }
-    }
-
-    /// Where a client goes on, and whether that is where it left off.
-    fn place(&self, state: &State, after: EventId, wanted: &Wanted, now: Now) -> (u64, Continuity) {
-        if after.epoch != self.epoch {
-            (0, Continuity::Lost(Gap::Epoch))
-        } else if after.seq > state.newest {
-            (0, Continuity::Lost(Gap::Future))
-        } else if state.history.has_lost(after.seq, wanted, now.elapsed_ms) {
-            (after.seq, Continuity::Lost(Gap::Expired))
-        } else {
-            (after.seq, Continuity::Recovered)
+    /// The position that a stream goes on after, and whether that is where its client left off.
+    fn place(&self, after: After, wanted: &Wanted, now: Now) -> (u64, Continuity) {
+        let position = match after {
+            After::Position(position) => Ok(position),
+            After::Id(id) => self.epochs.position(id, self.newest),
+        };
+        match position {
+            Err(gap) => (0, Continuity::Lost(gap)),
+            Ok(position) if self.history.has_lost(position, wanted, now.elapsed_ms) => {
+                (position, Continuity::Lost(Gap::Expired))
+            }
+            Ok(position) => (position, Continuity::Recovered),
         }
+    }
+
+    /// What a stream missed, up to the limits of an answer.
+    fn missed(&self, after: After, wanted: &Wanted, portion: Portion, now: Now) -> Missed {
+        let (position, continuity) = self.place(after, wanted, now);
+        let Found { records, more_after } = self.history.after(position, wanted, portion, now.elapsed_ms);
+        let (position, last) = (more_after.unwrap_or(self.newest), more_after.is_none());
+        let id = match (after, continuity) {
+            (After::Id(id), Continuity::Recovered) => id,
+            _ => self.epochs.id(position),
+        };
+        Missed { records, position, id, last, continuity }
     }
 }
 
 impl Journal for MemoryJournal {
-    fn epoch(&self) -> u64 {
-        self.epoch
-    }
-
-    fn append(&self, drafts: Drafts, now: Now) -> Result<Appended, AppendError> {
-        let count = drafts.len() as u64;
+    fn append(
+        &self,
+        drafts: Drafts,
+        now: Now,
+        _: &mut dyn FnMut() -> Acknowledge,
+    ) -> Result<Option<Appended>, AppendError> {
         let bytes = drafts.iter().map(Draft::size).sum();
         let mut gone = Gone::new();
         let mut state = self.state.lock();
         if state.ended {
             return Err(AppendError::Ended);
         }
-        if !self.outlets.iter().all(|outlet| outlet.has_room(drafts.len(), bytes)) {
+        if !self.delivery.has_room(drafts.len(), bytes) {
             return Err(AppendError::Full);
         }
-        let first = state.newest + 1;
-        state.newest += count;
-        let seal = |(seq, draft): (u64, Draft)| Arc::new(draft.seal(self.id(seq)));
-        let records: SmallVec<[Arc<Record>; 1]> = (first..).zip(drafts).map(seal).collect();
+        let records = state.sequence(drafts);
+        let (Some(first), Some(last)) = (records.first(), records.last()) else { return Ok(None) };
+        let appended = Appended { first: first.id, last: last.id };
         for record in &records {
             state.history.insert(record.clone(), now.elapsed_ms, &mut gone);
         }
-        match &*records {
-            [record] => self.outlets.iter().for_each(|outlet| outlet.send(Command::Publish(record.clone()))),
-            _ => {
-                let batch: Arc<[Arc<Record>]> = records.into_iter().collect();
-                self.outlets.iter().for_each(|outlet| outlet.send(Command::PublishBatch(batch.clone())));
-            }
-        }
-        Ok(Appended { first: self.id(first), last: self.id(state.newest) })
+        self.delivery.publish(records);
+        Ok(Some(appended))
+    }
+
+    fn wake(&self) {
+        self.delivery.wake();
     }
 
     fn drain(&self, spread: Duration) {
         let mut state = self.state.lock();
         state.ended = true;
-        self.outlets.iter().for_each(|outlet| outlet.send(Command::Drain(spread)));
+        self.delivery.drain(spread);
     }
 
     fn resume(&self, resume: &Resume, now: Now) {
         let Resume { token, after, profile, budget, effort } = resume;
-        let Some(outlet) = self.outlets.get(token.shard as usize) else { return };
         let profile = profile.as_deref().unwrap_or(&self.nobody);
         let client = self.ids.seal(*token);
         let wanted = Wanted::new(profile, client, &self.hasher);
@@ -113,20 +130,26 @@ impl Journal for MemoryJournal {
         let mut gone = Gone::new();
         let mut state = self.state.lock();
         state.history.expire(now.elapsed_ms, &mut gone);
-        let (after, continuity) = self.place(&state, *after, &wanted, now);
-        let Found { records, more_after } = state.history.after(after, &wanted, portion, now.elapsed_ms);
-        let (position, last) = (more_after.unwrap_or(state.newest), more_after.is_none());
-        outlet.send(Command::Join(Join { token: *token, records, position, last, continuity }));
+        let missed = state.missed(*after, &wanted, portion, now);
+        self.delivery.join(Join { token: *token, missed: Some(missed) });
         // Otherwise a loop that resumes many streams would take the lock again before a waiting publisher wakes up.
         MutexGuard::unlock_fair(state);
+    }
+
+    fn newest(&self) -> Newest {
+        let state = self.state.lock();
+        Newest { position: state.newest, id: state.epochs.id(state.newest) }
     }
 
     fn report(&self, now: Now) -> JournalReport {
         let mut gone = Gone::new();
         let mut state = self.state.lock();
         state.history.expire(now.elapsed_ms, &mut gone);
-        let (newest, history) = (state.newest, &state.history);
+        let (epoch, history) = (state.epochs.current(), &state.history);
         let age_ms = history.age_at(now.elapsed_ms);
-        JournalReport { newest, events: history.events() as u64, bytes: history.bytes() as u64, age_ms }
+        JournalReport { epoch, events: history.events() as u64, bytes: history.bytes() as u64, age_ms }
     }
+
+    /// It ends with the process, and nothing of it is kept.
+    fn close(&self) {}
 }

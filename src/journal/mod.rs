@@ -1,24 +1,36 @@
 //! The journal orders everything.
 //!
-//! Under one short lock it gives an event its id, remembers it, and puts it into every shard's inbox, so inbox
-//! order is id order on every shard. What a client missed goes into its shard's inbox under the same lock: each
-//! event is either in the answer or behind it, never both, never neither.
+//! A publication goes through three stages:
+//!
+//! 1. **Sequence**: it gets its ids and its positions.
+//! 2. **Keep**: it is put where streams that come back find it, and where it must not get lost.
+//! 3. **Deliver**: it is put into every shard's inbox, and acknowledged.
+//!
+//! Nothing reaches a shard, and nobody is answered, before it is kept. In memory all three are done at once, under one
+//! short lock; where it takes longer until an event is kept, [`append`](Journal::append) does not wait for that, and the
+//! publication is acknowledged later. Inbox order is the order of positions on every shard. What a client missed goes into
+//! its shard's inbox under the lock of the last stage: each event is either in the answer or behind it, never both, never
+//! neither.
 //!
 //! Publishers wait for the lock, so what is done under it is bounded: an answer is a limited number of events, found in
 //! an index by hash. The shard compares them with the stream's patterns when it takes the answer out of its inbox.
 
+mod delivery;
+mod epochs;
 mod history;
 mod keys;
 mod losses;
 mod memory;
 mod wanted;
 
+pub use delivery::Delivery;
+pub use epochs::Epochs;
 pub use history::HistoryLimits;
 pub use memory::MemoryJournal;
 
 use std::time::Duration;
 
-use crate::shard::Resume;
+use crate::shard::{Newest, Resume};
 use crate::wire::{Drafts, EventId, Now};
 
 /// Why an event was not published.
@@ -33,6 +45,10 @@ pub enum AppendError {
     Ended,
 }
 
+/// What is called once a publication is acknowledged: it is kept and delivered, or it is not and never will be. It must
+/// not block.
+pub type Acknowledge = Box<dyn FnOnce(Result<Appended, AppendError>) + Send>;
+
 /// The ids that a batch got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Appended {
@@ -45,8 +61,8 @@ pub struct Appended {
 /// What a journal holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct JournalReport {
-    /// The newest event's count; 0 before any.
-    pub newest: u64,
+    /// The epoch of the events that are published now.
+    pub epoch: u64,
     /// Events held.
     pub events: u64,
     /// Bytes held.
@@ -57,12 +73,20 @@ pub struct JournalReport {
 
 /// An ordered history of events, and the way from it to every shard.
 pub trait Journal: Send + Sync {
-    /// What the ids of this history begin with, and those of no other.
-    fn epoch(&self) -> u64;
+    /// Publishes events, in order and with ids in a row: all, or none. `drafts` must not be empty.
+    ///
+    /// `Some`: they are acknowledged. `None`: they will be, in the order of all publications; `later` has been asked for
+    /// what is to be called then, on any thread, perhaps before this returns. Of what is acknowledged at once, the shards
+    /// need not know before they are [woken](Self::wake).
+    fn append(
+        &self,
+        drafts: Drafts,
+        now: Now,
+        later: &mut dyn FnMut() -> Acknowledge,
+    ) -> Result<Option<Appended>, AppendError>;
 
-    /// Gives the events the next ids, in order, and hands them to every shard: all, or none. `drafts` must not
-    /// be empty.
-    fn append(&self, drafts: Drafts, now: Now) -> Result<Appended, AppendError>;
+    /// Wakes every shard that has events before it, once for all that were appended.
+    fn wake(&self);
 
     /// Ends publishing: [`append`](Self::append) fails from now on, and each shard is sent
     /// [`Drain`](crate::shard::Command::Drain) behind everything that was published. So each event that was published
@@ -72,6 +96,13 @@ pub trait Journal: Send + Sync {
     /// Answers with a [`Join`](crate::shard::Join) in the asking shard's inbox.
     fn resume(&self, resume: &Resume, now: Now);
 
+    /// The newest event; before any, what stands before the first.
+    fn newest(&self) -> Newest;
+
     /// What is held.
     fn report(&self, now: Now) -> JournalReport;
+
+    /// Ends the journal: returns once everything that was acknowledged is where it is to be kept. Nothing is appended and
+    /// nobody resumes after this.
+    fn close(&self);
 }

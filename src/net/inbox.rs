@@ -1,13 +1,14 @@
 //! The ways into the threads: a channel each, and a wake that is not repeated while one is under way.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use mio::Waker;
 
 use super::worker::Letter;
-use crate::shard::{Command, Outlet};
+use crate::shard::{Command, Newest, Outlet};
 
 /// Where letters for one thread are put.
 pub(super) struct Inbox<T> {
@@ -86,11 +87,16 @@ pub(super) struct Gauge {
     limits: InboxLimits,
     records: AtomicUsize,
     bytes: AtomicUsize,
+    /// Those who wait for room.
+    waiting: AtomicUsize,
+    lock: Mutex<()>,
+    room: Condvar,
 }
 
 impl Gauge {
     pub(super) fn new(limits: InboxLimits) -> Self {
-        Self { limits, records: AtomicUsize::new(0), bytes: AtomicUsize::new(0) }
+        let (records, bytes, waiting) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
+        Self { limits, records, bytes, waiting, lock: Mutex::new(()), room: Condvar::new() }
     }
 
     /// Publications that wait.
@@ -104,7 +110,8 @@ impl Gauge {
 
     /// Always room for one batch, however large, where nothing waits.
     fn has_room(&self, records: usize, bytes: usize) -> bool {
-        let (waiting, waiting_bytes) = (self.records(), self.bytes());
+        let waiting = self.records.load(Ordering::SeqCst);
+        let waiting_bytes = self.bytes.load(Ordering::SeqCst);
         waiting == 0
             || (waiting + records <= self.limits.records && waiting_bytes + bytes <= self.limits.bytes)
     }
@@ -119,8 +126,25 @@ impl Gauge {
     }
 
     fn leave_weight(&self, (records, bytes): (usize, usize)) {
-        self.records.fetch_sub(records, Ordering::Relaxed);
-        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+        // Before it is seen whether somebody waits, who says so before looking at these.
+        self.records.fetch_sub(records, Ordering::SeqCst);
+        self.bytes.fetch_sub(bytes, Ordering::SeqCst);
+        if self.waiting.load(Ordering::SeqCst) > 0 {
+            drop(self.lock.lock());
+            self.room.notify_all();
+        }
+    }
+
+    fn wait_for_room(&self, records: usize, bytes: usize, at_most: Duration) -> bool {
+        self.waiting.fetch_add(1, Ordering::SeqCst);
+        // Nothing under the lock can panic.
+        let guard = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_full = |(): &mut ()| !self.has_room(records, bytes);
+        let (guard, _) =
+            self.room.wait_timeout_while(guard, at_most, is_full).unwrap_or_else(PoisonError::into_inner);
+        drop(guard);
+        self.waiting.fetch_sub(1, Ordering::SeqCst);
+        self.has_room(records, bytes)
     }
 }
 
@@ -149,7 +173,7 @@ pub(super) struct LoopInbox {
 struct Entrance {
     closed: bool,
     /// The newest event that was not put in.
-    passed: u64,
+    passed: Option<Newest>,
 }
 
 impl LoopInbox {
@@ -161,13 +185,6 @@ impl LoopInbox {
         self.inbox.send(letter)
     }
 
-    /// Wakes the loop if publications wait.
-    pub(super) fn wake(&self) {
-        if self.gauge.records() > 0 {
-            self.inbox.wake();
-        }
-    }
-
     /// For the loop, which has no stream: from now on publications are not put in. False if some wait already.
     pub(super) fn close(&self) -> bool {
         let mut entrance = self.entrance();
@@ -176,11 +193,11 @@ impl LoopInbox {
     }
 
     /// For the loop, before it looks at anything that may become a stream: every publication that is not put in from
-    /// now on was before, or is up to the event returned.
-    pub(super) fn open(&self) -> u64 {
+    /// now on was before, or is up to the event returned, if there is one.
+    pub(super) fn open(&self) -> Option<Newest> {
         let mut entrance = self.entrance();
         entrance.closed = false;
-        entrance.passed
+        entrance.passed.take()
     }
 
     fn entrance(&self) -> MutexGuard<'_, Entrance> {
@@ -189,10 +206,10 @@ impl LoopInbox {
     }
 
     /// Publications do not wake the loop: many are put in, and then it is woken once.
-    fn put(&self, command: Command, newest: u64) {
+    fn put(&self, command: Command, newest: Newest) {
         let mut entrance = self.entrance();
         if entrance.closed {
-            entrance.passed = newest;
+            entrance.passed = Some(newest);
             return;
         }
         let weight = weight(&command);
@@ -216,15 +233,20 @@ impl Outlet for LoopInbox {
         has_room
     }
 
+    fn wait_for_room(&self, records: usize, bytes: usize, at_most: Duration) -> bool {
+        self.has_room(records, bytes) || self.gauge.wait_for_room(records, bytes, at_most)
+    }
+
     fn send(&self, command: Command) {
-        let newest = match &command {
-            Command::Publish(record) => Some(record.seq),
-            Command::PublishBatch(records) => records.last().map(|record| record.seq),
-            _ => None,
-        };
-        match newest {
+        match command.newest() {
             Some(newest) => self.put(command, newest),
             None => drop(self.inbox.send(Letter::Command(command))),
+        }
+    }
+
+    fn wake(&self) {
+        if self.gauge.records() > 0 {
+            self.inbox.wake();
         }
     }
 }
@@ -236,7 +258,7 @@ mod tests {
 
     fn record(seq: u64, bytes: usize) -> Arc<Record> {
         let event = Event::text("message", &"x".repeat(bytes)).expect("an event");
-        Arc::new(Draft::from(Publication::new(event, Target::all())).seal(EventId { epoch: 1, seq }))
+        Arc::new(Draft::from(Publication::new(event, Target::all())).seal(seq, EventId { epoch: 1, seq }))
     }
 
     struct Loop {
@@ -271,7 +293,7 @@ mod tests {
             while let Some(Letter::Command(command)) = self.letters.next() {
                 self.inbox.gauge.leave(&command);
                 if let Command::Publish(record) = command {
-                    seqs.push(record.seq);
+                    seqs.push(record.position);
                 }
             }
             seqs
@@ -295,11 +317,28 @@ mod tests {
         assert_eq!((event_loop.take().len(), event_loop.inbox.gauge.records()), (0, 0));
         let batch = [record(200, 10), record(201, 10)].into_iter().collect();
         event_loop.give(Command::PublishBatch(batch));
-        assert_eq!(event_loop.inbox.open(), 201);
+        assert_eq!(event_loop.inbox.open().map(|newest| newest.position), Some(201));
         event_loop.give(Command::Publish(record(202, 10)));
         event_loop.inbox.wake();
         assert!(event_loop.is_woken());
         assert_eq!(event_loop.take(), [202]);
+    }
+
+    #[test]
+    fn who_waits_for_room_goes_on_as_soon_as_there_is_some() {
+        let event_loop = Loop::new();
+        (1..=100).for_each(|seq| event_loop.give(Command::Publish(record(seq, 10))));
+        assert!(!event_loop.inbox.wait_for_room(1, 10, Duration::from_millis(1)));
+        let inbox = &event_loop.inbox;
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| inbox.wait_for_room(40, 10, Duration::from_secs(600)));
+            while inbox.gauge.waiting.load(Ordering::SeqCst) == 0 {
+                std::thread::yield_now();
+            }
+            assert_eq!(event_loop.take().len(), 100);
+            assert!(waiting.join().expect("no panic"));
+        });
+        assert_eq!(inbox.gauge.waiting.load(Ordering::SeqCst), 0);
     }
 
     #[test]

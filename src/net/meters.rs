@@ -54,6 +54,11 @@ impl Meters {
         }
     }
 
+    /// Events published since the start.
+    pub(super) fn events_published(&self) -> u64 {
+        self.published.iter().map(|count| count.load(Ordering::Relaxed)).sum()
+    }
+
     /// A publication was handed to every event loop, so long after it was asked for.
     pub(super) fn observe_publish(&self, duration: Duration) {
         lock(&self.publish_duration).observe(duration);
@@ -115,7 +120,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// How many publications are for whom, kept while the publications themselves are given away.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct KindCounts([u64; TargetKind::ALL.len()]);
 
 impl KindCounts {

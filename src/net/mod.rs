@@ -55,7 +55,7 @@ pub(crate) use shared::Shared;
 pub use statistics::{EngineStatistics, HistoryStatistics, LoopStatistics, Statistics};
 
 use crate::access::{Access, RateLimit};
-use crate::journal::{HistoryLimits, MemoryJournal};
+use crate::journal::{Delivery, HistoryLimits, MemoryJournal};
 use crate::shard::{Admission, Others, Outlet, Settings, Shard, StreamLimits};
 use authentication::Authentication;
 use descriptors::Reserve;
@@ -78,6 +78,8 @@ pub(crate) const MAX_LISTENERS: usize = worker::MAX_LISTENERS;
 pub(crate) struct Setup {
     pub(crate) clock: Clock,
     pub(crate) settings: Settings,
+    /// What the ids of this history begin with.
+    pub(crate) epoch: u64,
     pub(crate) streams: StreamLimits,
     /// Most connections from one address that are no streams.
     pub(crate) others_per_address: usize,
@@ -115,7 +117,7 @@ type LoopEnds = (Poll, Letters<worker::Letter>, Arc<Gauge>);
 
 /// Starts all threads.
 pub(crate) fn start(setup: Setup) -> io::Result<Running> {
-    let Setup { clock, settings, streams, history, sockets, access, hooks, rates, .. } = setup;
+    let Setup { clock, settings, epoch, streams, history, sockets, access, hooks, rates, .. } = setup;
     let Setup { listeners, control_listeners, loops, max_bodies, log_lines_dropped, .. } = setup;
     let Setup { body_timeout, idle_timeout, others_per_address, authentication, undecided, .. } = setup;
     for listener in listeners.iter().chain(&control_listeners) {
@@ -128,7 +130,7 @@ pub(crate) fn start(setup: Setup) -> io::Result<Running> {
     let control_poll = Poll::new()?;
     let (control_inbox, control_letters) = inbox(control::waker(&control_poll)?);
     let outlets = inboxes.iter().map(|inbox| inbox.clone() as Arc<dyn Outlet>).collect();
-    let journal = MemoryJournal::new(settings.epoch, settings.ids, history, outlets);
+    let journal = MemoryJournal::new(epoch, settings.ids, history, Delivery::new(outlets));
     let others = Others::new(others_per_address, settings.proxies.clone());
     let shared = Arc::new(Shared {
         clock,
@@ -159,9 +161,9 @@ pub(crate) fn start(setup: Setup) -> io::Result<Running> {
         authentication: Vec::new(),
         hooks,
     };
-    let mut workers = Vec::new();
+    let (mut workers, newest) = (Vec::new(), shared.journal.newest());
     for (number, (poll, letters, gauge)) in ends.into_iter().enumerate() {
-        let shard = Shard::new(number as u16, shared.settings.clone(), shared.admission.clone(), 0)
+        let shard = Shard::new(number as u16, shared.settings.clone(), shared.admission.clone(), newest)
             .with_judge(shared.clone());
         let own = listeners.iter().map(Listener::try_clone).collect::<io::Result<_>>()?;
         let inbox = (letters, gauge);
@@ -273,6 +275,7 @@ impl Running {
         if let Some(control) = self.control.take() {
             let _ = control.join();
         }
+        self.shared.journal.close();
         self.shared.authentication.close();
         let by_ms = self.shared.clock.now().elapsed_ms + LAST_WORDS.as_millis() as u64;
         self.wait_until(by_ms, |running| running.authentication.iter().all(JoinHandle::is_finished));

@@ -3,6 +3,8 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use crossbeam_channel::bounded;
+
 use super::authentication::Authentication;
 use super::clock::Clock;
 use super::control;
@@ -14,7 +16,7 @@ use super::sockets::{Asked, Sockets};
 use super::statistics::Statistics;
 use super::worker::{self, LoopReport};
 use crate::access::Access;
-use crate::journal::{AppendError, Appended, Journal};
+use crate::journal::{Acknowledge, AppendError, Appended, Journal};
 use crate::metrics::Format;
 use crate::shard::{Admission, Command, Settings, Who};
 use crate::wire::{Draft, Drafts, Now, Publication};
@@ -44,33 +46,58 @@ pub(crate) struct Shared {
 impl Shared {
     /// Publishes: all, or none. When this returns, the events are in history and handed to every event loop.
     pub(crate) fn publish(
-        &self,
+        self: &Arc<Self>,
         publications: impl IntoIterator<Item = Publication>,
     ) -> Result<Appended, AppendError> {
-        let appended = self.append(publications)?;
-        self.wake_loops();
-        Ok(appended)
+        let mut acknowledged = None;
+        let appended = self.append(publications, &mut || {
+            let (sender, receiver) = bounded(1);
+            acknowledged = Some(receiver);
+            Box::new(move |result| {
+                // Whoever waits has the other end.
+                let _ = sender.send(result);
+            })
+        })?;
+        match appended {
+            Some(appended) => {
+                self.journal.wake();
+                Ok(appended)
+            }
+            // A journal that ends acknowledges what it was given before.
+            None => acknowledged.and_then(|receiver| receiver.recv().ok()).unwrap_or(Err(AppendError::Ended)),
+        }
     }
 
-    /// The same, but the loops are not woken: the caller does that, once for many.
+    /// The same, but it does not wait: `None` where the publication is acknowledged [later](Journal::append). Otherwise the
+    /// loops are not woken yet: the caller has the journal do that, once for many.
     pub(super) fn append(
-        &self,
+        self: &Arc<Self>,
         publications: impl IntoIterator<Item = Publication>,
-    ) -> Result<Appended, AppendError> {
+        later: &mut dyn FnMut() -> Acknowledge,
+    ) -> Result<Option<Appended>, AppendError> {
         let began = self.clock.elapsed();
         let now = self.clock.now_at(began);
         let drafts: Drafts = publications.into_iter().map(Draft::from).collect();
         let mut kinds = KindCounts::default();
         drafts.iter().for_each(|draft| kinds.count(draft.kind()));
-        let appended = self.journal.append(drafts, now)?;
-        self.meters.count_published(&kinds);
-        self.meters.observe_publish(self.clock.elapsed().saturating_sub(began));
+        let appended = self.journal.append(drafts, now, &mut || {
+            let (shared, kinds, acknowledge) = (self.clone(), kinds.clone(), later());
+            Box::new(move |result| {
+                if result.is_ok() {
+                    shared.count_published(&kinds, began);
+                }
+                acknowledge(result);
+            })
+        })?;
+        if appended.is_some() {
+            self.count_published(&kinds, began);
+        }
         Ok(appended)
     }
 
-    /// Lets the event loops see what was appended.
-    pub(super) fn wake_loops(&self) {
-        self.loops.iter().for_each(|inbox| inbox.wake());
+    fn count_published(&self, kinds: &KindCounts, began: Duration) {
+        self.meters.count_published(kinds);
+        self.meters.observe_publish(self.clock.elapsed().saturating_sub(began));
     }
 
     pub(crate) fn admission(&self) -> &Admission {

@@ -103,7 +103,7 @@ impl Statistics {
         reports.iter().for_each(|report| sum.add(&report.shard));
         let slow = [CloseReason::Stalled, CloseReason::Lagged];
         let engine = EngineStatistics {
-            events_published: journal.newest,
+            events_published: shared.meters.events_published(),
             deliveries: sum.totals.deliveries,
             bytes_sent: sum.totals.bytes_sent,
             heartbeats: sum.totals.heartbeats,
@@ -116,11 +116,7 @@ impl Statistics {
             backlog_bytes: sum.backlog_bytes,
             max_connections: shared.max_connections,
             connected_users: shared.admission().users(),
-            history: HistoryStatistics {
-                epoch: shared.settings.epoch,
-                events: journal.events,
-                bytes: journal.bytes,
-            },
+            history: HistoryStatistics { epoch: journal.epoch, events: journal.events, bytes: journal.bytes },
             loops: reports.iter().map(|report| LoopStatistics::new(report, shared)).collect(),
         };
         Self {

@@ -195,7 +195,9 @@ impl Worker {
         let now = self.shared.clock.now_at(began);
         if !std::mem::replace(&mut self.open, true) {
             // Before anything becomes a stream, which goes on behind what was published so far.
-            self.shard.pass_over(self.shared.loops[self.number].open());
+            if let Some(newest) = self.shared.loops[self.number].open() {
+                self.shard.pass_over(newest);
+            }
         }
         for event in events {
             match event.token() {

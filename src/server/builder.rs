@@ -103,10 +103,10 @@ impl EngineBuilder {
                 parameters: access.parameters(),
                 loopback_host: access.wants_loopback_host(),
                 watch: !hooks.is_empty(),
-                epoch: next_epoch(clock.now().unix_ms, net::random()?),
                 ids: ClientKey::new([net::random()?, net::random()?]),
                 ..settings(&config)
             },
+            epoch: next_epoch(clock.now().unix_ms, net::random()?),
             streams: StreamLimits {
                 total: config.max_connections.unwrap_or_else(|| net::streams_within(limit)),
                 per_address: config.max_connections_per_ip.unwrap_or(usize::MAX),
@@ -222,7 +222,6 @@ impl Reloadable {
 fn settings(config: &Config) -> Settings {
     Settings {
         ids: ClientKey::new([0, 0]),
-        epoch: 0,
         routes: Routes::new(&config.base_path, false, false),
         requests: RequestLimits { body: config.max_body, ..RequestLimits::default() },
         open: false,

@@ -49,8 +49,8 @@ pub type Reply<T> = Box<dyn FnOnce(T) + Send>;
 pub struct Resume {
     /// Who asks.
     pub token: StreamToken,
-    /// Everything up to this is known to it.
-    pub after: EventId,
+    /// Where it goes on.
+    pub after: After,
     /// What it may see; `None` where it may only see what goes to everyone.
     pub profile: Option<Arc<Profile>>,
     /// About how many bytes it can take at once, at least one event.
@@ -59,27 +59,60 @@ pub struct Resume {
     pub effort: usize,
 }
 
-/// What a stream missed, or as much of it as it can take at once.
+/// The event behind which a stream goes on: it knows everything up to there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum After {
+    /// The client has brought this id. What it means is for the journal to say.
+    Id(EventId),
+    /// The shard has sent everything up to this position.
+    Position(u64),
+}
+
+/// The answer to a [`Resume`].
 #[derive(Clone, Debug)]
 pub struct Join {
     /// Whose answer it is.
     pub token: StreamToken,
+    /// What was found; `None` where history cannot be read. The stream is ended then.
+    pub missed: Option<Missed>,
+}
+
+/// What a stream missed, or as much of it as it can take at once.
+#[derive(Clone, Debug)]
+pub struct Missed {
     /// What may be for it, in order; the shard looks closer.
     pub records: Vec<Arc<Record>>,
     /// Everything up to this has been considered.
     pub position: u64,
+    /// What a stream is greeted with that is sent nothing before that position: the id that the client has brought, if
+    /// all that came after it is there, else the id at `position`.
+    pub id: EventId,
     /// Whether that is all there is: what follows in the inbox is news.
     pub last: bool,
     /// Whether everything after the id that was given is there.
     pub continuity: Continuity,
 }
 
+/// The newest event of a journal, or what stands before the first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Newest {
+    /// Its position.
+    pub position: u64,
+    /// Its id.
+    pub id: EventId,
+}
+
 /// The way into a shard, seen from the journal.
 pub trait Outlet: Send + Sync {
-    /// Whether publications of so many bytes can be taken now.
+    /// Whether publications of so many bytes can be taken now. Where they cannot, the shard is woken.
     fn has_room(&self, records: usize, bytes: usize) -> bool;
-    /// Hands a command over. Commands of one thread, or under one lock, arrive in order.
+    /// Waits until they can be, for so long at most; whether they can.
+    fn wait_for_room(&self, records: usize, bytes: usize, at_most: Duration) -> bool;
+    /// Hands a command over. Commands of one thread, or under one lock, arrive in order. A publication does not wake the
+    /// shard, since many may follow: call [`wake`](Self::wake) behind the last; anything else does.
     fn send(&self, command: Command);
+    /// Wakes the shard if publications wait for it.
+    fn wake(&self);
 }
 
 /// What a shard asks the world to do.
@@ -114,6 +147,30 @@ pub struct HandOver<S> {
     pub refusal: Option<Refusal>,
     /// What is decided of the first request, if anything is: it is for a stream then, and sound.
     pub decision: Option<Decision>,
+}
+
+impl Command {
+    /// Of a publication, its newest event.
+    pub fn newest(&self) -> Option<Newest> {
+        let record = match self {
+            Self::Publish(record) => record,
+            Self::PublishBatch(records) => records.last()?,
+            _ => return None,
+        };
+        Some(Newest::of(record))
+    }
+}
+
+impl Newest {
+    /// What stands before the first event of a history that begins with this epoch.
+    pub fn before_first(epoch: u64) -> Self {
+        Self { position: 0, id: EventId { epoch, seq: 0 } }
+    }
+
+    /// Where this is the newest event.
+    pub fn of(record: &Record) -> Self {
+        Self { position: record.position, id: record.id }
+    }
 }
 
 impl fmt::Debug for Command {

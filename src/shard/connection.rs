@@ -1,8 +1,8 @@
 //! One connection, and the states that it goes through.
 //!
 //! ```text
-//! Head ─ stream permitted and admitted → Joining ─ final Join processed → Streaming ─ backlog over limit → Lagging ─ written out → Joining
-//!  │ not known who asks → Deciding ─ as from Head             │
+//! Head ─ stream permitted and admitted → Joining ─ all of history is there → Streaming ─ backlog over limit → Lagging ─ written out → Joining
+//!  │ not known who asks → Deciding ─ as from Head  └ a part of it is → Replaying ─ written out → Joining
 //!  │ anything else → handed over to the control thread        │
 //!  └────────────────────────────────────────────┬─ ended ← ───┘ expired, disconnected, drained
 //!                                              Ending ─ written out → closed(CloseReason)
@@ -55,9 +55,10 @@ pub(super) enum Phase {
     Head(Option<Box<Partial>>),
     /// It is not decided yet who its request is from.
     Deciding(Box<Undecided>),
-    /// It waits for history after that event. `asked`: it waits for its turn or for the journal's answer; otherwise it
-    /// asks once its outbox is written.
-    Joining { after: u64, greeting: Greeting, asked: bool },
+    /// It waits for history: for its turn, or for the journal's answer.
+    Joining { greeting: Greeting },
+    /// It is sent a part of history; once its outbox is written, it asks for what follows that position.
+    Replaying { after: u64, greeting: Greeting },
     /// It gets what is published; `cursor` is its place on the tape of its framing.
     Streaming { cursor: u64 },
     /// It is behind; once its outbox is written it joins again, after that event.
@@ -73,7 +74,16 @@ pub(super) enum Phase {
 impl Phase {
     /// Whether it is a stream that is being caught up.
     pub(super) fn is_behind(&self) -> bool {
-        matches!(self, Self::Joining { .. } | Self::Lagging { .. })
+        matches!(self, Self::Joining { .. } | Self::Replaying { .. } | Self::Lagging { .. })
+    }
+
+    /// Whether it is a stream, and was sent its first event.
+    pub(super) fn is_greeted(&self) -> bool {
+        match self {
+            Self::Joining { greeting } | Self::Replaying { greeting, .. } => *greeting == Greeting::Sent,
+            Self::Streaming { .. } | Self::Lagging { .. } => true,
+            _ => false,
+        }
     }
 }
 
@@ -154,7 +164,7 @@ impl<S> Connection<S> {
 
     /// Whether this is an admitted stream that has not ended.
     pub(super) fn is_stream(&self) -> bool {
-        matches!(self.phase, Phase::Joining { .. } | Phase::Streaming { .. } | Phase::Lagging { .. })
+        matches!(self.phase, Phase::Streaming { .. }) || self.phase.is_behind()
     }
 
     /// Its place on the tape, where it has one.
@@ -175,7 +185,7 @@ impl<S> Connection<S> {
     pub(super) fn is_idle(&self, tape: &Tape) -> bool {
         let waits = match self.phase {
             Phase::Streaming { cursor } => cursor == tape.end(),
-            Phase::Joining { greeting: Greeting::Sent, asked: true, .. } => true,
+            Phase::Joining { greeting: Greeting::Sent } => true,
             _ => false,
         };
         waits && self.outbox.is_none()

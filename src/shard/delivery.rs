@@ -4,7 +4,7 @@ use std::io::Write;
 use std::sync::Arc;
 
 use super::Shard;
-use super::command::{Command, Who};
+use super::command::{Command, Newest, Who};
 use super::connection::Phase;
 use super::outbox::Piece;
 use super::tape::SEGMENT;
@@ -55,7 +55,7 @@ impl<S: Write> Shard<S> {
     }
 
     fn publish(&mut self, record: &Arc<Record>, now: Now) {
-        self.applied = record.seq;
+        self.applied = Newest::of(record);
         if record.is_transient() && !self.behind.is_empty() {
             self.count_missed(&record.target);
         }
@@ -266,7 +266,8 @@ mod tests {
     fn shard(last_event_id: LastEventId) -> Shard<Sink> {
         let none = usize::MAX;
         let admission = Admission::new(StreamLimits { total: none, per_address: none, per_user: none });
-        let mut shard = Shard::new(0, Arc::new(Settings::for_tests()), Arc::new(admission), 0);
+        let mut shard =
+            Shard::new(0, Arc::new(Settings::for_tests()), Arc::new(admission), Newest::before_first(1));
         for n in 0..100 {
             let others = (0..62).map(|k| format!("*.x{k}.*"));
             let own = if n % 2 == 0 { format!("side.{n}.*") } else { "none.*".to_owned() };
@@ -315,7 +316,7 @@ mod tests {
             (shard(LastEventId::None), shard(LastEventId::Id(EventId { epoch: 1, seq: 0 })));
         for (n, (target, meant)) in (1..).zip(cases) {
             let mut publication = Publication::new(Event::text("message", "x").unwrap(), target);
-            let seal = |publication| Arc::new(Draft::from(publication).seal(EventId { epoch: 1, seq: n }));
+            let seal = |publication| Arc::new(Draft::from(publication).seal(n, EventId { epoch: 1, seq: n }));
             let record = seal(publication.clone());
             publication.ttl = Some(std::time::Duration::ZERO);
             let transient = seal(publication);

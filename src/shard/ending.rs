@@ -2,7 +2,7 @@
 
 use super::close::CloseReason;
 use super::command::Effect;
-use super::connection::{Greeting, Phase};
+use super::connection::Phase;
 use super::names::Name;
 use super::outbox::Piece;
 use super::report::Report;
@@ -23,12 +23,8 @@ impl<S> Shard<S> {
         }
         let framing = connection.framing;
         let tape = &self.tapes[framing];
-        let greeted = !matches!(
-            connection.phase,
-            Phase::Joining { greeting: Greeting::Due | Greeting::DueAfter(_), .. }
-        );
         let mut last = Vec::new();
-        if !greeted {
+        if !connection.phase.is_greeted() {
             let cross_origin = cross_origin_of(&self.settings, &self.origins, slot);
             write_head(&mut last, framing, true, self.date.at(now), cross_origin);
         }
@@ -132,7 +128,7 @@ impl<S> Shard<S> {
         for (slot, connection) in &self.connections {
             match connection.phase {
                 Phase::Head(_) | Phase::Deciding(_) => report.unopened += 1,
-                Phase::Joining { .. } => report.joining += 1,
+                Phase::Joining { .. } | Phase::Replaying { .. } => report.joining += 1,
                 _ => {}
             }
             let backlog = connection.backlog(&self.tapes[connection.framing]) as u64;

@@ -4,6 +4,7 @@ use std::io::Write;
 
 use super::Shard;
 use super::close::CloseReason;
+use super::command::After;
 use super::connection::{Phase, Written};
 use crate::wire::{Framing, Now, PerFraming};
 
@@ -149,10 +150,10 @@ impl<S: Write> Shard<S> {
                 let after = *after;
                 self.rejoin(slot, after);
             }
-            Phase::Joining { after, asked: asked @ false, .. } => {
-                *asked = true;
-                let after = *after;
-                self.ask(slot, self.event_id(after));
+            Phase::Replaying { after, greeting } => {
+                let (after, greeting) = (*after, *greeting);
+                self.enter(slot, Phase::Joining { greeting });
+                self.ask(slot, After::Position(after));
             }
             Phase::Joining { .. }
             | Phase::Streaming { .. }

@@ -1,40 +1,39 @@
 //! Catching up from history: clients that resume, and streams that fell behind. Both take the same path.
 
 use std::io::Write;
-use std::sync::Arc;
 
 use slab::Slab;
 
 use super::Shard;
 use super::close::CloseReason;
-use super::command::{Effect, Join, Resume, StreamToken};
+use super::command::{After, Effect, Join, Missed, Resume, StreamToken};
 use super::connection::{Connection, Greeting, Phase};
 use super::outbox::Piece;
 use super::replays::Ask;
-use crate::wire::{Continuity, EventId, Now, Record, Refusal, ServerEvent};
+use crate::wire::{Continuity, Now, Refusal, ServerEvent};
 
 impl<S: Write> Shard<S> {
     /// The journal's answer to a stream that joins.
     ///
     /// It was put into the inbox under the journal's lock, so each event is either in it or behind it.
-    pub(super) fn join(&mut self, join: Join, now: Now) {
-        let Join { token, records, position, last, continuity } = join;
+    pub(super) fn join(&mut self, Join { token, missed }: Join, now: Now) {
         let slot = token.slot;
         self.replays.done(slot, token.serial);
         let Some(connection) = self.connections.get(slot as usize) else { return };
-        let Phase::Joining { after, greeting, asked: true } = connection.phase else { return };
+        let Phase::Joining { greeting } = connection.phase else { return };
         if connection.serial != token.serial {
             return;
         }
+        let Some(mut missed) = missed else { return self.end_unanswered(slot, greeting, now) };
         let Some(client) = self.client(slot) else { return };
-        let records: Vec<Arc<Record>> =
-            records.into_iter().filter(|record| record.target.matches(&client)).collect();
-        let greeting = match self.welcome(slot, greeting, continuity, after, &records, position, last, now) {
+        missed.records.retain(|record| record.target.matches(&client));
+        let greeting = match self.welcome(slot, greeting, &missed, now) {
             Ok(greeting) => greeting,
             Err(reason) => return self.end(slot, reason, None, now),
         };
         let Some(connection) = self.connections.get_mut(slot as usize) else { return };
         let tape = &self.tapes[connection.framing];
+        let Missed { records, position, last, .. } = missed;
         self.totals.deliveries += records.len() as u64;
         self.totals.replayed += records.len() as u64;
         records.into_iter().for_each(|record| connection.push(Piece::Record(record), tape));
@@ -42,41 +41,36 @@ impl<S: Write> Shard<S> {
             self.subscribe(slot);
             self.caught_up(slot, now);
         } else {
-            self.enter(slot, Phase::Joining { after: position, greeting, asked: false });
+            self.enter(slot, Phase::Replaying { after: position, greeting });
             self.queue(slot);
         }
     }
 
     /// Tells the stream where it goes on, if that is still to be told and known by now.
-    #[expect(clippy::too_many_arguments, reason = "the pieces of one answer, taken apart once")]
     fn welcome(
         &mut self,
         slot: u32,
         greeting: Greeting,
-        continuity: Continuity,
-        after: u64,
-        records: &[Arc<Record>],
-        position: u64,
-        last: bool,
+        missed: &Missed,
         now: Now,
     ) -> Result<Greeting, CloseReason> {
-        let gap = match (greeting, continuity) {
+        let gap = match (greeting, missed.continuity) {
             (Greeting::Sent, Continuity::Recovered) => return Ok(Greeting::Sent),
             (Greeting::Sent, Continuity::Lost(_)) => return Err(CloseReason::Lagged),
             (Greeting::Due, Continuity::Recovered) => {
-                self.greet(slot, self.event_id(after), Continuity::Recovered, now);
+                self.greet(slot, missed.id, Continuity::Recovered, now);
                 return Ok(Greeting::Sent);
             }
             // What was found first is what the client is told.
             (Greeting::DueAfter(gap), _) | (Greeting::Due, Continuity::Lost(gap)) => gap,
         };
         // At a lost position the stream goes on just before the first event that follows.
-        let begins = match records.first() {
-            Some(record) => record.seq - 1,
-            None if last => position,
+        let begins = match missed.records.first() {
+            Some(record) => record.id.preceding(),
+            None if missed.last => missed.id,
             None => return Ok(Greeting::DueAfter(gap)),
         };
-        self.greet(slot, self.event_id(begins), Continuity::Lost(gap), now);
+        self.greet(slot, begins, Continuity::Lost(gap), now);
         Ok(Greeting::Sent)
     }
 
@@ -117,7 +111,7 @@ impl<S: Write> Shard<S> {
 
 impl<S> Shard<S> {
     /// Requests the events after a position; the journal is asked when it is this stream's turn.
-    pub(super) fn ask(&mut self, slot: u32, after: EventId) {
+    pub(super) fn ask(&mut self, slot: u32, after: After) {
         let Some(connection) = self.connections.get(slot as usize) else { return };
         let Some(origin) = self.origins.get(slot as usize) else { return };
         self.replays.push(origin.peer, Ask { slot, serial: connection.serial, after });
@@ -144,8 +138,8 @@ impl<S> Shard<S> {
 
     /// A stream that fell behind asks for what it missed.
     pub(super) fn rejoin(&mut self, slot: u32, after: u64) {
-        self.enter(slot, Phase::Joining { after, greeting: Greeting::Sent, asked: true });
-        self.ask(slot, self.event_id(after));
+        self.enter(slot, Phase::Joining { greeting: Greeting::Sent });
+        self.ask(slot, After::Position(after));
     }
 
     /// Ends the streams that the journal has not answered within the connection timeout, so that their clients
@@ -154,7 +148,7 @@ impl<S> Shard<S> {
         let timeout_ms = self.settings.connection_timeout.as_millis() as u64;
         for (slot, serial) in self.replays.take_overdue(now.elapsed_ms.saturating_sub(timeout_ms)) {
             let connection = self.connections.get(slot as usize).filter(|c| c.serial == serial);
-            if let Some(Phase::Joining { greeting, .. }) = connection.map(|connection| &connection.phase) {
+            if let Some(Phase::Joining { greeting }) = connection.map(|connection| &connection.phase) {
                 self.end_unanswered(slot, *greeting, now);
             }
         }

@@ -49,7 +49,9 @@ use slab::Slab;
 
 pub use admission::{Admission, StreamLimits};
 pub use close::CloseReason;
-pub use command::{Command, Effect, HandOver, Join, Outlet, Reply, Resume, StreamToken, Who};
+pub use command::{
+    After, Command, Effect, HandOver, Join, Missed, Newest, Outlet, Reply, Resume, StreamToken, Who,
+};
 pub use judge::{Decision, Inquiry, Judge};
 pub use opening::Arrival;
 pub use others::{Entry, Others};
@@ -65,7 +67,7 @@ use standing::Standing;
 use sweep::{Drainage, Pulse};
 use tape::Tape;
 
-use crate::wire::{Client, CrossOrigin, EventId, HttpDate, Now, PerFraming, Profile, Record};
+use crate::wire::{Client, CrossOrigin, HttpDate, Now, PerFraming, Profile, Record};
 
 /// One event loop's share of the engine. See the [module](self) for how it is driven.
 pub struct Shard<S> {
@@ -79,7 +81,7 @@ pub struct Shard<S> {
     index: Index,
     tapes: PerFraming<Tape>,
     /// The newest event applied.
-    applied: u64,
+    applied: Newest,
     serial: u32,
     /// Streams with something of their own to be written, or more than one turn's.
     queued: VecDeque<u32>,
@@ -127,7 +129,7 @@ impl<S> fmt::Debug for Shard<S> {
 
 impl<S> Shard<S> {
     /// An empty shard. `applied` is the newest event of the journal that will not reach it as a command.
-    pub fn new(number: u16, settings: Arc<Settings>, admission: Arc<Admission>, applied: u64) -> Self {
+    pub fn new(number: u16, settings: Arc<Settings>, admission: Arc<Admission>, applied: Newest) -> Self {
         Self {
             pulse: Pulse::new(&settings),
             settings,
@@ -217,15 +219,17 @@ impl<S> Shard<S> {
     }
 
     /// The newest event applied.
-    pub fn applied(&self) -> u64 {
+    pub fn applied(&self) -> Newest {
         self.applied
     }
 
     /// Events up to this one will not come as commands: they were published while no stream was here, nor a
     /// publication on its way.
-    pub fn pass_over(&mut self, newest: u64) {
+    pub fn pass_over(&mut self, newest: Newest) {
         debug_assert!(!self.has_streams() && self.batch.is_none(), "an event that concerns nobody");
-        self.applied = self.applied.max(newest);
+        if newest.position > self.applied.position {
+            self.applied = newest;
+        }
     }
 
     /// Whether nothing is left to be done until something comes from outside: a command, an edge, or the time.
@@ -247,10 +251,6 @@ impl<S> Shard<S> {
     /// What is known of the stream in a slot; of others than anonymous ones only.
     fn profile(&self, slot: u32) -> Option<&Profile> {
         profile_of(&self.connections, slot)
-    }
-
-    fn event_id(&self, seq: u64) -> EventId {
-        EventId { epoch: self.settings.epoch, seq }
     }
 
     fn head_timeout_ms(&self) -> u64 {

@@ -6,7 +6,7 @@ use std::num::NonZero;
 use std::sync::Arc;
 
 use super::close::CloseReason;
-use super::command::{Effect, HandOver};
+use super::command::{After, Effect, HandOver};
 use super::connection::{Greeting, Partial, Phase};
 use super::judge::Decision;
 use super::outbox::Piece;
@@ -225,9 +225,9 @@ impl<S> Shard<S> {
         match last_event_id {
             LastEventId::None => self.go_live(slot, Gap::None, now),
             LastEventId::Invalid => self.go_live(slot, Gap::Invalid, now),
-            LastEventId::Id(after) => {
-                self.enter(slot, Phase::Joining { after: after.seq, greeting: Greeting::Due, asked: true });
-                self.ask(slot, after);
+            LastEventId::Id(id) => {
+                self.enter(slot, Phase::Joining { greeting: Greeting::Due });
+                self.ask(slot, After::Id(id));
             }
         }
         if self.settings.watch {
@@ -237,7 +237,7 @@ impl<S> Shard<S> {
 
     /// A stream that brings no place in history begins at this shard's.
     fn go_live(&mut self, slot: u32, gap: Gap, now: Now) {
-        self.greet(slot, self.event_id(self.applied), Continuity::Lost(gap), now);
+        self.greet(slot, self.applied.id, Continuity::Lost(gap), now);
         self.subscribe(slot);
     }
 

@@ -141,12 +141,12 @@ impl Outbox {
                 false
             }
             Piece::Record(ref record) if begun > 0 => {
-                cut.position = Some(record.seq);
+                cut.position = Some(record.position);
                 self.push(piece, framing);
                 false
             }
             Piece::Record(ref record) => {
-                cut.position = Some(record.seq - 1);
+                cut.position = Some(record.position - 1);
                 cut.count(&piece, tape);
                 true
             }
@@ -156,8 +156,8 @@ impl Outbox {
                 }
                 let at = from + begun as u64;
                 let from = match tape.place(at) {
-                    Some(Place::Within { seq, end }) => {
-                        cut.position = Some(seq);
+                    Some(Place::Within { position, end }) => {
+                        cut.position = Some(position);
                         // The tape may forget it, so the rest of the event is kept.
                         match tape.shared(at).filter(|_| self.pieces.is_empty()) {
                             Some((record, begun)) => {
@@ -168,8 +168,8 @@ impl Outbox {
                         }
                         end
                     }
-                    Some(Place::Before(seq)) => {
-                        cut.position = Some(seq - 1);
+                    Some(Place::Before(position)) => {
+                        cut.position = Some(position - 1);
                         at
                     }
                     None => at,

@@ -8,7 +8,8 @@
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 
-use crate::wire::{EventId, client_network};
+use super::command::After;
+use crate::wire::client_network;
 
 /// The streams that wait for a replay, and the requests to the journal that are in progress.
 #[derive(Debug, Default)]
@@ -49,7 +50,7 @@ struct UnderWay {
 pub(super) struct Ask {
     pub(super) slot: u32,
     pub(super) serial: u32,
-    pub(super) after: EventId,
+    pub(super) after: After,
 }
 
 /// One network may have this fraction of the comparisons.
@@ -167,7 +168,7 @@ mod tests {
     }
 
     fn ask(slot: u32) -> Ask {
-        Ask { slot, serial: 1, after: EventId { epoch: 1, seq: u64::from(slot) } }
+        Ask { slot, serial: 1, after: After::Position(u64::from(slot)) }
     }
 
     /// Slots from 1,000 on have 64 patterns; those from 5,000 on have gone.

@@ -22,8 +22,6 @@ pub enum Heartbeat {
 pub struct Settings {
     /// What client ids are made with: drawn at random at each start.
     pub ids: ClientKey,
-    /// What the ids of this history begin with.
-    pub epoch: u64,
     /// Where the stream is.
     pub routes: Routes,
     /// Sizes of requests.
@@ -110,7 +108,6 @@ impl Settings {
     pub(super) fn for_tests() -> Self {
         Self {
             ids: ClientKey::new([1, 2]),
-            epoch: 1,
             routes: Routes::new("/api/sse", false, false),
             requests: RequestLimits::default(),
             open: true,

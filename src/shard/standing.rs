@@ -15,7 +15,7 @@ pub(super) struct Standing {
     pub(super) sessions: usize,
     /// In `Streaming`, by framing: who reads the tape.
     pub(super) live: PerFraming<usize>,
-    /// In `Joining` or `Lagging`.
+    /// In `Joining`, `Replaying` or `Lagging`.
     pub(super) behind: usize,
     /// In `Ending` or `Lingering`.
     pub(super) ending: usize,
@@ -31,7 +31,7 @@ impl Standing {
                 add(&mut self.streams);
                 add(&mut self.live[framing]);
             }
-            Phase::Joining { .. } | Phase::Lagging { .. } => {
+            Phase::Joining { .. } | Phase::Replaying { .. } | Phase::Lagging { .. } => {
                 add(&mut self.streams);
                 add(&mut self.behind);
             }

@@ -34,11 +34,11 @@ enum Content {
     Shared(Arc<Record>),
 }
 
-/// Where an event ends, and which one it is.
+/// Where an event ends, and at which position of the journal it is.
 #[derive(Clone, Copy, Debug)]
 struct Mark {
     end: u64,
-    seq: u64,
+    position: u64,
     transient: bool,
 }
 
@@ -48,7 +48,7 @@ pub(super) enum Place {
     /// At the beginning of that event.
     Before(u64),
     /// Within that event, which ends at `end`.
-    Within { seq: u64, end: u64 },
+    Within { position: u64, end: u64 },
 }
 
 impl Tape {
@@ -87,7 +87,11 @@ impl Tape {
             }
         }
         self.end += frame.len() as u64;
-        self.marks.push_back(Mark { end: self.end, seq: record.seq, transient: record.is_transient() });
+        self.marks.push_back(Mark {
+            end: self.end,
+            position: record.position,
+            transient: record.is_transient(),
+        });
     }
 
     /// Bytes from an offset on, as far as they lie together; empty at the end.
@@ -135,8 +139,8 @@ impl Tape {
         let mark = self.marks.get(at)?;
         let begin = at.checked_sub(1).map_or_else(|| self.start(), |before| self.marks[before].end);
         Some(match offset == begin {
-            true => Place::Before(mark.seq),
-            false => Place::Within { seq: mark.seq, end: mark.end },
+            true => Place::Before(mark.position),
+            false => Place::Within { position: mark.position, end: mark.end },
         })
     }
 
@@ -203,7 +207,8 @@ mod tests {
         let seal = |padding: usize| {
             let event = Event::text("message", &"x".repeat(padding)).expect("an event");
             let ttl = transient.then_some(std::time::Duration::ZERO);
-            Draft::from(Publication { event, target: Target::all(), ttl }).seal(EventId { epoch: 1, seq })
+            Draft::from(Publication { event, target: Target::all(), ttl })
+                .seal(seq, EventId { epoch: 1, seq })
         };
         let frame = |record: &Record| record.frame.bytes(Framing::Plain).len();
         let record = seal(length - frame(&seal(1)) + 1);
@@ -225,7 +230,7 @@ mod tests {
         assert_eq!(tape.slice(88), b"\n\n");
         assert_eq!(tape.slice(90), b"");
         assert_eq!(tape.place(0), Some(Place::Before(7)));
-        assert_eq!(tape.place(3), Some(Place::Within { seq: 7, end: 50 }));
+        assert_eq!(tape.place(3), Some(Place::Within { position: 7, end: 50 }));
         assert_eq!(tape.place(50), Some(Place::Before(9)));
         assert_eq!(tape.place(90), None);
         assert_eq!((tape.count(0, 90), tape.count(0, 50), tape.count(50, 90)), ((2, 1), (1, 0), (1, 1)));
@@ -261,7 +266,7 @@ mod tests {
         tape.append(&record(3, false, 100));
         assert_eq!(Arc::strong_count(&large), 2);
         let (held, begun) = tape.shared(110).expect("an event of its own");
-        assert_eq!((held.seq, begun), (2, 10));
+        assert_eq!((held.position, begun), (2, 10));
         assert_eq!(tape.slice(110), &large.frame.bytes(Framing::Plain)[10..]);
         assert!(tape.shared(99).is_none() && tape.shared(tape.end() - 1).is_none());
         tape.release(tape.end());

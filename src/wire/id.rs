@@ -23,6 +23,11 @@ pub struct EventId {
 pub struct InvalidEventId;
 
 impl EventId {
+    /// The id that stands just before this one: a client that goes on from it is sent this event first.
+    pub(crate) fn preceding(self) -> Self {
+        Self { seq: self.seq.saturating_sub(1), ..self }
+    }
+
     /// Writes the printed form: at a third of what formatting costs, for every event has one and is answered with it.
     pub(super) fn write_to(self, out: &mut impl io::Write) -> io::Result<()> {
         let mut number = itoa::Buffer::new();

@@ -38,8 +38,10 @@ pub struct Publication {
 /// A publication in its place: the bytes everybody gets, made once, shared by all event loops and history.
 #[derive(Debug)]
 pub struct Record {
-    /// Its count within the history.
-    pub seq: u64,
+    /// Its count among the events that this process has in order, from 1 and without holes.
+    pub position: u64,
+    /// Its id.
+    pub id: EventId,
     /// The encoded event.
     pub frame: Frame,
     /// Whom it is for.
@@ -91,8 +93,8 @@ impl Draft {
         self.target.kind()
     }
 
-    /// Gives it its place.
-    pub fn seal(self, id: EventId) -> Record {
+    /// Gives it its place and its id.
+    pub fn seal(self, position: u64, id: EventId) -> Record {
         let mut lead = [0; LEAD];
         let mut room = &mut lead[..];
         // There is room for the longest numbers, so it cannot fail.
@@ -115,7 +117,7 @@ impl Draft {
         };
         let ttl_ms = self.ttl.map(|ttl| u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX));
         let size = frame.size() + size_of::<Record>() + self.target_size;
-        Record { seq: id.seq, frame, target: self.target, ttl_ms, size }
+        Record { position, id, frame, target: self.target, ttl_ms, size }
     }
 }
 
@@ -287,7 +289,7 @@ mod tests {
     use crate::wire::Framing;
 
     fn sent(text: &str) -> String {
-        let record = Draft::from(Publication::from_json(text).unwrap()).seal(EventId { epoch: 9, seq: 1 });
+        let record = Draft::from(Publication::from_json(text).unwrap()).seal(1, EventId { epoch: 9, seq: 1 });
         String::from_utf8(record.frame.bytes(Framing::Plain).to_vec()).unwrap()
     }
 
@@ -427,7 +429,7 @@ mod tests {
                     text.split('\n').for_each(|line| body += &format!("data: {line}\n"));
                     body.push('\n');
                     let id = EventId { epoch: 1_790_000_000_000, seq: 7 };
-                    let record = Draft::from(Publication::new(event, Target::all())).seal(id);
+                    let record = Draft::from(Publication::new(event, Target::all())).seal(7, id);
                     assert!(record.frame.bytes(Framing::Plain) == body.as_bytes(), "{bytes} {retry:?}");
                     let chunked = format!("{:x}\r\n{body}\r\n", body.len());
                     assert!(record.frame.bytes(Framing::Chunked) == chunked.as_bytes(), "{bytes} {retry:?}");

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use cap::Cap;
-use fanfare::journal::{HistoryLimits, Journal, MemoryJournal};
-use fanfare::shard::{Admission, Arrival, Command, Heartbeat, Outlet, Settings, Shard, StreamLimits};
+use fanfare::journal::{Acknowledge, Delivery, HistoryLimits, Journal, MemoryJournal};
+use fanfare::shard::{Admission, Arrival, Command, Heartbeat, Newest, Outlet, Settings, Shard, StreamLimits};
 use fanfare::wire::http::RequestLimits;
 use fanfare::wire::{
     ClientKey, Cors, CrossOrigin, Draft, Drafts, Framing, LastEventId, Now, Parameters, Profile, Routes,
@@ -52,13 +52,18 @@ impl Outlet for Sink {
         true
     }
 
+    fn wait_for_room(&self, _: usize, _: usize, _: Duration) -> bool {
+        true
+    }
+
+    fn wake(&self) {}
+
     fn send(&self, _: Command) {}
 }
 
 fn shard() -> Shard<Sink> {
     let settings = Settings {
         ids: ClientKey::new([1, 2]),
-        epoch: NOW.unix_ms,
         routes: Routes::new("/api/sse", false, false),
         requests: RequestLimits::default(),
         open: true,
@@ -80,7 +85,7 @@ fn shard() -> Shard<Sink> {
     };
     let none = usize::MAX;
     let admission = Admission::new(StreamLimits { total: none, per_address: none, per_user: none });
-    Shard::new(0, Arc::new(settings), Arc::new(admission), 0)
+    Shard::new(0, Arc::new(settings), Arc::new(admission), Newest::before_first(NOW.unix_ms))
 }
 
 /// Opens streams, each with so many patterns of so many tokens that nobody else has, and a wildcard.
@@ -131,14 +136,20 @@ fn a_stream_with_many_wildcards_takes_little_and_gives_it_back() {
     }
 }
 
+/// In memory everything is acknowledged at once.
+fn later() -> Acknowledge {
+    unreachable!()
+}
+
 /// Fills a history of 4 MiB several times over, and holds what it says it takes to what it does.
 fn fill(name: &str, publication: impl Fn(u64) -> Publication) {
     const LIMIT: usize = 4 * 1024 * 1024;
     let limits = HistoryLimits { events: usize::MAX, bytes: LIMIT, age: Duration::from_secs(3600) };
-    let journal = MemoryJournal::new(NOW.unix_ms, ClientKey::new([1, 2]), limits, vec![Arc::new(Sink)]);
+    let journal =
+        MemoryJournal::new(NOW.unix_ms, ClientKey::new([1, 2]), limits, Delivery::new(vec![Arc::new(Sink)]));
     let before = ALLOCATOR.allocated();
     for n in 0..30_000 {
-        journal.append(Drafts::from([Draft::from(publication(n))]), NOW).expect("there is room");
+        journal.append(Drafts::from([Draft::from(publication(n))]), NOW, &mut later).expect("there is room");
     }
     let (taken, report) = (ALLOCATOR.allocated() - before, journal.report(NOW));
     println!("{name}: {taken} bytes taken, {} reported, {} events", report.bytes, report.events);

@@ -1,7 +1,7 @@
 //! What history is asked, and a journal that takes its time to answer.
 
-use fanfare::journal::Journal;
-use fanfare::shard::Resume;
+use fanfare::journal::{Acknowledge, Journal};
+use fanfare::shard::{Command, Join, Outlet, Resume};
 use fanfare::wire::Now;
 
 use crate::client::Connection;
@@ -17,6 +17,11 @@ pub(crate) struct Answer {
     forgotten: bool,
 }
 
+/// In memory everything is acknowledged at once.
+pub(crate) fn later() -> Acknowledge {
+    unreachable!()
+}
+
 /// A shard counts on an answer for no longer than this, with the time that it takes to notice.
 const AWAITED_MS: u64 = TIMEOUT_MS + 1_000;
 
@@ -26,24 +31,33 @@ impl World {
         self.answers.insert(resume.token, answer);
     }
 
-    /// The journal answers all but one in so many of those who asked; it forgets a few.
+    /// The journal answers all but one in so many of those who asked; it forgets a few, and cannot read what some ask for.
     pub(crate) fn answer(&mut self, but_one_in: u32, now: Now) {
         for resume in std::mem::take(&mut self.asked) {
             if but_one_in > 0 && self.fate.u32(..but_one_in) == 0 {
                 self.asked.push(resume);
-            } else if but_one_in > 0 && self.fate.u32(..200) == 0 {
-                self.forsake(&resume);
-            } else {
-                self.journal.resume(&resume, now);
+                continue;
+            }
+            let chance = if but_one_in > 0 { self.fate.u32(..400) } else { u32::MAX };
+            match chance {
+                0 | 1 => {
+                    self.forsake(&resume);
+                    if let Some(answer) = self.answers.get_mut(&resume.token) {
+                        answer.forgotten = true;
+                    }
+                }
+                2 => {
+                    self.forsake(&resume);
+                    let failed = Join { token: resume.token, missed: None };
+                    self.inboxes[usize::from(resume.token.shard)].send(Command::Join(failed));
+                }
+                _ => self.journal.resume(&resume, now),
             }
         }
     }
 
     fn forsake(&mut self, resume: &Resume) {
         let token = resume.token;
-        if let Some(answer) = self.answers.get_mut(&token) {
-            answer.forgotten = true;
-        }
         let mut connections = self.clients.iter_mut().filter_map(|client| client.connection.as_mut());
         let asks = |c: &&mut Connection| {
             (c.shard, c.slot) == (usize::from(token.shard), token.slot) && !c.pipe.borrow().server_closed

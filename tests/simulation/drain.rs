@@ -7,12 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fanfare::journal::{AppendError, Journal};
-use fanfare::shard::{Admission, CloseReason, Command, Effect, Outlet, Totals};
+use fanfare::shard::{Admission, CloseReason, Command, Effect, Newest, Outlet, Totals};
 use fanfare::wire::{Draft, Drafts};
 use fanfare::{Event, Publication, Target};
 
+use crate::answers::later;
 use crate::client::{Connection, Farewell};
-use crate::settings::settings;
+use crate::settings::{EPOCH, settings};
 use crate::socket::{FakeSocket, Pipe};
 use crate::waiting::{PEER, now, streams};
 use crate::world::{World, shards};
@@ -38,7 +39,7 @@ impl World {
         self.answers.clear();
         self.inboxes.iter().for_each(|inbox| inbox.commands.lock().unwrap().clear());
         self.admission = Arc::new(Admission::new(self.streams));
-        self.shards = shards(self.inboxes.len(), &self.settings, &self.admission, self.history.len() as u64);
+        self.shards = shards(self.inboxes.len(), &self.settings, &self.admission, self.journal.newest());
         self.more.fill(false);
     }
 
@@ -66,7 +67,7 @@ impl World {
             self.journal.drain(spread);
             let publication = Publication::new(Event::text("late", "x").unwrap(), Target::all());
             let late: Drafts = [Draft::from(publication)].into_iter().collect();
-            assert_eq!(self.journal.append(late, self.now()), Err(AppendError::Ended));
+            assert_eq!(self.journal.append(late, self.now(), &mut later), Err(AppendError::Ended));
         } else {
             self.inboxes.iter().for_each(|inbox| inbox.send(Command::Drain(spread)));
         }
@@ -182,7 +183,7 @@ fn a_herd_is_told_at_once_and_comes_back_in_order() {
     let settings = Arc::new(settings());
     let admission = Arc::new(Admission::new(streams()));
     let clock = Rc::new(Cell::new(0));
-    let mut shards = shards(2, &settings, &admission, 0);
+    let mut shards = shards(2, &settings, &admission, Newest::before_first(EPOCH));
     let mut connections = Vec::new();
     for n in 0..STREAMS {
         let pipe = Pipe::with_room(10_000);
@@ -217,7 +218,7 @@ fn a_herd_is_told_at_once_and_comes_back_in_order() {
     }
     let mut retries: Vec<u64> = Vec::new();
     for connection in &mut connections {
-        connection.check(&crate::model::Who::default(), settings.epoch, &[]);
+        connection.check(&crate::model::Who::default(), EPOCH, &[]);
         assert!(connection.ended_cleanly() && connection.pipe.borrow().finished);
         let Some(Farewell::Draining(retry)) = connection.farewell else {
             panic!("told that the server ends")

@@ -2,9 +2,10 @@
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use fanfare::shard::{Command, Outlet};
+use fanfare::shard::{Command, Newest, Outlet};
 
 /// An inbox of a shard; publications that wait are limited.
 #[derive(Default)]
@@ -13,7 +14,7 @@ pub(crate) struct Inbox {
     limit: usize,
     /// Publications pass it by, and the newest that did: as an event loop's while it has no stream.
     closed: AtomicBool,
-    passed: AtomicU64,
+    passed: Mutex<Option<Newest>>,
 }
 
 impl Outlet for Inbox {
@@ -22,16 +23,18 @@ impl Outlet for Inbox {
     }
 
     fn send(&self, command: Command) {
-        let newest = match &command {
-            Command::Publish(record) => Some(record.seq),
-            Command::PublishBatch(records) => records.last().map(|record| record.seq),
-            _ => None,
-        };
-        if let Some(newest) = newest.filter(|_| self.closed.load(Ordering::Relaxed)) {
-            return self.passed.store(newest, Ordering::Relaxed);
+        if let Some(newest) = command.newest().filter(|_| self.closed.load(Ordering::Relaxed)) {
+            *self.passed.lock().unwrap() = Some(newest);
+            return;
         }
         self.commands.lock().unwrap().push_back(command);
     }
+
+    fn wait_for_room(&self, records: usize, bytes: usize, _: Duration) -> bool {
+        self.has_room(records, bytes)
+    }
+
+    fn wake(&self) {}
 }
 
 impl Inbox {
@@ -48,7 +51,7 @@ impl Inbox {
     }
 
     /// None passes it by any more; the newest that did, if it was closed.
-    pub(crate) fn open(&self) -> Option<u64> {
-        self.closed.swap(false, Ordering::Relaxed).then(|| self.passed.load(Ordering::Relaxed))
+    pub(crate) fn open(&self) -> Option<Newest> {
+        self.closed.swap(false, Ordering::Relaxed).then(|| self.passed.lock().unwrap().take()).flatten()
     }
 }

@@ -4,7 +4,10 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use fanfare::shard::{Admission, CloseReason, Command, Effect, Join, Resume, Settings, Shard};
+use fanfare::EventId;
+use fanfare::shard::{
+    Admission, After, CloseReason, Command, Effect, Join, Missed, Newest, Resume, Settings, Shard,
+};
 use fanfare::wire::Continuity;
 
 use crate::settings::{EPOCH, HEARTBEAT_MS, TIMEOUT_MS, settings};
@@ -24,7 +27,12 @@ impl Queue {
     fn of(count: usize) -> Self {
         let settings = Settings { replay_effort: 1, ..settings() };
         let turn = settings.turn_bytes;
-        let shard = Shard::new(0, Arc::new(settings), Arc::new(Admission::new(streams())), 0);
+        let shard = Shard::new(
+            0,
+            Arc::new(settings),
+            Arc::new(Admission::new(streams())),
+            Newest::before_first(EPOCH),
+        );
         let mut queue = Self { shard, streams: Vec::new(), clock: Rc::default(), asked: Vec::new() };
         for _ in 0..count {
             let pipe = Pipe::with_room(1_000_000);
@@ -70,8 +78,13 @@ impl Queue {
     fn answer(&mut self, last: bool) -> usize {
         let asked = self.asked.pop().expect("one has asked");
         assert!(self.asked.is_empty(), "one at a time");
-        let (token, position) = (asked.token, asked.after.seq + 5);
-        let join = Join { token, records: Vec::new(), position, last, continuity: Continuity::Recovered };
+        let (token, id) = (asked.token, EventId { epoch: EPOCH, seq: 0 });
+        let position = match asked.after {
+            After::Id(_) => 5,
+            After::Position(position) => position + 5,
+        };
+        let (records, continuity) = (Vec::new(), Continuity::Recovered);
+        let join = Join { token, missed: Some(Missed { records, position, id, last, continuity }) };
         self.shard.apply(Command::Join(join), now(self.clock.get()));
         self.turn();
         self.streams.iter().position(|(slot, ..)| *slot == token.slot).expect("one of ours")

@@ -14,7 +14,6 @@ pub(crate) const TIMEOUT_MS: u64 = 10_000;
 pub(crate) fn settings() -> Settings {
     Settings {
         ids: ClientKey::new([1, 2]),
-        epoch: EPOCH,
         routes: Routes::new("/api/sse", false, false),
         requests: RequestLimits::default(),
         open: true,

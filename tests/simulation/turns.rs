@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fanfare::shard::{Admission, Arrival, Command, Heartbeat, Settings, Shard, StreamLimits};
+use fanfare::shard::{Admission, Arrival, Command, Heartbeat, Newest, Settings, Shard, StreamLimits};
 use fanfare::wire::{CrossOrigin, Draft, Framing, LastEventId, Now, Profile, Record};
 use fanfare::{Event, EventId, Publication, Target};
 
@@ -69,7 +69,7 @@ impl Stage {
         let none = usize::MAX;
         let admission =
             Arc::new(Admission::new(StreamLimits { total: none, per_address: none, per_user: none }));
-        let shard = Shard::new(0, settings, admission.clone(), 0);
+        let shard = Shard::new(0, settings, admission.clone(), Newest::before_first(1));
         let mut stage = Self { shard, streams: Vec::new(), now_ms: 1_000, seq: 0 };
         for n in 0..streams {
             let profile = Profile { user: Some(format!("u{n}").into()), ..Profile::default() };
@@ -103,7 +103,7 @@ impl Stage {
         self.seq += 1;
         let event = Event::text("update", &"x".repeat(bytes)).expect("an event");
         let id = EventId { epoch: 1, seq: self.seq };
-        Arc::new(Draft::from(Publication::new(event, target)).seal(id))
+        Arc::new(Draft::from(Publication::new(event, target)).seal(self.seq, id))
     }
 
     /// Publishes as soon as the shard has appetite; returns the bytes that a stream gets.

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use fanfare::EventId;
 use fanfare::shard::{
-    Admission, CloseReason, Command, Effect, Heartbeat, Join, Resume, Settings, Shard, StreamLimits, Totals,
+    Admission, CloseReason, Command, Effect, Heartbeat, Join, Missed, Newest, Resume, Settings, Shard,
+    StreamLimits, Totals,
 };
 use fanfare::wire::{Continuity, Draft, Now, Publication, Record, Refusal};
 
@@ -49,7 +50,7 @@ impl Stream {
     fn open(settings: Settings, id: Option<&str>) -> Self {
         let admission = Arc::new(Admission::new(streams()));
         let turn = settings.turn_bytes;
-        let mut shard = Shard::new(0, Arc::new(settings), admission, 0);
+        let mut shard = Shard::new(0, Arc::new(settings), admission, Newest::before_first(EPOCH));
         let (pipe, clock) = (Pipe::with_room(1_000_000), Rc::default());
         let socket = FakeSocket::new(pipe.clone(), Rc::clone(&clock), HEARTBEAT_MS, turn);
         let slot = shard.accept(socket, PEER, now(0));
@@ -99,7 +100,8 @@ impl Stream {
     fn answer(&mut self, position: u64, last: bool) {
         let token = self.asked.last().expect("it has asked").token;
         let (records, continuity) = (Vec::new(), Continuity::Recovered);
-        let join = Join { token, records, position, last, continuity };
+        let missed = Missed { records, position, id: first_id().parse().unwrap(), last, continuity };
+        let join = Join { token, missed: Some(missed) };
         self.shard.apply(Command::Join(join), now(self.clock.get()));
         self.turn();
     }
@@ -107,7 +109,7 @@ impl Stream {
     fn publish(&mut self, seq: u64, length: usize) {
         let publication =
             Publication::from_json(&format!("{{\"text\":\"{}\"}}", "x".repeat(length))).unwrap();
-        let record: Record = Draft::from(publication).seal(EventId { epoch: EPOCH, seq });
+        let record: Record = Draft::from(publication).seal(seq, EventId { epoch: EPOCH, seq });
         self.shard.apply(Command::Publish(Arc::new(record)), now(self.clock.get()));
         self.turn();
     }

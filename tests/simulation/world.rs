@@ -8,17 +8,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fanfare::EventId;
-use fanfare::journal::{HistoryLimits, Journal, MemoryJournal};
+use fanfare::journal::{Delivery, HistoryLimits, Journal, MemoryJournal};
 use fanfare::shard::{
-    Admission, Arrival, Command, Effect, Heartbeat, Inquiry, Outlet, Resume, Settings, Shard, StreamLimits,
-    StreamToken,
+    Admission, Arrival, Command, Effect, Heartbeat, Inquiry, Newest, Outlet, Resume, Settings, Shard,
+    StreamLimits, StreamToken,
 };
 use fanfare::wire::{
     ClientKey, CrossOrigin, Draft, Drafts, Framing, LastEventId, Now, Pattern, Profile, Refusal,
 };
 use fastrand::Rng;
 
-use crate::answers::Answer;
+use crate::answers::{Answer, later};
 use crate::client::{Client, Connection};
 use crate::inbox::Inbox;
 use crate::judge::{FakeJudge, Judged};
@@ -31,10 +31,10 @@ pub(crate) fn shards(
     count: usize,
     settings: &Arc<Settings>,
     admission: &Arc<Admission>,
-    applied: u64,
+    newest: Newest,
 ) -> Vec<Shard<FakeSocket>> {
-    let judge = FakeJudge::new(settings.epoch ^ applied);
-    let shard = |n| Shard::new(n as u16, settings.clone(), admission.clone(), applied);
+    let judge = FakeJudge::new(newest.id.epoch ^ newest.position);
+    let shard = |n| Shard::new(n as u16, settings.clone(), admission.clone(), newest);
     (0..count).map(|n| shard(n).with_judge(judge.clone())).collect()
 }
 
@@ -82,7 +82,6 @@ impl World {
         let max_backlog = rng.usize(4096..40_000);
         let settings = Arc::new(Settings {
             ids: ClientKey::new([seed, seed]),
-            epoch,
             heartbeat: if rng.bool() { Heartbeat::Event } else { Heartbeat::Comment },
             max_backlog,
             replay_effort: [1, 50, 700, 5_000, 32_768][rng.usize(..5)],
@@ -107,8 +106,9 @@ impl World {
         let inboxes: Vec<Arc<Inbox>> =
             (0..rng.usize(1..=3)).map(|_| Arc::new(Inbox::with_limit(limit))).collect();
         let outlets = inboxes.iter().map(|inbox| inbox.clone() as Arc<dyn Outlet>).collect();
-        let journal = MemoryJournal::new(epoch, ClientKey::new([seed, seed]), history, outlets);
-        let shards = shards(inboxes.len(), &settings, &admission, 0);
+        let journal =
+            MemoryJournal::new(epoch, ClientKey::new([seed, seed]), history, Delivery::new(outlets));
+        let shards = shards(inboxes.len(), &settings, &admission, journal.newest());
         let clients = (0..rng.usize(1..20)).map(|_| plan::client(&mut rng)).collect();
         Self {
             epoch,
@@ -173,7 +173,7 @@ impl World {
             .collect();
         let drafts: Drafts = batch.iter().map(|event| Draft::from(event.publication())).collect();
         let largest = drafts.iter().map(Draft::size).max().unwrap_or(0);
-        let Ok(appended) = self.journal.append(drafts, self.now()) else { return };
+        let Ok(Some(appended)) = self.journal.append(drafts, self.now(), &mut later) else { return };
         assert_eq!(appended.first, EventId { epoch: self.epoch, seq: first });
         assert_eq!(appended.last.seq, first + count as u64 - 1);
         self.max_frame = self.max_frame.max(largest);
@@ -190,7 +190,7 @@ impl World {
         while shard.has_appetite() {
             let Some(command) = self.inboxes[n].commands.lock().unwrap().pop_front() else { break };
             if let Command::Join(join) = &command {
-                self.pieces += u64::from(!join.last);
+                self.pieces += u64::from(join.missed.as_ref().is_some_and(|missed| !missed.last));
                 self.answers.remove(&join.token);
             }
             shard.apply(command, now);

@@ -12,7 +12,17 @@ const LAYERS: [(&str, &[&str]); 13] = [
     // Of the shard, a journal sees only the commands.
     (
         "journal",
-        &["shard::Command", "shard::Join", "shard::Outlet", "shard::Resume", "shard::StreamToken", "wire"],
+        &[
+            "shard::After",
+            "shard::Command",
+            "shard::Join",
+            "shard::Missed",
+            "shard::Newest",
+            "shard::Outlet",
+            "shard::Resume",
+            "shard::StreamToken",
+            "wire",
+        ],
     ),
     ("access", &["wire"]),
     ("guide", &[]),

@@ -11,7 +11,7 @@ use crate::wire::{
 
 fn record(seq: u64, target: Target, ttl: Option<Duration>, bytes: usize) -> Arc<Record> {
     let event = Event::text("message", &"x".repeat(bytes)).unwrap();
-    Arc::new(Draft::from(Publication { event, target, ttl }).seal(EventId { epoch: 1, seq }))
+    Arc::new(Draft::from(Publication { event, target, ttl }).seal(seq, EventId { epoch: 1, seq }))
 }
 
 fn limits(events: usize, bytes: usize, age_ms: u64) -> HistoryLimits {
@@ -166,13 +166,13 @@ fn agrees_with_a_plain_list_of_everything() {
             let id = client(slot);
             let viewer = Client::new(token(slot), ids(), Arc::new(profile(name)));
             let wanted =
-                model.held(now_ms).filter(|record| record.seq > after && record.target.matches(&viewer));
-            let wanted: Vec<u64> = wanted.map(|record| record.seq).collect();
+                model.held(now_ms).filter(|record| record.position > after && record.target.matches(&viewer));
+            let wanted: Vec<u64> = wanted.map(|record| record.position).collect();
             let keys = keys_of(&history, &profile(name), id);
             let found = history.after(after, &keys, ALL, now_ms);
             let found = found.records.iter().filter(|record| record.target.matches(&viewer));
             assert_eq!(
-                found.map(|record| record.seq).collect::<Vec<_>>(),
+                found.map(|record| record.position).collect::<Vec<_>>(),
                 wanted,
                 "seed {seed}, event {seq}"
             );
@@ -212,7 +212,7 @@ fn an_answer_compares_nothing_and_leaves_no_more_to_compare_than_it_may() {
         assert_eq!(Pattern::comparisons(), before, "compared under the lock");
         assert!(found.records.len() <= ANSWER);
         let meant = found.records.iter().filter(|record| record.target.matches(&viewer));
-        seen.extend(meant.map(|record| record.seq));
+        seen.extend(meant.map(|record| record.position));
         let compared = Pattern::comparisons() - before;
         assert!(compared <= portion.effort, "{compared} comparisons for one answer");
         let Some(position) = found.more_after else { break };
@@ -275,7 +275,7 @@ fn answers_come_in_pieces_of_at_least_one_event() {
     let (mut after, mut seen, mut pieces) = (0, Vec::new(), 0);
     loop {
         let found = history.after(after, &nobody, Portion { bytes: 1, ..ALL }, 0);
-        seen.extend(found.records.iter().map(|record| record.seq));
+        seen.extend(found.records.iter().map(|record| record.position));
         pieces += 1;
         match found.more_after {
             Some(position) => after = position,
@@ -312,7 +312,7 @@ fn after_a_long_silence_little_is_dropped_at_a_time_and_nothing_old_is_given() {
         assert!(!lost("a", last_a) && !lost("b", 0) && !lost("d", 0));
         let given = |name: &str| {
             let found = history.after(0, &keys(name), ALL, now_ms);
-            found.records.iter().map(|record| record.seq).collect::<Vec<_>>()
+            found.records.iter().map(|record| record.position).collect::<Vec<_>>()
         };
         assert_eq!((given("a"), given("b"), given("c")), (vec![young], vec![], vec![]));
         assert_eq!(history.age_at(now_ms), now_ms - 5_000);
@@ -337,7 +337,7 @@ fn events_to_many_go_one_at_a_time_and_dead_ones_are_looked_at_so_often() {
     let (mut after, mut pieces, mut seen) = (0, 0, Vec::new());
     loop {
         let found = history.after(after, &keys, ALL, 500);
-        seen.extend(found.records.iter().map(|record| record.seq));
+        seen.extend(found.records.iter().map(|record| record.position));
         pieces += 1;
         let Some(position) = found.more_after else { break };
         assert!(position <= after + LOOKS as u64 + 5);

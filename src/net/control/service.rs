@@ -10,7 +10,7 @@ use serde_json::json;
 use super::body_total::BodyShare;
 use super::{Asker, Letter};
 use crate::access::{Licence, RateLimit};
-use crate::journal::{AppendError, Appended};
+use crate::journal::{Acknowledge, AppendError, Appended};
 use crate::metrics::Format;
 use crate::net::authentication::{Undecided, Verdict};
 use crate::net::shared::Shared;
@@ -244,10 +244,10 @@ impl Service {
             Task::Refuse(reason) => Ok(Outcome::Refused(reason)),
             Task::Stream(arrival) => Ok(Outcome::Stream(arrival)),
             Task::Publish { batch: false, licence } => {
-                self.publish_one(Publication::from_json(text(body)?), &licence, now)
+                self.publish_one(Publication::from_json(text(body)?), &licence, asker, now)
             }
-            Task::Publish { batch: true, licence } => self.publish_batch(text(body)?, &licence, now),
-            Task::Test(licence) => self.send_test(text(body)?, &licence, now),
+            Task::Publish { batch: true, licence } => self.publish_batch(text(body)?, &licence, asker, now),
+            Task::Test(licence) => self.send_test(text(body)?, &licence, asker, now),
             Task::Preflight { allow, cross_origin, asked } => {
                 Ok(Outcome::Answer(Cors::preflight(cross_origin, &asked, options(allow))))
             }
@@ -304,18 +304,18 @@ impl Service {
         &self,
         publication: Result<Publication, JsonError>,
         licence: &Licence,
+        asker: Asker,
         now: Now,
     ) -> Result<Outcome, Problem> {
         let publication = publication.map_err(|error| problem(&error, None))?;
         licence.judge(&publication.target)?;
         self.take_rate(licence, 1, now)?;
-        let appended = self.append([publication])?;
-        Ok(Outcome::Answer(Response::published(appended.first)))
+        self.append([publication], asker, |appended| Response::published(appended.first))
     }
 
-    fn send_test(&self, text: &str, licence: &Licence, now: Now) -> Result<Outcome, Problem> {
+    fn send_test(&self, text: &str, licence: &Licence, asker: Asker, now: Now) -> Result<Outcome, Problem> {
         match TestEvent::from_json(text).map_err(|error| problem(&error, None))? {
-            TestEvent::Publication(publication) => self.publish_one(Ok(*publication), licence, now),
+            TestEvent::Publication(publication) => self.publish_one(Ok(*publication), licence, asker, now),
             TestEvent::Ping { user } => {
                 licence.judge(&user.as_deref().map_or_else(Target::all, Target::user))?;
                 if self.shared.admission.is_draining() {
@@ -328,7 +328,13 @@ impl Service {
         }
     }
 
-    fn publish_batch(&self, text: &str, licence: &Licence, now: Now) -> Result<Outcome, Problem> {
+    fn publish_batch(
+        &self,
+        text: &str,
+        licence: &Licence,
+        asker: Asker,
+        now: Now,
+    ) -> Result<Outcome, Problem> {
         let batch = Publication::from_ndjson(text).map_err(|(line, error)| problem(&error, Some(line)))?;
         if batch.is_empty() {
             return Err(Problem::new(422, "the batch has no event"));
@@ -336,25 +342,40 @@ impl Service {
         batch.iter().try_for_each(|publication| licence.judge(&publication.target))?;
         let count = batch.len();
         self.take_rate(licence, count, now)?;
-        let appended = self.append(batch)?;
-        let (first_id, last_id) = (appended.first.to_string(), appended.last.to_string());
-        Ok(Outcome::Answer(Response::json(202, &Accepted { accepted: count, first_id, last_id })))
+        self.append(batch, asker, move |Appended { first, last }| {
+            let (first_id, last_id) = (first.to_string(), last.to_string());
+            Response::json(202, &Accepted { accepted: count, first_id, last_id })
+        })
     }
 
-    /// Publishes; the event loops see it at the end of the turn at the latest.
-    fn append(&self, publications: impl IntoIterator<Item = Publication>) -> Result<Appended, Problem> {
-        let appended = self.shared.append(publications).map_err(|error| overloaded(&error))?;
+    /// Publishes; `answer` says that it is done. The event loops see it at the end of the turn at the latest.
+    fn append(
+        &self,
+        publications: impl IntoIterator<Item = Publication>,
+        asker: Asker,
+        answer: impl FnOnce(Appended) -> Response + Copy + Send + 'static,
+    ) -> Result<Outcome, Problem> {
+        let later = || -> Acknowledge {
+            let shared = self.shared.clone();
+            Box::new(move |acknowledged| {
+                let response = acknowledged.map_or_else(|error| Response::from(overloaded(&error)), answer);
+                shared.control.send(Letter::Answer(asker, response));
+            })
+        };
+        let appended =
+            self.shared.append(publications, &mut { later }).map_err(|error| overloaded(&error))?;
+        let Some(appended) = appended else { return Ok(Outcome::Later) };
         self.unseen.set(self.unseen.get() + 1);
         if self.unseen.get() >= UNSEEN {
             self.wake_loops();
         }
-        Ok(appended)
+        Ok(Outcome::Answer(answer(appended)))
     }
 
     /// Lets the event loops see what was published, if anything was.
     pub(super) fn wake_loops(&self) {
         if self.unseen.take() > 0 {
-            self.shared.wake_loops();
+            self.shared.journal.wake();
         }
     }
 
