@@ -11,12 +11,14 @@ pub fn is_loopback_host(host: &str) -> bool {
         let address = rest.split(']').next().unwrap_or_default();
         return address.parse().is_ok_and(|address: Ipv6Addr| address.to_canonical().is_loopback());
     }
-    let name = host.split(':').next().unwrap_or_default();
-    let name = name.strip_suffix('.').unwrap_or(name);
+    let end = host.bytes().position(|byte| byte == b':').unwrap_or(host.len());
+    let name = host[..end].strip_suffix('.').unwrap_or(&host[..end]);
+    // Each request is judged by this, and no name of a public host ends in digits (RFC 1123, 2.1).
+    if name.ends_with(|c: char| c.is_ascii_digit()) {
+        return name.parse().is_ok_and(|address: Ipv4Addr| address.is_loopback());
+    }
     let is_below = |name: &str| name.len() > 10 && name[name.len() - 10..].eq_ignore_ascii_case(".localhost");
-    name.eq_ignore_ascii_case("localhost")
-        || (name.is_ascii() && is_below(name))
-        || name.parse().is_ok_and(|address: Ipv4Addr| address.is_loopback())
+    name.eq_ignore_ascii_case("localhost") || (name.is_ascii() && is_below(name))
 }
 
 #[cfg(test)]
