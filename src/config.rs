@@ -5,10 +5,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ipnet::IpNet;
-
 use crate::shard::Heartbeat;
-use crate::wire::{Cors, MAX_TOKENS, Pattern, TopicLimits, TrustedProxies};
+use crate::wire::{Cors, IpNetwork, MAX_ENTRIES, MAX_TOKENS, Pattern, TopicLimits};
 
 /// Options of an engine. The documentation of each field gives its default.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,8 +47,10 @@ pub struct Config {
     /// Maximum number of events per second that one publisher may publish over HTTP: one API key, one user, or in open
     /// mode one IPv4 address or IPv6 /64 network. A second's worth may come at once. Default: no limit.
     pub publish_rate: Option<u32>,
-    /// Proxies whose `X-Forwarded-For` and `Forwarded` fields are believed, for the limits by address. Default: none.
-    pub trusted_proxies: Vec<IpNet>,
+    /// Proxies whose `X-Forwarded-For` and `Forwarded` fields are believed, for the limits by address. No wider than an
+    /// IPv4 /8 or an IPv6 /16, but for unique local, link-local and reserved addresses (`fc00::/7`, `fe80::/10`,
+    /// `240.0.0.0/4`). Default: none.
+    pub trusted_proxies: Vec<IpNetwork>,
     /// Origins, as browsers send them, whose pages may read responses, errors included, and send credentials; or `*`
     /// for any origin, without credentials. Pages may send the header fields that their preflights ask for. With a
     /// list, the error for a head that is too large waits for its `Origin`, up to a second. Default: none.
@@ -83,14 +83,15 @@ pub struct Config {
     /// Maximum number of `*` of one pattern, up to 32. The cost of finding the subscribers of a topic grows with about
     /// the fifth power of the topic's tokens at 4, and doubles with each token where there is no limit. Default: 4.
     pub max_topic_wildcards: usize,
-    /// Maximum number of tokens of all topics and patterns of one stream, together; its memory grows with them.
-    /// Default: 512.
+    /// Maximum number of tokens of all topics and patterns of one stream, together; its memory grows with them. At least
+    /// [`max_topic_tokens`](Self::max_topic_tokens), at most 2,048: 64 patterns of 32 tokens. Default: 512.
     pub max_stream_tokens: usize,
-    /// Maximum size of a request body in bytes, up to 1 GiB. Default: 1 MiB.
+    /// Maximum size of a request body in bytes, 1 KiB to 1 GiB. Default: 1 MiB.
     pub max_body: usize,
     /// Maximum size in bytes of all request bodies that are being received, together; further ones are answered 503. A
-    /// body that arrives at once does not count. Never less than twice [`max_body`](Self::max_body). Default: 64 MiB.
-    pub max_bodies: usize,
+    /// body that arrives at once does not count. At least twice [`max_body`](Self::max_body), since the memory that a body
+    /// takes grows ahead of it. Default: 64 MiB, or twice `max_body` where that is more.
+    pub max_bodies: Option<usize>,
     /// Bytes that the kernel may hold unsent for a stream (`TCP_NOTSENT_LOWAT`), 2 KiB to 1 GiB. The kernel goes beyond
     /// it by up to one segment, at most 64 KiB. Default: 16 KiB.
     pub unsent_limit: usize,
@@ -152,7 +153,7 @@ impl Default for Config {
             max_topic_wildcards: TopicLimits::DEFAULT.wildcards,
             max_stream_tokens: TopicLimits::DEFAULT.total,
             max_body: 1024 * 1024,
-            max_bodies: 64 * 1024 * 1024,
+            max_bodies: None,
             unsent_limit: 16 * 1024,
             history_events: 100_000,
             history_bytes: 64 * 1024 * 1024,
@@ -250,13 +251,29 @@ impl Config {
         let is_count = |count: usize| (1..=MAX_TOKENS).contains(&count);
         require(is_count(self.max_topic_tokens), "max-topic-tokens", "must be 1 to 32")?;
         require(self.max_topic_wildcards <= MAX_TOKENS, "max-topic-wildcards", "must be 0 to 32")?;
-        require(self.max_stream_tokens >= 1, "max-stream-tokens", "must be at least 1")?;
+        require(
+            (1..=MAX_STREAM_TOKENS).contains(&self.max_stream_tokens),
+            "max-stream-tokens",
+            "must be 1 to 2048: 64 patterns of 32 tokens",
+        )?;
+        if self.max_stream_tokens < self.max_topic_tokens {
+            let most = self.max_topic_tokens;
+            let reason =
+                format!("must be at least max-topic-tokens, {most}: no stream could follow such a topic");
+            return Err(ConfigError::new("max-stream-tokens", reason));
+        }
         require(self.max_backlog >= 4096, "max-backlog", "must be at least 4KiB")?;
         require(self.history_events <= MAX_EVENTS, "history-events", "must be at most 1000000000000")?;
         for (option, bytes) in self.memory() {
             require(bytes <= MAX_MEMORY, option, "is more than any machine has")?;
         }
-        require((1..=MAX_BODY).contains(&self.max_body), "max-body", "must be 1 byte to 1GiB")?;
+        require((1024..=MAX_BODY).contains(&self.max_body), "max-body", "must be 1KiB to 1GiB")?;
+        let least = self.least_bodies();
+        if self.max_bodies.is_some_and(|bytes| bytes < least) {
+            let reason =
+                format!("must be at least twice max-body, {least} bytes, or a body may find no room");
+            return Err(ConfigError::new("max-bodies", reason));
+        }
         require((2048..=MAX_BODY).contains(&self.unsent_limit), "unsent-limit", "must be 2KiB to 1GiB")
     }
 
@@ -264,19 +281,29 @@ impl Config {
     pub(crate) fn memory(&self) -> [(&'static str, usize); 3] {
         [
             ("max-backlog", self.max_backlog),
-            ("max-bodies", self.max_bodies),
+            ("max-bodies", self.bodies()),
             ("history-bytes", self.history_bytes),
         ]
     }
 
+    /// What all request bodies may take: [`max_bodies`](Self::max_bodies), or its default.
+    pub(crate) fn bodies(&self) -> usize {
+        self.max_bodies.unwrap_or(DEFAULT_BODIES.max(self.least_bodies()))
+    }
+
+    fn least_bodies(&self) -> usize {
+        self.max_body.saturating_mul(2)
+    }
+
     fn check_access(&self) -> Result<(), ConfigError> {
         Cors::new(&self.cors_origins).map_err(|error| ConfigError::new("cors-origin", error.to_string()))?;
-        let everybody = TrustedProxies::new(self.trusted_proxies.clone()).has_everybody();
-        require(
-            !everybody,
-            "trusted-proxy",
-            "covers every address, so that anyone could claim any address: list the networks of the proxies",
-        )?;
+        if let Some(network) = self.trusted_proxies.iter().find(|network| network.is_too_wide()) {
+            let reason = format!(
+                "{network} has addresses of others than the proxies, who could claim any address: list the networks that \
+                 the proxies are in, each at least /8 (IPv4) or /16 (IPv6)"
+            );
+            return Err(ConfigError::new("trusted-proxy", reason));
+        }
         let tokens = self.token_files();
         // The last one, which is given if two are.
         let last = if self.jwks_file.is_some() { "jwks-file" } else { "jwt-public-key-file" };
@@ -317,6 +344,9 @@ const RESERVED_PATHS: [&str; 4] = ["/healthz", "/readyz", "/metrics", "/sse-test
 const MAX_WORKERS: usize = 1024;
 const MAX_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
 const MAX_BODY: usize = 1024 * 1024 * 1024;
+const DEFAULT_BODIES: usize = 64 * 1024 * 1024;
+/// As many as the most patterns of one stream can have.
+const MAX_STREAM_TOKENS: usize = MAX_ENTRIES * MAX_TOKENS;
 const MAX_BASE_PATH: usize = 1024;
 /// The kernel numbers no more descriptors.
 const MAX_CONNECTIONS: usize = 1 << 30;

@@ -74,6 +74,6 @@ pub use server::{Engine, EngineBuilder, StartError};
 pub use shard::{CloseReason, Heartbeat};
 #[doc(inline)]
 pub use wire::{
-    Announcement, Client, ClientId, Event, EventError, EventId, Level, Notification, Pattern, Progress,
-    Publication, Target, Topic, TopicError,
+    Announcement, Client, ClientId, Event, EventError, EventId, IpNetwork, IpNetworkError, Level,
+    Notification, Pattern, Progress, Publication, Target, Topic, TopicError,
 };

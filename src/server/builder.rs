@@ -133,8 +133,7 @@ impl EngineBuilder {
             loops: config.workers,
             body_timeout: config.body_timeout,
             idle_timeout: config.idle_timeout,
-            // A single body must find room, and the memory that it takes can grow ahead of it.
-            max_bodies: config.max_bodies.max(config.max_body.saturating_mul(2)),
+            max_bodies: config.bodies(),
             log_lines_dropped,
         };
         Ok(Engine::new(net::start(setup)?, keys, config.drain_delay))
