@@ -56,18 +56,25 @@ pub struct Config {
     /// list, the error for a head that is too large waits for its `Origin`, up to a second. Default: none.
     pub cors_origins: Vec<String>,
     /// File with the secret that tokens are signed with (HS256); one newline at its end is dropped. Default: none.
+    #[cfg(feature = "jwt")]
     pub jwt_secret_file: Option<PathBuf>,
     /// PEM file with the public key to verify tokens with (RS256, ES256, EdDSA). Default: none.
+    #[cfg(feature = "jwt")]
     pub jwt_public_key_file: Option<PathBuf>,
     /// File with the JSON Web Key Set (RFC 7517) to verify tokens with. Default: none.
+    #[cfg(feature = "jwt")]
     pub jwks_file: Option<PathBuf>,
     /// Audience that tokens must name (`aud`). Default: not checked.
+    #[cfg(feature = "jwt")]
     pub jwt_audience: Option<String>,
     /// Issuer that tokens must name (`iss`). Default: not checked.
+    #[cfg(feature = "jwt")]
     pub jwt_issuer: Option<String>,
     /// Name of a cookie that may carry the token. Default: none.
+    #[cfg(feature = "jwt")]
     pub jwt_cookie: Option<String>,
     /// Clock difference to tolerate in a token's times. Default: 30 s.
+    #[cfg(feature = "jwt")]
     pub jwt_leeway: Duration,
     /// File of API keys: per line a key and its scopes, of `subscribe`, `publish` and `admin`. Default: none.
     pub api_key_file: Option<PathBuf>,
@@ -138,12 +145,19 @@ impl Default for Config {
             publish_rate: None,
             trusted_proxies: Vec::new(),
             cors_origins: Vec::new(),
+            #[cfg(feature = "jwt")]
             jwt_secret_file: None,
+            #[cfg(feature = "jwt")]
             jwt_public_key_file: None,
+            #[cfg(feature = "jwt")]
             jwks_file: None,
+            #[cfg(feature = "jwt")]
             jwt_audience: None,
+            #[cfg(feature = "jwt")]
             jwt_issuer: None,
+            #[cfg(feature = "jwt")]
             jwt_cookie: None,
+            #[cfg(feature = "jwt")]
             jwt_leeway: Duration::from_secs(30),
             api_key_file: None,
             anonymous_subscribers: false,
@@ -198,6 +212,12 @@ impl Config {
         self.token_files() > 0 || self.api_key_file.is_some()
     }
 
+    #[cfg(not(feature = "jwt"))]
+    fn token_files(&self) -> usize {
+        0
+    }
+
+    #[cfg(feature = "jwt")]
     fn token_files(&self) -> usize {
         let files = [&self.jwt_secret_file, &self.jwt_public_key_file, &self.jwks_file];
         files.into_iter().flatten().count()
@@ -241,9 +261,7 @@ impl Config {
         ] {
             require(is_timeout(time), option, "must be 10ms to 1day")?;
         }
-        for (option, time) in [("jwt-leeway", self.jwt_leeway), ("drain-delay", self.drain_delay)] {
-            require(time <= MAX_TIMEOUT, option, "must be at most 1day")?;
-        }
+        require(self.drain_delay <= MAX_TIMEOUT, "drain-delay", "must be at most 1day")?;
         require(self.history_age <= MAX_AGE, "history-age", "must be at most 10years")
     }
 
@@ -304,6 +322,23 @@ impl Config {
             );
             return Err(ConfigError::new("trusted-proxy", reason));
         }
+        #[cfg(feature = "jwt")]
+        self.check_tokens()?;
+        require(
+            self.has_keys() || !self.anonymous_subscribers,
+            "anonymous-subscribers",
+            "needs keys; without any, everybody may do everything",
+        )?;
+        require(
+            self.anonymous_subscribers || self.anonymous_topics.is_empty(),
+            "anonymous-topic",
+            "needs anonymous-subscribers",
+        )
+    }
+
+    #[cfg(feature = "jwt")]
+    fn check_tokens(&self) -> Result<(), ConfigError> {
+        require(self.jwt_leeway <= MAX_TIMEOUT, "jwt-leeway", "must be at most 1day")?;
         let tokens = self.token_files();
         // The last one, which is given if two are.
         let last = if self.jwks_file.is_some() { "jwks-file" } else { "jwt-public-key-file" };
@@ -317,21 +352,8 @@ impl Config {
         }
         let is_token = |byte: u8| byte.is_ascii_graphic() && !b"()<>@,;:\\\"/[]?={}".contains(&byte);
         let is_cookie = |name: &String| !name.is_empty() && name.bytes().all(is_token);
-        require(
-            self.jwt_cookie.as_ref().is_none_or(is_cookie),
-            "jwt-cookie",
-            "is no name of a cookie (RFC 6265)",
-        )?;
-        require(
-            self.has_keys() || !self.anonymous_subscribers,
-            "anonymous-subscribers",
-            "needs keys; without any, everybody may do everything",
-        )?;
-        require(
-            self.anonymous_subscribers || self.anonymous_topics.is_empty(),
-            "anonymous-topic",
-            "needs anonymous-subscribers",
-        )
+        let cookie = self.jwt_cookie.as_ref();
+        require(cookie.is_none_or(is_cookie), "jwt-cookie", "is no name of a cookie (RFC 6265)")
     }
 }
 
