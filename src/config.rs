@@ -104,9 +104,9 @@ pub struct Config {
     pub unsent_limit: usize,
     /// Maximum number of events in history. Default: 100,000.
     pub history_events: usize,
-    /// Maximum size of history in bytes. Default: 64 MiB.
+    /// Maximum size of history in bytes, at least 4 KiB; 0 for no history. Default: 64 MiB.
     pub history_bytes: usize,
-    /// Maximum age of an event in history, at most 10 years. Default: 5 min.
+    /// Maximum age of an event in history, 10 ms to 10 years; 0 for no history. Default: 5 min.
     pub history_age: Duration,
     /// Whether to serve the development endpoints: test events and the test panel. Default: in open mode.
     pub dev_endpoints: Option<bool>,
@@ -262,7 +262,9 @@ impl Config {
             require(is_timeout(time), option, "must be 10ms to 1day")?;
         }
         require(self.drain_delay <= MAX_TIMEOUT, "drain-delay", "must be at most 1day")?;
-        require(self.history_age <= MAX_AGE, "history-age", "must be at most 10years")
+        // In less than that nobody comes back.
+        let is_age = |age: Duration| age.is_zero() || (MIN_AGE..=MAX_AGE).contains(&age);
+        require(is_age(self.history_age), "history-age", "must be 10ms to 10years, or 0s for no history")
     }
 
     fn check_sizes(&self) -> Result<(), ConfigError> {
@@ -282,6 +284,11 @@ impl Config {
         }
         require(self.max_backlog >= 4096, "max-backlog", "must be at least 4KiB")?;
         require(self.history_events <= MAX_EVENTS, "history-events", "must be at most 1000000000000")?;
+        require(
+            self.history_bytes == 0 || self.history_bytes >= MIN_HISTORY,
+            "history-bytes",
+            "must be at least 4KiB, or 0 for no history",
+        )?;
         for (option, bytes) in self.memory() {
             require(bytes <= MAX_MEMORY, option, "is more than any machine has")?;
         }
@@ -372,8 +379,11 @@ const MAX_STREAM_TOKENS: usize = MAX_ENTRIES * MAX_TOKENS;
 const MAX_BASE_PATH: usize = 1024;
 /// The kernel numbers no more descriptors.
 const MAX_CONNECTIONS: usize = 1 << 30;
+const MIN_AGE: Duration = Duration::from_millis(10);
 /// Ten years of 365.25 days, as durations are written.
 const MAX_AGE: Duration = Duration::from_secs(315_576_000);
+/// A few small events, with what it takes to find them.
+const MIN_HISTORY: usize = 4096;
 const MAX_EVENTS: usize = 1_000_000_000_000;
 /// What a process can address.
 const MAX_MEMORY: usize = 1 << 47;

@@ -77,7 +77,7 @@ fn every_option_refuses_a_bad_value_in_one_line() {
 }
 
 /// Values that can be written, but not meant.
-const ABSURD: [(&str, &str); 42] = [
+const ABSURD: [(&str, &str); 44] = [
     ("workers", "1025"),
     ("workers", "99999999999999999999999"),
     ("heartbeat-interval", "300000000y"),
@@ -118,6 +118,9 @@ const ABSURD: [(&str, &str); 42] = [
     ("max-stream-tokens", "18446744073709551615"),
     // No stream could follow a topic of the 16 tokens that one may have.
     ("max-stream-tokens", "15"),
+    // Nothing would be kept, and a 0 would say so.
+    ("history-bytes", "4095"),
+    ("history-age", "9ms"),
     // No event is so small, or hardly any.
     ("max-body", "1"),
     ("max-body", "1023"),
@@ -128,12 +131,13 @@ const ABSURD: [(&str, &str); 42] = [
 ];
 
 /// Values at the edge of what is absurd.
-const SOUND: [&[&str]; 8] = [
+const SOUND: [&[&str]; 9] = [
     &["--max-stream-tokens=2048"],
     &["--max-stream-tokens=16"],
     &["--max-stream-tokens=1", "--max-topic-tokens=1"],
     &["--max-body=1KiB", "--max-bodies=2KiB"],
     &["--max-bodies=2MiB"],
+    &["--history-bytes=0", "--history-age=0s", "--history-events=0"],
     // The total follows, where nobody says what it is.
     &["--max-body=64MiB"],
     &["--trusted-proxy=10.0.0.0/8,fc00::/7,fe80::/10,240.0.0.0/4"],
