@@ -141,7 +141,7 @@ pub(super) struct ServeOptions {
     /// Maximum number of events in history [default: 100000]
     #[arg(long, value_name = "N", env = "FANFARE_HISTORY_EVENTS")]
     history_events: Option<usize>,
-    /// Maximum size of history [default: 64MiB]
+    /// Maximum size of history, at least 4KiB; 0 for none [default: 64MiB]
     #[arg(long, value_name = "SIZE", env = "FANFARE_HISTORY_BYTES", value_parser = size)]
     history_bytes: Option<usize>,
     /// Maximum age of an event in history [default: 5m]

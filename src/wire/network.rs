@@ -31,14 +31,11 @@ pub struct IpNetworkError;
 /// Bits of an IPv6 address that say that it is an IPv4 address (RFC 4291, 2.5.5.2).
 const MAPPED_BITS: u8 = 96;
 
-/// Addresses that are nobody's on the internet: whoever names them, names his own. Only those that networks of which are
-/// wider than [`MIN_BITS`].
-const OWN: [(&str, &str); 3] = [
-    ("240.0.0.0/4", "reserved (RFC 1112, 4), and used within clouds"),
-    ("fc00::/7", "unique local (RFC 4193)"),
-    ("fe80::/10", "link-local (RFC 4291, 2.5.6)"),
-];
-/// Bits of the widest networks of others that may be one party's, IPv4 and IPv6. The widest that content delivery
+/// Addresses that are nobody's on the internet, so that whoever names them names their own: those that are reserved
+/// (RFC 1112, 4) and used within clouds, unique local (RFC 4193), and link-local (RFC 4291, 2.5.6). Other such networks
+/// are not wider than [`MIN_BITS`].
+const OWN: [&str; 3] = ["240.0.0.0/4", "fc00::/7", "fe80::/10"];
+/// Least bits of a network on the internet that may be one party's, IPv4 and IPv6. The widest that content delivery
 /// networks and clouds publish have 10 and 20 or more.
 const MIN_BITS: (u8, u8) = (8, 16);
 
@@ -51,7 +48,7 @@ impl IpNetwork {
     /// Whether it has addresses of so many on the internet that nobody can have them all.
     pub(crate) fn is_too_wide(&self) -> bool {
         let min = if self.0.addr().is_ipv4() { MIN_BITS.0 } else { MIN_BITS.1 };
-        let mut own = OWN.iter().filter_map(|(own, _)| own.parse::<IpNet>().ok());
+        let mut own = OWN.iter().filter_map(|own| own.parse::<IpNet>().ok());
         self.0.prefix_len() < min && !own.any(|own| own.contains(&self.0))
     }
 }

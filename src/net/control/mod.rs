@@ -295,8 +295,8 @@ impl Control {
         };
         let date = self.date.at(now);
         let mut idle_since_ms = None;
-        // All of them, ten times a second: 10,000 that are idle take @@ ms. Only those that something is done with are
-        // driven, which would take several times that.
+        // All of them, ten times a second: it took 1 ms for 10,000 idle ones when they were gone through twice and each was
+        // driven as well, in a release build on a core of 2.5 GHz. Now only those are driven that something is done with.
         for (slot, exchange) in &mut self.exchanges {
             if exchange.check_time(&patience, &self.service, date, now) {
                 self.active.push(slot);
