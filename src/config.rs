@@ -5,10 +5,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ipnet::IpNet;
-
 use crate::shard::Heartbeat;
-use crate::wire::{Cors, MAX_TOKENS, Pattern, TopicLimits, TrustedProxies};
+use crate::wire::{Cors, IpNetwork, MAX_ENTRIES, MAX_TOKENS, Pattern, TopicLimits};
 
 /// Options of an engine. The documentation of each field gives its default.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,25 +47,34 @@ pub struct Config {
     /// Maximum number of events per second that one publisher may publish over HTTP: one API key, one user, or in open
     /// mode one IPv4 address or IPv6 /64 network. A second's worth may come at once. Default: no limit.
     pub publish_rate: Option<u32>,
-    /// Proxies whose `X-Forwarded-For` and `Forwarded` fields are believed, for the limits by address. Default: none.
-    pub trusted_proxies: Vec<IpNet>,
+    /// Proxies whose `X-Forwarded-For` and `Forwarded` fields are believed, for the limits by address. No wider than an
+    /// IPv4 /8 or an IPv6 /16, but for unique local, link-local and reserved addresses (`fc00::/7`, `fe80::/10`,
+    /// `240.0.0.0/4`). Default: none.
+    pub trusted_proxies: Vec<IpNetwork>,
     /// Origins, as browsers send them, whose pages may read responses, errors included, and send credentials; or `*`
     /// for any origin, without credentials. Pages may send the header fields that their preflights ask for. With a
     /// list, the error for a head that is too large waits for its `Origin`, up to a second. Default: none.
     pub cors_origins: Vec<String>,
     /// File with the secret that tokens are signed with (HS256); one newline at its end is dropped. Default: none.
+    #[cfg(feature = "jwt")]
     pub jwt_secret_file: Option<PathBuf>,
     /// PEM file with the public key to verify tokens with (RS256, ES256, EdDSA). Default: none.
+    #[cfg(feature = "jwt")]
     pub jwt_public_key_file: Option<PathBuf>,
     /// File with the JSON Web Key Set (RFC 7517) to verify tokens with. Default: none.
+    #[cfg(feature = "jwt")]
     pub jwks_file: Option<PathBuf>,
     /// Audience that tokens must name (`aud`). Default: not checked.
+    #[cfg(feature = "jwt")]
     pub jwt_audience: Option<String>,
     /// Issuer that tokens must name (`iss`). Default: not checked.
+    #[cfg(feature = "jwt")]
     pub jwt_issuer: Option<String>,
     /// Name of a cookie that may carry the token. Default: none.
+    #[cfg(feature = "jwt")]
     pub jwt_cookie: Option<String>,
     /// Clock difference to tolerate in a token's times. Default: 30 s.
+    #[cfg(feature = "jwt")]
     pub jwt_leeway: Duration,
     /// File of API keys: per line a key and its scopes, of `subscribe`, `publish` and `admin`. Default: none.
     pub api_key_file: Option<PathBuf>,
@@ -83,22 +90,23 @@ pub struct Config {
     /// Maximum number of `*` of one pattern, up to 32. The cost of finding the subscribers of a topic grows with about
     /// the fifth power of the topic's tokens at 4, and doubles with each token where there is no limit. Default: 4.
     pub max_topic_wildcards: usize,
-    /// Maximum number of tokens of all topics and patterns of one stream, together; its memory grows with them.
-    /// Default: 512.
+    /// Maximum number of tokens of all topics and patterns of one stream, together; its memory grows with them. At least
+    /// [`max_topic_tokens`](Self::max_topic_tokens), at most 2,048: 64 patterns of 32 tokens. Default: 512.
     pub max_stream_tokens: usize,
-    /// Maximum size of a request body in bytes, up to 1 GiB. Default: 1 MiB.
+    /// Maximum size of a request body in bytes, 1 KiB to 1 GiB. Default: 1 MiB.
     pub max_body: usize,
     /// Maximum size in bytes of all request bodies that are being received, together; further ones are answered 503. A
-    /// body that arrives at once does not count. Never less than twice [`max_body`](Self::max_body). Default: 64 MiB.
-    pub max_bodies: usize,
+    /// body that arrives at once does not count. At least twice [`max_body`](Self::max_body), since the memory that a body
+    /// takes grows ahead of it. Default: 64 MiB, or twice `max_body` where that is more.
+    pub max_bodies: Option<usize>,
     /// Bytes that the kernel may hold unsent for a stream (`TCP_NOTSENT_LOWAT`), 2 KiB to 1 GiB. The kernel goes beyond
     /// it by up to one segment, at most 64 KiB. Default: 16 KiB.
     pub unsent_limit: usize,
     /// Maximum number of events in history. Default: 100,000.
     pub history_events: usize,
-    /// Maximum size of history in bytes. Default: 64 MiB.
+    /// Maximum size of history in bytes, at least 4 KiB; 0 for no history. Default: 64 MiB.
     pub history_bytes: usize,
-    /// Maximum age of an event in history, at most 10 years. Default: 5 min.
+    /// Maximum age of an event in history, 10 ms to 10 years; 0 for no history. Default: 5 min.
     pub history_age: Duration,
     /// Whether to serve the development endpoints: test events and the test panel. Default: in open mode.
     pub dev_endpoints: Option<bool>,
@@ -137,12 +145,19 @@ impl Default for Config {
             publish_rate: None,
             trusted_proxies: Vec::new(),
             cors_origins: Vec::new(),
+            #[cfg(feature = "jwt")]
             jwt_secret_file: None,
+            #[cfg(feature = "jwt")]
             jwt_public_key_file: None,
+            #[cfg(feature = "jwt")]
             jwks_file: None,
+            #[cfg(feature = "jwt")]
             jwt_audience: None,
+            #[cfg(feature = "jwt")]
             jwt_issuer: None,
+            #[cfg(feature = "jwt")]
             jwt_cookie: None,
+            #[cfg(feature = "jwt")]
             jwt_leeway: Duration::from_secs(30),
             api_key_file: None,
             anonymous_subscribers: false,
@@ -152,7 +167,7 @@ impl Default for Config {
             max_topic_wildcards: TopicLimits::DEFAULT.wildcards,
             max_stream_tokens: TopicLimits::DEFAULT.total,
             max_body: 1024 * 1024,
-            max_bodies: 64 * 1024 * 1024,
+            max_bodies: None,
             unsent_limit: 16 * 1024,
             history_events: 100_000,
             history_bytes: 64 * 1024 * 1024,
@@ -197,6 +212,12 @@ impl Config {
         self.token_files() > 0 || self.api_key_file.is_some()
     }
 
+    #[cfg(not(feature = "jwt"))]
+    fn token_files(&self) -> usize {
+        0
+    }
+
+    #[cfg(feature = "jwt")]
     fn token_files(&self) -> usize {
         let files = [&self.jwt_secret_file, &self.jwt_public_key_file, &self.jwks_file];
         files.into_iter().flatten().count()
@@ -240,23 +261,44 @@ impl Config {
         ] {
             require(is_timeout(time), option, "must be 10ms to 1day")?;
         }
-        for (option, time) in [("jwt-leeway", self.jwt_leeway), ("drain-delay", self.drain_delay)] {
-            require(time <= MAX_TIMEOUT, option, "must be at most 1day")?;
-        }
-        require(self.history_age <= MAX_AGE, "history-age", "must be at most 10years")
+        require(self.drain_delay <= MAX_TIMEOUT, "drain-delay", "must be at most 1day")?;
+        // In less than that nobody comes back.
+        let is_age = |age: Duration| age.is_zero() || (MIN_AGE..=MAX_AGE).contains(&age);
+        require(is_age(self.history_age), "history-age", "must be 10ms to 10years, or 0s for no history")
     }
 
     fn check_sizes(&self) -> Result<(), ConfigError> {
         let is_count = |count: usize| (1..=MAX_TOKENS).contains(&count);
         require(is_count(self.max_topic_tokens), "max-topic-tokens", "must be 1 to 32")?;
         require(self.max_topic_wildcards <= MAX_TOKENS, "max-topic-wildcards", "must be 0 to 32")?;
-        require(self.max_stream_tokens >= 1, "max-stream-tokens", "must be at least 1")?;
+        require(
+            (1..=MAX_STREAM_TOKENS).contains(&self.max_stream_tokens),
+            "max-stream-tokens",
+            "must be 1 to 2048: 64 patterns of 32 tokens",
+        )?;
+        if self.max_stream_tokens < self.max_topic_tokens {
+            let most = self.max_topic_tokens;
+            let reason =
+                format!("must be at least max-topic-tokens, {most}: no stream could follow such a topic");
+            return Err(ConfigError::new("max-stream-tokens", reason));
+        }
         require(self.max_backlog >= 4096, "max-backlog", "must be at least 4KiB")?;
         require(self.history_events <= MAX_EVENTS, "history-events", "must be at most 1000000000000")?;
+        require(
+            self.history_bytes == 0 || self.history_bytes >= MIN_HISTORY,
+            "history-bytes",
+            "must be at least 4KiB, or 0 for no history",
+        )?;
         for (option, bytes) in self.memory() {
             require(bytes <= MAX_MEMORY, option, "is more than any machine has")?;
         }
-        require((1..=MAX_BODY).contains(&self.max_body), "max-body", "must be 1 byte to 1GiB")?;
+        require((1024..=MAX_BODY).contains(&self.max_body), "max-body", "must be 1KiB to 1GiB")?;
+        let least = self.least_bodies();
+        if self.max_bodies.is_some_and(|bytes| bytes < least) {
+            let reason =
+                format!("must be at least twice max-body, {least} bytes, or a body may find no room");
+            return Err(ConfigError::new("max-bodies", reason));
+        }
         require((2048..=MAX_BODY).contains(&self.unsent_limit), "unsent-limit", "must be 2KiB to 1GiB")
     }
 
@@ -264,19 +306,46 @@ impl Config {
     pub(crate) fn memory(&self) -> [(&'static str, usize); 3] {
         [
             ("max-backlog", self.max_backlog),
-            ("max-bodies", self.max_bodies),
+            ("max-bodies", self.bodies()),
             ("history-bytes", self.history_bytes),
         ]
     }
 
+    /// What all request bodies may take: [`max_bodies`](Self::max_bodies), or its default.
+    pub(crate) fn bodies(&self) -> usize {
+        self.max_bodies.unwrap_or(DEFAULT_BODIES.max(self.least_bodies()))
+    }
+
+    fn least_bodies(&self) -> usize {
+        self.max_body.saturating_mul(2)
+    }
+
     fn check_access(&self) -> Result<(), ConfigError> {
         Cors::new(&self.cors_origins).map_err(|error| ConfigError::new("cors-origin", error.to_string()))?;
-        let everybody = TrustedProxies::new(self.trusted_proxies.clone()).has_everybody();
+        if let Some(network) = self.trusted_proxies.iter().find(|network| network.is_too_wide()) {
+            let reason = format!(
+                "{network} has addresses of others than the proxies, who could claim any address: list the networks that \
+                 the proxies are in, each at least /8 (IPv4) or /16 (IPv6)"
+            );
+            return Err(ConfigError::new("trusted-proxy", reason));
+        }
+        #[cfg(feature = "jwt")]
+        self.check_tokens()?;
         require(
-            !everybody,
-            "trusted-proxy",
-            "covers every address, so that anyone could claim any address: list the networks of the proxies",
+            self.has_keys() || !self.anonymous_subscribers,
+            "anonymous-subscribers",
+            "needs keys; without any, everybody may do everything",
         )?;
+        require(
+            self.anonymous_subscribers || self.anonymous_topics.is_empty(),
+            "anonymous-topic",
+            "needs anonymous-subscribers",
+        )
+    }
+
+    #[cfg(feature = "jwt")]
+    fn check_tokens(&self) -> Result<(), ConfigError> {
+        require(self.jwt_leeway <= MAX_TIMEOUT, "jwt-leeway", "must be at most 1day")?;
         let tokens = self.token_files();
         // The last one, which is given if two are.
         let last = if self.jwks_file.is_some() { "jwks-file" } else { "jwt-public-key-file" };
@@ -290,21 +359,8 @@ impl Config {
         }
         let is_token = |byte: u8| byte.is_ascii_graphic() && !b"()<>@,;:\\\"/[]?={}".contains(&byte);
         let is_cookie = |name: &String| !name.is_empty() && name.bytes().all(is_token);
-        require(
-            self.jwt_cookie.as_ref().is_none_or(is_cookie),
-            "jwt-cookie",
-            "is no name of a cookie (RFC 6265)",
-        )?;
-        require(
-            self.has_keys() || !self.anonymous_subscribers,
-            "anonymous-subscribers",
-            "needs keys; without any, everybody may do everything",
-        )?;
-        require(
-            self.anonymous_subscribers || self.anonymous_topics.is_empty(),
-            "anonymous-topic",
-            "needs anonymous-subscribers",
-        )
+        let cookie = self.jwt_cookie.as_ref();
+        require(cookie.is_none_or(is_cookie), "jwt-cookie", "is no name of a cookie (RFC 6265)")
     }
 }
 
@@ -317,11 +373,17 @@ const RESERVED_PATHS: [&str; 4] = ["/healthz", "/readyz", "/metrics", "/sse-test
 const MAX_WORKERS: usize = 1024;
 const MAX_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
 const MAX_BODY: usize = 1024 * 1024 * 1024;
+const DEFAULT_BODIES: usize = 64 * 1024 * 1024;
+/// As many as the most patterns of one stream can have.
+const MAX_STREAM_TOKENS: usize = MAX_ENTRIES * MAX_TOKENS;
 const MAX_BASE_PATH: usize = 1024;
 /// The kernel numbers no more descriptors.
 const MAX_CONNECTIONS: usize = 1 << 30;
+const MIN_AGE: Duration = Duration::from_millis(10);
 /// Ten years of 365.25 days, as durations are written.
 const MAX_AGE: Duration = Duration::from_secs(315_576_000);
+/// A few small events, with what it takes to find them.
+const MIN_HISTORY: usize = 4096;
 const MAX_EVENTS: usize = 1_000_000_000_000;
 /// What a process can address.
 const MAX_MEMORY: usize = 1 << 47;

@@ -32,6 +32,16 @@
 //! - [`guide`] has pages on [operating](guide::operating), [speed and sizing](guide::performance),
 //!   [errors](guide::problems) and [metrics](guide::metrics).
 //!
+//! # Features
+//!
+//! | feature | what it adds |
+//! |---|---|
+//! | `cli` (default) | the program `fanfare` and what only that needs; implies `jwt` |
+//! | `jwt` | JSON Web Tokens: the options of [`Config`] whose names begin with `jwt` and `jwks`, and three quarters of all dependencies |
+//!
+//! A program whose [`authenticate`](EngineBuilder::authenticate) hook or API keys say who requests are from needs neither:
+//! `default-features = false`. One that takes tokens adds `features = ["jwt"]`.
+//!
 //! # Words for "no"
 //!
 //! | type | what it is | seen by a client as |
@@ -74,6 +84,6 @@ pub use server::{Engine, EngineBuilder, StartError};
 pub use shard::{CloseReason, Heartbeat};
 #[doc(inline)]
 pub use wire::{
-    Announcement, Client, ClientId, Event, EventError, EventId, Level, Notification, Pattern, Progress,
-    Publication, Target, Topic, TopicError,
+    Announcement, Client, ClientId, Event, EventError, EventId, IpNetwork, IpNetworkError, Level,
+    Notification, Pattern, Progress, Publication, Target, Topic, TopicError,
 };

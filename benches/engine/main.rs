@@ -9,15 +9,11 @@ use std::hint::black_box;
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
-use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use fanfare::shard::{Admission, Arrival, Command, Heartbeat, Newest, Settings, Shard, StreamLimits};
+use fanfare::shard::{Admission, Arrival, Command, Newest, Settings, Shard, StreamLimits};
 use fanfare::wire::http::{Head, HeadScanner, RequestLimits, Scan, query_pairs};
-use fanfare::wire::{
-    ClientKey, Cors, CrossOrigin, Draft, Framing, LastEventId, Now, Parameters, Profile, Record, Routes,
-    TopicLimits, TrustedProxies,
-};
+use fanfare::wire::{CrossOrigin, Draft, Framing, LastEventId, Now, Profile, Record};
 use fanfare::{Event, EventId, Pattern, Publication, Target, Topic};
 
 /// Takes everything, and has nothing to be read.
@@ -42,35 +38,12 @@ impl Write for Sink {
 const NOW: Now = Now { elapsed_ms: 1_000, unix_ms: 1_790_000_000_000 };
 const EPOCH: u64 = 1_790_000_000_000;
 
-fn settings() -> Settings {
-    Settings {
-        ids: ClientKey::new([1, 2]),
-        routes: Routes::new("/api/sse", false, false),
-        requests: RequestLimits::default(),
-        open: true,
-        parameters: Parameters::All,
-        loopback_host: false,
-        cors: Cors::default(),
-        proxies: TrustedProxies::default(),
-        retry: Duration::from_secs(3),
-        heartbeat: Heartbeat::Event,
-        heartbeat_interval: Duration::from_secs(30),
-        connection_timeout: Duration::from_secs(60),
-        head_timeout: Duration::from_secs(10),
-        decision_timeout: Duration::from_secs(5),
-        max_backlog: 1024 * 1024,
-        replay_effort: Settings::REPLAY_EFFORT,
-        topics: TopicLimits::DEFAULT,
-        turn_bytes: Settings::TURN_BYTES,
-        watch: false,
-    }
-}
-
 /// A shard with that many streams; `profile` says who each is.
 fn shard(streams: usize, profile: impl Fn(usize) -> Profile) -> Shard<Sink> {
     let none = usize::MAX;
     let admission = Arc::new(Admission::new(StreamLimits { total: none, per_address: none, per_user: none }));
-    let mut shard = Shard::new(0, Arc::new(settings()), admission.clone(), Newest::before_first(EPOCH));
+    let mut shard =
+        Shard::new(0, Arc::new(Settings::for_tests()), admission.clone(), Newest::before_first(EPOCH));
     let peer = IpAddr::V4(Ipv4Addr::LOCALHOST);
     for n in 0..streams {
         let profile = profile(n);

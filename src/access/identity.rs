@@ -139,6 +139,7 @@ impl Identity {
     }
 
     /// About how much memory it takes beside itself, in bytes.
+    #[cfg(feature = "jwt")]
     pub(super) fn held(&self) -> usize {
         // What the allocator and a count of holders take for each piece.
         const PIECE: usize = 48;

@@ -2,18 +2,23 @@
 
 use std::fmt;
 
+#[cfg(feature = "jwt")]
 use super::key_set::LeftOut;
 
 /// What whoever wrote a file of keys may not have meant. It never says what is in it, but for the `kid` of a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum KeyWarning {
     /// A secret is shorter than the hash of HS256.
+    #[cfg(feature = "jwt")]
     ShortSecret,
     /// The secret is several lines of text.
+    #[cfg(feature = "jwt")]
     SeveralLines,
     /// The secret begins with a byte order mark, as editors write it.
+    #[cfg(feature = "jwt")]
     ByteOrderMark,
     /// A key of a set is left out.
+    #[cfg(feature = "jwt")]
     LeftOut(LeftOut),
     /// An API key, in this line, can be guessed.
     ShortApiKey(usize),
@@ -22,8 +27,10 @@ pub(crate) enum KeyWarning {
 }
 
 /// In UTF-8, and in UTF-16 of both orders.
+#[cfg(feature = "jwt")]
 const MARKS: [&[u8]; 3] = [b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff"];
 
+#[cfg(feature = "jwt")]
 impl KeyWarning {
     /// What is doubtful about a secret, if it is text; of other bytes, any may be meant.
     pub(super) fn of_text(secret: &[u8]) -> Option<Self> {
@@ -39,15 +46,19 @@ impl KeyWarning {
 impl fmt::Display for KeyWarning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            #[cfg(feature = "jwt")]
             Self::ShortSecret => {
                 f.write_str("the secret is shorter than the 32 bytes that HS256 needs (RFC 7518, 3.2)")
             }
+            #[cfg(feature = "jwt")]
             Self::SeveralLines => f.write_str(
                 "the secret has more than one line: all of it is the secret, but for one newline at its end",
             ),
+            #[cfg(feature = "jwt")]
             Self::ByteOrderMark => {
                 f.write_str("the secret begins with a byte order mark, which is taken as part of it")
             }
+            #[cfg(feature = "jwt")]
             Self::LeftOut(left_out) => write!(f, "left out: {left_out}"),
             Self::ShortApiKey(line) => write!(f, "line {line}: the key is short enough to be guessed"),
             Self::Colon(line) => write!(
@@ -58,7 +69,7 @@ impl fmt::Display for KeyWarning {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "jwt"))]
 mod tests {
     use super::*;
 

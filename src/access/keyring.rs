@@ -2,17 +2,21 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
 
 use super::Authenticate;
 use super::api_key::ApiKeys;
+#[cfg(feature = "jwt")]
 use super::claims::Verified;
 use super::credential::{Credential, credential_of};
 use super::denial::Denial;
 use super::identity::Identity;
+#[cfg(feature = "jwt")]
 use super::remembered::Remembered;
 use super::request::RequestHead;
+#[cfg(feature = "jwt")]
 use super::token::TokenKeys;
+#[cfg(not(feature = "jwt"))]
+use super::without_tokens::{Remembered, TokenKeys, Verified};
 use crate::wire::{Pattern, meant_token};
 
 /// Says whom requests are from by the tokens and API keys that they bring. Its keys can be replaced at any time.
@@ -35,14 +39,17 @@ pub(crate) struct Keys {
 }
 
 /// What tokens must say to count.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct TokenRules {
     /// Who they must be for.
+    #[cfg(feature = "jwt")]
     pub(crate) audience: Option<String>,
     /// Who they must be from.
+    #[cfg(feature = "jwt")]
     pub(crate) issuer: Option<String>,
     /// How far clocks may differ.
-    pub(crate) leeway: Duration,
+    #[cfg(feature = "jwt")]
+    pub(crate) leeway: std::time::Duration,
     /// The cookie that may carry one.
     pub(crate) cookie: Option<String>,
 }

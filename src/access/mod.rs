@@ -5,18 +5,24 @@
 //! everybody is who the query says, and may do everything.
 
 mod api_key;
+#[cfg(feature = "jwt")]
 mod claims;
 mod credential;
 mod denial;
 mod gate;
 mod identity;
+#[cfg(feature = "jwt")]
 mod key_set;
 mod key_warning;
 mod keyring;
 mod rate;
+#[cfg(feature = "jwt")]
 mod remembered;
 mod request;
+#[cfg(feature = "jwt")]
 mod token;
+#[cfg(not(feature = "jwt"))]
+mod without_tokens;
 
 pub(crate) use api_key::{ApiKeys, InvalidApiKeys};
 pub use denial::Denial;
@@ -26,6 +32,7 @@ pub(crate) use key_warning::KeyWarning;
 pub(crate) use keyring::{Keyring, Keys, TokenRules};
 pub(crate) use rate::RateLimit;
 pub use request::RequestHead;
+#[cfg(feature = "jwt")]
 pub(crate) use token::{InvalidKey, TokenKeys};
 
 /// Looks at a request's head and says who it is from, or why it is refused. Closures are the usual form.

@@ -1,13 +1,12 @@
 //! The command line, and the configuration it resolves to.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use bytesize::ByteSize;
 use clap::{Args, Parser, ValueEnum};
-use fanfare::{Config, Heartbeat, Pattern};
-use ipnet::IpNet;
+use fanfare::{Config, Heartbeat, IpNetwork, IpNetworkError, Pattern};
 
 use super::publish::PublishOptions;
 use super::tail::TailOptions;
@@ -82,7 +81,7 @@ pub(super) struct ServeOptions {
     publish_rate: Option<u32>,
     /// Proxy to believe X-Forwarded-For and Forwarded of, for the limits by address; repeatable
     #[arg(long, value_name = "ADDR[/BITS]", env = "FANFARE_TRUSTED_PROXY", value_delimiter = ',', value_parser = network)]
-    trusted_proxy: Vec<IpNet>,
+    trusted_proxy: Vec<IpNetwork>,
     /// Origin whose pages may read responses, or * for any origin without credentials; repeatable
     #[arg(long, value_name = "ORIGIN", env = "FANFARE_CORS_ORIGIN", value_delimiter = ',')]
     cors_origin: Vec<String>,
@@ -126,13 +125,14 @@ pub(super) struct ServeOptions {
     /// Maximum number of * of a pattern, up to 32; beyond 4, patterns can make publishing to deep topics slow [default: 4]
     #[arg(long, value_name = "N", env = "FANFARE_MAX_TOPIC_WILDCARDS")]
     max_topic_wildcards: Option<usize>,
-    /// Maximum number of tokens of all topics and patterns of a stream, together [default: 512]
+    /// Maximum number of tokens of all topics and patterns of a stream, together, up to 2048 [default: 512]
     #[arg(long, value_name = "N", env = "FANFARE_MAX_STREAM_TOKENS")]
     max_stream_tokens: Option<usize>,
-    /// Maximum size of a request body [default: 1MiB]
+    /// Maximum size of a request body, 1KiB to 1GiB [default: 1MiB]
     #[arg(long, value_name = "SIZE", env = "FANFARE_MAX_BODY", value_parser = size)]
     max_body: Option<usize>,
-    /// Maximum size of all request bodies that are being received, together [default: 64MiB]
+    /// Maximum size of all request bodies that are being received, together; at least twice --max-body [default: 64MiB, or
+    /// twice --max-body if that is more]
     #[arg(long, value_name = "SIZE", env = "FANFARE_MAX_BODIES", value_parser = size)]
     max_bodies: Option<usize>,
     /// Bytes the kernel may hold unsent for a stream (TCP_NOTSENT_LOWAT), to within 64KiB [default: 16KiB]
@@ -141,7 +141,7 @@ pub(super) struct ServeOptions {
     /// Maximum number of events in history [default: 100000]
     #[arg(long, value_name = "N", env = "FANFARE_HISTORY_EVENTS")]
     history_events: Option<usize>,
-    /// Maximum size of history [default: 64MiB]
+    /// Maximum size of history, at least 4KiB; 0 for none [default: 64MiB]
     #[arg(long, value_name = "SIZE", env = "FANFARE_HISTORY_BYTES", value_parser = size)]
     history_bytes: Option<usize>,
     /// Maximum age of an event in history [default: 5m]
@@ -219,7 +219,6 @@ impl ServeOptions {
         set(&mut config.max_topic_wildcards, self.max_topic_wildcards);
         set(&mut config.max_stream_tokens, self.max_stream_tokens);
         set(&mut config.max_body, self.max_body);
-        set(&mut config.max_bodies, self.max_bodies);
         set(&mut config.unsent_limit, self.unsent_limit);
         set(&mut config.history_events, self.history_events);
         set(&mut config.history_bytes, self.history_bytes);
@@ -233,6 +232,7 @@ impl ServeOptions {
         set(&mut config.anonymous_subscribers, self.anonymous_subscribers);
         config.control_listen = self.control_listen;
         config.publish_rate = self.publish_rate;
+        config.max_bodies = self.max_bodies;
         config.trusted_proxies = self.trusted_proxy;
         config.cors_origins = self.cors_origin;
         config.jwt_secret_file = self.jwt_secret_file;
@@ -297,9 +297,8 @@ fn address(text: &str) -> Result<SocketAddr, String> {
 }
 
 /// A network, or one address.
-fn network(text: &str) -> Result<IpNet, String> {
-    let network = text.parse().or_else(|_| text.parse().map(|address: IpAddr| address.into()));
-    network.map_err(|_| "a proxy is written as 10.0.0.1, 10.0.0.0/8 or fd00::/8".to_owned())
+fn network(text: &str) -> Result<IpNetwork, String> {
+    text.parse().map_err(|error: IpNetworkError| error.to_string())
 }
 
 fn pattern(text: &str) -> Result<Pattern, String> {

@@ -2,13 +2,15 @@
 //!
 //! | signal | what it does |
 //! |---|---|
-//! | `TERM`, `INT`, `QUIT`, `XCPU` | drains; once more, ends the process at once |
+//! | `TERM`, `INT`, `QUIT`, `XCPU`, `PWR` | drains; once more, ends the process at once |
 //! | `HUP` | reads keys anew |
-//! | `USR1`, `USR2`, `ALRM`, `VTALRM`, `PROF`, `IO`, `XFSZ` | nothing, and the log says so |
+//! | `USR1`, `USR2`, `ALRM`, `VTALRM`, `PROF`, `IO`, `XFSZ`, `STKFLT`, the real-time ones | nothing, and the log says so |
 //!
 //! By default each of them would end the process at once, and other servers use some of the last for reopening logs or
-//! changing programs. `ABRT` and the signals of faults still leave a core.
+//! changing programs. `PWR` says that the power is failing, or, within a container of LXC, that it is to stop. `ABRT` and
+//! the signals of faults still leave a core.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -24,7 +26,14 @@ use signal_hook::iterator::Signals;
 use signal_hook::low_level::signal_name;
 
 /// They ask for the end.
-const ENDING: [i32; 4] = [SIGTERM, SIGINT, SIGQUIT, SIGXCPU];
+const ENDING: &[i32] = &[
+    SIGTERM,
+    SIGINT,
+    SIGQUIT,
+    SIGXCPU,
+    #[cfg(target_os = "linux")]
+    SIGPWR,
+];
 /// They ask for nothing that this server does.
 const IGNORED: [i32; 7] = [SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGXFSZ];
 /// Signals that come within this time after others that were acted on are acted on together.
@@ -52,7 +61,47 @@ enum Request {
 
 /// From now on no signal ends the process by itself.
 pub(super) fn catch() -> io::Result<Caught> {
-    Signals::new(ENDING.iter().chain(&IGNORED).chain(&[SIGHUP])).map(Caught)
+    let signals = Signals::new(ENDING.iter().chain(&IGNORED).chain(&[SIGHUP]))?;
+    for signal in ignored_of_linux() {
+        // An emulated kernel has not all of them, and what cannot be caught there cannot be sent either.
+        let _ = signals.add_signal(signal);
+    }
+    Ok(Caught(signals))
+}
+
+// Numbers of signal(7); not every C library has a name for these.
+#[cfg(target_os = "linux")]
+const SIGPWR: i32 = match () {
+    () if cfg!(any(target_arch = "mips", target_arch = "mips64")) => 19,
+    () if cfg!(any(target_arch = "sparc", target_arch = "sparc64")) => 29,
+    () => 30,
+};
+/// Where the number is another signal's, that one asks for nothing either.
+#[cfg(target_os = "linux")]
+const SIGSTKFLT: i32 = 16;
+
+/// Further signals that ask for nothing. How many real-time ones there are is known to the C library, which keeps the
+/// first few for itself.
+#[cfg(target_os = "linux")]
+fn ignored_of_linux() -> impl Iterator<Item = i32> {
+    std::iter::once(SIGSTKFLT).chain(libc::SIGRTMIN()..=libc::SIGRTMAX())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn ignored_of_linux() -> impl Iterator<Item = i32> {
+    std::iter::empty()
+}
+
+fn name_of(signal: i32) -> Cow<'static, str> {
+    #[cfg(target_os = "linux")]
+    if let Some(n) = signal.checked_sub(libc::SIGRTMIN()).filter(|n| *n >= 0) {
+        return format!("SIGRTMIN+{n}").into();
+    }
+    #[cfg(target_os = "linux")]
+    if signal == SIGSTKFLT {
+        return "SIGSTKFLT".into();
+    }
+    signal_name(signal).unwrap_or("a signal").into()
 }
 
 impl Requests {
@@ -128,7 +177,7 @@ fn lock(waiting: &Waiting) -> MutexGuard<'_, BTreeMap<i32, u64>> {
 
 fn act_on(signal: i32, count: u64, engine: &Engine) {
     if signal != SIGHUP {
-        let name = signal_name(signal).unwrap_or("a signal");
+        let name = name_of(signal);
         return tracing::info!(signals = count, "{name} does nothing here");
     }
     match engine.reload_keys() {

@@ -9,6 +9,8 @@
 mod exposition;
 mod family;
 mod histogram;
+mod tally;
 
 pub(crate) use exposition::{Exposition, Format};
 pub(crate) use histogram::Histogram;
+pub(crate) use tally::{Label, Tally};

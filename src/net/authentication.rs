@@ -11,7 +11,6 @@ mod queue;
 
 use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
 use std::time::Duration;
@@ -20,7 +19,7 @@ use super::control::{self, Asker};
 use super::shared::Shared;
 use super::worker;
 use crate::access::{Access, Identity};
-use crate::metrics::Histogram;
+use crate::metrics::{Histogram, Label, Tally};
 use crate::shard::{Command, Decision, Judge, StreamToken};
 use crate::wire::http::{Head, KeptHead};
 use crate::wire::{Now, Problem, Refusal, Scope, Subscription, client_network};
@@ -119,8 +118,13 @@ enum Outcome {
     Abandoned,
 }
 
-impl Outcome {
-    const ALL: [Self; 5] = [Self::Verified, Self::Denied, Self::Full, Self::Failed, Self::Abandoned];
+impl Label for Outcome {
+    const VALUES: &'static [Self] =
+        &[Self::Verified, Self::Denied, Self::Full, Self::Failed, Self::Abandoned];
+
+    fn index(self) -> usize {
+        self as usize
+    }
 
     fn as_str(self) -> &'static str {
         match self {
@@ -137,7 +141,7 @@ impl Outcome {
 pub(super) struct Authentication {
     state: Mutex<State>,
     work: Condvar,
-    outcomes: [AtomicU64; Outcome::ALL.len()],
+    outcomes: Tally<Outcome>,
     waited: Mutex<Histogram>,
 }
 
@@ -155,7 +159,7 @@ impl Authentication {
         Self {
             state: Mutex::new(State { queue: Queue::new(limits), closed: false }),
             work: Condvar::new(),
-            outcomes: Default::default(),
+            outcomes: Tally::default(),
             waited: Mutex::default(),
         }
     }
@@ -169,7 +173,7 @@ impl Authentication {
         drop(state);
         match taken {
             true => self.work.notify_one(),
-            false => self.count(Outcome::Full),
+            false => self.outcomes.count(Outcome::Full),
         }
         taken
     }
@@ -190,8 +194,7 @@ impl Authentication {
 
     /// How often what came of a request.
     pub(super) fn outcomes(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        let counts = self.outcomes.iter().map(|count| count.load(Ordering::Relaxed));
-        Outcome::ALL.iter().map(|outcome| outcome.as_str()).zip(counts)
+        self.outcomes.iter()
     }
 
     /// How long requests have waited for a thread.
@@ -220,10 +223,6 @@ impl Authentication {
         // Nothing under the lock can panic.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    fn count(&self, outcome: Outcome) {
-        self.outcomes[outcome as usize].fetch_add(1, Ordering::Relaxed);
-    }
 }
 
 fn run(shared: &Shared) {
@@ -233,7 +232,7 @@ fn run(shared: &Shared) {
         done = Some(address);
         // Whoever has gone costs nothing more.
         let Some(request) = job.request.upgrade() else {
-            authentication.count(Outcome::Abandoned);
+            authentication.outcomes.count(Outcome::Abandoned);
             continue;
         };
         let waited = shared.clock.elapsed().saturating_sub(since);
@@ -271,7 +270,7 @@ fn judge(shared: &Shared, request: &KeptHead, peer: IpAddr, scope: Scope, unix_m
             (Verdict::Undecided(Undecided::Failed), Outcome::Failed)
         }
     };
-    shared.authentication.count(outcome);
+    shared.authentication.outcomes.count(outcome);
     verdict
 }
 

@@ -4,16 +4,20 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use crate::access::{ApiKeys, InvalidApiKeys, InvalidKey, KeyWarning, Keys, TokenKeys};
+use crate::access::{ApiKeys, InvalidApiKeys, KeyWarning, Keys};
+#[cfg(feature = "jwt")]
+use crate::access::{InvalidKey, TokenKeys};
 
 /// Where the keys are.
 #[derive(Clone, Debug)]
 pub(crate) struct KeyFiles {
+    #[cfg(feature = "jwt")]
     pub(crate) tokens: Option<TokenKeyFile>,
     pub(crate) api: Option<PathBuf>,
 }
 
 /// Where the keys are that tokens are verified with, and how they are written.
+#[cfg(feature = "jwt")]
 #[derive(Clone, Debug)]
 pub(crate) enum TokenKeyFile {
     Secret(PathBuf),
@@ -40,6 +44,7 @@ enum Fault {
     Size,
     #[error("is not UTF-8")]
     NotUtf8,
+    #[cfg(feature = "jwt")]
     #[error(transparent)]
     Tokens(#[from] InvalidKey),
     #[error(transparent)]
@@ -55,6 +60,7 @@ impl KeyFiles {
     /// Reads all of them.
     pub(crate) fn read(&self) -> Result<Keys, KeyFileError> {
         let mut keys = Keys::default();
+        #[cfg(feature = "jwt")]
         if let Some(file) = &self.tokens {
             let tokens = used(file.option(), file.path(), |bytes| Ok(file.parse(bytes)?))?;
             warn(file.path(), tokens.warnings());
@@ -70,6 +76,7 @@ impl KeyFiles {
     }
 }
 
+#[cfg(feature = "jwt")]
 impl TokenKeyFile {
     fn path(&self) -> &Path {
         match self {

@@ -10,7 +10,7 @@ use super::process;
 use super::shared::Shared;
 use super::worker::LoopReport;
 use crate::journal::JournalReport;
-use crate::metrics::{Exposition, Format, Histogram};
+use crate::metrics::{Exposition, Format, Histogram, Label, Tally};
 use crate::shard::{CloseReason, Report};
 use crate::wire::{Continuity, Refusal, TargetKind};
 
@@ -21,9 +21,10 @@ pub(crate) type LinesDropped = Box<dyn Fn() -> u64 + Send + Sync>;
 pub(super) struct Meters {
     start_unix_ms: u64,
     log_lines_dropped: Option<LinesDropped>,
-    published: [AtomicU64; TargetKind::ALL.len()],
-    refused: [AtomicU64; Refusal::ALL.len()],
-    reclaimed: [AtomicU64; Awaited::ALL.len()],
+    published: Tally<TargetKind>,
+    pub(super) refused: Tally<Refusal>,
+    /// Connections that were closed to make room.
+    pub(super) reclaimed: Tally<Awaited>,
     over_limit: AtomicU64,
     /// By what was asked for and the status.
     responses: Mutex<BTreeMap<(&'static str, u16), u64>>,
@@ -38,9 +39,9 @@ impl Meters {
         Self {
             start_unix_ms,
             log_lines_dropped,
-            published: Default::default(),
-            refused: Default::default(),
-            reclaimed: Default::default(),
+            published: Tally::default(),
+            refused: Tally::default(),
+            reclaimed: Tally::default(),
             over_limit: AtomicU64::new(0),
             responses: Mutex::default(),
             control_connections: AtomicU64::new(0),
@@ -49,30 +50,19 @@ impl Meters {
     }
 
     pub(super) fn count_published(&self, kinds: &KindCounts) {
-        for (counter, count) in self.published.iter().zip(kinds.0).filter(|(_, count)| *count > 0) {
-            counter.fetch_add(count, Ordering::Relaxed);
+        for (kind, count) in TargetKind::ALL.into_iter().zip(kinds.0) {
+            self.published.add(kind, count);
         }
     }
 
     /// Events published since the start.
     pub(super) fn events_published(&self) -> u64 {
-        self.published.iter().map(|count| count.load(Ordering::Relaxed)).sum()
+        self.published.iter().map(|(_, count)| count).sum()
     }
 
     /// A publication was handed to every event loop, so long after it was asked for.
     pub(super) fn observe_publish(&self, duration: Duration) {
         lock(&self.publish_duration).observe(duration);
-    }
-
-    pub(super) fn count_refused(&self, reason: Refusal) {
-        self.refused[reason.index()].fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// So many connections were closed to make room, while that was awaited of them.
-    pub(super) fn count_reclaimed(&self, awaited: Awaited, connections: u64) {
-        if connections > 0 {
-            self.reclaimed[awaited as usize].fetch_add(connections, Ordering::Relaxed);
-        }
     }
 
     /// A connection is beyond the limit of its address.
@@ -100,10 +90,13 @@ pub(super) enum Awaited {
     Taking,
 }
 
-impl Awaited {
-    const ALL: [Self; 5] = [Self::Request, Self::Head, Self::Body, Self::Decision, Self::Taking];
+impl Label for Awaited {
+    const VALUES: &'static [Self] = &[Self::Request, Self::Head, Self::Body, Self::Decision, Self::Taking];
 
-    /// The word in statistics.
+    fn index(self) -> usize {
+        self as usize
+    }
+
     fn as_str(self) -> &'static str {
         match self {
             Self::Request => "request",
@@ -112,6 +105,30 @@ impl Awaited {
             Self::Decision => "decision",
             Self::Taking => "taking",
         }
+    }
+}
+
+impl Label for TargetKind {
+    const VALUES: &'static [Self] = &Self::ALL;
+
+    fn index(self) -> usize {
+        self.index()
+    }
+
+    fn as_str(self) -> &'static str {
+        self.as_str()
+    }
+}
+
+impl Label for Refusal {
+    const VALUES: &'static [Self] = &Self::ALL;
+
+    fn index(self) -> usize {
+        self.index()
+    }
+
+    fn as_str(self) -> &'static str {
+        self.as_str()
     }
 }
 
@@ -169,18 +186,9 @@ fn expose_engine(to: &mut Exposition, shared: &Shared, journal: &JournalReport) 
     );
     to.gauge("fanfare_connections_limit", &[], shared.max_connections as f64);
     to.gauge("fanfare_connected_users", &[], shared.admission().users() as f64);
-    for (kind, count) in TargetKind::ALL.iter().zip(&meters.published) {
-        let label = &[kind.as_str()];
-        to.counter("fanfare_events_published", label, count.load(Ordering::Relaxed));
-    }
-    for (reason, count) in Refusal::ALL.iter().zip(&meters.refused) {
-        let label = &[reason.as_str()];
-        to.counter("fanfare_connections_refused", label, count.load(Ordering::Relaxed));
-    }
-    for (awaited, count) in Awaited::ALL.iter().zip(&meters.reclaimed) {
-        let label = &[awaited.as_str()];
-        to.counter("fanfare_connections_reclaimed", label, count.load(Ordering::Relaxed));
-    }
+    expose_tally(to, "fanfare_events_published", meters.published.iter());
+    expose_tally(to, "fanfare_connections_refused", meters.refused.iter());
+    expose_tally(to, "fanfare_connections_reclaimed", meters.reclaimed.iter());
     to.counter("fanfare_connections_over_limit", &[], meters.over_limit.load(Ordering::Relaxed));
     for ((route, status), count) in &*lock(&meters.responses) {
         to.counter("fanfare_http_responses", &[route, &status.to_string()], *count);
@@ -195,12 +203,14 @@ fn expose_engine(to: &mut Exposition, shared: &Shared, journal: &JournalReport) 
     to.gauge("fanfare_history_start_time_seconds", &[], seconds(meters.start_unix_ms));
 }
 
+fn expose_tally(to: &mut Exposition, name: &'static str, counts: impl Iterator<Item = (&'static str, u64)>) {
+    counts.for_each(|(label, count)| to.counter(name, &[label], count));
+}
+
 fn expose_authentication(to: &mut Exposition, shared: &Shared) {
     let authentication = &shared.authentication;
     to.counter("fanfare_authentications", &["remembered"], shared.access.recalled());
-    for (outcome, count) in authentication.outcomes() {
-        to.counter("fanfare_authentications", &[outcome], count);
-    }
+    expose_tally(to, "fanfare_authentications", authentication.outcomes());
     to.gauge("fanfare_authentication_waiting", &[], authentication.waiting() as f64);
     to.histogram("fanfare_authentication_wait_seconds", &[], &authentication.waited());
 }

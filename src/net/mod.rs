@@ -46,7 +46,9 @@ pub(crate) use clock::Clock;
 pub(crate) use descriptors::{raise_limit, streams_within};
 pub(crate) use hooks::Hooks;
 pub use key_files::KeyFileError;
-pub(crate) use key_files::{KeyFiles, TokenKeyFile};
+pub(crate) use key_files::KeyFiles;
+#[cfg(feature = "jwt")]
+pub(crate) use key_files::TokenKeyFile;
 pub(crate) use listener::{IpVersions, Listener, SocketOptions, bind, bind_loopback};
 pub(crate) use meters::LinesDropped;
 pub(crate) use process::machine_memory;

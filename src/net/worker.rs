@@ -264,9 +264,9 @@ impl Worker {
                 }
                 Some(Letter::Reclaim(most)) => {
                     let reclaimed = self.shard.reclaim(most, now);
-                    self.shared.meters.count_reclaimed(Awaited::Request, reclaimed.silent);
-                    self.shared.meters.count_reclaimed(Awaited::Head, reclaimed.head);
-                    self.shared.meters.count_reclaimed(Awaited::Decision, reclaimed.deciding);
+                    self.shared.meters.reclaimed.add(Awaited::Request, reclaimed.silent);
+                    self.shared.meters.reclaimed.add(Awaited::Head, reclaimed.head);
+                    self.shared.meters.reclaimed.add(Awaited::Decision, reclaimed.deciding);
                     self.shared.sockets.set_idle(self.number, self.shard.unopened_since_ms());
                     self.shared.sockets.answered();
                 }
@@ -446,7 +446,7 @@ impl Worker {
                 Effect::Inquire(inquiry) => refused.extend(self.inquire(inquiry)),
                 Effect::HandOver(hand_over) => self.hand_over(hand_over),
                 Effect::Resume(resume) => self.shared.journal.resume(&resume, now),
-                Effect::Refused(reason) => self.shared.meters.count_refused(reason),
+                Effect::Refused(reason) => self.shared.meters.refused.count(reason),
                 Effect::Finish(slot) => self.finish(slot),
                 Effect::Connected(client) => self.tell(Notice::Connected(client)),
                 Effect::Disconnected(client, reason) => self.tell(Notice::Disconnected(client, reason)),

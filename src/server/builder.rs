@@ -12,7 +12,7 @@ use crate::config::{Config, ConfigError, DEFAULT_PORT};
 use crate::journal::HistoryLimits;
 use crate::net::{
     self, AuthenticationThreads, Clock, Hooks, IpVersions, KeyFiles, LinesDropped, Listener, Setup,
-    SocketOptions, TokenKeyFile,
+    SocketOptions,
 };
 use crate::shard::{Settings, StreamLimits};
 use crate::wire::http::RequestLimits;
@@ -133,8 +133,7 @@ impl EngineBuilder {
             loops: config.workers,
             body_timeout: config.body_timeout,
             idle_timeout: config.idle_timeout,
-            // A single body must find room, and the memory that it takes can grow ahead of it.
-            max_bodies: config.max_bodies.max(config.max_body.saturating_mul(2)),
+            max_bodies: config.bodies(),
             log_lines_dropped,
         };
         Ok(Engine::new(net::start(setup)?, keys, config.drain_delay))
@@ -198,16 +197,12 @@ impl Reloadable {
         if !config.has_keys() {
             return Ok(None);
         }
-        let secret = config.jwt_secret_file.clone().map(TokenKeyFile::Secret);
-        let public_key = config.jwt_public_key_file.clone().map(TokenKeyFile::PublicKey);
-        let tokens = secret.or(public_key).or_else(|| config.jwks_file.clone().map(TokenKeyFile::Jwks));
-        let files = KeyFiles { tokens, api: config.api_key_file.clone() };
-        let rules = TokenRules {
-            audience: config.jwt_audience.clone(),
-            issuer: config.jwt_issuer.clone(),
-            leeway: config.jwt_leeway,
-            cookie: config.jwt_cookie.clone(),
+        let files = KeyFiles {
+            #[cfg(feature = "jwt")]
+            tokens: token_keys(config),
+            api: config.api_key_file.clone(),
         };
+        let rules = token_rules(config);
         let anonymous = config.anonymous_subscribers.then(|| config.anonymous_topics.clone());
         let keyring = Arc::new(Keyring::new(files.read()?, rules, anonymous));
         Ok(Some(Self { keyring, files }))
@@ -217,6 +212,29 @@ impl Reloadable {
         self.keyring.replace(self.files.read()?);
         Ok(())
     }
+}
+
+/// The file of the keys that tokens are verified with; at most one is given.
+#[cfg(feature = "jwt")]
+fn token_keys(config: &Config) -> Option<net::TokenKeyFile> {
+    let secret = config.jwt_secret_file.clone().map(net::TokenKeyFile::Secret);
+    let public_key = config.jwt_public_key_file.clone().map(net::TokenKeyFile::PublicKey);
+    secret.or(public_key).or_else(|| config.jwks_file.clone().map(net::TokenKeyFile::Jwks))
+}
+
+#[cfg(feature = "jwt")]
+fn token_rules(config: &Config) -> TokenRules {
+    TokenRules {
+        audience: config.jwt_audience.clone(),
+        issuer: config.jwt_issuer.clone(),
+        leeway: config.jwt_leeway,
+        cookie: config.jwt_cookie.clone(),
+    }
+}
+
+#[cfg(not(feature = "jwt"))]
+fn token_rules(_: &Config) -> TokenRules {
+    TokenRules::default()
 }
 
 fn settings(config: &Config) -> Settings {

@@ -4,13 +4,11 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
-use ipnet::IpNet;
-
 use super::EngineBuilder;
 use crate::access::{Denial, Identity, RequestHead};
 use crate::config::Config;
 use crate::shard::{CloseReason, Heartbeat};
-use crate::wire::Client;
+use crate::wire::{Client, IpNetwork};
 
 impl EngineBuilder {
     /// Takes all options at once; what was set before is forgotten.
@@ -144,7 +142,7 @@ impl EngineBuilder {
 
     /// See [`Config::max_bodies`].
     pub fn max_bodies(mut self, bytes: usize) -> Self {
-        self.config.max_bodies = bytes;
+        self.config.max_bodies = Some(bytes);
         self
     }
 
@@ -180,7 +178,7 @@ impl EngineBuilder {
     }
 
     /// See [`Config::trusted_proxies`].
-    pub fn trusted_proxy(mut self, network: IpNet) -> Self {
+    pub fn trusted_proxy(mut self, network: IpNetwork) -> Self {
         self.config.trusted_proxies.push(network);
         self
     }

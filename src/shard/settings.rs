@@ -103,9 +103,10 @@ pub(super) const SLOW_MS: u32 = 1_000;
 /// Most bytes that a client may send on an open stream, in its life.
 pub(super) const MAX_RECEIVED: u16 = 4 * 1024;
 
-#[cfg(test)]
 impl Settings {
-    pub(super) fn for_tests() -> Self {
+    /// What tests, simulations and benchmarks start from: open mode, the program's defaults, and nothing that is drawn at
+    /// random.
+    pub fn for_tests() -> Self {
         Self {
             ids: ClientKey::new([1, 2]),
             routes: Routes::new("/api/sse", false, false),

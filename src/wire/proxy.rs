@@ -2,18 +2,17 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use ipnet::IpNet;
-
 use super::http::Head;
+use super::network::IpNetwork;
 
 /// Proxies whose word on the client's address counts.
 #[derive(Clone, Debug, Default)]
-pub struct TrustedProxies(Vec<IpNet>);
+pub struct TrustedProxies(Vec<IpNetwork>);
 
 impl TrustedProxies {
-    /// The proxies in these networks. One of IPv4 addresses that are mapped into IPv6 is taken for what it is.
-    pub fn new(networks: Vec<IpNet>) -> Self {
-        Self(networks.into_iter().map(canonical).collect())
+    /// The proxies in these networks.
+    pub fn new(networks: Vec<IpNetwork>) -> Self {
+        Self(networks)
     }
 
     /// The address that a request comes from: the peer's, unless that is a trusted proxy. Then it is the last
@@ -37,15 +36,9 @@ impl TrustedProxies {
         }
     }
 
-    /// Whether one of the networks is every IPv4 or every IPv6 address.
-    pub fn has_everybody(&self) -> bool {
-        self.0.iter().any(|network| network.prefix_len() == 0)
-    }
-
     /// Whether an address is one of theirs.
     pub fn has(&self, address: IpAddr) -> bool {
-        let address = address.to_canonical();
-        self.0.iter().any(|network| network.contains(&address))
+        self.0.iter().any(|network| network.contains(address))
     }
 
     /// Of the addresses that fields name, the last first, the first that is not a trusted proxy's; the very first
@@ -61,17 +54,6 @@ impl TrustedProxies {
         }
         seen
     }
-}
-
-/// Bits of an IPv6 address that say that it is an IPv4 address (RFC 4291, 2.5.5.2).
-const MAPPED_BITS: u8 = 96;
-
-/// A network of mapped IPv4 addresses as what it is: addresses are looked up as what they are.
-fn canonical(network: IpNet) -> IpNet {
-    let bits = network.prefix_len().checked_sub(MAPPED_BITS).filter(|_| network.addr().is_ipv6());
-    let mapped = bits.map(|bits| IpNet::new(network.addr().to_canonical(), bits));
-    // What is not mapped is IPv6 still.
-    mapped.and_then(Result::ok).filter(|mapped| mapped.addr().is_ipv4()).unwrap_or(network)
 }
 
 /// What a field says of the client.
@@ -165,19 +147,6 @@ mod tests {
         ];
         for (peer, fields, expected) in cases {
             assert_eq!(client(peer, fields), expected, "{peer} {fields:?}");
-        }
-    }
-
-    #[test]
-    fn a_network_of_mapped_addresses_is_one_of_ipv4() {
-        for (network, is_of_it) in [
-            ("::ffff:10.0.0.0/104", "10.0.0.0/8"),
-            ("::ffff:10.0.0.1/128", "10.0.0.1/32"),
-            ("10.0.0.0/8", "10.0.0.0/8"),
-            ("2001:db8::/100", "2001:db8::/100"),
-            ("::/0", "::/0"),
-        ] {
-            assert_eq!(canonical(network.parse().unwrap()), is_of_it.parse().unwrap(), "{network}");
         }
     }
 

@@ -8,12 +8,8 @@ use std::time::Duration;
 
 use cap::Cap;
 use fanfare::journal::{Acknowledge, Delivery, HistoryLimits, Journal, MemoryJournal};
-use fanfare::shard::{Admission, Arrival, Command, Heartbeat, Newest, Outlet, Settings, Shard, StreamLimits};
-use fanfare::wire::http::RequestLimits;
-use fanfare::wire::{
-    ClientKey, Cors, CrossOrigin, Draft, Drafts, Framing, LastEventId, Now, Parameters, Profile, Routes,
-    TopicLimits, TrustedProxies,
-};
+use fanfare::shard::{Admission, Arrival, Command, Newest, Outlet, Settings, Shard, StreamLimits};
+use fanfare::wire::{ClientKey, CrossOrigin, Draft, Drafts, Framing, LastEventId, Now, Profile};
 use fanfare::{Event, Pattern, Publication, Target, Topic};
 
 #[global_allocator]
@@ -62,27 +58,7 @@ impl Outlet for Sink {
 }
 
 fn shard() -> Shard<Sink> {
-    let settings = Settings {
-        ids: ClientKey::new([1, 2]),
-        routes: Routes::new("/api/sse", false, false),
-        requests: RequestLimits::default(),
-        open: true,
-        parameters: Parameters::All,
-        loopback_host: false,
-        cors: Cors::default(),
-        proxies: TrustedProxies::default(),
-        retry: Duration::from_secs(3),
-        heartbeat: Heartbeat::Event,
-        heartbeat_interval: Duration::from_secs(30),
-        connection_timeout: Duration::from_secs(60),
-        head_timeout: Duration::from_secs(10),
-        decision_timeout: Duration::from_secs(5),
-        max_backlog: 1024 * 1024,
-        replay_effort: Settings::REPLAY_EFFORT,
-        topics: TopicLimits::DEFAULT,
-        turn_bytes: Settings::TURN_BYTES,
-        watch: false,
-    };
+    let settings = Settings::for_tests();
     let none = usize::MAX;
     let admission = Admission::new(StreamLimits { total: none, per_address: none, per_user: none });
     Shard::new(0, Arc::new(settings), Arc::new(admission), Newest::before_first(NOW.unix_ms))

@@ -72,6 +72,13 @@ fn sigxcpu_drains() {
     drains_in_good_order(Signal::XCPU);
 }
 
+/// The power is failing; also how LXC asks a container to stop.
+#[cfg(target_os = "linux")]
+#[test]
+fn sigpwr_drains() {
+    drains_in_good_order(Signal::POWER);
+}
+
 #[test]
 fn sigint_drains() {
     drains_in_good_order(Signal::INT);

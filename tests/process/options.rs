@@ -77,7 +77,7 @@ fn every_option_refuses_a_bad_value_in_one_line() {
 }
 
 /// Values that can be written, but not meant.
-const ABSURD: [(&str, &str); 27] = [
+const ABSURD: [(&str, &str); 44] = [
     ("workers", "1025"),
     ("workers", "99999999999999999999999"),
     ("heartbeat-interval", "300000000y"),
@@ -105,7 +105,59 @@ const ABSURD: [(&str, &str); 27] = [
     ("trusted-proxy", "0.0.0.0/0"),
     ("trusted-proxy", "10.0.0.0/8,::/0"),
     ("trusted-proxy", "::ffff:0.0.0.0/96"),
+    // What is everybody in two halves, and more than anybody has.
+    ("trusted-proxy", "0.0.0.0/1,128.0.0.0/1"),
+    ("trusted-proxy", "10.0.0.0/8,128.0.0.0/1"),
+    ("trusted-proxy", "126.0.0.0/7"),
+    ("trusted-proxy", "2000::/3"),
+    ("trusted-proxy", "::/1"),
+    ("trusted-proxy", "2600::/15"),
+    ("trusted-proxy", "::ffff:128.0.0.0/97"),
+    // More than 64 patterns of 32 tokens.
+    ("max-stream-tokens", "2049"),
+    ("max-stream-tokens", "18446744073709551615"),
+    // No stream could follow a topic of the 16 tokens that one may have.
+    ("max-stream-tokens", "15"),
+    // Nothing would be kept, and a 0 would say so.
+    ("history-bytes", "4095"),
+    ("history-age", "9ms"),
+    // No event is so small, or hardly any.
+    ("max-body", "1"),
+    ("max-body", "1023"),
+    // No room for a body as large as one may be.
+    ("max-bodies", "0"),
+    ("max-bodies", "1023KiB"),
+    ("max-bodies", "2047KiB"),
 ];
+
+/// Values at the edge of what is absurd.
+const SOUND: [&[&str]; 9] = [
+    &["--max-stream-tokens=2048"],
+    &["--max-stream-tokens=16"],
+    &["--max-stream-tokens=1", "--max-topic-tokens=1"],
+    &["--max-body=1KiB", "--max-bodies=2KiB"],
+    &["--max-bodies=2MiB"],
+    &["--history-bytes=0", "--history-age=0s", "--history-events=0"],
+    // The total follows, where nobody says what it is.
+    &["--max-body=64MiB"],
+    &["--trusted-proxy=10.0.0.0/8,fc00::/7,fe80::/10,240.0.0.0/4"],
+    // Of Cloudflare and Akamai.
+    &["--trusted-proxy=104.16.0.0/12,104.64.0.0/10,2a06:98c0::/29,2600:1400::/24"],
+];
+
+#[test]
+fn values_at_the_edge_are_taken() {
+    for args in SOUND {
+        Server::start(args);
+    }
+}
+
+#[test]
+fn a_network_that_is_too_wide_is_named_with_what_to_do() {
+    let output = run(command(&["--trusted-proxy", "10.0.0.0/8,128.0.0.0/1"]));
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(error.contains("128.0.0.0/1") && error.contains("list the networks"), "{error}");
+}
 
 #[test]
 fn absurd_values_are_refused_whichever_way_they_come() {

@@ -155,6 +155,13 @@ impl Server {
         kill_process(Pid::from_child(&self.child), signal).expect("it has not been waited for");
     }
 
+    /// The same, of signals that have no name in POSIX.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn signal_by_number(&self, signal: i32) {
+        let kill = format!("kill -{signal} {}", self.child.id());
+        assert!(Command::new("sh").args(["-c", &kill]).status().expect("a shell").success(), "{kill}");
+    }
+
     pub(crate) fn is_running(&mut self) -> bool {
         self.child.try_wait().expect("a child").is_none()
     }

@@ -18,6 +18,8 @@ fn signals_that_mean_something_elsewhere_do_nothing_and_are_told() {
         (Signal::PROF, "SIGPROF"),
         (Signal::IO, "SIGIO"),
         (Signal::XFSZ, "SIGXFSZ"),
+        #[cfg(target_os = "linux")]
+        (Signal::STKFLT, "SIGSTKFLT"),
     ] {
         server.signal(signal);
         eventually("it is told", || server.log().contains(&format!("{name} does nothing here")));
@@ -25,6 +27,25 @@ fn signals_that_mean_something_elsewhere_do_nothing_and_are_told() {
     let id = publish(&mut server.connect(), &json!({"data": 1}));
     assert_eq!(stream.next().id, Some(id));
     assert!(server.is_running());
+    server.signal(Signal::TERM);
+    assert!(server.exit_within(PATIENCE).success());
+}
+
+/// Runtimes and supervisors use some of them for themselves, such as `RTMIN+3` for systemd in a container.
+#[cfg(target_os = "linux")]
+#[test]
+fn real_time_signals_do_nothing_and_are_told() {
+    let mut server = Server::start(&[]);
+    let mut stream = server.subscribe("");
+    let (first, last) = (libc::SIGRTMIN(), libc::SIGRTMAX());
+    for signal in first..=last {
+        server.signal_by_number(signal);
+    }
+    for n in 0..=last - first {
+        eventually("it is told", || server.log().contains(&format!("SIGRTMIN+{n} does nothing here")));
+    }
+    let id = publish(&mut server.connect(), &json!({"data": 1}));
+    assert_eq!(stream.next().id, Some(id));
     server.signal(Signal::TERM);
     assert!(server.exit_within(PATIENCE).success());
 }

@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use fanfare::shard::{Heartbeat, Settings};
-use fanfare::wire::http::RequestLimits;
-use fanfare::wire::{ClientKey, Cors, Parameters, Routes, TopicLimits, TrustedProxies};
+use fanfare::shard::Settings;
 
 /// Unix ms at which the virtual clock starts.
 pub(crate) const EPOCH: u64 = 1_790_000_000_000;
@@ -13,25 +11,12 @@ pub(crate) const TIMEOUT_MS: u64 = 10_000;
 
 pub(crate) fn settings() -> Settings {
     Settings {
-        ids: ClientKey::new([1, 2]),
-        routes: Routes::new("/api/sse", false, false),
-        requests: RequestLimits::default(),
-        open: true,
-        parameters: Parameters::All,
         loopback_host: true,
-        cors: Cors::default(),
-        proxies: TrustedProxies::default(),
-        retry: Duration::from_secs(3),
-        heartbeat: Heartbeat::Event,
         heartbeat_interval: Duration::from_millis(HEARTBEAT_MS),
         connection_timeout: Duration::from_millis(TIMEOUT_MS),
         head_timeout: Duration::from_secs(5),
-        decision_timeout: Duration::from_secs(5),
         max_backlog: 16 * 1024,
-        replay_effort: Settings::REPLAY_EFFORT,
-        topics: TopicLimits::DEFAULT,
-        turn_bytes: Settings::TURN_BYTES,
-        watch: false,
+        ..Settings::for_tests()
     }
 }
 

@@ -56,7 +56,7 @@ const LAYERS: [(&str, &[&str]); 13] = [
 ];
 
 /// What stands for system calls, threads and clocks, and the only parts that may name it.
-const OUTSIDE: [(&str, &[&str]); 19] = [
+const OUTSIDE: [(&str, &[&str]); 22] = [
     ("mio::", &["net"]),
     ("socket2::", &["net"]),
     ("rlimit::", &["net"]),
@@ -79,6 +79,10 @@ const OUTSIDE: [(&str, &[&str]); 19] = [
     ("signal_hook::", &["cli"]),
     ("ureq::", &["cli"]),
     ("rustls::", &["cli"]),
+    ("libc::", &["cli"]),
+    // They stand in no public signature.
+    ("ipnet::", &["wire"]),
+    ("jsonwebtoken::", &["access"]),
 ];
 
 /// The part that a source belongs to, and its module.

@@ -4,25 +4,12 @@ use std::process::{Command, Stdio};
 use serde_json::{Value, json};
 
 use crate::fake::{Fake, Fault};
+use crate::peer::Peer;
 use crate::run::{loadtest, run, scratch, summary, wait_until};
 
 /// A file that describes the fake server.
 fn peer(fake: &Fake) -> String {
-    let path = scratch("fake.toml");
-    let text = format!(
-        r#"name = "fake"
-address = "{}"
-resumes = true
-headers = ["Content-Type: application/json"]
-[all]
-stream = "/api/sse"
-publish = "/api/sse/events"
-body = '{{"event":"load","data":{{data}}}}'
-"#,
-        fake.address
-    );
-    fs::write(&path, text).unwrap();
-    path.to_str().unwrap().to_owned()
+    Peer { name: "fake", server: &format!("address = \"{}\"", fake.address), ..Peer::PLAIN }.write()
 }
 
 /// How long is waited for what never comes. With too short a patience, what comes late on a machine that is busy
@@ -167,11 +154,9 @@ fn the_deadline_stops_a_run() {
 
 #[test]
 fn servers_that_do_not_start() {
-    let path = scratch("false.toml");
     for (start, expected) in [("'false'", "ended before it listened"), ("'/does/not/exist'", "cannot run")] {
-        let all = "[all]\nstream = '/'\npublish = '/'\nbody = '{data}'";
-        fs::write(&path, format!("name = 'false'\nstart = [{start}]\n{all}\n")).unwrap();
-        let (output, lines) = run(&format!("connect --streams 5 --peer {}", path.display()));
+        let peer = Peer { name: "false", server: &format!("start = [{start}]"), ..Peer::PLAIN }.write();
+        let (output, lines) = run(&format!("connect --streams 5 --peer {peer}"));
         assert!(!output.status.success() && lines.is_empty());
         let error = String::from_utf8_lossy(&output.stderr);
         assert!(error.contains(expected), "{error}");

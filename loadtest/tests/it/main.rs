@@ -6,6 +6,7 @@ mod fake;
 mod faults;
 mod floor;
 mod interrupt;
+mod peer;
 #[path = "../../../tests/support/port.rs"]
 mod port;
 mod restart;

@@ -1,28 +1,16 @@
 //! Servers that end and come again.
 
-use std::fs;
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::process::{Command, Stdio};
 
-use crate::run::{run, scratch};
+use crate::peer::Peer;
+use crate::run::run;
 
 /// The floor, under another name: it keeps nothing, and says so or not.
 fn peer(resumes: bool) -> String {
-    let path = scratch("restarted.toml");
-    let text = format!(
-        r#"name = "restarted"
-start = ["loadtest", "floor", "--listen", "{{address}}"]
-resumes = {resumes}
-headers = ["Content-Type: application/json"]
-[all]
-stream = "/api/sse"
-publish = "/api/sse/events"
-body = '{{"event":"load","data":{{data}}}}'
-"#
-    );
-    fs::write(&path, text).unwrap();
-    path.to_str().unwrap().to_owned()
+    let server = r#"start = ["loadtest", "floor", "--listen", "{address}"]"#;
+    Peer { name: "restarted", server, resumes, ..Peer::PLAIN }.write()
 }
 
 #[test]

@@ -4,14 +4,26 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::{fs, thread};
+use std::thread;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::run::scratch;
+use crate::peer::Peer;
 
 /// Tokens that a pattern may have.
 pub(crate) const PATTERN_TOKENS: usize = 16;
+/// What a file says of it beside what goes to all.
+const VICTIM: &str = r#"[user]
+stream = "/sse?user=u-{n}"
+publish = "/publish"
+body = '{"event":"load","data":{data},"to":{"user":"u-{n}"}}'
+[secured]
+claims = '{"sub":"u-{n}"}'
+health = "/health"
+[wildcards]
+parameter = "topic"
+body = '{"event":"load","data":{data},"to":{"topic":{topics}}}'
+"#;
 const STREAM_HEAD: &str = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
 
 pub(crate) struct Victim {
@@ -86,31 +98,9 @@ impl Victim {
 
     /// A file that describes it.
     pub(crate) fn peer(&self) -> String {
-        let path = scratch("victim.toml");
-        let text = format!(
-            r#"name = "victim"
-address = "{}"
-resumes = true
-headers = ["Content-Type: application/json"]
-[all]
-stream = "/sse"
-publish = "/publish"
-body = '{{"event":"load","data":{{data}}}}'
-[user]
-stream = "/sse?user=u-{{n}}"
-publish = "/publish"
-body = '{{"event":"load","data":{{data}},"to":{{"user":"u-{{n}}"}}}}'
-[secured]
-claims = '{{"sub":"u-{{n}}"}}'
-health = "/health"
-[wildcards]
-parameter = "topic"
-body = '{{"event":"load","data":{{data}},"to":{{"topic":{{topics}}}}}}'
-"#,
-            self.address
-        );
-        fs::write(&path, text).unwrap();
-        path.to_str().unwrap().to_owned()
+        let server = format!("address = \"{}\"", self.address);
+        let (stream, publish) = ("/sse", "/publish");
+        Peer { name: "victim", server: &server, resumes: true, stream, publish, more: VICTIM }.write()
     }
 
     pub(crate) fn strangers(&self) -> Vec<Arc<Seen>> {

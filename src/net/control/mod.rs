@@ -283,6 +283,7 @@ impl Control {
         }
     }
 
+    /// Does what the passing of time asks for, and lets all threads know whether connections are here that are of no use.
     fn check_time(&mut self, now: Now) {
         let shared = self.service.shared();
         let patience = Patience {
@@ -293,11 +294,18 @@ impl Control {
             stall_ms: shared.settings.connection_timeout.as_millis() as u64,
         };
         let date = self.date.at(now);
+        let mut idle_since_ms = None;
+        // All of them, ten times a second: it took 1 ms for 10,000 idle ones when they were gone through twice and each was
+        // driven as well, in a release build on a core of 2.5 GHz. Now only those are driven that something is done with.
         for (slot, exchange) in &mut self.exchanges {
-            exchange.check_time(&patience, &self.service, date, now);
-            self.active.push(slot);
+            if exchange.check_time(&patience, &self.service, date, now) {
+                self.active.push(slot);
+            }
+            if let Some((since_ms, _)) = exchange.idle_since(now) {
+                idle_since_ms = Some(idle_since_ms.map_or(since_ms, |least: u64| least.min(since_ms)));
+            }
         }
-        self.tell_idle(now);
+        shared.sockets.set_idle(shared.loops.len(), idle_since_ms);
     }
 
     /// Closes the connections that have been idle for longest, to make room.
@@ -316,19 +324,14 @@ impl Control {
             // A request that has just come is no idleness.
             if self.exchanges.get(slot).is_some_and(|exchange| !exchange.is_heard()) {
                 self.close(slot);
-                self.shared().meters.count_reclaimed(awaited, 1);
+                self.shared().meters.reclaimed.count(awaited);
                 left -= 1;
             }
         }
-        self.tell_idle(now);
-        self.shared().sockets.answered();
-    }
-
-    /// Lets all threads know whether connections are here that are of no use.
-    fn tell_idle(&self, now: Now) {
         let idle = self.exchanges.iter().filter_map(|(_, exchange)| exchange.idle_since(now));
         let since_ms = idle.map(|(since_ms, _)| since_ms).min();
         self.shared().sockets.set_idle(self.shared().loops.len(), since_ms);
+        self.shared().sockets.answered();
     }
 
     /// Forgets a connection, which closes it.

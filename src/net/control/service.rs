@@ -398,7 +398,7 @@ impl Service {
         date: &str,
         cross_origin: CrossOrigin,
     ) {
-        self.shared.meters.count_refused(reason);
+        self.shared.meters.refused.count(reason);
         let retry = self.shared.settings.refusal_retry(fastrand::f64());
         write_head(out, framing, true, date, self.cross_origin(cross_origin));
         ServerEvent::Refused { retry, reason }.write(framing, out);

@@ -35,18 +35,20 @@ pub(in crate::net::control) struct Patience {
 }
 
 impl Exchange {
-    /// Acts on the time: 408, or closing without a word.
+    /// Acts on the time: 408, or closing without a word. True if there was something to be done.
     pub(in crate::net::control) fn check_time(
         &mut self,
         patience: &Patience,
         service: &Service,
         date: &str,
         now: Now,
-    ) {
+    ) -> bool {
         let Patience { head_ms, silence_ms, decision_ms, idle_ms, stall_ms } = *patience;
         let waited = now.elapsed_ms.saturating_sub(self.since_ms);
         let silent = now.elapsed_ms.saturating_sub(self.heard_ms);
-        if self.waiting() > 0 && now.elapsed_ms.saturating_sub(self.progress_ms) > stall_ms {
+        if self.waiting() == 0 {
+            self.progress_ms = now.elapsed_ms;
+        } else if now.elapsed_ms.saturating_sub(self.progress_ms) > stall_ms {
             self.phase = Phase::Closed;
         }
         match self.phase {
@@ -59,7 +61,7 @@ impl Exchange {
                 self.identified(Verdict::Undecided(Undecided::Late), service, date, now);
             }
             // It was the server that did not read on.
-            Phase::Head | Phase::Body if self.held_back => {}
+            Phase::Head | Phase::Body if self.held_back => return false,
             Phase::Rejected(_) if waited >= ORIGIN_MS => self.tell_rejected(service, date, now),
             Phase::Head if waited >= head_ms => {
                 let cors = &service.shared().settings.cors;
@@ -72,8 +74,10 @@ impl Exchange {
             Phase::Body if silent >= silence_ms => {
                 self.time_out("the rest of the body did not come in time", service, date, now);
             }
-            _ => {}
+            Phase::Closed => {}
+            _ => return false,
         }
+        true
     }
 
     /// Since when it has been idle, and for what it is waited; `None` where a request is under way and moves.
