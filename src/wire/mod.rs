@@ -33,7 +33,7 @@ mod test_event;
 mod time;
 mod topic;
 
-pub use accept::prefers_open_metrics;
+pub use accept::{accepts_event_stream, prefers_open_metrics};
 pub use address::client_network;
 pub use browser_client::{browser_client, holds_browser_client};
 pub use client::{Client, ClientId, ClientKey, InvalidClientId, Profile, StreamToken};

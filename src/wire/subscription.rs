@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
+use super::accept::accepts_event_stream;
 use super::client::Profile;
 use super::excerpt::excerpt;
 use super::framing::Framing;
@@ -174,36 +175,4 @@ fn within(what: &str, count: usize) -> Result<(), Problem> {
         return Err(Problem::new(400, format!("at most {MAX_ENTRIES} {what}")));
     }
     Ok(())
-}
-
-/// Whether the `Accept` fields allow `text/event-stream` (RFC 9110, 12.5.1): the most specific range that
-/// covers it decides, and a weight of zero excludes. No field allows everything.
-fn accepts_event_stream(head: &Head<'_>) -> bool {
-    let mut best: Option<(u8, bool)> = None;
-    let mut given = false;
-    for value in head.fields("accept") {
-        // An empty list asks for nothing in particular.
-        given |= !value.is_empty();
-        for range in value.split(|byte| *byte == b',') {
-            let mut parts = range.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
-            let specificity = match parts.next().unwrap_or_default() {
-                name if name.eq_ignore_ascii_case(b"text/event-stream") => 3,
-                name if name.eq_ignore_ascii_case(b"text/*") => 2,
-                b"*/*" => 1,
-                _ => continue,
-            };
-            let excluded = parts.any(is_weight_zero);
-            if best.is_none_or(|(so_far, _)| specificity > so_far) {
-                best = Some((specificity, !excluded));
-            }
-        }
-    }
-    !given || best.is_some_and(|(_, allowed)| allowed)
-}
-
-fn is_weight_zero(parameter: &[u8]) -> bool {
-    let Some((name, value)) = parameter.split_first_chunk::<2>() else { return false };
-    name.eq_ignore_ascii_case(b"q=")
-        && value.starts_with(b"0")
-        && value[1..].iter().all(|b| matches!(b, b'.' | b'0'))
 }
