@@ -4,16 +4,24 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use jsonwebtoken::Algorithm;
+
 use super::Authenticate;
 use super::api_key::ApiKeys;
-use super::claims::Verified;
+use super::claims::{Claims, Verified};
 use super::credential::{Credential, credential_of};
 use super::denial::Denial;
 use super::identity::Identity;
+use super::jws::Signed;
+use super::registered::RegisteredClaims;
 use super::remembered::Remembered;
 use super::request::RequestHead;
 use super::token::TokenKeys;
 use crate::wire::{Pattern, meant_token};
+
+/// Longest token, in bytes: as long as a query may be. Whoever made it, its claims are read on threads that others wait
+/// for.
+const MAX_TOKEN: usize = 8 * 1024;
 
 /// Says whom requests are from by the tokens and API keys that they bring. Its keys can be replaced at any time.
 pub(crate) struct Keyring {
@@ -64,25 +72,33 @@ impl Keyring {
 
     /// Whom a token is for, where that takes no long to say.
     fn token_at_once(&self, keys: &Keys, token: &str, now_unix_ms: u64) -> Option<Result<Identity, Denial>> {
-        let Some(tokens) = &keys.tokens else { return Some(Err(no_such_key())) };
+        let tokens = match tokens_of(keys, token) {
+            Ok(tokens) => tokens,
+            Err(denial) => return Some(Err(denial)),
+        };
         if tokens.have_public()
             && let Some(verified) = keys.remembered.find(token, now_unix_ms)
         {
             self.recalled.fetch_add(1, Ordering::Relaxed);
             return Some(verified.at(now_unix_ms));
         }
-        match tokens.inspect(token) {
-            Err(denial) => Some(Err(denial)),
-            Ok(None) => Some(self.verify(tokens, token, now_unix_ms).and_then(|v| v.at(now_unix_ms))),
+        let inspect = || {
+            let signed = tokens.inspect(token)?;
+            // A signature by a secret is no more than a digest.
+            if signed.header.algorithm == Some(Algorithm::HS256) {
+                return self.verify(tokens, &signed, now_unix_ms)?.at(now_unix_ms).map(Some);
+            }
             // What would be refused in any case is not worth a signature.
-            Ok(Some(claims)) => claims.check(&self.rules, now_unix_ms).err().map(Err),
-        }
+            RegisteredClaims::read(&signed.claims()?, &self.rules)?.judge(&self.rules, now_unix_ms)?;
+            Ok(None)
+        };
+        inspect().transpose()
     }
 
     /// Whom a token is for, however long that takes.
     fn token(&self, keys: &Keys, token: &str, now_unix_ms: u64) -> Result<Identity, Denial> {
-        let tokens = keys.tokens.as_ref().ok_or_else(no_such_key)?;
-        let verified = self.verify(tokens, token, now_unix_ms)?;
+        let tokens = tokens_of(keys, token)?;
+        let verified = self.verify(tokens, &tokens.inspect(token)?, now_unix_ms)?;
         let identity = verified.at(now_unix_ms)?;
         if tokens.have_public() {
             keys.remembered.insert(token, verified);
@@ -90,8 +106,11 @@ impl Keyring {
         Ok(identity)
     }
 
-    fn verify(&self, tokens: &TokenKeys, token: &str, now_unix_ms: u64) -> Result<Verified, Denial> {
-        tokens.verify(token)?.verified(&self.rules, now_unix_ms)
+    fn verify(&self, tokens: &TokenKeys, signed: &Signed<'_>, now_unix_ms: u64) -> Result<Verified, Denial> {
+        tokens.verify(signed)?;
+        let claims = signed.claims()?;
+        let validity = RegisteredClaims::read(&claims, &self.rules)?.judge(&self.rules, now_unix_ms)?;
+        Claims::read(&claims)?.verified(validity)
     }
 
     /// Who a request is from; `None` where it takes a token to be verified and not `token` to say so.
@@ -125,6 +144,15 @@ fn needed(request: &RequestHead<'_>) -> String {
     match meant_token(request.raw_query()) {
         Some(name) => format!("{needed}: unknown parameter {name:?}: use access_token"),
         None => needed.to_owned(),
+    }
+}
+
+/// The keys for a token, if there are any, and it is not too long.
+fn tokens_of<'k>(keys: &'k Keys, token: &str) -> Result<&'k TokenKeys, Denial> {
+    let tokens = keys.tokens.as_ref().ok_or_else(no_such_key)?;
+    match token.len() > MAX_TOKEN {
+        true => Err(Denial::InvalidToken(format!("the token is longer than {MAX_TOKEN} bytes"))),
+        false => Ok(tokens),
     }
 }
 
