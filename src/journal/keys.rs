@@ -1,10 +1,8 @@
 //! The index of history by address, so that a replay costs about what it returns.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
-
-use hashbrown::HashTable;
-use hashbrown::hash_table::Entry;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 
 use super::wanted::{Hasher, Key, Wanted};
 use crate::wire::Selector;
@@ -17,17 +15,9 @@ pub(super) struct Keys {
     anybody: Seqs,
     /// Events with topics, for patterns that begin with a wildcard.
     any_topic: Seqs,
-    lists: Lists,
+    /// By hash. A tree, since a hash table would sometimes be reallocated as a whole while publishers wait for the lock.
+    lists: BTreeMap<u64, Seqs>,
     bytes: usize,
-}
-
-/// Lists by the hash of their key.
-///
-/// They are in many tables, since a single one would sometimes be reallocated as a whole while publishers wait for the
-/// lock. A tree has no such moments, but takes twice as long for each key where there are many.
-#[derive(Debug)]
-struct Lists {
-    tables: Box<[HashTable<(u64, Seqs)>]>,
 }
 
 /// Sequence numbers in ascending order; mostly one.
@@ -37,10 +27,7 @@ pub(super) enum Seqs {
     Many(VecDeque<u64>),
 }
 
-/// Number of tables.
-const TABLES: usize = 256;
-/// Bytes of a key, about: a table is between seven sixteenths and seven eighths full, and many are at about the same
-/// point.
+/// Bytes of a key, about: the nodes of the tree are at least half full.
 pub(super) const KEY: usize = 2 * size_of::<(u64, Seqs)>();
 /// Bytes of an event in a list of several, about: the list is at least half full.
 pub(super) const SEQ: usize = 2 * size_of::<u64>();
@@ -59,7 +46,13 @@ impl Keys {
             self.bytes += self.any_topic.push(seq);
         }
         for key in Key::of(to) {
-            self.bytes += self.lists.push(hasher.hash(key), seq);
+            match self.lists.entry(hasher.hash(key)) {
+                Entry::Occupied(mut list) => self.bytes += list.get_mut().push(seq),
+                Entry::Vacant(place) => {
+                    place.insert(Seqs::One(seq));
+                    self.bytes += KEY;
+                }
+            }
         }
     }
 
@@ -76,7 +69,14 @@ impl Keys {
             (self.bytes, all) = (self.bytes - bytes, steps);
         }
         for key in Key::of(to) {
-            let (bytes, steps) = self.lists.take(hasher.hash(key), seq);
+            let Entry::Occupied(mut list) = self.lists.entry(hasher.hash(key)) else { continue };
+            let (bytes, steps) = match list.get_mut() {
+                Seqs::One(only) if *only == seq => {
+                    list.remove();
+                    (KEY, 1)
+                }
+                seqs => seqs.take(seq),
+            };
             (self.bytes, all) = (self.bytes - bytes, all + steps);
         }
         all
@@ -90,7 +90,7 @@ impl Keys {
     /// The events after `after` that may be for somebody, in order, each once.
     pub(super) fn after(&self, after: u64, wanted: &Wanted) -> Merge<'_> {
         let topics = wanted.any_topic.then_some(&self.any_topic);
-        let lists = wanted.keys.iter().filter_map(|key| self.lists.get(*key));
+        let lists = wanted.keys.iter().filter_map(|key| self.lists.get(key));
         Merge::new([&self.anybody].into_iter().chain(topics).chain(lists), after)
     }
 
@@ -98,57 +98,6 @@ impl Keys {
     pub(super) fn is_empty(&self) -> bool {
         let none = |seqs: &Seqs| matches!(seqs, Seqs::Many(seqs) if seqs.is_empty());
         none(&self.anybody) && none(&self.any_topic) && self.lists.is_empty() && self.bytes == 0
-    }
-}
-
-impl Default for Lists {
-    fn default() -> Self {
-        Self { tables: (0..TABLES).map(|_| HashTable::new()).collect() }
-    }
-}
-
-impl Lists {
-    /// Adds the newest event to a list. Returns the bytes that this takes.
-    fn push(&mut self, hash: u64, seq: u64) -> usize {
-        let table = &mut self.tables[Self::place_of(hash)];
-        match table.entry(hash, |(other, _)| *other == hash, |(hash, _)| *hash) {
-            Entry::Occupied(mut list) => list.get_mut().1.push(seq),
-            Entry::Vacant(place) => {
-                place.insert((hash, Seqs::One(seq)));
-                KEY
-            }
-        }
-    }
-
-    /// Removes an event from a list. Returns the bytes that this frees, and the number of steps.
-    fn take(&mut self, hash: u64, seq: u64) -> (usize, usize) {
-        let table = &mut self.tables[Self::place_of(hash)];
-        let Ok(mut list) = table.find_entry(hash, |(other, _)| *other == hash) else { return (0, 0) };
-        match &mut list.get_mut().1 {
-            Seqs::One(only) if *only == seq => {
-                list.remove();
-                if table.len() <= table.capacity() / 8 {
-                    table.shrink_to(2 * table.len(), |(hash, _)| *hash);
-                }
-                (KEY, 1)
-            }
-            seqs => seqs.take(seq),
-        }
-    }
-
-    fn get(&self, hash: u64) -> Option<&Seqs> {
-        let found = self.tables[Self::place_of(hash)].find(hash, |(other, _)| *other == hash);
-        found.map(|(_, seqs)| seqs)
-    }
-
-    #[cfg(test)]
-    fn is_empty(&self) -> bool {
-        self.tables.iter().all(|table| table.capacity() == 0)
-    }
-
-    /// Within a table the lowest and the highest bits count.
-    fn place_of(hash: u64) -> usize {
-        (hash >> 32) as usize % TABLES
     }
 }
 
