@@ -2,30 +2,28 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::marker::PhantomData;
 
 use serde::Deserialize;
-use serde::de::{self, Deserializer, IgnoredAny, Visitor};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserializer, MapAccess, Visitor};
 
 use super::denial::Denial;
 use super::identity::Identity;
-use super::keyring::TokenRules;
+use super::jws::read;
+use super::registered::Validity;
 use crate::wire::{MAX_ENTRIES, MAX_NAME, Pattern};
 
-/// The claims that count: those of RFC 7519, 4.1, and `fanfare`, the permission.
+/// The claims that count, but for [those](super::registered::RegisteredClaims) that a token is refused by whoever
+/// signed it.
 #[derive(Debug, Deserialize)]
 pub(super) struct Claims {
     /// The user.
     sub: Option<String>,
     /// The session (OpenID Connect Front-Channel Logout, 3).
     sid: Option<String>,
-    exp: Option<NumericDate>,
-    nbf: Option<NumericDate>,
-    aud: Option<Audience>,
-    iss: Option<String>,
     #[serde(default)]
-    fanfare: Permission,
-    #[serde(flatten)]
-    _others: Others,
+    fanfare: Object<Permission>,
 }
 
 /// The claim `fanfare`. Members that are not known are left out: they can only permit more.
@@ -39,8 +37,6 @@ struct Permission {
     admin: bool,
     #[serde(default)]
     meta: BTreeMap<String, Scalar>,
-    #[serde(flatten)]
-    _others: Others,
 }
 
 /// Metadata are texts; what is written in another way counts as it is written, as in `where` of a publication.
@@ -52,8 +48,27 @@ enum Scalar {
     Switch(bool),
 }
 
-/// Members that do not count. That there is a place for them also keeps serde from taking an array for an object.
-type Others = BTreeMap<String, IgnoredAny>;
+/// Something whose members stand in an object. For serde alone an array of them would do, too.
+#[derive(Debug, Default)]
+struct Object<T>(T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Members<T> {
+            type Value = Object<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Object<T>, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map)).map(Object)
+            }
+        }
+        deserializer.deserialize_map(Members(PhantomData))
+    }
+}
 
 /// Whom the bearer may publish to.
 #[derive(Debug, Deserialize)]
@@ -69,58 +84,6 @@ impl Default for Publish {
     }
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-enum Audience {
-    One(String),
-    Many(Vec<String>),
-}
-
-/// Seconds since the Unix epoch, which may have a fraction (RFC 7519, 2), held in ms. What lies before the epoch
-/// is at it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct NumericDate {
-    unix_ms: u64,
-}
-
-impl<'de> Deserialize<'de> for NumericDate {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Seconds;
-        impl Visitor<'_> for Seconds {
-            type Value = NumericDate;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a number of seconds")
-            }
-
-            fn visit_u64<E: de::Error>(self, seconds: u64) -> Result<NumericDate, E> {
-                Ok(NumericDate { unix_ms: seconds.saturating_mul(1000) })
-            }
-
-            fn visit_i64<E: de::Error>(self, seconds: i64) -> Result<NumericDate, E> {
-                self.visit_u64(u64::try_from(seconds).unwrap_or(0))
-            }
-
-            fn visit_f64<E: de::Error>(self, seconds: f64) -> Result<NumericDate, E> {
-                // The conversion saturates at both ends.
-                Ok(NumericDate { unix_ms: (seconds * 1000.0) as u64 })
-            }
-        }
-        deserializer.deserialize_any(Seconds)
-    }
-}
-
-/// When a token counts.
-#[derive(Clone, Copy, Debug)]
-struct Validity {
-    /// Its `exp`, in Unix ms.
-    ends: u64,
-    /// Its `nbf`, in Unix ms; 0 where it has none.
-    begins: u64,
-    /// How far clocks may differ, in ms.
-    leeway_ms: u64,
-}
-
 /// What a token says whose signature was verified, and whose claims count under the rules but for the time.
 #[derive(Clone, Debug)]
 pub(super) struct Verified {
@@ -129,29 +92,15 @@ pub(super) struct Verified {
 }
 
 impl Claims {
-    /// Refuses what is refused whoever signed it: by its times, its issuer, its audience.
-    ///
-    /// It may be asked before the signature is verified. What it says is nothing that the bearer could not read in
-    /// the token.
-    pub(super) fn check(&self, rules: &TokenRules, now_unix_ms: u64) -> Result<(), Denial> {
-        let invalid = |detail: &str| Err(Denial::InvalidToken(detail.to_owned()));
-        self.validity(rules)?.judge(now_unix_ms)?;
-        if rules.issuer.is_some() && self.iss != rules.issuer {
-            return invalid("the token is of another issuer");
-        }
-        if let Some(audience) = &rules.audience
-            && !self.aud.as_ref().is_some_and(|aud| aud.has(audience))
-        {
-            return invalid("the token is for another audience");
-        }
-        Ok(())
+    /// Those of a token, which are JSON.
+    pub(super) fn read(claims: &str) -> Result<Self, Denial> {
+        read(claims).map(|Object(claims)| claims)
     }
 
-    /// Whom the token is for, once its signature is verified.
-    pub(super) fn verified(self, rules: &TokenRules, now_unix_ms: u64) -> Result<Verified, Denial> {
-        self.check(rules, now_unix_ms)?;
-        let validity = self.validity(rules)?;
-        let mut identity = self.fanfare.identity().map_err(Denial::InvalidToken)?;
+    /// Whom the token is for, once its signature is verified, and its registered claims are judged.
+    pub(super) fn verified(self, validity: Validity) -> Result<Verified, Denial> {
+        let Object(permission) = self.fanfare;
+        let mut identity = permission.identity().map_err(Denial::InvalidToken)?;
         if let Some(user) = self.sub {
             identity = identity.user(name("sub", user).map_err(Denial::InvalidToken)?);
         }
@@ -159,30 +108,6 @@ impl Claims {
             identity = identity.session(name("sid", session).map_err(Denial::InvalidToken)?);
         }
         Ok(Verified { identity, validity })
-    }
-
-    fn validity(&self, rules: &TokenRules) -> Result<Validity, Denial> {
-        let Some(exp) = self.exp else {
-            return Err(Denial::InvalidToken("the token has no exp".to_owned()));
-        };
-        let begins = self.nbf.map_or(0, |nbf| nbf.unix_ms);
-        Ok(Validity { ends: exp.unix_ms, begins, leeway_ms: rules.leeway.as_millis() as u64 })
-    }
-}
-
-impl Validity {
-    /// When what is opened now has to end, if the token counts now; both in Unix ms.
-    fn judge(self, now_unix_ms: u64) -> Result<u64, Denial> {
-        let invalid = |detail: &str| Err(Denial::InvalidToken(detail.to_owned()));
-        let last = self.ends.saturating_add(self.leeway_ms);
-        if now_unix_ms >= last {
-            return invalid("the token has expired");
-        }
-        if self.begins > now_unix_ms.saturating_add(self.leeway_ms) {
-            return invalid("the token is not valid yet");
-        }
-        // The leeway is for clocks that differ. A stream ends on time, but for one opened within the leeway.
-        Ok(if now_unix_ms < self.ends { self.ends } else { last })
     }
 }
 
@@ -195,21 +120,12 @@ impl Verified {
 
     /// Whether it will not count again, at that time in Unix ms.
     pub(super) fn is_over(&self, now_unix_ms: u64) -> bool {
-        now_unix_ms >= self.validity.ends.saturating_add(self.validity.leeway_ms)
+        self.validity.is_over(now_unix_ms)
     }
 
     /// About how much memory it takes, in bytes.
     pub(super) fn size(&self) -> usize {
         size_of::<Self>() + self.identity.held()
-    }
-}
-
-impl Audience {
-    fn has(&self, audience: &str) -> bool {
-        match self {
-            Self::One(one) => one == audience,
-            Self::Many(many) => many.iter().any(|one| one == audience),
-        }
     }
 }
 
@@ -268,92 +184,27 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::access::keyring::TokenRules;
+    use crate::access::registered::RegisteredClaims;
     use crate::wire::Scope;
 
     const NOW: u64 = 1_000_000_000;
 
-    fn judged(claims: &str, now_unix_ms: u64) -> Result<Identity, String> {
-        let rules = TokenRules {
-            audience: Some("fanfare".to_owned()),
-            issuer: Some("us".to_owned()),
-            leeway: Duration::from_secs(30),
-            cookie: None,
-        };
-        let claims: Claims = serde_json::from_str(claims).map_err(|error| error.to_string())?;
-        claims
-            .verified(&rules, now_unix_ms)
-            .and_then(|verified| verified.at(now_unix_ms))
-            .map_err(|denial| format!("{denial:?}"))
-    }
-
-    /// A token that is good from a minute before until a minute after now, but for these members.
-    fn with(members: &str) -> String {
-        let member = |name: &str, value: &str| match members.contains(&format!("\"{name}\"")) {
-            true => String::new(),
-            false => format!(",\"{name}\":{value}"),
-        };
-        let defaults = [("exp", "1000060"), ("nbf", "999940"), ("aud", "\"fanfare\""), ("iss", "\"us\"")];
-        let defaults: String = defaults.iter().map(|(name, value)| member(name, value)).collect();
-        format!("{{\"jti\":1{defaults}{members}}}")
-    }
-
-    #[test]
-    fn times_are_judged_with_a_leeway() {
-        let cases = [
-            ("", true),
-            (r#","exp":1000060.5"#, true),
-            (r#","exp":1e300"#, true),
-            (r#","exp":18446744073709551615"#, true),
-            // Expired, but within the leeway; and just beyond it.
-            (r#","exp":999971"#, true),
-            (r#","exp":999970"#, false),
-            (r#","exp":0"#, false),
-            (r#","exp":-5"#, false),
-            (r#","exp":-1e300"#, false),
-            (r#","exp":"1000060""#, false),
-            (r#","exp":null"#, false),
-            (r#","nbf":1000030"#, true),
-            (r#","nbf":1000031"#, false),
-            (r#","nbf":true"#, false),
-        ];
-        for (members, good) in cases {
-            assert_eq!(judged(&with(members), NOW).is_ok(), good, "{members}");
-        }
-    }
-
-    #[test]
-    fn a_stream_ends_when_its_token_does() {
-        let expires = |exp: u64| judged(&with(&format!(",\"exp\":{exp}")), NOW).unwrap().expires_unix_ms;
-        assert_eq!(expires(1_000_060), Some(1_000_060_000));
-        assert_eq!(expires(999_990), Some(1_000_020_000), "one within the leeway, when that ends");
-    }
-
-    #[test]
-    fn audience_and_issuer_must_fit() {
-        let cases = [
-            (r#","aud":["other","fanfare"]"#, true),
-            (r#","aud":"other""#, false),
-            (r#","aud":[]"#, false),
-            (r#","aud":["fanfare",1]"#, false),
-            (r#","aud":null"#, false),
-            (r#","iss":"them""#, false),
-            (r#","iss":null"#, false),
-            (r#","iss":["us"]"#, false),
-        ];
-        for (members, good) in cases {
-            assert_eq!(judged(&with(members), NOW).is_ok(), good, "{members}");
-        }
+    fn judged(members: &str) -> Result<Identity, String> {
+        let claims = format!(r#"{{"jti":1,"exp":1000060{members}}}"#);
+        let rules = TokenRules { audience: None, issuer: None, leeway: Duration::ZERO, cookie: None };
+        let validity = RegisteredClaims::read(&claims, &rules).and_then(|claims| claims.judge(&rules, NOW));
+        let verified = validity.and_then(|validity| Claims::read(&claims)?.verified(validity));
+        verified.and_then(|verified| verified.at(NOW)).map_err(|denial| format!("{denial:?}"))
     }
 
     #[test]
     fn claims_become_an_identity() {
         let identity = judged(
-            &with(
                 r#","sub":"ada","sid":"s-1","fanfare":{"subscribe":["a.*"],"publish":["b.>"],"admin":true,"meta":{"room":"1","floor":2,"staff":true},"more":1}"#,
-            ),
-            NOW,
         )
         .unwrap();
+        assert_eq!(identity.expires_unix_ms, Some(1_000_060_000));
         assert_eq!(identity.profile.user.as_deref(), Some("ada"));
         assert_eq!(identity.profile.session.as_deref(), Some("s-1"));
         for (key, value) in [("room", "1"), ("floor", "2"), ("staff", "true")] {
@@ -361,7 +212,7 @@ mod tests {
         }
         assert_eq!(identity.profile.topics.len(), 1);
         assert!(identity.may(Scope::Admin) && identity.may(Scope::Publish) && identity.may(Scope::Subscribe));
-        let bare = judged(&with(""), NOW).unwrap();
+        let bare = judged("").unwrap();
         assert!(!bare.may(Scope::Admin) && !bare.may(Scope::Publish) && bare.may(Scope::Subscribe));
     }
 
@@ -376,6 +227,7 @@ mod tests {
             r#","sub":"a","sub":"b""#,
             r#","fanfare":null"#,
             r#","fanfare":[]"#,
+            r#","fanfare":[["a"]]"#,
             r#","fanfare":{"subscribe":"a"}"#,
             r#","fanfare":{"subscribe":["a..b"]}"#,
             r#","fanfare":{"subscribe":["a.>.b"]}"#,
@@ -391,7 +243,7 @@ mod tests {
             r#","fanfare":{"admin":false,"admin":true}"#,
             &long,
         ] {
-            assert!(judged(&with(members), NOW).is_err(), "{members}");
+            assert!(judged(members).is_err(), "{members}");
         }
     }
 }

@@ -5,8 +5,6 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use super::Authenticate;
 use super::api_key::ApiKeys;
-#[cfg(feature = "jwt")]
-use super::claims::Verified;
 use super::credential::{Credential, credential_of};
 use super::denial::Denial;
 use super::identity::Identity;
@@ -16,16 +14,20 @@ use super::request::RequestHead;
 #[cfg(feature = "jwt")]
 use super::token::TokenKeys;
 #[cfg(not(feature = "jwt"))]
-use super::without_tokens::{Remembered, TokenKeys, Verified};
+use super::without_tokens::TokenKeys;
 use crate::wire::{Pattern, meant_token};
+
+/// Longest token, in bytes: as long as a query may be. Whoever made it, its claims are read on threads that others wait
+/// for.
+const MAX_TOKEN: usize = 8 * 1024;
 
 /// Says whom requests are from by the tokens and API keys that they bring. Its keys can be replaced at any time.
 pub(crate) struct Keyring {
     keys: RwLock<Arc<Keys>>,
-    rules: TokenRules,
+    pub(super) rules: TokenRules,
     anonymous: Option<Vec<Pattern>>,
     /// Tokens that were judged by what is remembered of them.
-    recalled: AtomicU64,
+    pub(super) recalled: AtomicU64,
 }
 
 /// Keys that are replaced together.
@@ -35,6 +37,7 @@ pub(crate) struct Keys {
     pub(crate) api: ApiKeys,
     /// Tokens that were verified with these very keys: whoever replaces the keys forgets them, also one that is being
     /// verified meanwhile.
+    #[cfg(feature = "jwt")]
     pub(super) remembered: Remembered,
 }
 
@@ -69,38 +72,6 @@ impl Keyring {
         self.keys.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Whom a token is for, where that takes no long to say.
-    fn token_at_once(&self, keys: &Keys, token: &str, now_unix_ms: u64) -> Option<Result<Identity, Denial>> {
-        let Some(tokens) = &keys.tokens else { return Some(Err(no_such_key())) };
-        if tokens.have_public()
-            && let Some(verified) = keys.remembered.find(token, now_unix_ms)
-        {
-            self.recalled.fetch_add(1, Ordering::Relaxed);
-            return Some(verified.at(now_unix_ms));
-        }
-        match tokens.inspect(token) {
-            Err(denial) => Some(Err(denial)),
-            Ok(None) => Some(self.verify(tokens, token, now_unix_ms).and_then(|v| v.at(now_unix_ms))),
-            // What would be refused in any case is not worth a signature.
-            Ok(Some(claims)) => claims.check(&self.rules, now_unix_ms).err().map(Err),
-        }
-    }
-
-    /// Whom a token is for, however long that takes.
-    fn token(&self, keys: &Keys, token: &str, now_unix_ms: u64) -> Result<Identity, Denial> {
-        let tokens = keys.tokens.as_ref().ok_or_else(no_such_key)?;
-        let verified = self.verify(tokens, token, now_unix_ms)?;
-        let identity = verified.at(now_unix_ms)?;
-        if tokens.have_public() {
-            keys.remembered.insert(token, verified);
-        }
-        Ok(identity)
-    }
-
-    fn verify(&self, tokens: &TokenKeys, token: &str, now_unix_ms: u64) -> Result<Verified, Denial> {
-        tokens.verify(token)?.verified(&self.rules, now_unix_ms)
-    }
-
     /// Who a request is from; `None` where it takes a token to be verified and not `token` to say so.
     fn identify(
         &self,
@@ -132,6 +103,15 @@ fn needed(request: &RequestHead<'_>) -> String {
     match meant_token(request.raw_query()) {
         Some(name) => format!("{needed}: unknown parameter {name:?}: use access_token"),
         None => needed.to_owned(),
+    }
+}
+
+/// The keys for a token, if there are any, and it is not too long.
+pub(super) fn tokens_of<'k>(keys: &'k Keys, token: &str) -> Result<&'k TokenKeys, Denial> {
+    let tokens = keys.tokens.as_ref().ok_or_else(no_such_key)?;
+    match token.len() > MAX_TOKEN {
+        true => Err(Denial::InvalidToken(format!("the token is longer than {MAX_TOKEN} bytes"))),
+        false => Ok(tokens),
     }
 }
 

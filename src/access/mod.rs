@@ -12,15 +12,21 @@ mod denial;
 mod gate;
 mod identity;
 #[cfg(feature = "jwt")]
+mod jws;
+#[cfg(feature = "jwt")]
 mod key_set;
 mod key_warning;
 mod keyring;
 mod rate;
 #[cfg(feature = "jwt")]
+mod registered;
+#[cfg(feature = "jwt")]
 mod remembered;
 mod request;
 #[cfg(feature = "jwt")]
 mod token;
+#[cfg(feature = "jwt")]
+mod tokens;
 #[cfg(not(feature = "jwt"))]
 mod without_tokens;
 

@@ -96,11 +96,13 @@ mod tests {
     use super::*;
     use crate::access::claims::Claims;
     use crate::access::keyring::TokenRules;
+    use crate::access::registered::RegisteredClaims;
 
     fn verified(user: &str, exp: u64) -> Verified {
-        let claims: Claims = serde_json::from_str(&format!(r#"{{"sub":"{user}","exp":{exp}}}"#)).unwrap();
+        let claims = format!(r#"{{"sub":"{user}","exp":{exp}}}"#);
         let rules = TokenRules { audience: None, issuer: None, leeway: Duration::ZERO, cookie: None };
-        claims.verified(&rules, 0).unwrap()
+        let validity = RegisteredClaims::read(&claims, &rules).unwrap().judge(&rules, 0).unwrap();
+        Claims::read(&claims).unwrap().verified(validity).unwrap()
     }
 
     #[test]

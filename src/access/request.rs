@@ -1,10 +1,11 @@
 //! A request, as whoever authenticates it sees it.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
 
 use super::credential::{bearer, cookies};
-use crate::wire::http::{Head, query_pairs};
+use crate::wire::http::{Head, query_values};
 
 /// A request's head, as an authenticate hook sees it.
 pub struct RequestHead<'r> {
@@ -35,9 +36,8 @@ impl<'r> RequestHead<'r> {
     }
 
     /// The values of a query parameter, decoded.
-    pub(super) fn queries<'s>(&'s self, name: &'s str) -> impl Iterator<Item = String> + 's {
-        let pairs = query_pairs(self.raw_query()).filter_map(Result::ok);
-        pairs.filter(move |(key, _)| *key == *name).map(|(_, value)| value.into_owned())
+    pub(super) fn queries(&self, name: &str) -> impl Iterator<Item = String> {
+        query_values(self.raw_query(), name).map(Cow::into_owned)
     }
 
     /// The first value of a header field; names are case-insensitive.

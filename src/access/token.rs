@@ -1,13 +1,11 @@
 //! JSON Web Tokens (RFC 7519), and the keys that they are signed with.
 
-use jsonwebtoken::crypto::rust_crypto::DEFAULT_PROVIDER;
-use jsonwebtoken::dangerous::insecure_decode_claims;
-use jsonwebtoken::errors::ErrorKind;
+use jsonwebtoken::crypto::{self, rust_crypto::DEFAULT_PROVIDER};
 use jsonwebtoken::jwk::Jwk;
-use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation, decode, decode_header};
+use jsonwebtoken::{Algorithm, DecodingKey};
 
-use super::claims::Claims;
 use super::denial::Denial;
+use super::jws::{Header, Signed, no_token};
 use super::key_set::{self, LeftOut, MAX_TRIED, Unusable};
 use super::key_warning::KeyWarning;
 
@@ -107,41 +105,34 @@ impl TokenKeys {
         self.keys.iter().any(|key| key.algorithm != Algorithm::HS256)
     }
 
-    /// Everything but the signature: `None` where that takes no long to verify, as no more than a digest is needed.
+    /// Takes a token apart that one of the keys may have signed.
     ///
-    /// The claims are the bearer's own word so far: good to be refused on, and for nothing else.
-    pub(super) fn inspect(&self, token: &str) -> Result<Option<Claims>, Denial> {
-        let header = header_of(token)?;
-        if self.keys_of(&header)?.next().is_none() {
-            return Err(other_algorithm());
-        }
-        if header.alg == Algorithm::HS256 {
-            return Ok(None);
-        }
-        insecure_decode_claims(token).map(Some).map_err(|error| refuse(&error))
+    /// It is the bearer's own word so far: good to be refused on, and for nothing else.
+    pub(super) fn inspect<'t>(&self, token: &'t str) -> Result<Signed<'t>, Denial> {
+        let signed = Signed::parse(token)?;
+        let has_key = self.keys_of(&signed.header)?.next().is_some();
+        has_key.then_some(signed).ok_or_else(other_algorithm)
     }
 
-    /// The claims of a token whose signature is good. Their times and audience are not yet judged.
-    pub(super) fn verify(&self, token: &str) -> Result<Claims, Denial> {
-        let header = header_of(token)?;
-        let mut denial = other_algorithm();
-        for key in self.keys_of(&header)?.take(MAX_TRIED) {
-            match decode::<Claims>(token, &key.key, &validation(key.algorithm)) {
-                Ok(token) => return Ok(token.claims),
-                Err(error) if matches!(error.kind(), ErrorKind::InvalidSignature) => denial = refuse(&error),
-                Err(error) => return Err(refuse(&error)),
+    /// Verifies the signature. Nothing else of the token is judged.
+    pub(super) fn verify(&self, signed: &Signed<'_>) -> Result<(), Denial> {
+        for TokenKey { key, algorithm, .. } in self.keys_of(&signed.header)?.take(MAX_TRIED) {
+            match crypto::verify(signed.signature, signed.message.as_bytes(), key, *algorithm) {
+                Ok(true) => return Ok(()),
+                Ok(false) => {}
+                Err(_) => return Err(no_token()),
             }
         }
-        Err(denial)
+        Err(Denial::InvalidToken("the token's signature does not match".to_owned()))
     }
 
     /// The keys that a token of this header may be signed with.
     fn keys_of<'k>(&'k self, header: &'k Header) -> Result<impl Iterator<Item = &'k TokenKey>, Denial> {
-        let id = header.kid.as_deref().filter(|_| self.by_id);
+        let id = header.key_id.as_deref().filter(|_| self.by_id);
         if id.is_some() && !self.keys.iter().any(|key| key.id.as_deref() == id) {
             return Err(Denial::InvalidToken("no key has the kid of the token".to_owned()));
         }
-        Ok(self.meant(id).filter(|key| key.algorithm == header.alg))
+        Ok(self.meant(id).filter(|key| Some(key.algorithm) == header.algorithm))
     }
 
     /// The keys that a token may be for. Two may have one `kid`, as while they are replaced (RFC 7517, 4.5). Without a
@@ -156,28 +147,8 @@ impl TokenKeys {
     }
 }
 
-fn header_of(token: &str) -> Result<Header, Denial> {
-    let header = decode_header(token).map_err(|error| refuse(&error))?;
-    match header.crit {
-        None => Ok(header),
-        // What must be understood and is not (RFC 7515, 4.1.11).
-        Some(_) => {
-            let detail = "the token's header has crit, of which nothing is understood";
-            Err(Denial::InvalidToken(detail.to_owned()))
-        }
-    }
-}
-
 fn other_algorithm() -> Denial {
     Denial::InvalidToken("the token is not signed with the algorithm of the key".to_owned())
-}
-
-/// Of the signature only: the time is an argument here; it and the audience are judged with the claims.
-fn validation(algorithm: Algorithm) -> Validation {
-    let mut validation = Validation::new(algorithm);
-    (validation.validate_exp, validation.validate_nbf, validation.validate_aud) = (false, false, false);
-    validation.required_spec_claims.clear();
-    validation
 }
 
 impl TokenKey {
@@ -194,25 +165,5 @@ impl TokenKey {
     /// Whether a token may be meant for the one as for the other.
     pub(super) fn is_like(&self, other: &Self) -> bool {
         self.id == other.id && self.algorithm == other.algorithm
-    }
-}
-
-/// What was wrong with a token, without a word of what is in it.
-fn refuse(error: &jsonwebtoken::errors::Error) -> Denial {
-    Denial::InvalidToken(match error.kind() {
-        ErrorKind::InvalidAlgorithm | ErrorKind::InvalidAlgorithmName => {
-            "the token is not signed with the algorithm of the key".to_owned()
-        }
-        ErrorKind::InvalidSignature => "the token's signature does not match".to_owned(),
-        ErrorKind::Json(error) => format!("a part of the token is not what it must be: {}", place(error)),
-        _ => "not a JSON Web Token".to_owned(),
-    })
-}
-
-/// What serde says of a claim names types and fields, and, where it shows a value, might show a secret.
-fn place(error: &serde_json::Error) -> &'static str {
-    match error.classify() {
-        serde_json::error::Category::Data => "a member has the wrong type, is missing or is there twice",
-        _ => "malformed JSON",
     }
 }

@@ -18,7 +18,9 @@ impl<S: Write> Shard<S> {
     /// It was put into the inbox under the journal's lock, so each event is either in it or behind it.
     pub(super) fn join(&mut self, Join { token, missed }: Join, now: Now) {
         let slot = token.slot;
-        self.replays.done(slot, token.serial);
+        let records = missed.as_ref().map_or(&[][..], |missed| &missed.records);
+        let spent = |patterns| records.iter().map(|record| record.target.effort(patterns)).sum();
+        self.replays.done(slot, token.serial, spent);
         let Some(connection) = self.connections.get(slot as usize) else { return };
         let Phase::Joining { greeting } = connection.phase else { return };
         if connection.serial != token.serial {
@@ -114,10 +116,12 @@ impl<S> Shard<S> {
     pub(super) fn ask(&mut self, slot: u32, after: After) {
         let Some(connection) = self.connections.get(slot as usize) else { return };
         let Some(origin) = self.origins.get(slot as usize) else { return };
-        self.replays.push(origin.peer, Ask { slot, serial: connection.serial, after });
+        let patterns = connection.profile.as_ref().map_or(0, |profile| profile.topics.len());
+        let ask = Ask { slot, serial: connection.serial, after, patterns };
+        self.replays.push(origin.peer, ask, self.settings.replay_effort);
         if self.replays.waiting() > 2 * self.behind.len() + ENDED {
             let connections = &self.connections;
-            self.replays.retain(|ask| patterns_of(connections, ask).is_some());
+            self.replays.retain(|ask| is_joining(connections, ask));
         }
     }
 
@@ -126,9 +130,9 @@ impl<S> Shard<S> {
     pub(super) fn ask_in_turn(&mut self, now: Now) {
         let connections = &self.connections;
         let limit = self.settings.replay_effort;
-        let patterns = |ask| patterns_of(connections, ask);
-        while let Some((ask, effort)) = self.replays.next(limit, now.elapsed_ms, patterns) {
-            let Ask { slot, serial, after } = ask;
+        let is_there = |ask| is_joining(connections, ask);
+        while let Some((ask, effort)) = self.replays.next(limit, now.elapsed_ms, is_there) {
+            let Ask { slot, serial, after, .. } = ask;
             let token = StreamToken { shard: self.number, slot, serial };
             let profile = connections.get(slot as usize).and_then(|connection| connection.profile.clone());
             let budget = self.settings.replay_budget();
@@ -168,9 +172,8 @@ impl<S> Shard<S> {
 /// Requests of ended streams that may be among the waiting ones before they are removed.
 const ENDED: usize = 64;
 
-/// The number of patterns of a stream that waits for history; `None` if it no longer does.
-fn patterns_of<S>(connections: &Slab<Connection<S>>, ask: Ask) -> Option<usize> {
-    let connection = connections.get(ask.slot as usize)?;
-    let waits = connection.serial == ask.serial && matches!(connection.phase, Phase::Joining { .. });
-    waits.then(|| connection.profile.as_ref().map_or(0, |profile| profile.topics.len()))
+/// Whether a stream still waits for the history that it has requested.
+fn is_joining<S>(connections: &Slab<Connection<S>>, ask: Ask) -> bool {
+    let connection = connections.get(ask.slot as usize);
+    connection.is_some_and(|c| c.serial == ask.serial && matches!(c.phase, Phase::Joining { .. }))
 }

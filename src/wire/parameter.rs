@@ -1,7 +1,7 @@
 //! The names of query parameters, and what is nearly one of them.
 
 use super::excerpt::excerpt;
-use super::http::query_pairs;
+use super::http::query_names;
 use super::problem::Problem;
 
 /// Which parameters a request for a stream has.
@@ -40,6 +40,10 @@ const KNOWN: [Known; 5] = [
     TOKEN,
 ];
 
+/// Most parameters of a query: more than a stream can use, and few enough to be looked at by whoever comes.
+pub(super) const MAX_PARAMETERS: usize = 256;
+/// Longest of the names that others have, in bytes.
+const LONGEST: usize = 13;
 /// What `meta.KEY` is called in the detail of a refusal.
 const META: &str = "meta.KEY";
 
@@ -47,7 +51,10 @@ impl Parameters {
     /// Judges the name of a parameter that is none of a stream's: others are nobody's business, such as what keeps
     /// caches away, but what is nearly one of ours would give a stream that hears nothing, in silence (400).
     pub(super) fn judge(self, name: &str) -> Result<(), Problem> {
-        let meant = match KNOWN.iter().filter(|known| self.has(known)).find(|known| known.is_nearly(name)) {
+        let near = BareName::of(name);
+        let is_meant =
+            |known: &&Known| self.has(known) && near.is_some_and(|near| known.is_nearly(name, near));
+        let meant = match KNOWN.iter().find(is_meant) {
             Some(known) => Some(known.name),
             None if self == Self::All && is_nearly_meta(name) => Some(META),
             None => None,
@@ -73,24 +80,52 @@ impl Parameters {
 }
 
 impl Known {
-    fn is_nearly(&self, name: &str) -> bool {
-        name != self.name && self.near.contains(&&*bare(name))
+    fn is_nearly(&self, name: &str, bare: BareName) -> bool {
+        name != self.name && self.near.iter().any(|near| near.as_bytes() == bare.as_bytes())
     }
 }
 
 /// The name of what was brought in the query for `access_token`, but is not called so.
 pub fn meant_token(query: &str) -> Option<String> {
-    let names = query_pairs(query).filter_map(Result::ok).map(|(name, _)| name);
-    let mut near = names.filter(|name| TOKEN.is_nearly(name));
-    near.next().map(|name| excerpt(&name).into_owned())
+    let is_meant = |name: &str| BareName::of(name).is_some_and(|bare| TOKEN.is_nearly(name, bare));
+    let mut names = query_names(query).take(MAX_PARAMETERS);
+    names.find(|name| is_meant(name)).map(|name| excerpt(&name).into_owned())
 }
 
 /// A name in lower case, without a subscript, what separates words, and a number at its end: `user_id`, `User-ID`,
 /// `userId[]` and `user.id2` are all `userid`.
-fn bare(name: &str) -> String {
-    let name = name.split('[').next().unwrap_or_default();
-    let bare = name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect::<String>();
-    bare.trim_end_matches(|c: char| c.is_ascii_digit()).to_owned()
+///
+/// It has no memory of its own: a query may have thousands of names, and be anybody's.
+#[derive(Clone, Copy)]
+struct BareName {
+    letters: [u8; LONGEST],
+    length: usize,
+}
+
+impl BareName {
+    /// `None` if it is too long to be near any, or has other than the letters of ASCII.
+    fn of(name: &str) -> Option<Self> {
+        let mut bare = Self { letters: [0; LONGEST], length: 0 };
+        let mut has_number = false;
+        for c in name.chars().take_while(|c| *c != '[').filter(|c| c.is_alphanumeric()) {
+            if c.is_ascii_digit() {
+                has_number = true;
+                continue;
+            }
+            let mut lower = c.to_lowercase();
+            let letter = lower.next().filter(char::is_ascii)?;
+            if has_number || lower.next().is_some() {
+                return None;
+            }
+            *bare.letters.get_mut(bare.length)? = u8::try_from(letter).ok()?;
+            bare.length += 1;
+        }
+        Some(bare)
+    }
+
+    fn as_bytes(&self) -> &[u8] {
+        &self.letters[..self.length]
+    }
 }
 
 /// Whether it was to be metadata: `meta[room]`, `metadata.room`, `Meta.room`, `meta_room`, `meta`.
@@ -214,8 +249,37 @@ mod tests {
     }
 
     #[test]
+    fn a_name_is_bare_without_what_does_not_count() {
+        for (name, bare) in [
+            ("user_id", Some("userid")),
+            ("User-ID", Some("userid")),
+            ("userId[\u{e9}]9x", Some("userid")),
+            ("user.id2", Some("userid")),
+            ("to\u{212a}en", Some("token")),
+            ("a_u-t h/o.r:ization0123456789", Some("authorization")),
+            ("", Some("")),
+            ("12", Some("")),
+            ("[topic]", Some("")),
+            ("1topic", None),
+            ("topic1s", None),
+            ("t\u{f6}pic", None),
+            ("topic\u{b2}", None),
+            ("\u{130}d", None),
+            ("authorizations", None),
+        ] {
+            let found = BareName::of(name);
+            assert_eq!(found.as_ref().map(BareName::as_bytes), bare.map(str::as_bytes), "{name}");
+        }
+        let all = KNOWN.iter().flat_map(|known| known.near);
+        assert_eq!(all.map(|near| near.len()).max(), Some(LONGEST));
+    }
+
+    #[test]
     fn a_token_by_another_name_is_found() {
         assert_eq!(meant_token("a=b&Token=x&jwt=y").as_deref(), Some("Token"));
         assert_eq!(meant_token("access_token=x&topics=y&%ff=z"), None);
+        assert_eq!(meant_token("a&%74o%6Ben=x").as_deref(), Some("token"));
+        assert_eq!(meant_token(&("a&".repeat(MAX_PARAMETERS - 1) + "jwt=x")).as_deref(), Some("jwt"));
+        assert_eq!(meant_token(&("a&".repeat(MAX_PARAMETERS) + "jwt=x")), None, "nobody looks that far");
     }
 }

@@ -11,12 +11,10 @@ use super::excerpt::excerpt;
 use super::framing::Framing;
 use super::http::{Head, QueryPair, Version, named_pairs};
 use super::id::EventId;
-use super::parameter::Parameters;
+use super::parameter::{MAX_PARAMETERS, Parameters};
 use super::problem::Problem;
 use super::topic::{Pattern, TopicLimits};
 
-/// Most parameters of a query: more than a stream can use, and few enough to be looked at by whoever comes.
-const MAX_PAIRS: usize = 256;
 /// Longest user, session, metadata key or metadata value, in bytes.
 pub const MAX_NAME: usize = 256;
 /// Most topic patterns, and most metadata keys, of one stream.
@@ -65,8 +63,8 @@ impl Subscription {
         let mut claims = Claims::default();
         let undecodable = |error| Problem::new(400, format!("the query: {error}"));
         for (n, pair) in named_pairs(head.query.unwrap_or_default()).enumerate() {
-            if n == MAX_PAIRS {
-                return Err(Problem::new(400, format!("at most {MAX_PAIRS} query parameters")));
+            if n == MAX_PARAMETERS {
+                return Err(Problem::new(400, format!("at most {MAX_PARAMETERS} query parameters")));
             }
             let QueryPair { name, value } = pair.map_err(undecodable)?;
             match parameters.names(&name) {

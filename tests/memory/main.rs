@@ -1,5 +1,7 @@
 //! What is held in memory, by the allocator's own count, against what limits and reports say.
 
+mod request;
+
 use std::alloc::System;
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr};

@@ -45,7 +45,10 @@ pub use limits::{MAX_FIELDS, RequestLimits};
 pub use method::Method;
 pub use octet::is_token;
 pub use origin::OriginScanner;
-pub use query::{QueryPair, QueryPairs, Undecodable, is_escaped, named_pairs, percent_decode, query_pairs};
+pub use query::{
+    QueryPair, QueryPairs, Undecodable, is_escaped, named_pairs, percent_decode, query_names, query_pairs,
+    query_values,
+};
 pub use reader::{RequestReader, Step};
 pub use rejection::Rejection;
 pub use scanner::{HeadScanner, Outline, Scan};

@@ -63,10 +63,8 @@ pub fn is_escaped(text: &str) -> bool {
 ///
 /// Of each pair: if a percent sign in it begins no escape.
 pub fn named_pairs(query: &str) -> impl Iterator<Item = Result<QueryPair<'_>, Undecodable>> {
-    let pairs = query.split('&').filter(|pair| !pair.is_empty());
-    pairs.map(|pair| {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        if !is_escaped(pair) {
+    raw_pairs(query).map(|(name, value)| {
+        if !is_escaped(name) || !is_escaped(value) {
             return Err(Undecodable::Escape);
         }
         let value = decode(value, true);
@@ -75,6 +73,43 @@ pub fn named_pairs(query: &str) -> impl Iterator<Item = Result<QueryPair<'_>, Un
             Err(error) => QueryPair { name: lossy(name).into(), value: value.and(Err(error)) },
         })
     })
+}
+
+/// The names of a query's pairs; those that cannot be decoded are left out. Values are not looked at.
+pub fn query_names(query: &str) -> impl Iterator<Item = Cow<'_, str>> {
+    raw_pairs(query).filter_map(|(name, _)| decode(name, true).ok())
+}
+
+/// The values of the pairs of that name, if they can be decoded. Others cost no memory, however many there are.
+pub fn query_values<'q>(query: &'q str, name: &str) -> impl Iterator<Item = Cow<'q, str>> {
+    let pairs = raw_pairs(query).filter(move |(raw, _)| stands_for(raw, name));
+    pairs.filter_map(|(_, value)| decode(value, true).ok())
+}
+
+fn raw_pairs(query: &str) -> impl Iterator<Item = (&str, &str)> {
+    let pairs = query.split('&').filter(|pair| !pair.is_empty());
+    pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+}
+
+/// Whether a name of a query is this one, once it is decoded.
+fn stands_for(raw: &str, name: &str) -> bool {
+    let mut rest = raw.as_bytes();
+    for expected in name.bytes() {
+        let Some((&byte, after)) = rest.split_first() else { return false };
+        let (byte, after) = match byte {
+            b'%' => match escaped(after) {
+                Some(escaped) => escaped,
+                None => return false,
+            },
+            b'+' => (b' ', after),
+            _ => (byte, after),
+        };
+        if byte != expected {
+            return false;
+        }
+        rest = after;
+    }
+    rest.is_empty()
 }
 
 /// A text whose escapes are whole, with a replacement for what is not UTF-8.
@@ -207,6 +242,28 @@ mod tests {
         for text in ["", "a", "%41", "%25zz", "%fF%00"] {
             assert!(is_escaped(text), "{text}");
         }
+    }
+
+    #[test]
+    fn names_and_the_values_of_one() {
+        let query = "a=1&&b=%C3%a9&%61=+2&a&a=%ff&A=3&a+=4&aa=5&%6=6&a%=7&=8&c=%zz";
+        assert_eq!(
+            query_names(query).collect::<Vec<_>>(),
+            ["a", "b", "a", "a", "a", "A", "a ", "aa", "", "c"]
+        );
+        for (name, values) in [
+            ("a", &["1", " 2", ""][..]),
+            ("b", &["\u{e9}"]),
+            ("a ", &["4"]),
+            ("aa", &["5"]),
+            ("", &["8"]),
+            ("c", &[]),
+            ("d", &[]),
+        ] {
+            assert_eq!(query_values(query, name).collect::<Vec<_>>(), values, "{name:?}");
+        }
+        let accented = query_values("%C3%A9=1&\u{e9}=2&%c3=3", "\u{e9}");
+        assert_eq!(accented.collect::<Vec<_>>(), ["1", "2"]);
     }
 
     #[test]

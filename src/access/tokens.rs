@@ -1,0 +1,63 @@
+//! How a keyring judges tokens.
+
+use std::sync::atomic::Ordering;
+
+use jsonwebtoken::Algorithm;
+
+use super::claims::{Claims, Verified};
+use super::denial::Denial;
+use super::identity::Identity;
+use super::jws::Signed;
+use super::keyring::{Keyring, Keys, tokens_of};
+use super::registered::RegisteredClaims;
+use super::token::TokenKeys;
+
+impl Keyring {
+    /// Whom a token is for, where that takes no long to say.
+    pub(super) fn token_at_once(
+        &self,
+        keys: &Keys,
+        token: &str,
+        now_unix_ms: u64,
+    ) -> Option<Result<Identity, Denial>> {
+        let tokens = match tokens_of(keys, token) {
+            Ok(tokens) => tokens,
+            Err(denial) => return Some(Err(denial)),
+        };
+        if tokens.have_public()
+            && let Some(verified) = keys.remembered.find(token, now_unix_ms)
+        {
+            self.recalled.fetch_add(1, Ordering::Relaxed);
+            return Some(verified.at(now_unix_ms));
+        }
+        let inspect = || {
+            let signed = tokens.inspect(token)?;
+            // A signature by a secret is no more than a digest.
+            if signed.header.algorithm == Some(Algorithm::HS256) {
+                return self.verify(tokens, &signed, now_unix_ms)?.at(now_unix_ms).map(Some);
+            }
+            // What would be refused in any case is not worth a signature.
+            RegisteredClaims::read(&signed.claims()?, &self.rules)?.judge(&self.rules, now_unix_ms)?;
+            Ok(None)
+        };
+        inspect().transpose()
+    }
+
+    /// Whom a token is for, however long that takes.
+    pub(super) fn token(&self, keys: &Keys, token: &str, now_unix_ms: u64) -> Result<Identity, Denial> {
+        let tokens = tokens_of(keys, token)?;
+        let verified = self.verify(tokens, &tokens.inspect(token)?, now_unix_ms)?;
+        let identity = verified.at(now_unix_ms)?;
+        if tokens.have_public() {
+            keys.remembered.insert(token, verified);
+        }
+        Ok(identity)
+    }
+
+    fn verify(&self, tokens: &TokenKeys, signed: &Signed<'_>, now_unix_ms: u64) -> Result<Verified, Denial> {
+        tokens.verify(signed)?;
+        let claims = signed.claims()?;
+        let validity = RegisteredClaims::read(&claims, &self.rules)?.judge(&self.rules, now_unix_ms)?;
+        Claims::read(&claims)?.verified(validity)
+    }
+}
