@@ -1,5 +1,6 @@
 //! What is held in memory, by the allocator's own count, against what limits and reports say.
 
+#[cfg(feature = "jwt")]
 mod request;
 
 use std::alloc::System;

@@ -2,13 +2,14 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::peer::Peer;
+use crate::run::wait_until;
 
 /// Tokens that a pattern may have.
 pub(crate) const PATTERN_TOKENS: usize = 16;
@@ -44,6 +45,8 @@ pub(crate) struct Seen {
     requests: Mutex<Vec<Request>>,
     /// Of a head that is not whole.
     rest: Mutex<String>,
+    /// Nothing more will come.
+    has_ended: AtomicBool,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -103,9 +106,16 @@ impl Victim {
         Peer { name: "victim", server: &server, resumes: true, stream, publish, more: VICTIM }.write()
     }
 
+    /// Those that have come and are gone, with all that they have said. Only once the attack is over.
     pub(crate) fn strangers(&self) -> Vec<Arc<Seen>> {
-        let seen = self.shared.seen.lock().unwrap();
-        seen.iter().filter(|seen| seen.is_stranger()).cloned().collect()
+        let strangers = || {
+            let seen = self.shared.seen.lock().unwrap();
+            seen.iter().filter(|seen| seen.is_stranger()).cloned().collect::<Vec<_>>()
+        };
+        wait_until("the end of all strangers", || {
+            strangers().iter().all(|seen| seen.has_ended.load(Ordering::Relaxed))
+        });
+        strangers()
     }
 
     pub(crate) fn honest(&self) -> Vec<Arc<Seen>> {
@@ -115,12 +125,18 @@ impl Victim {
 }
 
 impl Shared {
-    fn serve(&self, mut socket: TcpStream) {
+    fn serve(&self, socket: TcpStream) {
         let Ok(SocketAddr::V4(peer)) = socket.peer_addr() else { return };
-        let seen = Arc::new(Seen { source: *peer.ip(), requests: Mutex::default(), rest: Mutex::default() });
+        let (requests, rest, has_ended) = (Mutex::default(), Mutex::default(), AtomicBool::new(false));
+        let seen = Arc::new(Seen { source: *peer.ip(), requests, rest, has_ended });
         self.seen.lock().unwrap().push(seen.clone());
+        self.take_requests(socket, &seen);
+        seen.has_ended.store(true, Ordering::Relaxed);
+    }
+
+    fn take_requests(&self, mut socket: TcpStream, seen: &Seen) {
         let mut reader = BufReader::new(socket.try_clone().unwrap());
-        while let Some((mut request, length)) = head(&mut reader, &seen) {
+        while let Some((mut request, length)) = head(&mut reader, seen) {
             let answer = if seen.is_stranger() { refuse(&request) } else { None };
             let is_refused = answer.is_some();
             if let Some(answer) = answer {
