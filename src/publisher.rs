@@ -8,7 +8,7 @@ use crossbeam_channel::bounded;
 use serde::Serialize;
 
 use crate::journal::{AppendError, Appended};
-use crate::net::{Shared, Statistics};
+use crate::net::{Question, Shared, Statistics, ask_and_wait};
 use crate::shard::Who;
 use crate::wire::{
     Announcement, ClientId, Event, EventError, EventId, Notification, Progress, Publication, Target,
@@ -197,7 +197,7 @@ impl Publisher {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn connected_users_count(&self) -> usize {
-        self.shared.admission().users()
+        self.online(Question::Users)
     }
 
     /// How many streams are open.
@@ -214,12 +214,12 @@ impl Publisher {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn is_user_connected(&self, user: &str) -> bool {
-        self.shared.admission().connections_of(user) > 0
+        self.user_connections(user) > 0
     }
 
     /// How many streams a user has open.
     pub fn user_connections(&self, user: &str) -> usize {
-        self.shared.admission().connections_of(user)
+        self.online(Question::StreamsOf(user))
     }
 
     /// Ends all streams of a user; returns how many. Waits as [`stats`](Self::stats) does; 0 after a shutdown.
@@ -246,6 +246,10 @@ impl Publisher {
     /// ```
     pub fn disconnect_client(&self, client: ClientId) -> usize {
         self.disconnect(&Who::Client(client))
+    }
+
+    fn online(&self, question: Question<'_>) -> usize {
+        ask_and_wait(self.shared.presence(), question, PATIENCE).unwrap_or(0)
     }
 
     fn disconnect(&self, who: &Who) -> usize {

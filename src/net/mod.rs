@@ -24,6 +24,7 @@ mod inbox;
 mod key_files;
 mod listener;
 mod meters;
+mod presence;
 mod process;
 mod random;
 mod shared;
@@ -51,6 +52,7 @@ pub(crate) use key_files::KeyFiles;
 pub(crate) use key_files::TokenKeyFile;
 pub(crate) use listener::{IpVersions, Listener, SocketOptions, bind, bind_loopback};
 pub(crate) use meters::LinesDropped;
+pub(crate) use presence::{Question, ask_and_wait};
 pub(crate) use process::machine_memory;
 pub(crate) use random::random;
 pub(crate) use shared::Shared;
@@ -63,6 +65,7 @@ use authentication::Authentication;
 use descriptors::Reserve;
 use inbox::{Gauge, InboxLimits, Letters, LoopInbox, inbox};
 use meters::Meters;
+use presence::LocalPresence;
 use sockets::Sockets;
 use worker::Worker;
 
@@ -134,10 +137,12 @@ pub(crate) fn start(setup: Setup) -> io::Result<Running> {
     let outlets = inboxes.iter().map(|inbox| inbox.clone() as Arc<dyn Outlet>).collect();
     let journal = MemoryJournal::new(epoch, settings.ids, history, Delivery::new(outlets));
     let others = Others::new(others_per_address, settings.proxies.clone());
+    let admission = Arc::new(Admission::new(streams).with_others(others));
     let shared = Arc::new(Shared {
         clock,
         settings: Arc::new(settings),
-        admission: Arc::new(Admission::new(streams).with_others(others)),
+        presence: Box::new(LocalPresence(admission.users().clone())),
+        admission,
         journal: Box::new(journal),
         loops: inboxes,
         control: control_inbox,

@@ -12,6 +12,7 @@ use super::descriptors::Reserve;
 use super::gather::gather;
 use super::inbox::{Inbox, LoopInbox};
 use super::meters::{self, KindCounts, Meters};
+use super::presence::Presence;
 use super::sockets::{Asked, Sockets};
 use super::statistics::Statistics;
 use super::worker::{self, LoopReport};
@@ -26,6 +27,7 @@ pub(crate) struct Shared {
     pub(super) clock: Clock,
     pub(super) settings: Arc<Settings>,
     pub(super) admission: Arc<Admission>,
+    pub(super) presence: Box<dyn Presence>,
     pub(super) journal: Box<dyn Journal>,
     pub(super) loops: Vec<Arc<LoopInbox>>,
     pub(super) control: Inbox<control::Letter>,
@@ -102,6 +104,10 @@ impl Shared {
 
     pub(crate) fn admission(&self) -> &Admission {
         &self.admission
+    }
+
+    pub(crate) fn presence(&self) -> &dyn Presence {
+        &*self.presence
     }
 
     /// Tells connection and engine statistics. `done` is called on the thread of the last loop to answer.

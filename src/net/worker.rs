@@ -250,7 +250,7 @@ impl Worker {
     fn apply(&mut self, now: Now) {
         self.letters.rearm();
         for _ in 0..LETTERS {
-            if !self.shard.has_appetite() {
+            if !self.shard.accepts_commands() {
                 break;
             }
             match self.letters.next() {

@@ -1,4 +1,4 @@
-//! Who may open a stream, and who has one.
+//! Who may open a stream.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::others::Others;
+use super::users::UserStreams;
 use crate::wire::{Refusal, client_network};
 
 /// How many streams may be open.
@@ -20,7 +21,7 @@ pub struct StreamLimits {
     pub per_user: usize,
 }
 
-/// Counts the streams of all event loops: in total, by address and by user.
+/// The limits on the streams of this process: counts those of all event loops in total, by address and by user.
 ///
 /// One instance is shared by all; it is asked once when a stream opens and once when it ends.
 #[derive(Debug)]
@@ -30,7 +31,7 @@ pub struct Admission {
     draining: AtomicBool,
     others: Others,
     addresses: Mutex<HashMap<IpAddr, usize>>,
-    users: Mutex<HashMap<Arc<str>, usize>>,
+    users: Arc<UserStreams>,
 }
 
 impl Admission {
@@ -42,7 +43,7 @@ impl Admission {
             draining: AtomicBool::new(false),
             others: Others::unlimited(),
             addresses: Mutex::default(),
-            users: Mutex::default(),
+            users: Arc::default(),
         }
     }
 
@@ -71,7 +72,7 @@ impl Admission {
             self.total.fetch_sub(1, Ordering::Relaxed);
             return Err(Refusal::Address);
         }
-        if user.is_some_and(|user| !add(&mut lock(&self.users), user, self.limits.per_user)) {
+        if user.is_some_and(|user| !self.users.add(user, self.limits.per_user)) {
             self.release(address, None);
             return Err(Refusal::User);
         }
@@ -85,7 +86,7 @@ impl Admission {
             remove(&mut lock(&self.addresses), &client_network(address));
         }
         if let Some(user) = user {
-            remove(&mut lock(&self.users), user);
+            self.users.remove(user);
         }
     }
 
@@ -104,14 +105,9 @@ impl Admission {
         self.total.load(Ordering::Relaxed)
     }
 
-    /// How many different users have a stream open.
-    pub fn users(&self) -> usize {
-        lock(&self.users).len()
-    }
-
-    /// How many streams a user has open.
-    pub fn connections_of(&self, user: &str) -> usize {
-        lock(&self.users).get(user).copied().unwrap_or(0)
+    /// The streams by user.
+    pub fn users(&self) -> &Arc<UserStreams> {
+        &self.users
     }
 
     fn limits_addresses(&self) -> bool {
@@ -119,11 +115,11 @@ impl Admission {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn add<K: Hash + Eq + Clone>(counts: &mut HashMap<K, usize>, key: &K, limit: usize) -> bool {
+pub(super) fn add<K: Hash + Eq + Clone>(counts: &mut HashMap<K, usize>, key: &K, limit: usize) -> bool {
     match counts.get_mut(key) {
         Some(count) if *count >= limit => false,
         Some(count) => {
@@ -138,7 +134,7 @@ fn add<K: Hash + Eq + Clone>(counts: &mut HashMap<K, usize>, key: &K, limit: usi
     }
 }
 
-fn remove<K: Hash + Eq>(counts: &mut HashMap<K, usize>, key: &K) {
+pub(super) fn remove<K: Hash + Eq>(counts: &mut HashMap<K, usize>, key: &K) {
     if let Some(count) = counts.get_mut(key) {
         *count -= 1;
         if *count == 0 {
@@ -162,13 +158,16 @@ mod tests {
         assert_eq!(admission.admit(a, None), Err(Refusal::Address));
         assert_eq!(admission.admit(b, None), Ok(()));
         assert_eq!(admission.admit(b, None), Err(Refusal::Full));
-        assert_eq!((admission.total(), admission.users(), admission.connections_of("ada")), (3, 1, 1));
+        assert_eq!(
+            (admission.total(), admission.users().users(), admission.users().streams_of("ada")),
+            (3, 1, 1)
+        );
         admission.release(a, Some(&user));
         assert_eq!(admission.admit(a, Some(&user)), Ok(()));
         admission.release(a, Some(&user));
         admission.release(a, None);
         admission.release(b, None);
-        assert_eq!((admission.total(), admission.users()), (0, 0));
+        assert_eq!((admission.total(), admission.users().users()), (0, 0));
         assert!(lock(&admission.addresses).is_empty());
         admission.drain();
         assert_eq!(admission.admit(a, None), Err(Refusal::Draining));

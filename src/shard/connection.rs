@@ -1,28 +1,13 @@
-//! One connection, and the states that it goes through.
-//!
-//! ```text
-//! Head ─ stream permitted and admitted → Joining ─ all of history is there → Streaming ─ backlog over limit → Lagging ─ written out → Joining
-//!  │ not known who asks → Deciding ─ as from Head  └ a part of it is → Replaying ─ written out → Joining
-//!  │ anything else → handed over to the control thread        │
-//!  └────────────────────────────────────────────┬─ ended ← ───┘ expired, disconnected, drained
-//!                                              Ending ─ written out → closed(CloseReason)
-//! ```
-//!
-//! A stream that brings no id has nothing to catch up with: it goes from `Head` to `Streaming` at once.
-//! A lost or stalled peer, and one that closes, is closed from any state.
+//! One connection: its socket, and what it is owed.
 
 use std::io::{self, Write};
-use std::net::IpAddr;
-use std::num::NonZero;
 use std::sync::Arc;
 
-use super::close::CloseReason;
-use super::opening::Arrival;
-use super::outbox::{JOIN, Outbox, Piece};
+use super::outbox::{Cut, JOIN, Outbox, Piece};
+use super::phase::{Greeting, Phase, State};
 use super::settings::SLOW_MS;
 use super::tape::Tape;
-use crate::wire::http::{HeadScanner, KeptHead};
-use crate::wire::{CrossOrigin, Framing, Gap, Now, Profile, Refusal};
+use crate::wire::{Framing, Now, Profile};
 
 /// The hot part of a connection: what a pass over all of them touches, in one cache line.
 #[derive(Debug)]
@@ -33,7 +18,7 @@ pub(super) struct Connection<S> {
     pub(super) sent_ms: u32,
     /// When the peer last took something, or was first owed something, in ms since the start, wrapping.
     pub(super) progress_ms: u32,
-    pub(super) phase: Phase,
+    pub(super) state: State,
     pub(super) outbox: Option<Box<Outbox>>,
     /// `None` for an anonymous stream.
     pub(super) profile: Option<Arc<Profile>>,
@@ -46,92 +31,6 @@ pub(super) struct Connection<S> {
 
 /// With a socket of a descriptor's size.
 const _: () = assert!(size_of::<Connection<i32>>() <= 64, "the hot part of a connection fits a cache line");
-const _: () = assert!(size_of::<Origin>() <= 40, "there is one for each connection");
-
-/// Where a connection is in its life.
-#[derive(Debug)]
-pub(super) enum Phase {
-    /// Its request is not yet known.
-    Head(Option<Box<Partial>>),
-    /// It is not decided yet who its request is from.
-    Deciding(Box<Undecided>),
-    /// It waits for history: for its turn, or for the journal's answer.
-    Joining { greeting: Greeting },
-    /// It is sent a part of history; once its outbox is written, it asks for what follows that position.
-    Replaying { after: u64, greeting: Greeting },
-    /// It gets what is published; `cursor` is its place on the tape of its framing.
-    Streaming { cursor: u64 },
-    /// It is behind; once its outbox is written it joins again, after that event.
-    Lagging { after: u64 },
-    /// Once its outbox is written its end is said.
-    Ending(CloseReason),
-    /// Its end is said; it is closed once its peer has closed too.
-    Lingering,
-    /// It is closed and waits to be removed.
-    Closed,
-}
-
-impl Phase {
-    /// Whether it is a stream that is being caught up.
-    pub(super) fn is_behind(&self) -> bool {
-        matches!(self, Self::Joining { .. } | Self::Replaying { .. } | Self::Lagging { .. })
-    }
-
-    /// Whether it is a stream, and was sent its first event.
-    pub(super) fn is_greeted(&self) -> bool {
-        match self {
-            Self::Joining { greeting } | Self::Replaying { greeting, .. } => *greeting == Greeting::Sent,
-            Self::Streaming { .. } | Self::Lagging { .. } => true,
-            _ => false,
-        }
-    }
-}
-
-/// A request head that has not arrived whole.
-#[derive(Debug, Default)]
-pub(super) struct Partial {
-    pub(super) bytes: Vec<u8>,
-    pub(super) scanner: HeadScanner,
-    pub(super) first_byte_ms: u64,
-    /// Why it will be refused, whatever it turns out to be.
-    pub(super) refusal: Option<Refusal>,
-}
-
-/// A request for a stream that waits for a decision.
-#[derive(Debug)]
-pub(super) struct Undecided {
-    /// What was asked for. Only this holds it, so that whoever is to decide sees when nobody waits any more.
-    pub(super) head: Arc<KeptHead>,
-    /// What will be opened, but for whom it is.
-    pub(super) arrival: Arrival,
-    /// What was read behind the request.
-    pub(super) behind: Vec<u8>,
-    pub(super) first_byte_ms: u64,
-}
-
-/// Whether a joining stream has been told where it goes on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Greeting {
-    /// Not yet; the first answer of the journal tells.
-    Due,
-    /// Not yet; it is known that something is lost, but not what comes next.
-    DueAfter(Gap),
-    /// It has been.
-    Sent,
-}
-
-/// The cold part of a connection.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Origin {
-    pub(super) peer: IpAddr,
-    pub(super) connected_unix_ms: u64,
-    /// Bytes that the client sent on its open stream, as far as they matter.
-    pub(super) received: u16,
-    /// When its permission ends, in ms since the start.
-    pub(super) expires_ms: Option<NonZero<u64>>,
-    /// What its response head says to the page that asked.
-    pub(super) cross_origin: CrossOrigin,
-}
 
 /// What became of an attempt to write out what is owed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -153,7 +52,7 @@ impl<S> Connection<S> {
             serial,
             sent_ms: now_ms as u32,
             progress_ms: now_ms as u32,
-            phase: Phase::Head(None),
+            state: State::accepted(),
             outbox: None,
             profile: None,
             framing: Framing::Chunked,
@@ -162,17 +61,18 @@ impl<S> Connection<S> {
         }
     }
 
+    pub(super) fn phase(&self) -> &Phase {
+        self.state.phase()
+    }
+
     /// Whether this is an admitted stream that has not ended.
     pub(super) fn is_stream(&self) -> bool {
-        matches!(self.phase, Phase::Streaming { .. }) || self.phase.is_behind()
+        self.phase().is_stream()
     }
 
     /// Its place on the tape, where it has one.
     pub(super) fn cursor(&self) -> Option<u64> {
-        match self.phase {
-            Phase::Streaming { cursor } => Some(cursor),
-            _ => None,
-        }
+        self.state.cursor()
     }
 
     /// The oldest offset of the tape that it has not written yet; beyond all where it needs none.
@@ -183,8 +83,8 @@ impl<S> Connection<S> {
 
     /// Whether it has everything that there is for it, and was told where it goes on.
     pub(super) fn is_idle(&self, tape: &Tape) -> bool {
-        let waits = match self.phase {
-            Phase::Streaming { cursor } => cursor == tape.end(),
+        let waits = match self.phase() {
+            Phase::Streaming { cursor } => *cursor == tape.end(),
             Phase::Joining { greeting: Greeting::Sent } => true,
             _ => false,
         };
@@ -197,18 +97,45 @@ impl<S> Connection<S> {
         own + self.cursor().map_or(0, |cursor| (tape.end() - cursor) as usize)
     }
 
+    /// Whether it is a live stream that is owed more than this.
+    pub(super) fn is_over_limit(&self, tape: &Tape, max_backlog: usize) -> bool {
+        matches!(self.phase(), Phase::Streaming { .. }) && self.backlog(tape) > max_backlog
+    }
+
     /// Puts a piece behind everything that is owed so far.
     pub(super) fn push(&mut self, piece: Piece, tape: &Tape) {
         let outbox = self.outbox.get_or_insert_default();
-        if let Phase::Streaming { cursor } = &mut self.phase {
-            outbox.push(Piece::Tape { from: *cursor, to: tape.end() }, self.framing);
-            *cursor = tape.end();
+        let to = tape.end();
+        if let Some(from) = self.state.move_cursor(to) {
+            outbox.push(Piece::Tape { from, to }, self.framing);
         }
         outbox.push(piece, self.framing);
         // The end of a stream without chunks is no bytes.
         if outbox.is_empty() {
             self.outbox = None;
         }
+    }
+
+    /// Passes a live stream over for the newest event of its tape, which lies between these offsets. True if it is owed
+    /// something before that; `None` where it is not live.
+    pub(super) fn skip(&mut self, begin: u64, end: u64) -> Option<bool> {
+        let from = self.state.move_cursor(end)?;
+        let is_owed = from < begin;
+        if is_owed {
+            self.outbox.get_or_insert_default().push(Piece::Tape { from, to: begin }, self.framing);
+        }
+        Some(is_owed)
+    }
+
+    /// Drops what a live stream is owed, but what is begun; `None` where it is not live.
+    pub(super) fn cut(&mut self, tape: &Tape) -> Option<Cut> {
+        let cursor = self.state.move_cursor(tape.end())?;
+        let outbox = self.outbox.get_or_insert_default();
+        let cut = outbox.cut(tape, cursor, self.framing);
+        if outbox.is_empty() {
+            self.outbox = None;
+        }
+        Some(cut)
     }
 
     /// Whether its socket takes no more, and has taken nothing for a while: it does not read, or not enough.
@@ -227,9 +154,7 @@ impl<S> Connection<S> {
                 rest
             }
         };
-        if let Phase::Streaming { cursor } = &mut self.phase {
-            *cursor += rest as u64;
-        }
+        self.state.advance_cursor(rest);
     }
 }
 
@@ -262,7 +187,7 @@ impl<S: Write> Connection<S> {
                     left -= count;
                     self.sent_ms = now_ms as u32;
                     // One that is ending has the connection timeout for all that it is still owed.
-                    if !matches!(self.phase, Phase::Ending(_)) {
+                    if !matches!(self.phase(), Phase::Ending(_)) {
                         self.progress_ms = now_ms as u32;
                     }
                     self.advance(count);
@@ -271,7 +196,7 @@ impl<S: Write> Connection<S> {
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    if !self.blocked && !matches!(self.phase, Phase::Ending(_)) {
+                    if !self.blocked && !matches!(self.phase(), Phase::Ending(_)) {
                         self.progress_ms = now_ms as u32;
                     }
                     return Written::Blocked;

@@ -4,10 +4,9 @@ use std::io::Write;
 use std::sync::Arc;
 
 use super::Shard;
+use super::applied::Batch;
 use super::command::{Command, Newest, Who};
-use super::connection::Phase;
 use super::outbox::Piece;
-use super::tape::SEGMENT;
 use crate::wire::{ClientId, Framing, Now, PerFraming, Record, Selector, Target};
 
 impl<S: Write> Shard<S> {
@@ -16,7 +15,7 @@ impl<S: Write> Shard<S> {
         match command {
             Command::Publish(record) => self.publish(&record, now),
             Command::PublishBatch(records) => {
-                self.batch = Some((records, 0));
+                self.applied.batch = Some(Batch { records, published: 0 });
                 self.go_on_with_batch(now);
             }
             Command::Join(join) => self.join(join, now),
@@ -25,103 +24,97 @@ impl<S: Write> Shard<S> {
             Command::Disconnect(Who::User(user), reply) => reply(self.disconnect_user(&user, now)),
             Command::Disconnect(Who::Client(client), reply) => reply(self.disconnect_client(client, now)),
             Command::Report(reply) => reply(self.report(now)),
-            Command::Drain(spread) => self.drain(spread),
+            Command::Drain(spread) => self.begin_drain(spread),
         }
         self.debug_check();
     }
 
     /// Whether the next command may be applied. Not while so much is under way, to everybody or to one, that streams
     /// which only wait for their turn would look slow.
-    pub fn has_appetite(&self) -> bool {
-        self.batch.is_none() && self.is_under_quota()
+    pub fn accepts_commands(&self) -> bool {
+        self.applied.batch.is_none() && self.is_under_quota()
     }
 
     fn is_under_quota(&self) -> bool {
-        if self.pressed {
-            return false;
-        }
-        let under_way = |framing| self.tapes[framing].end() - self.pass.served[framing];
-        Framing::ALL.iter().all(|framing| under_way(*framing) < self.settings.pass_quota().max(1))
+        !self.write_queue.is_pressed() && self.tapes.is_under(self.settings.pass_quota().max(1))
     }
 
     /// A batch is one command, but no larger than another at a time.
     pub(super) fn go_on_with_batch(&mut self, now: Now) {
         while self.is_under_quota() {
-            let Some((records, at)) = self.batch.take() else { return };
-            let Some(record) = records.get(at) else { return };
+            let Some(Batch { records, published }) = self.applied.batch.take() else { return };
+            let Some(record) = records.get(published) else { return };
             self.publish(record, now);
-            self.batch = Some((records, at + 1));
+            self.applied.batch = Some(Batch { records, published: published + 1 });
         }
     }
 
     fn publish(&mut self, record: &Arc<Record>, now: Now) {
-        self.applied = Newest::of(record);
-        if record.is_transient() && !self.behind.is_empty() {
+        self.applied.newest = Newest::of(record);
+        if record.is_transient() && !self.connections.counts().behind().is_empty() {
             self.count_missed(&record.target);
         }
         if record.target.to.is_everyone() {
             self.broadcast(record, now);
         } else {
-            let mut slots = std::mem::take(&mut self.candidates);
+            let mut slots = std::mem::take(&mut self.scratch.candidates);
             self.find(&record.target.to, &mut slots);
             slots.retain(|slot| self.is_live(*slot));
             self.narrow(&record.target, &mut slots);
             for &slot in &slots {
-                self.owe(slot, record, now);
+                self.enqueue(slot, record, now);
             }
-            self.candidates = slots;
+            self.scratch.candidates = slots;
         }
     }
 
     /// For everyone: joined to the common tape, which all but the excepted are owed.
     fn broadcast(&mut self, record: &Arc<Record>, now: Now) {
-        let mut excepted = std::mem::take(&mut self.candidates);
+        let mut excepted = std::mem::take(&mut self.scratch.candidates);
         excepted.clear();
         if !record.target.except.is_empty() {
             self.find_excepted(&record.target, &mut excepted);
         }
-        let begins = PerFraming::from_fn(|framing| self.tapes[framing].end());
+        let begins = self.tapes.ends();
         for framing in Framing::ALL {
-            let live = self.standing.live[framing];
+            let live = self.connections.counts().live[framing];
             if live > 0 {
-                self.tapes[framing].append(record);
+                self.tapes.append(framing, record);
                 self.totals.deliveries += live as u64;
             }
         }
         for &slot in &excepted {
             self.skip(slot, begins);
         }
-        self.candidates = excepted;
-        self.pass.restart(self.origins.len());
+        self.scratch.candidates = excepted;
+        self.tapes.pass.restart(self.connections.slots());
         self.trim(now);
     }
 
     /// Passes a stream over for the newest event on the tape, which began at these offsets.
     fn skip(&mut self, slot: u32, begins: PerFraming<u64>) {
-        let Some(connection) = self.connections.get_mut(slot as usize) else { return };
-        let Phase::Streaming { cursor } = &mut connection.phase else { return };
-        let (framing, from) = (connection.framing, *cursor);
-        let begin = begins[framing];
-        *cursor = self.tapes[framing].end();
+        let Some(connection) = self.connections.listed_mut(slot) else { return };
+        let framing = connection.framing;
+        // One that is not live was not owed it.
+        let Some(is_owed) = connection.skip(begins[framing], self.tapes[framing].end()) else { return };
         self.totals.deliveries -= 1;
-        if from < begin {
-            connection.outbox.get_or_insert_default().push(Piece::Tape { from, to: begin }, framing);
-            self.queue(slot);
+        if is_owed {
+            self.write_queue.push(slot, connection);
         }
     }
 
     /// For one stream: put behind what it is owed already.
-    pub(super) fn owe(&mut self, slot: u32, record: &Arc<Record>, now: Now) {
-        let Some(connection) = self.connections.get_mut(slot as usize) else { return };
+    pub(super) fn enqueue(&mut self, slot: u32, record: &Arc<Record>, now: Now) {
+        let Some(connection) = self.connections.listed_mut(slot) else { return };
         let tape = &self.tapes[connection.framing];
         connection.push(Piece::Record(record.clone()), tape);
         self.totals.deliveries += 1;
         let backlog = connection.backlog(tape);
         if backlog <= self.settings.max_backlog {
-            self.queue(slot);
+            self.write_queue.push(slot, connection);
         } else if !connection.blocked {
-            self.pressed = true;
-            self.queue(slot);
+            self.write_queue.press();
+            self.write_queue.push(slot, connection);
         } else if backlog > self.settings.most_backlog() || connection.is_slow(now) {
             self.lag(slot);
         }
@@ -129,8 +122,8 @@ impl<S: Write> Shard<S> {
 
     /// The slots of live streams that a selector may mean.
     fn find(&self, selector: &Selector, slots: &mut Vec<u32>) {
-        if self.index.candidates(selector, |slot| self.profile(slot), slots).is_none() {
-            slots.extend(self.connections.iter().map(|(slot, _)| slot as u32));
+        if self.index.candidates(selector, |slot| self.connections.profile(slot), slots).is_none() {
+            slots.extend(self.connections.iter().map(|(slot, _)| slot));
             return;
         }
         if !selector.clients.is_empty() {
@@ -155,7 +148,7 @@ impl<S: Write> Shard<S> {
     }
 
     fn is_live(&self, slot: u32) -> bool {
-        self.connections.get(slot as usize).is_some_and(|connection| connection.cursor().is_some())
+        self.connections.listed(slot).is_some_and(|connection| connection.cursor().is_some())
     }
 
     /// Of the streams that the index has found for a target's names, keeps those that its conditions and exceptions
@@ -180,14 +173,15 @@ impl<S: Write> Shard<S> {
     /// What history never holds is not owed to a stream that is behind; it is counted.
     fn count_missed(&mut self, target: &Target) {
         let mut slots = Vec::new();
+        let behind = self.connections.counts().behind();
         if target.is_everyone() {
-            self.totals.transient_missed += self.behind.len() as u64;
+            self.totals.transient_missed += behind.len() as u64;
             return;
         } else if target.to.everyone {
-            slots.extend(&self.behind);
+            slots.extend(behind);
         } else {
             self.find(&target.to, &mut slots);
-            slots.retain(|slot| self.behind.contains(slot));
+            slots.retain(|slot| behind.contains(slot));
         }
         self.narrow(target, &mut slots);
         self.totals.transient_missed += slots.len() as u64;
@@ -197,29 +191,20 @@ impl<S: Write> Shard<S> {
     /// still take what they are given have more time.
     fn trim(&mut self, now: Now) {
         for framing in Framing::ALL {
-            let tape = &self.tapes[framing];
-            let (served, end) = (self.pass.served[framing], tape.end());
-            let within = |limit| tape.excess(limit).map(|cut| cut.min(served));
-            let Some(cut) = within(self.settings.max_backlog).filter(|_| end >= self.trim_at[framing]) else {
-                continue;
-            };
-            let last_cut = within(self.settings.most_backlog()).unwrap_or(0);
-            let mut needed = cut;
-            for slot in 0..self.origins.len() as u32 {
-                let Some(connection) = self.connections.get(slot as usize) else { continue };
+            let Some(excess) = self.tapes.excess(framing, &self.settings) else { continue };
+            let mut needed = excess.cut;
+            for slot in 0..self.connections.slots() as u32 {
+                let Some(connection) = self.connections.get(slot) else { continue };
                 let needs = connection.needs();
-                if connection.framing != framing || needs >= cut {
+                if connection.framing != framing || needs >= excess.cut {
                     continue;
                 }
-                match needs < last_cut || connection.is_slow(now) {
+                match needs < excess.last_cut || connection.is_slow(now) {
                     true => self.make_room(slot),
                     false => needed = needed.min(needs),
                 }
             }
-            self.tapes[framing].release(needed);
-            // Not a look at all streams for each event while some are given more time.
-            let pause = if needed < cut { SEGMENT.min(self.settings.max_backlog / 4) } else { 0 };
-            self.trim_at[framing] = end + pause as u64;
+            self.tapes.trim(framing, excess, needed, &self.settings);
         }
     }
 }
@@ -230,9 +215,8 @@ const FEW: usize = 4;
 impl<S> Shard<S> {
     /// The slot of a stream of this shard, if it is still there.
     pub(super) fn slot_of(&self, id: ClientId) -> Option<u32> {
-        let token = self.settings.ids.open(id).filter(|token| token.shard == self.number)?;
-        let connection = self.connections.get(token.slot as usize)?;
-        (connection.serial == token.serial).then_some(token.slot)
+        let token = self.settings.ids.open(id)?;
+        self.connections.by_token(token).map(|_| token.slot)
     }
 }
 

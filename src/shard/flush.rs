@@ -5,39 +5,9 @@ use std::io::Write;
 use super::Shard;
 use super::close::CloseReason;
 use super::command::After;
-use super::connection::{Phase, Written};
-use crate::wire::{Framing, Now, PerFraming};
-
-/// A walk over all streams, in the order of their slots, to give each what it is owed of the tape.
-///
-/// It goes round: what is published while it is under way starts no walk of its own, but makes this one go
-/// on until it has come by everybody again.
-#[derive(Debug, Default)]
-pub(super) struct Pass {
-    /// The slot it is at.
-    at: usize,
-    /// Slots that it still has to come by.
-    left: usize,
-    /// Up to here every stream that is not blocked has been given the tape.
-    pub(super) served: PerFraming<u64>,
-}
-
-impl Pass {
-    pub(super) fn restart(&mut self, slots: usize) {
-        self.left = slots;
-    }
-
-    /// There is one slot more to come by, which may lie before those that are left.
-    pub(super) fn grow(&mut self) {
-        if self.is_under_way() {
-            self.left += 1;
-        }
-    }
-
-    pub(super) fn is_under_way(&self) -> bool {
-        self.left > 0
-    }
-}
+use super::connection::Written;
+use super::phase::Phase;
+use crate::wire::Now;
 
 /// So many bytes of a write cost as much of a turn's budget as a write by itself.
 const BYTES_A_WRITE: usize = 32 * 1024;
@@ -45,9 +15,9 @@ const BYTES_A_WRITE: usize = 32 * 1024;
 impl<S: Write> Shard<S> {
     /// The socket of `slot` can be written again. It is, with the next [`flush`](Self::flush).
     pub fn writable(&mut self, slot: u32) {
-        if self.connections.get(slot as usize).is_some_and(|connection| connection.blocked) {
-            self.set_blocked(slot, false);
-            self.queue(slot);
+        if self.connections.get(slot).is_some_and(|connection| connection.blocked) {
+            self.connections.set_blocked(slot, false);
+            self.schedule_write(slot);
             self.debug_check();
         }
     }
@@ -60,7 +30,7 @@ impl<S: Write> Shard<S> {
         self.serve_queue(budget, now);
         self.go_round(budget, now);
         self.finish_pass();
-        self.reap();
+        self.connections.reap();
         self.ask_in_turn(now);
         self.debug_check();
         !self.is_at_rest()
@@ -69,52 +39,44 @@ impl<S: Write> Shard<S> {
     fn serve_queue(&mut self, budget: usize, now: Now) {
         let mut left = budget;
         // Those that are put back have had their turn.
-        for _ in 0..self.queued.len() {
+        for _ in 0..self.write_queue.len() {
             if left == 0 {
                 break;
             }
-            let Some(slot) = self.queued.pop_front() else { break };
-            let Some(connection) = self.connections.get_mut(slot as usize) else { continue };
+            let Some(slot) = self.write_queue.pop() else { break };
+            let Some(connection) = self.connections.get_mut(slot) else { continue };
             if std::mem::take(&mut connection.queued) && !connection.blocked {
                 left = left.saturating_sub(self.give_turn(slot, now));
             }
         }
-        if self.pressed {
-            self.pressed = self.queued.iter().any(|slot| self.is_over_limit(*slot));
-        }
+        let Self { write_queue, connections, tapes, settings, .. } = self;
+        write_queue.relax(|slot| {
+            connections.get(slot).is_some_and(|connection| {
+                connection.is_over_limit(&tapes[connection.framing], settings.max_backlog)
+            })
+        });
     }
 
     fn go_round(&mut self, budget: usize, now: Now) {
         let mut left = budget;
-        while left > 0 && self.pass.left > 0 {
-            if self.pass.at >= self.origins.len() {
-                self.pass.at = 0;
-            }
-            let slot = self.pass.at;
-            self.pass.at += 1;
-            self.pass.left -= 1;
+        while left > 0
+            && let Some(slot) = self.tapes.pass.next(self.connections.slots())
+        {
             left -= 1;
             let Some(connection) = self.connections.get(slot) else { continue };
             let end = self.tapes[connection.framing].end();
             // One that is queued has had its turn, or will have it.
             let is_due = !connection.blocked && !connection.queued;
             if is_due && connection.cursor().is_some_and(|cursor| cursor < end) {
-                left = (left + 1).saturating_sub(self.give_turn(slot as u32, now));
+                left = (left + 1).saturating_sub(self.give_turn(slot, now));
             }
         }
     }
 
     /// Once every stream that takes anything has been given the tape, it need not be held for them.
     fn finish_pass(&mut self) {
-        if self.pass.is_under_way() || !self.queued.is_empty() {
-            return;
-        }
-        for framing in Framing::ALL {
-            let tape = &mut self.tapes[framing];
-            self.pass.served[framing] = tape.end();
-            if self.standing.blocked == 0 {
-                tape.release(tape.end());
-            }
+        if !self.tapes.pass.is_under_way() && self.write_queue.is_empty() {
+            self.tapes.all_served(self.connections.counts().blocked > 0);
         }
     }
 
@@ -127,33 +89,29 @@ impl<S: Write> Shard<S> {
 
     /// Writes out what one connection is owed, as much as one turn is, and acts on what came of it.
     pub(super) fn pump(&mut self, slot: u32, now: Now) {
-        let Some(connection) = self.connections.get_mut(slot as usize) else { return };
-        if matches!(connection.phase, Phase::Closed) {
+        let Some(connection) = self.connections.listed_mut(slot) else { return };
+        if matches!(connection.phase(), Phase::Closed) {
             return;
         }
         let tape = &self.tapes[connection.framing];
         let (turn, sent) = (self.settings.turn_bytes, &mut self.totals.bytes_sent);
-        match connection.pump(tape, &mut self.join, turn, now.elapsed_ms, sent) {
+        match connection.pump(tape, &mut self.scratch.join, turn, now.elapsed_ms, sent) {
             Written::Lost => self.close(slot, CloseReason::PeerLost),
-            Written::Blocked => self.set_blocked(slot, true),
-            Written::Spent => self.queue(slot),
+            Written::Blocked => self.connections.set_blocked(slot, true),
+            Written::Spent => self.schedule_write(slot),
             Written::All => self.written_out(slot, now),
         }
     }
 
     /// Everything owed is written: those that are on their way elsewhere go on.
     fn written_out(&mut self, slot: u32, now: Now) {
-        let Some(connection) = self.connections.get_mut(slot as usize) else { return };
-        match &mut connection.phase {
+        let Some(connection) = self.connections.listed(slot) else { return };
+        match connection.phase() {
             Phase::Ending(_) => self.linger(slot, now),
-            Phase::Lagging { after } => {
-                let after = *after;
-                self.rejoin(slot, after);
-            }
-            Phase::Replaying { after, greeting } => {
-                let (after, greeting) = (*after, *greeting);
-                self.enter(slot, Phase::Joining { greeting });
-                self.ask(slot, After::Position(after));
+            Phase::Lagging { .. } | Phase::Replaying { .. } => {
+                if let Some(after) = self.connections.rejoin(slot) {
+                    self.ask(slot, After::Position(after));
+                }
             }
             Phase::Joining { .. }
             | Phase::Streaming { .. }
@@ -162,24 +120,5 @@ impl<S: Write> Shard<S> {
             | Phase::Lingering
             | Phase::Closed => {}
         }
-    }
-}
-
-impl<S> Shard<S> {
-    /// Lists a stream to be written out in this turn.
-    pub(super) fn queue(&mut self, slot: u32) {
-        let Some(connection) = self.connections.get_mut(slot as usize) else { return };
-        if !connection.queued && !connection.blocked {
-            connection.queued = true;
-            self.queued.push_back(slot);
-        }
-    }
-
-    /// Whether it is a live stream that is owed more than its backlog limit.
-    pub(super) fn is_over_limit(&self, slot: u32) -> bool {
-        self.connections.get(slot as usize).is_some_and(|connection| {
-            let streams = matches!(connection.phase, Phase::Streaming { .. });
-            streams && connection.backlog(&self.tapes[connection.framing]) > self.settings.max_backlog
-        })
     }
 }

@@ -2,14 +2,13 @@
 
 use std::io::Write;
 
-use slab::Slab;
-
 use super::Shard;
 use super::close::CloseReason;
-use super::command::{After, Effect, Join, Missed, Resume, StreamToken};
-use super::connection::{Connection, Greeting, Phase};
+use super::command::{After, Effect, Join, Missed, Resume};
 use super::outbox::Piece;
+use super::phase::{Greeting, Phase};
 use super::replays::Ask;
+use super::table::ConnectionTable;
 use crate::wire::{Continuity, Now, Refusal, ServerEvent};
 
 impl<S: Write> Shard<S> {
@@ -21,11 +20,11 @@ impl<S: Write> Shard<S> {
         let records = missed.as_ref().map_or(&[][..], |missed| &missed.records);
         let spent = |patterns| records.iter().map(|record| record.target.effort(patterns)).sum();
         self.replays.done(slot, token.serial, spent);
-        let Some(connection) = self.connections.get(slot as usize) else { return };
-        let Phase::Joining { greeting } = connection.phase else { return };
-        if connection.serial != token.serial {
+        // Its stream may have ended meanwhile.
+        let connection = self.connections.by_token(token);
+        let Some(&Phase::Joining { greeting }) = connection.map(|connection| connection.phase()) else {
             return;
-        }
+        };
         let Some(mut missed) = missed else { return self.end_unanswered(slot, greeting, now) };
         let Some(client) = self.client(slot) else { return };
         missed.records.retain(|record| record.target.matches(&client));
@@ -33,7 +32,7 @@ impl<S: Write> Shard<S> {
             Ok(greeting) => greeting,
             Err(reason) => return self.end(slot, reason, None, now),
         };
-        let Some(connection) = self.connections.get_mut(slot as usize) else { return };
+        let Some(connection) = self.connections.listed_mut(slot) else { return };
         let tape = &self.tapes[connection.framing];
         let Missed { records, position, last, .. } = missed;
         self.totals.deliveries += records.len() as u64;
@@ -43,8 +42,8 @@ impl<S: Write> Shard<S> {
             self.subscribe(slot);
             self.caught_up(slot, now);
         } else {
-            self.enter(slot, Phase::Replaying { after: position, greeting });
-            self.queue(slot);
+            self.connections.replay(slot, position, greeting);
+            self.schedule_write(slot);
         }
     }
 
@@ -79,28 +78,21 @@ impl<S: Write> Shard<S> {
     /// A stream over its backlog limit drops what it is owed and keeps its place: once its socket is written
     /// out, it joins again from history.
     pub(super) fn lag(&mut self, slot: u32) {
-        let Some(connection) = self.connections.get_mut(slot as usize) else { return };
-        let Phase::Streaming { cursor } = connection.phase else { return };
-        let tape = &self.tapes[connection.framing];
-        let outbox = connection.outbox.get_or_insert_default();
-        let cut = outbox.cut(tape, cursor, connection.framing);
-        if outbox.is_empty() {
-            connection.outbox = None;
-        }
-        connection.phase = Phase::Streaming { cursor: tape.end() };
+        let Some(connection) = self.connections.listed_mut(slot) else { return };
+        let Some(cut) = connection.cut(&self.tapes[connection.framing]) else { return };
         self.totals.deliveries = self.totals.deliveries.saturating_sub(cut.dropped);
         self.totals.withdrawn += cut.dropped;
         self.totals.transient_missed += cut.transient;
         if let Some(after) = cut.position.filter(|_| cut.dropped > 0) {
             self.totals.lags += 1;
-            self.enter(slot, Phase::Lagging { after });
+            self.connections.lag(slot, after);
         }
-        self.queue(slot);
+        self.schedule_write(slot);
     }
 
     /// The tape is about to forget what a blocked stream needs.
     pub(super) fn make_room(&mut self, slot: u32) {
-        match self.connections.get(slot as usize).map(|connection| &connection.phase) {
+        match self.connections.listed(slot).map(|connection| connection.phase()) {
             Some(Phase::Streaming { .. }) => self.lag(slot),
             Some(Phase::Ending(reason)) => {
                 let reason = *reason;
@@ -114,12 +106,12 @@ impl<S: Write> Shard<S> {
 impl<S> Shard<S> {
     /// Requests the events after a position; the journal is asked when it is this stream's turn.
     pub(super) fn ask(&mut self, slot: u32, after: After) {
-        let Some(connection) = self.connections.get(slot as usize) else { return };
-        let Some(origin) = self.origins.get(slot as usize) else { return };
+        let Some(connection) = self.connections.listed(slot) else { return };
+        let Some(meta) = self.connections.meta(slot) else { return };
         let patterns = connection.profile.as_ref().map_or(0, |profile| profile.topics.len());
         let ask = Ask { slot, serial: connection.serial, after, patterns };
-        self.replays.push(origin.peer, ask, self.settings.replay_effort);
-        if self.replays.waiting() > 2 * self.behind.len() + ENDED {
+        self.replays.push(meta.peer, ask, self.settings.replay_effort);
+        if self.replays.waiting() > 2 * self.connections.counts().behind().len() + ENDED {
             let connections = &self.connections;
             self.replays.retain(|ask| is_joining(connections, ask));
         }
@@ -133,17 +125,11 @@ impl<S> Shard<S> {
         let is_there = |ask| is_joining(connections, ask);
         while let Some((ask, effort)) = self.replays.next(limit, now.elapsed_ms, is_there) {
             let Ask { slot, serial, after, .. } = ask;
-            let token = StreamToken { shard: self.number, slot, serial };
-            let profile = connections.get(slot as usize).and_then(|connection| connection.profile.clone());
+            let token = connections.token_of(slot, serial);
+            let profile = connections.listed(slot).and_then(|connection| connection.profile.clone());
             let budget = self.settings.replay_budget();
             self.effects.push(Effect::Resume(Resume { token, after, profile, budget, effort }));
         }
-    }
-
-    /// A stream that fell behind asks for what it missed.
-    pub(super) fn rejoin(&mut self, slot: u32, after: u64) {
-        self.enter(slot, Phase::Joining { greeting: Greeting::Sent });
-        self.ask(slot, After::Position(after));
     }
 
     /// Ends the streams that the journal has not answered within the connection timeout, so that their clients
@@ -151,9 +137,9 @@ impl<S> Shard<S> {
     pub(super) fn give_up_on_history(&mut self, now: Now) {
         let timeout_ms = self.settings.connection_timeout.as_millis() as u64;
         for (slot, serial) in self.replays.take_overdue(now.elapsed_ms.saturating_sub(timeout_ms)) {
-            let connection = self.connections.get(slot as usize).filter(|c| c.serial == serial);
-            if let Some(Phase::Joining { greeting }) = connection.map(|connection| &connection.phase) {
-                self.end_unanswered(slot, *greeting, now);
+            let connection = self.connections.by_serial(slot, serial);
+            if let Some(&Phase::Joining { greeting }) = connection.map(|connection| connection.phase()) {
+                self.end_unanswered(slot, greeting, now);
             }
         }
     }
@@ -173,7 +159,7 @@ impl<S> Shard<S> {
 const ENDED: usize = 64;
 
 /// Whether a stream still waits for the history that it has requested.
-fn is_joining<S>(connections: &Slab<Connection<S>>, ask: Ask) -> bool {
-    let connection = connections.get(ask.slot as usize);
-    connection.is_some_and(|c| c.serial == ask.serial && matches!(c.phase, Phase::Joining { .. }))
+fn is_joining<S>(connections: &ConnectionTable<S>, ask: Ask) -> bool {
+    let connection = connections.by_serial(ask.slot, ask.serial);
+    connection.is_some_and(|connection| matches!(connection.phase(), Phase::Joining { .. }))
 }

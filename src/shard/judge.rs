@@ -5,8 +5,9 @@ use std::sync::{Arc, Weak};
 
 use super::Shard;
 use super::command::{Effect, StreamToken};
-use super::connection::{Phase, Undecided};
+use super::deadlines::Deadline;
 use super::opening::{Arrival, StreamRequest};
+use super::phase::{Phase, Undecided};
 use super::settings::MAX_RECEIVED;
 use crate::wire::http::{Head, KeptHead};
 use crate::wire::{Now, Permit, Problem, Refusal, Subscription};
@@ -51,22 +52,24 @@ impl<S> Shard<S> {
         now: Now,
     ) {
         let StreamRequest { arrival, outline } = request;
-        let Some(connection) = self.connections.get(slot as usize) else { return };
-        let token = StreamToken { shard: self.number, slot, serial: connection.serial };
+        let Some(connection) = self.connections.listed(slot) else { return };
+        let token = self.connections.token_of(slot, connection.serial);
         let head = Arc::new(KeptHead::new(bytes, outline));
         let inquiry = Inquiry { token, request: Arc::downgrade(&head), peer: arrival.peer };
         let deadline_ms = now.elapsed_ms + self.settings.decision_timeout.as_millis() as u64;
-        self.decisions.push_back((deadline_ms, slot, token.serial));
+        self.deadlines.decision.push(deadline_ms, slot, connection);
         let behind = Vec::new();
-        self.enter(slot, Phase::Deciding(Box::new(Undecided { head, arrival, behind, first_byte_ms })));
+        self.connections.await_decision(slot, Undecided { head, arrival, behind, first_byte_ms });
         self.effects.push(Effect::Inquire(inquiry));
     }
 
     /// What comes behind a request that is not decided yet is kept: it may be the next one, if this is refused. So much
     /// that it can be no client of ours goes to the control thread, which does not read on while it waits.
     pub(super) fn keep_behind(&mut self, slot: u32, bytes: &[u8]) {
-        let phase = self.connections.get_mut(slot as usize).map(|connection| &mut connection.phase);
-        let Some(Phase::Deciding(undecided)) = phase else { return };
+        let connection = self.connections.listed_mut(slot);
+        let Some(undecided) = connection.and_then(|connection| connection.state.undecided_mut()) else {
+            return;
+        };
         undecided.behind.extend_from_slice(bytes);
         if undecided.behind.len() > usize::from(MAX_RECEIVED) {
             self.give_up_deciding(slot, None);
@@ -76,8 +79,9 @@ impl<S> Shard<S> {
     /// The answer to an [`Inquiry`].
     pub(super) fn decided(&mut self, token: StreamToken, decision: Decision, now: Now) {
         let slot = token.slot;
-        let connection = self.connections.get_mut(slot as usize).filter(|c| c.serial == token.serial);
-        let Some(Phase::Deciding(undecided)) = connection.map(|connection| &mut connection.phase) else {
+        // The connection may have left meanwhile.
+        let connection = self.connections.by_token(token);
+        let Some(Phase::Deciding(undecided)) = connection.map(|connection| connection.phase()) else {
             return;
         };
         let (arrival, behind) = (undecided.arrival.clone(), undecided.behind.len());
@@ -97,8 +101,8 @@ impl<S> Shard<S> {
     ) -> Result<(), Decision> {
         let Decision::Permitted(Permit { profile, expires_unix_ms }) = decision else { return Err(decision) };
         self.admission.admit(arrival.peer, profile.user.as_ref()).map_err(Decision::Refused)?;
-        if let Some(origin) = self.origins.get(slot as usize) {
-            self.admission.others().leave(origin.peer);
+        if let Some(meta) = self.connections.meta(slot) {
+            self.admission.others().leave(meta.peer);
         }
         self.open(slot, Arrival { profile, expires_unix_ms, ..arrival }, now);
         Ok(())
@@ -106,7 +110,7 @@ impl<S> Shard<S> {
 
     /// A connection that waits for a decision is given to the control thread, with what is decided by now.
     pub(super) fn give_up_deciding(&mut self, slot: u32, decision: Option<Decision>) {
-        let phase = self.connections.get_mut(slot as usize).map(|connection| &mut connection.phase);
+        let phase = self.connections.listed(slot).map(|connection| connection.phase());
         let Some(Phase::Deciding(undecided)) = phase else { return };
         let bytes = [undecided.head.bytes(), &undecided.behind].concat();
         let first_byte_ms = undecided.first_byte_ms;
@@ -115,8 +119,8 @@ impl<S> Shard<S> {
 
     /// Whoever should decide did not do so in time: the client comes back, and asks anew.
     pub(super) fn sweep_decisions(&mut self, now: Now) {
-        while let Some((_, slot, serial)) = self.decisions.pop_front_if(|(at, ..)| *at <= now.elapsed_ms) {
-            if self.connections.get(slot as usize).is_some_and(|c| c.serial == serial) {
+        while let Some(Deadline { slot, serial, .. }) = self.deadlines.decision.pop_due(now.elapsed_ms) {
+            if self.connections.by_serial(slot, serial).is_some() {
                 self.give_up_deciding(slot, Some(Decision::Refused(Refusal::Auth)));
             }
         }

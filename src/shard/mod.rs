@@ -8,18 +8,32 @@
 //! 1. [`accept`](Shard::accept) new connections, and tell of each edge with [`readable`](Shard::readable) and
 //!    [`writable`](Shard::writable).
 //! 2. [`apply`](Shard::apply) commands in the order in which they came, while
-//!    [`has_appetite`](Shard::has_appetite).
+//!    [`accepts_commands`](Shard::accepts_commands).
 //! 3. [`sweep`](Shard::sweep), then [`flush`](Shard::flush), then act on each of the [`effects`](Shard::effects).
 //! 4. Wait for edges and commands: not at all if `flush` said that more is to be written, else at most until
 //!    [`next_deadline`](Shard::next_deadline).
 //!
 //! A slot that a connection leaves is reused at the earliest in the next turn.
+//!
+//! # Layout
+//!
+//! - Connections: `table` (by slot), `connection` (one), `phase` (its states), `counts`, `close`.
+//! - Requests: `opening`, `judge`, `admission`, `users`, `others`.
+//! - Who wants what: `index`, `names`, `trie`.
+//! - What streams are owed: `delivery`, `broadcast` (`tape`, `pass`), `outbox`, `write_queue`, `flush`.
+//! - History: `join`, `replays`.
+//! - Time: `deadlines`, `sweep`, `drain`, `reclaim`; `ending`.
 
 mod admission;
+mod applied;
+mod broadcast;
 mod close;
 mod command;
 mod connection;
+mod counts;
+mod deadlines;
 mod delivery;
+mod drain;
 mod ending;
 mod flush;
 mod index;
@@ -30,22 +44,24 @@ mod names;
 mod opening;
 mod others;
 mod outbox;
+mod pass;
+mod phase;
 mod ping;
 mod reclaim;
 mod replays;
 mod report;
+mod scratch;
 mod settings;
-mod standing;
 mod sweep;
+mod table;
 mod tape;
 mod trie;
+mod users;
+mod write_queue;
 
-use std::collections::{BTreeSet, VecDeque};
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
-
-use slab::Slab;
 
 pub use admission::{Admission, StreamLimits};
 pub use close::CloseReason;
@@ -58,72 +74,48 @@ pub use others::{Entry, Others};
 pub use reclaim::{Reclaimed, YOUNG_MS};
 pub use report::{Report, Totals};
 pub use settings::{Heartbeat, Settings};
+pub use users::UserStreams;
 
-use connection::{Connection, Origin};
-use flush::Pass;
+use applied::Applied;
+use broadcast::Broadcast;
+use deadlines::Deadlines;
+use drain::Drain;
 use index::Index;
 use replays::Replays;
-use standing::Standing;
-use sweep::{Drainage, Pulse};
-use tape::Tape;
+use scratch::Scratch;
+use sweep::Sweeper;
+use table::{ConnectionMeta, ConnectionTable};
+use write_queue::WriteQueue;
 
-use crate::wire::{Client, CrossOrigin, HttpDate, Now, PerFraming, Profile, Record};
+use crate::wire::{Client, Now};
 
 /// One event loop's share of the engine. See the [module](self) for how it is driven.
 pub struct Shard<S> {
     settings: Arc<Settings>,
     admission: Arc<Admission>,
     judge: Option<Arc<dyn Judge>>,
-    number: u16,
-    connections: Slab<Connection<S>>,
-    /// Beside `connections`, by slot.
-    origins: Vec<Origin>,
+    connections: ConnectionTable<S>,
+    /// Who wants what.
     index: Index,
-    tapes: PerFraming<Tape>,
-    /// The newest event applied.
-    applied: Newest,
-    serial: u32,
+    /// How far publications have been applied.
+    applied: Applied,
+    /// What goes to everyone.
+    tapes: Broadcast,
     /// Streams with something of their own to be written, or more than one turn's.
-    queued: VecDeque<u32>,
-    /// One of those is owed more than its backlog limit though its socket may take it: it is given a turn before
-    /// anything more is applied.
-    pressed: bool,
-    /// Connections to be removed at the end of the turn.
-    closed: Vec<u32>,
-    /// A batch that is being published, and how much of it was.
-    batch: Option<(Arc<[Arc<Record>]>, usize)>,
-    pass: Pass,
-    /// How far the tape has to reach before it is trimmed again.
-    trim_at: PerFraming<u64>,
-    pulse: Pulse,
-    drainage: Option<Drainage>,
-    silences: VecDeque<(u64, u32, u32)>,
-    heads: VecDeque<(u64, u32, u32)>,
-    decisions: VecDeque<(u64, u32, u32)>,
-    lingering: VecDeque<(u64, u32, u32)>,
-    expiries: BTreeSet<(u64, u32)>,
-    /// Streams that are joining or lagging.
-    behind: BTreeSet<u32>,
+    write_queue: WriteQueue,
+    /// Streams that wait for history.
     replays: Replays,
+    deadlines: Deadlines,
+    sweeper: Sweeper,
+    drain: Option<Drain>,
     effects: Vec<Effect<S>>,
-    anonymous: Arc<Profile>,
-    standing: Standing,
     totals: Totals,
-    candidates: Vec<u32>,
-    input: Box<[u8]>,
-    join: Vec<u8>,
-    date: HttpDate,
+    scratch: Scratch,
 }
-
-/// What a connection that asks nothing is read into at once: more than a common request head.
-const INPUT: usize = 16 * 1024;
 
 impl<S> fmt::Debug for Shard<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Shard")
-            .field("number", &self.number)
-            .field("connections", &self.connections.len())
-            .finish_non_exhaustive()
+        f.debug_struct("Shard").field("connections", &self.connections.len()).finish_non_exhaustive()
     }
 }
 
@@ -131,39 +123,21 @@ impl<S> Shard<S> {
     /// An empty shard. `applied` is the newest event of the journal that will not reach it as a command.
     pub fn new(number: u16, settings: Arc<Settings>, admission: Arc<Admission>, applied: Newest) -> Self {
         Self {
-            pulse: Pulse::new(&settings),
+            sweeper: Sweeper::new(&settings),
             settings,
             admission,
             judge: None,
-            number,
-            connections: Slab::new(),
-            origins: Vec::new(),
+            connections: ConnectionTable::new(number),
             index: Index::default(),
-            tapes: PerFraming::from_fn(Tape::new),
-            applied,
-            serial: 0,
-            queued: VecDeque::new(),
-            pressed: false,
-            closed: Vec::new(),
-            batch: None,
-            pass: Pass::default(),
-            trim_at: PerFraming::default(),
-            drainage: None,
-            silences: VecDeque::new(),
-            heads: VecDeque::new(),
-            decisions: VecDeque::new(),
-            lingering: VecDeque::new(),
-            expiries: BTreeSet::new(),
-            behind: BTreeSet::new(),
+            applied: Applied { newest: applied, batch: None },
+            tapes: Broadcast::new(),
+            write_queue: WriteQueue::default(),
             replays: Replays::default(),
+            deadlines: Deadlines::default(),
+            drain: None,
             effects: Vec::new(),
-            anonymous: Arc::default(),
-            standing: Standing::default(),
             totals: Totals::default(),
-            candidates: Vec::new(),
-            input: vec![0; INPUT].into_boxed_slice(),
-            join: Vec::new(),
-            date: HttpDate::default(),
+            scratch: Scratch::new(),
         }
     }
 
@@ -177,28 +151,23 @@ impl<S> Shard<S> {
     /// Takes a new connection in and returns its slot. It is one of the [`Others`] until it opens a stream, and counted
     /// as such already.
     pub fn accept(&mut self, socket: S, peer: IpAddr, now: Now) -> u32 {
-        self.serial = self.serial.wrapping_add(1);
-        let slot = self.connections.insert(Connection::new(socket, self.serial, now.elapsed_ms)) as u32;
-        let (received, cross_origin) = (0, CrossOrigin::Silent);
-        let origin =
-            Origin { peer, connected_unix_ms: now.unix_ms, received, expires_ms: None, cross_origin };
-        match self.origins.get_mut(slot as usize) {
-            Some(place) => *place = origin,
-            None => {
-                self.origins.push(origin);
-                self.pass.grow();
-            }
+        let slots = self.connections.slots();
+        let slot = self.connections.insert(socket, ConnectionMeta::new(peer, now), now);
+        if self.connections.slots() > slots {
+            self.tapes.pass.grow();
         }
-        self.silences.push_back((now.elapsed_ms + self.head_timeout_ms(), slot, self.serial));
+        if let Some(connection) = self.connections.listed(slot) {
+            self.deadlines.silent.push(now.elapsed_ms + self.head_timeout_ms(), slot, connection);
+        }
         slot
     }
 
     /// The socket of a connection, to register it.
     pub fn socket_mut(&mut self, slot: u32) -> Option<&mut S> {
-        self.connections.get_mut(slot as usize).map(|connection| &mut connection.socket)
+        self.connections.get_mut(slot).map(|connection| &mut connection.socket)
     }
 
-    /// What the world is asked to do, since the last time; to be done in order.
+    /// Takes the effects queued since the last call; to be carried out in order.
     pub fn effects(&mut self) -> Vec<Effect<S>> {
         std::mem::take(&mut self.effects)
     }
@@ -215,54 +184,41 @@ impl<S> Shard<S> {
 
     /// Whether streams are open or being ended: until their clients have closed, or had the time to.
     pub fn has_streams(&self) -> bool {
-        self.standing.streams + self.standing.ending > 0
+        self.connections.counts().streams + self.connections.counts().ending > 0
     }
 
     /// The newest event applied.
     pub fn applied(&self) -> Newest {
-        self.applied
+        self.applied.newest
     }
 
     /// Events up to this one will not come as commands: they were published while no stream was here, nor a
     /// publication on its way.
     pub fn pass_over(&mut self, newest: Newest) {
-        debug_assert!(!self.has_streams() && self.batch.is_none(), "an event that concerns nobody");
-        if newest.position > self.applied.position {
-            self.applied = newest;
+        debug_assert!(!self.has_streams() && self.applied.batch.is_none(), "an event that concerns nobody");
+        if newest.position > self.applied.newest.position {
+            self.applied.newest = newest;
         }
     }
 
     /// Whether nothing is left to be done until something comes from outside: a command, an edge, or the time.
     pub fn is_at_rest(&self) -> bool {
-        !self.pass.is_under_way() && self.batch.is_none() && self.queued.is_empty()
+        !self.tapes.pass.is_under_way() && self.applied.batch.is_none() && self.write_queue.is_empty()
     }
 
-    fn token(&self, slot: u32, serial: u32) -> StreamToken {
-        StreamToken { shard: self.number, slot, serial }
-    }
-
-    /// The view of a stream that targets and hooks see.
+    /// The view of a listed stream that targets and hooks see.
     fn client(&self, slot: u32) -> Option<Client> {
-        let connection = self.connections.get(slot as usize)?;
-        let profile = connection.profile.as_ref().unwrap_or(&self.anonymous);
-        Some(Client::new(self.token(slot, connection.serial), self.settings.ids, profile.clone()))
+        self.connections.client(slot, self.settings.ids)
     }
 
-    /// What is known of the stream in a slot; of others than anonymous ones only.
-    fn profile(&self, slot: u32) -> Option<&Profile> {
-        profile_of(&self.connections, slot)
+    /// Lists a stream to be written to in this turn.
+    fn schedule_write(&mut self, slot: u32) {
+        if let Some(connection) = self.connections.listed_mut(slot) {
+            self.write_queue.push(slot, connection);
+        }
     }
 
     fn head_timeout_ms(&self) -> u64 {
         self.settings.head_timeout.as_millis() as u64
     }
-}
-
-/// What the response head of the stream in `slot` says to the page that asked.
-fn cross_origin_of<'s>(settings: &'s Settings, origins: &[Origin], slot: u32) -> &'s [u8] {
-    origins.get(slot as usize).map_or(b"", |origin| settings.cors.fields(origin.cross_origin))
-}
-
-fn profile_of<S>(connections: &Slab<Connection<S>>, slot: u32) -> Option<&Profile> {
-    connections.get(slot as usize)?.profile.as_deref()
 }

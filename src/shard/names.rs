@@ -39,24 +39,24 @@ impl Name<'_> {
 #[derive(Debug, Default)]
 pub(super) struct Names {
     table: HashTable<Entry>,
-    crowds: Slab<Crowd>,
+    shared: Slab<SharedName>,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     hash: u32,
-    place: Place,
+    owner: Owner,
 }
 
-/// A slot, or with [`CROWD`] the place of a crowd.
+/// The slot of the one stream, or with [`SHARED`] the key of a [`SharedName`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Place(u32);
+struct Owner(u32);
 
-const CROWD: u32 = 1 << 31;
+const SHARED: u32 = 1 << 31;
 
 /// The streams, in order, that share a name.
 #[derive(Debug)]
-struct Crowd {
+struct SharedName {
     /// The texts of the name, which is of the kind that all are here.
     name: (Box<str>, Box<str>),
     slots: BTreeSet<u32>,
@@ -67,19 +67,19 @@ impl Names {
     pub(super) fn insert(&mut self, hash: u32, name: Name<'_>, slot: u32, has: impl Fn(u32) -> bool) {
         // An entry of the same stream is that of another name of the same hash.
         let found = self.find(hash, name, |other| other != slot && has(other));
-        match found.map(|place| (place, place.crowd())) {
-            Some((_, Some(at))) => drop(self.crowds[at].slots.insert(slot)),
-            Some((Place(first), None)) => {
+        match found.map(|owner| (owner, owner.shared())) {
+            Some((_, Some(at))) => drop(self.shared[at].slots.insert(slot)),
+            Some((Owner(first), None)) => {
                 let (text, more) = name.texts();
-                let crowd = Crowd { name: (text.into(), more.into()), slots: [first, slot].into() };
-                let place = Place(self.crowds.insert(crowd) as u32 | CROWD);
-                let is_first = |entry: &Entry| entry.hash == hash && entry.place == Place(first);
+                let shared = SharedName { name: (text.into(), more.into()), slots: [first, slot].into() };
+                let owner = Owner(self.shared.insert(shared) as u32 | SHARED);
+                let is_first = |entry: &Entry| entry.hash == hash && entry.owner == Owner(first);
                 if let Some(entry) = self.table.find_mut(spread(hash), is_first) {
-                    entry.place = place;
+                    entry.owner = owner;
                 }
             }
             None => {
-                let entry = Entry { hash, place: Place(slot) };
+                let entry = Entry { hash, owner: Owner(slot) };
                 self.table.insert_unique(spread(hash), entry, |entry| spread(entry.hash));
             }
         }
@@ -87,56 +87,56 @@ impl Names {
 
     /// Takes out a stream that was added with that name.
     pub(super) fn remove(&mut self, hash: u32, name: Name<'_>, slot: u32) {
-        let Some(place) = self.find(hash, name, |other| other == slot) else { return };
-        if let Some(at) = place.crowd() {
-            self.crowds[at].slots.remove(&slot);
-            if !self.crowds[at].slots.is_empty() {
+        let Some(owner) = self.find(hash, name, |other| other == slot) else { return };
+        if let Some(at) = owner.shared() {
+            self.shared[at].slots.remove(&slot);
+            if !self.shared[at].slots.is_empty() {
                 return;
             }
-            self.crowds.remove(at);
+            self.shared.remove(at);
         }
-        let is_it = |entry: &Entry| entry.hash == hash && entry.place == place;
+        let is_it = |entry: &Entry| entry.hash == hash && entry.owner == owner;
         if let Ok(entry) = self.table.find_entry(spread(hash), is_it) {
             entry.remove();
         }
-        // Free the memory after a crowd has left, but do not reallocate for a few.
+        // Free the memory after many have left, but do not reallocate for a few.
         if self.table.len() < self.table.capacity() / 4 {
             self.table.shrink_to(2 * self.table.len(), |entry| spread(entry.hash));
         }
-        if self.crowds.is_empty() {
-            self.crowds.shrink_to_fit();
+        if self.shared.is_empty() {
+            self.shared.shrink_to_fit();
         }
     }
 
     /// Appends the streams that have a name.
     pub(super) fn collect(&self, hash: u32, name: Name<'_>, has: impl Fn(u32) -> bool, out: &mut Vec<u32>) {
-        match self.find(hash, name, has).map(|place| (place, place.crowd())) {
-            Some((_, Some(at))) => out.extend(&self.crowds[at].slots),
-            Some((Place(slot), None)) => out.push(slot),
+        match self.find(hash, name, has).map(|owner| (owner, owner.shared())) {
+            Some((_, Some(at))) => out.extend(&self.shared[at].slots),
+            Some((Owner(slot), None)) => out.push(slot),
             None => {}
         }
     }
 
     /// How many streams have a name.
     pub(super) fn count(&self, hash: u32, name: Name<'_>, has: impl Fn(u32) -> bool) -> usize {
-        match self.find(hash, name, has).map(Place::crowd) {
-            Some(Some(at)) => self.crowds[at].slots.len(),
+        match self.find(hash, name, has).map(Owner::shared) {
+            Some(Some(at)) => self.shared[at].slots.len(),
             Some(None) => 1,
             None => 0,
         }
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.table.is_empty() && self.crowds.is_empty()
+        self.table.is_empty() && self.shared.is_empty()
     }
 
-    /// The crowd of a name or, where there is none, an entry of a stream that has it.
-    fn find(&self, hash: u32, name: Name<'_>, has: impl Fn(u32) -> bool) -> Option<Place> {
+    /// The shared entry of a name or, where there is none, an entry of a stream that has it.
+    fn find(&self, hash: u32, name: Name<'_>, has: impl Fn(u32) -> bool) -> Option<Owner> {
         let mut single = None;
         for entry in self.table.iter_hash(spread(hash)).filter(|entry| entry.hash == hash) {
-            match entry.place.crowd() {
-                Some(at) if self.crowds[at].is_of(name) => return Some(entry.place),
-                None if single.is_none() && has(entry.place.0) => single = Some(entry.place),
+            match entry.owner.shared() {
+                Some(at) if self.shared[at].is_of(name) => return Some(entry.owner),
+                None if single.is_none() && has(entry.owner.0) => single = Some(entry.owner),
                 _ => {}
             }
         }
@@ -144,13 +144,13 @@ impl Names {
     }
 }
 
-impl Place {
-    fn crowd(self) -> Option<usize> {
-        (self.0 & CROWD != 0).then_some((self.0 & !CROWD) as usize)
+impl Owner {
+    fn shared(self) -> Option<usize> {
+        (self.0 & SHARED != 0).then_some((self.0 & !SHARED) as usize)
     }
 }
 
-impl Crowd {
+impl SharedName {
     fn is_of(&self, name: Name<'_>) -> bool {
         let (text, more) = name.texts();
         *self.name.0 == *text && *self.name.1 == *more
@@ -223,7 +223,7 @@ mod tests {
                 }
             }
             assert!(names.is_empty(), "seed {seed}");
-            assert_eq!((names.table.allocation_size(), names.crowds.capacity()), (0, 0), "given back");
+            assert_eq!((names.table.allocation_size(), names.shared.capacity()), (0, 0), "given back");
         }
     }
 }

@@ -5,13 +5,13 @@ use std::net::IpAddr;
 use std::num::NonZero;
 use std::sync::Arc;
 
+use super::Shard;
 use super::close::CloseReason;
 use super::command::{After, Effect, HandOver};
-use super::connection::{Greeting, Partial, Phase};
 use super::judge::Decision;
 use super::outbox::Piece;
+use super::phase::{Partial, Phase};
 use super::settings::MAX_RECEIVED;
-use super::{Shard, cross_origin_of, profile_of};
 use crate::wire::http::{BodyFraming, Head, HeadScanner, Method, Outline, Scan};
 use crate::wire::{
     Continuity, CrossOrigin, EventId, Framing, Gap, LastEventId, Now, Permit, Profile, Refusal, ServerEvent,
@@ -45,9 +45,10 @@ pub(super) struct StreamRequest {
 impl<S: Read> Shard<S> {
     /// The connection in `slot` has something to be read, or its peer has `hung_up`.
     pub fn readable(&mut self, slot: u32, hung_up: bool, now: Now) {
-        let mut input = std::mem::take(&mut self.input);
-        while let Some(connection) = self.connections.get_mut(slot as usize) {
-            if matches!(connection.phase, Phase::Closed) {
+        let mut input = std::mem::take(&mut self.scratch.input);
+        // What it sends may have it handed over.
+        while let Some(connection) = self.connections.get_mut(slot) {
+            if matches!(connection.phase(), Phase::Closed) {
                 break;
             }
             match connection.socket.read(&mut input) {
@@ -64,7 +65,7 @@ impl<S: Read> Shard<S> {
                 Err(_) => self.close(slot, CloseReason::PeerLost),
             }
         }
-        self.input = input;
+        self.scratch.input = input;
         self.debug_check();
     }
 }
@@ -82,11 +83,12 @@ impl<S> Shard<S> {
     }
 
     fn receive(&mut self, slot: u32, bytes: &[u8], now: Now) {
-        let Some(connection) = self.connections.get_mut(slot as usize) else { return };
-        let partial = match &mut connection.phase {
-            Phase::Head(partial) => partial,
-            Phase::Deciding(_) => return self.keep_behind(slot, bytes),
-            _ => return self.discard(slot, bytes.len()),
+        let Some(connection) = self.connections.listed_mut(slot) else { return };
+        let Some(partial) = connection.state.head_mut() else {
+            return match connection.phase() {
+                Phase::Deciding(_) => self.keep_behind(slot, bytes),
+                _ => self.discard(slot, bytes.len()),
+            };
         };
         // As a rule the head comes whole, and is looked at where it was read.
         let Some(mut waiting) = partial.take() else {
@@ -118,11 +120,10 @@ impl<S> Shard<S> {
         refusal: Option<Refusal>,
         now: Now,
     ) {
-        let deadline = now.elapsed_ms + self.head_timeout_ms();
-        let Some(connection) = self.connections.get_mut(slot as usize) else { return };
-        self.heads.push_back((deadline, slot, connection.serial));
+        let Some(connection) = self.connections.listed(slot) else { return };
+        self.deadlines.head.push(now.elapsed_ms + self.head_timeout_ms(), slot, connection);
         let partial = Partial { bytes, scanner, first_byte_ms: now.elapsed_ms, refusal };
-        connection.phase = Phase::Head(Some(Box::new(partial)));
+        self.connections.await_head(slot, partial);
     }
 
     /// Whatever the new connection in `slot` asks for will be refused: there is room to say so, and no more.
@@ -188,7 +189,7 @@ impl<S> Shard<S> {
             return None;
         }
         let mut subscription = Subscription::from_head(&head, settings.parameters, &settings.topics).ok()?;
-        let peer = settings.proxies.client(self.origins.get(slot as usize)?.peer, &head);
+        let peer = settings.proxies.client(self.connections.meta(slot)?.peer, &head);
         let cross_origin = settings.cors.judge(head.only_field("origin"));
         let decision = match &self.judge {
             Some(judge) if !settings.open => judge.judge(&head, peer, &subscription, now),
@@ -205,28 +206,28 @@ impl<S> Shard<S> {
 
     pub(super) fn open(&mut self, slot: u32, arrival: Arrival, now: Now) {
         let Arrival { peer, framing, last_event_id, profile, expires_unix_ms, cross_origin } = arrival;
-        self.standing.count_profile(&profile, 1);
+        self.connections.count_profile(&profile, 1);
         let profile = (!profile.is_anonymous()).then(|| Arc::new(profile));
         if let Some(profile) = &profile {
-            self.index.insert(slot, profile, |slot| profile_of(&self.connections, slot));
+            self.index.insert(slot, profile, |slot| self.connections.profile(slot));
         }
-        let Some(connection) = self.connections.get_mut(slot as usize) else { return };
+        let Some(connection) = self.connections.listed_mut(slot) else { return };
         (connection.framing, connection.profile) = (framing, profile);
         let expires_ms = expires_unix_ms
             .and_then(|at| NonZero::new((now.elapsed_ms + at.saturating_sub(now.unix_ms)).max(1)));
         if let Some(at) = expires_ms {
-            self.expiries.insert((at.get(), slot));
+            self.deadlines.expiry.insert((at.get(), slot));
         }
-        if let Some(origin) = self.origins.get_mut(slot as usize) {
-            (origin.peer, origin.connected_unix_ms, origin.received) = (peer, now.unix_ms, 0);
-            (origin.expires_ms, origin.cross_origin) = (expires_ms, cross_origin);
+        if let Some(meta) = self.connections.meta_mut(slot) {
+            (meta.peer, meta.connected_unix_ms, meta.received) = (peer, now.unix_ms, 0);
+            (meta.expires_ms, meta.cross_origin) = (expires_ms, cross_origin);
         }
         self.totals.opened += 1;
         match last_event_id {
             LastEventId::None => self.go_live(slot, Gap::None, now),
             LastEventId::Invalid => self.go_live(slot, Gap::Invalid, now),
             LastEventId::Id(id) => {
-                self.enter(slot, Phase::Joining { greeting: Greeting::Due });
+                self.connections.join(slot);
                 self.ask(slot, After::Id(id));
             }
         }
@@ -237,37 +238,53 @@ impl<S> Shard<S> {
 
     /// A stream that brings no place in history begins at this shard's.
     fn go_live(&mut self, slot: u32, gap: Gap, now: Now) {
-        self.greet(slot, self.applied.id, Continuity::Lost(gap), now);
+        self.greet(slot, self.applied.newest.id, Continuity::Lost(gap), now);
         self.subscribe(slot);
     }
 
     /// From here on, what is published is for this stream too.
     pub(super) fn subscribe(&mut self, slot: u32) {
-        let Some(connection) = self.connections.get(slot as usize) else { return };
+        let Some(connection) = self.connections.listed(slot) else { return };
         let cursor = self.tapes[connection.framing].end();
-        self.enter(slot, Phase::Streaming { cursor });
-        self.queue(slot);
+        self.connections.stream(slot, cursor);
+        self.schedule_write(slot);
     }
 
     /// The response head and the first event, as one piece, so that they leave in one write.
     pub(super) fn greet(&mut self, slot: u32, id: EventId, continuity: Continuity, now: Now) {
         let Some(client) = self.client(slot) else { return };
-        let Some(connection) = self.connections.get_mut(slot as usize) else { return };
+        let Some(framing) = self.connections.listed(slot).map(|connection| connection.framing) else {
+            return;
+        };
         let mut bytes = Vec::with_capacity(512);
-        let cross_origin = cross_origin_of(&self.settings, &self.origins, slot);
-        write_head(&mut bytes, connection.framing, false, self.date.at(now), cross_origin);
+        self.write_response_head(slot, framing, false, &mut bytes, now);
         self.totals.greeted[continuity.index()] += 1;
         let retry = self.settings.retry;
-        ServerEvent::Connected { retry, id, client: &client, continuity }
-            .write(connection.framing, &mut bytes);
-        connection.push(Piece::Own(bytes.into()), &self.tapes[connection.framing]);
+        ServerEvent::Connected { retry, id, client: &client, continuity }.write(framing, &mut bytes);
+        if let Some(connection) = self.connections.listed_mut(slot) {
+            connection.push(Piece::Own(bytes.into()), &self.tapes[framing]);
+        }
     }
 
-    /// What a client sends on its open stream is nothing to us, up to a point.
+    /// The head of the response that the stream is; `is_over` where it ends at once.
+    pub(super) fn write_response_head(
+        &mut self,
+        slot: u32,
+        framing: Framing,
+        is_over: bool,
+        out: &mut Vec<u8>,
+        now: Now,
+    ) {
+        let Some(meta) = self.connections.meta(slot) else { return };
+        let cross_origin = self.settings.cors.fields(meta.cross_origin);
+        write_head(out, framing, is_over, self.scratch.date.at(now), cross_origin);
+    }
+
+    /// What a client sends on its open stream is ignored, up to [`MAX_RECEIVED`] bytes.
     pub fn discard(&mut self, slot: u32, count: usize) {
-        let Some(origin) = self.origins.get_mut(slot as usize) else { return };
-        origin.received = origin.received.saturating_add(u16::try_from(count).unwrap_or(u16::MAX));
-        if origin.received > MAX_RECEIVED {
+        let Some(meta) = self.connections.meta_mut(slot) else { return };
+        meta.received = meta.received.saturating_add(u16::try_from(count).unwrap_or(u16::MAX));
+        if meta.received > MAX_RECEIVED {
             self.close(slot, CloseReason::Flooded);
         }
     }
@@ -281,16 +298,8 @@ impl<S> Shard<S> {
         refusal: Option<Refusal>,
         decision: Option<Decision>,
     ) {
-        let Some(connection) = self.connections.try_remove(slot as usize) else { return };
-        let Some(origin) = self.origins.get(slot as usize) else { return };
-        let (socket, peer) = (connection.socket, origin.peer);
-        self.effects.push(Effect::HandOver(HandOver {
-            socket,
-            peer,
-            bytes,
-            first_byte_ms,
-            refusal,
-            decision,
-        }));
+        let Some((socket, peer)) = self.connections.take(slot) else { return };
+        let leaving = HandOver { socket, peer, bytes, first_byte_ms, refusal, decision };
+        self.effects.push(Effect::HandOver(leaving));
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::tape::{Place, Tape};
+use super::tape::{At, Tape};
 use crate::wire::{Framing, Record, ServerEvent};
 
 /// Most bytes joined for one write.
@@ -156,7 +156,7 @@ impl Outbox {
                 }
                 let at = from + begun as u64;
                 let from = match tape.place(at) {
-                    Some(Place::Within { position, end }) => {
+                    Some(At::Within { position, end }) => {
                         cut.position = Some(position);
                         // The tape may forget it, so the rest of the event is kept.
                         match tape.shared(at).filter(|_| self.pieces.is_empty()) {
@@ -168,7 +168,7 @@ impl Outbox {
                         }
                         end
                     }
-                    Some(Place::Before(position)) => {
+                    Some(At::Before(position)) => {
                         cut.position = Some(position - 1);
                         at
                     }

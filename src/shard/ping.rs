@@ -11,19 +11,21 @@ impl<S> Shard<S> {
     pub(super) fn ping(&mut self, user: Option<&str>, now: Now) {
         let mut slots = Vec::new();
         match user {
-            Some(user) => self.index.of_name(Name::User(user), |slot| self.profile(slot), &mut slots),
-            None => slots.extend(self.connections.iter().map(|(slot, _)| slot as u32)),
+            Some(user) => {
+                self.index.of_name(Name::User(user), |slot| self.connections.profile(slot), &mut slots)
+            }
+            None => slots.extend(self.connections.iter().map(|(slot, _)| slot)),
         }
         let ping = ServerEvent::Ping { unix_ms: now.unix_ms };
         for slot in slots {
-            let Some(connection) = self.connections.get_mut(slot as usize) else { continue };
+            let Some(connection) = self.connections.listed_mut(slot) else { continue };
             if connection.blocked || connection.cursor().is_none() {
                 continue;
             }
             let tape = &self.tapes[connection.framing];
             connection.push(Piece::own(ping, connection.framing), tape);
             self.totals.heartbeats += 1;
-            self.queue(slot);
+            self.write_queue.push(slot, connection);
         }
     }
 }

@@ -4,7 +4,8 @@ use std::io::Read;
 
 use super::Shard;
 use super::close::CloseReason;
-use super::connection::Phase;
+use super::deadlines::Deadline;
+use super::phase::Phase;
 use crate::wire::Now;
 
 /// How long a connection has for its first or next request before it may have to make room, in ms: what it asks for may
@@ -30,11 +31,11 @@ impl<S: Read> Shard<S> {
         let mut left = most;
         while left > 0
             && self.unopened_since_ms().is_some_and(|since_ms| since_ms + YOUNG_MS <= now.elapsed_ms)
-            && let Some((slot, serial)) = self.pop_unopened()
+            && let Some(Deadline { slot, serial, .. }) = self.pop_unopened()
         {
             self.readable(slot, false, now);
-            let connection = self.connections.get(slot as usize).filter(|c| c.serial == serial);
-            let closed = match connection.map(|connection| &connection.phase) {
+            let connection = self.connections.by_serial(slot, serial);
+            let closed = match connection.map(|connection| connection.phase()) {
                 Some(Phase::Head(None)) => &mut reclaimed.silent,
                 Some(Phase::Head(Some(_))) => &mut reclaimed.head,
                 Some(Phase::Deciding(_)) => &mut reclaimed.deciding,
@@ -55,10 +56,9 @@ impl<S> Shard<S> {
     }
 
     /// Takes the one out that is next.
-    fn pop_unopened(&mut self) -> Option<(u32, u32)> {
+    fn pop_unopened(&mut self) -> Option<Deadline> {
         let (_, queue) = self.next_unopened()?;
-        let queue = [&mut self.silences, &mut self.heads, &mut self.decisions].into_iter().nth(queue)?;
-        queue.pop_front().map(|(_, slot, serial)| (slot, serial))
+        self.deadlines.unopened().into_iter().nth(queue)?.pop()
     }
 
     /// Since when the one that is next has been here, and in which queue it is. Each queue is in the order of its
@@ -66,19 +66,15 @@ impl<S> Shard<S> {
     fn next_unopened(&mut self) -> Option<(u64, usize)> {
         let head_ms = self.head_timeout_ms();
         let decision_ms = self.settings.decision_timeout.as_millis() as u64;
+        let kinds: [(u64, fn(&Phase) -> bool); 3] =
+            [(head_ms, is_silent), (head_ms, is_partial), (decision_ms, is_deciding)];
         let (connections, mut next) = (&self.connections, None);
-        let queues = [
-            (&mut self.silences, head_ms, is_silent as fn(&Phase) -> bool),
-            (&mut self.heads, head_ms, is_partial),
-            (&mut self.decisions, decision_ms, is_deciding),
-        ];
-        for (n, (queue, timeout_ms, is_it)) in queues.into_iter().enumerate() {
-            let is_there = |(_, slot, serial): &(u64, u32, u32)| {
-                let connection = connections.get(*slot as usize).filter(|c| c.serial == *serial);
-                connection.is_some_and(|connection| is_it(&connection.phase))
-            };
-            while queue.pop_front_if(|entry| !is_there(entry)).is_some() {}
-            let since_ms = queue.front().map(|(until_ms, ..)| until_ms.saturating_sub(timeout_ms));
+        for (n, (queue, (timeout_ms, is_it))) in self.deadlines.unopened().into_iter().zip(kinds).enumerate()
+        {
+            queue.skip_while(|Deadline { slot, serial, .. }| {
+                !connections.by_serial(*slot, *serial).is_some_and(|connection| is_it(connection.phase()))
+            });
+            let since_ms = queue.next_ms().map(|until_ms| until_ms.saturating_sub(timeout_ms));
             next = [next, since_ms.map(|since_ms| (since_ms, n))].into_iter().flatten().min();
         }
         next

@@ -44,7 +44,7 @@ struct Mark {
 
 /// What a stream was in the middle of, or before, at some offset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum At {
     /// At the beginning of that event.
     Before(u64),
     /// Within that event, which ends at `end`.
@@ -134,13 +134,13 @@ impl Tape {
     }
 
     /// Which event an offset below the end lies before or within.
-    pub(super) fn place(&self, offset: u64) -> Option<Place> {
+    pub(super) fn place(&self, offset: u64) -> Option<At> {
         let at = self.marks.partition_point(|mark| mark.end <= offset);
         let mark = self.marks.get(at)?;
         let begin = at.checked_sub(1).map_or_else(|| self.start(), |before| self.marks[before].end);
         Some(match offset == begin {
-            true => Place::Before(mark.position),
-            false => Place::Within { position: mark.position, end: mark.end },
+            true => At::Before(mark.position),
+            false => At::Within { position: mark.position, end: mark.end },
         })
     }
 
@@ -229,9 +229,9 @@ mod tests {
         );
         assert_eq!(tape.slice(88), b"\n\n");
         assert_eq!(tape.slice(90), b"");
-        assert_eq!(tape.place(0), Some(Place::Before(7)));
-        assert_eq!(tape.place(3), Some(Place::Within { position: 7, end: 50 }));
-        assert_eq!(tape.place(50), Some(Place::Before(9)));
+        assert_eq!(tape.place(0), Some(At::Before(7)));
+        assert_eq!(tape.place(3), Some(At::Within { position: 7, end: 50 }));
+        assert_eq!(tape.place(50), Some(At::Before(9)));
         assert_eq!(tape.place(90), None);
         assert_eq!((tape.count(0, 90), tape.count(0, 50), tape.count(50, 90)), ((2, 1), (1, 0), (1, 1)));
         tape.release(90);
@@ -239,7 +239,7 @@ mod tests {
         let ten = record(10, false, 60);
         tape.append(&ten);
         assert_eq!(tape.slice(90), ten.frame.bytes(Framing::Plain));
-        assert_eq!(tape.place(90), Some(Place::Before(10)));
+        assert_eq!(tape.place(90), Some(At::Before(10)));
     }
 
     #[test]
@@ -251,7 +251,7 @@ mod tests {
         assert_eq!(cut, 2 * SEGMENT as u64);
         tape.release(cut);
         assert_eq!((tape.start(), tape.len()), (cut, 2 * SEGMENT));
-        assert_eq!(tape.place(cut), Some(Place::Before(5)));
+        assert_eq!(tape.place(cut), Some(At::Before(5)));
         assert_eq!(tape.excess(1), Some(tape.end()));
         tape.release(tape.end());
         assert_eq!(tape.len(), 0);

@@ -109,7 +109,7 @@ impl Stage {
     /// Publishes as soon as the shard has appetite; returns the bytes that a stream gets.
     fn publish(&mut self, target: Target, bytes: usize) -> usize {
         let record = self.record(target, bytes);
-        while !self.shard.has_appetite() {
+        while !self.shard.accepts_commands() {
             self.turn();
         }
         self.shard.apply(Command::Publish(record.clone()), self.now());

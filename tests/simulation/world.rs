@@ -187,7 +187,7 @@ impl World {
         self.connections_of(n).for_each(|connection| connection.pipe.borrow_mut().written_in_turn = 0);
         self.tell_edges(n, now);
         let shard = &mut self.shards[n];
-        while shard.has_appetite() {
+        while shard.accepts_commands() {
             let Some(command) = self.inboxes[n].commands.lock().unwrap().pop_front() else { break };
             if let Command::Join(join) = &command {
                 self.pieces += u64::from(join.missed.as_ref().is_some_and(|missed| !missed.last));

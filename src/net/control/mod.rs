@@ -7,6 +7,7 @@
 mod body_total;
 mod entrance;
 mod exchange;
+mod online;
 mod rejected;
 mod service;
 

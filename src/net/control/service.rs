@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::body_total::BodyShare;
-use super::{Asker, Letter};
+use super::{Asker, Letter, online};
 use crate::access::{Licence, RateLimit};
 use crate::journal::{Acknowledge, AppendError, Appended};
 use crate::metrics::Format;
@@ -266,11 +266,11 @@ impl Service {
         route: Route,
         later: impl FnOnce(Response) + Send + 'static,
     ) -> Result<Outcome, Problem> {
-        let admission = &self.shared.admission;
+        let presence = &*self.shared.presence;
         Ok(Outcome::Answer(match route {
             Route::Options(allow) => options(allow),
-            Route::Users => Response::json(200, &json!({ "connectedUsers": admission.users() })),
-            Route::User(user) => Response::json(200, &Presence::of(&user, admission.connections_of(&user))),
+            Route::Users => return Ok(online::users(presence, later)),
+            Route::User(user) => return Ok(online::user(presence, user, later)),
             Route::OpenApi => {
                 Response::text(200, &openapi(self.shared.settings.routes.base())).of_type("application/json")
             }
@@ -413,21 +413,6 @@ struct Accepted {
     accepted: usize,
     first_id: String,
     last_id: String,
-}
-
-/// Whether somebody is here.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Presence<'u> {
-    user_id: &'u str,
-    online: bool,
-    connections: usize,
-}
-
-impl<'u> Presence<'u> {
-    fn of(user_id: &'u str, connections: usize) -> Self {
-        Self { user_id, online: connections > 0, connections }
-    }
 }
 
 fn text(body: &[u8]) -> Result<&str, Problem> {

@@ -1,0 +1,75 @@
+//! How many connections are in which state.
+
+use std::collections::BTreeSet;
+
+use super::phase::Phase;
+use crate::wire::{Framing, PerFraming, Profile};
+
+/// Counts that would otherwise take a walk over all connections.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct StateCounts {
+    /// Admitted streams that have not ended.
+    pub(super) streams: usize,
+    /// Of those, with a user.
+    pub(super) users: usize,
+    /// Of those, with a session.
+    pub(super) sessions: usize,
+    /// In `Streaming`, by framing: who reads the tape.
+    pub(super) live: PerFraming<usize>,
+    /// In `Ending` or `Lingering`.
+    pub(super) ending: usize,
+    /// Connections whose socket takes no more.
+    pub(super) blocked: usize,
+    behind: BTreeSet<u32>,
+}
+
+impl StateCounts {
+    /// The slots of those in `Joining`, `Replaying` or `Lagging`, in order.
+    pub(super) fn behind(&self) -> &BTreeSet<u32> {
+        &self.behind
+    }
+
+    /// A connection goes from one state to another.
+    pub(super) fn change(&mut self, slot: u32, framing: Framing, from: &Phase, to: &Phase) {
+        self.count(from, framing, -1);
+        self.count(to, framing, 1);
+        match (from.is_behind(), to.is_behind()) {
+            (false, true) => drop(self.behind.insert(slot)),
+            (true, false) => drop(self.behind.remove(&slot)),
+            _ => {}
+        }
+    }
+
+    fn count(&mut self, phase: &Phase, framing: Framing, change: isize) {
+        match phase {
+            Phase::Streaming { .. } => {
+                add(&mut self.streams, change);
+                add(&mut self.live[framing], change);
+            }
+            Phase::Joining { .. } | Phase::Replaying { .. } | Phase::Lagging { .. } => {
+                add(&mut self.streams, change);
+            }
+            Phase::Ending(_) | Phase::Lingering => add(&mut self.ending, change),
+            Phase::Head(_) | Phase::Deciding(_) | Phase::Closed => {}
+        }
+    }
+
+    /// A stream of that profile was opened (1) or has ended (-1).
+    pub(super) fn count_profile(&mut self, profile: &Profile, change: isize) {
+        if profile.user.is_some() {
+            add(&mut self.users, change);
+        }
+        if profile.session.is_some() {
+            add(&mut self.sessions, change);
+        }
+    }
+
+    /// The socket of a connection takes no more, or takes something again.
+    pub(super) fn count_blocked(&mut self, is_blocked: bool) {
+        add(&mut self.blocked, if is_blocked { 1 } else { -1 });
+    }
+}
+
+fn add(count: &mut usize, change: isize) {
+    *count = count.saturating_add_signed(change);
+}
