@@ -168,7 +168,7 @@ fn expose_engine(to: &mut Exposition, shared: &Shared, journal: &JournalReport) 
         meters.log_lines_dropped.as_ref().map_or(0, |count| count()),
     );
     to.gauge("fanfare_connections_limit", &[], shared.max_connections as f64);
-    to.gauge("fanfare_connected_users", &[], shared.admission().users().users() as f64);
+    to.gauge("fanfare_connected_users", &[], shared.admission().users() as f64);
     for (kind, count) in TargetKind::ALL.iter().zip(&meters.published) {
         let label = &[kind.as_str()];
         to.counter("fanfare_events_published", label, count.load(Ordering::Relaxed));
