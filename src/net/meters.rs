@@ -185,7 +185,7 @@ fn expose_engine(to: &mut Exposition, shared: &Shared, journal: &JournalReport) 
         meters.log_lines_dropped.as_ref().map_or(0, |count| count()),
     );
     to.gauge("fanfare_connections_limit", &[], shared.max_connections as f64);
-    to.gauge("fanfare_connected_users", &[], shared.admission().users().users() as f64);
+    to.gauge("fanfare_connected_users", &[], shared.admission().users() as f64);
     expose_tally(to, "fanfare_events_published", meters.published.iter());
     expose_tally(to, "fanfare_connections_refused", meters.refused.iter());
     expose_tally(to, "fanfare_connections_reclaimed", meters.reclaimed.iter());

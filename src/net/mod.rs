@@ -141,7 +141,7 @@ pub(crate) fn start(setup: Setup) -> io::Result<Running> {
     let shared = Arc::new(Shared {
         clock,
         settings: Arc::new(settings),
-        presence: Box::new(LocalPresence(admission.users().clone())),
+        presence: Box::new(LocalPresence(admission.user_streams().clone())),
         admission,
         journal: Box::new(journal),
         loops: inboxes,

@@ -115,7 +115,7 @@ impl Statistics {
             lagging_connections: sum.lagging,
             backlog_bytes: sum.backlog_bytes,
             max_connections: shared.max_connections,
-            connected_users: shared.admission().users().users(),
+            connected_users: shared.admission().users(),
             history: HistoryStatistics { epoch: journal.epoch, events: journal.events, bytes: journal.bytes },
             loops: reports.iter().map(|report| LoopStatistics::new(report, shared)).collect(),
         };

@@ -105,8 +105,13 @@ impl Admission {
         self.total.load(Ordering::Relaxed)
     }
 
-    /// The streams by user.
-    pub fn users(&self) -> &Arc<UserStreams> {
+    /// How many different users have a stream open in this process.
+    pub fn users(&self) -> usize {
+        self.users.users()
+    }
+
+    /// The streams of each of them.
+    pub fn user_streams(&self) -> &Arc<UserStreams> {
         &self.users
     }
 
@@ -159,7 +164,7 @@ mod tests {
         assert_eq!(admission.admit(b, None), Ok(()));
         assert_eq!(admission.admit(b, None), Err(Refusal::Full));
         assert_eq!(
-            (admission.total(), admission.users().users(), admission.users().streams_of("ada")),
+            (admission.total(), admission.users(), admission.user_streams().streams_of("ada")),
             (3, 1, 1)
         );
         admission.release(a, Some(&user));
@@ -167,7 +172,7 @@ mod tests {
         admission.release(a, Some(&user));
         admission.release(a, None);
         admission.release(b, None);
-        assert_eq!((admission.total(), admission.users().users()), (0, 0));
+        assert_eq!((admission.total(), admission.users()), (0, 0));
         assert!(lock(&admission.addresses).is_empty());
         admission.drain();
         assert_eq!(admission.admit(a, None), Err(Refusal::Draining));
