@@ -59,8 +59,9 @@ pub(crate) use shared::Shared;
 pub use statistics::{EngineStatistics, HistoryStatistics, LoopStatistics, Statistics};
 
 use crate::access::{Access, RateLimit};
-use crate::journal::{Delivery, HistoryLimits, MemoryJournal};
+use crate::journal::{Delivery, Journal};
 use crate::shard::{Admission, Others, Outlet, Settings, Shard, StreamLimits};
+use crate::wire::ClientKey;
 use authentication::Authentication;
 use descriptors::Reserve;
 use inbox::{Gauge, InboxLimits, Letters, LoopInbox, inbox};
@@ -79,16 +80,18 @@ const LONGEST_SHUTDOWN: Duration = Duration::from_secs(24 * 60 * 60);
 /// Most listeners of an engine.
 pub(crate) const MAX_LISTENERS: usize = worker::MAX_LISTENERS;
 
+/// Opens the journal of an engine, with what its client ids are made with and the way into its shards.
+pub(crate) type OpenJournal =
+    Box<dyn FnOnce(ClientKey, Delivery) -> io::Result<Box<dyn Journal>> + Send + Sync>;
+
 /// All that an engine is made of.
 pub(crate) struct Setup {
     pub(crate) clock: Clock,
     pub(crate) settings: Settings,
-    /// What the ids of this history begin with.
-    pub(crate) epoch: u64,
+    pub(crate) journal: OpenJournal,
     pub(crate) streams: StreamLimits,
     /// Most connections from one address that are no streams.
     pub(crate) others_per_address: usize,
-    pub(crate) history: HistoryLimits,
     pub(crate) sockets: SocketOptions,
     pub(crate) access: Access,
     pub(crate) authentication: AuthenticationThreads,
@@ -122,7 +125,7 @@ type LoopEnds = (Poll, Letters<worker::Letter>, Arc<Gauge>);
 
 /// Starts all threads.
 pub(crate) fn start(setup: Setup) -> io::Result<Running> {
-    let Setup { clock, settings, epoch, streams, history, sockets, access, hooks, rates, .. } = setup;
+    let Setup { clock, settings, journal, streams, sockets, access, hooks, rates, .. } = setup;
     let Setup { listeners, control_listeners, loops, max_bodies, log_lines_dropped, .. } = setup;
     let Setup { body_timeout, idle_timeout, others_per_address, authentication, undecided, .. } = setup;
     for listener in listeners.iter().chain(&control_listeners) {
@@ -135,7 +138,7 @@ pub(crate) fn start(setup: Setup) -> io::Result<Running> {
     let control_poll = Poll::new()?;
     let (control_inbox, control_letters) = inbox(control::waker(&control_poll)?);
     let outlets = inboxes.iter().map(|inbox| inbox.clone() as Arc<dyn Outlet>).collect();
-    let journal = MemoryJournal::new(epoch, settings.ids, history, Delivery::new(outlets));
+    let journal = journal(settings.ids, Delivery::new(outlets))?;
     let others = Others::new(others_per_address, settings.proxies.clone());
     let admission = Arc::new(Admission::new(streams).with_others(others));
     let shared = Arc::new(Shared {
@@ -143,7 +146,7 @@ pub(crate) fn start(setup: Setup) -> io::Result<Running> {
         settings: Arc::new(settings),
         presence: Box::new(LocalPresence(admission.user_streams().clone())),
         admission,
-        journal: Box::new(journal),
+        journal,
         loops: inboxes,
         control: control_inbox,
         reserve: Reserve::new(),

@@ -9,10 +9,10 @@ use super::epoch::next_epoch;
 use super::{Engine, StartError};
 use crate::access::{Access, Authenticate, Keyring, RateLimit, TokenRules};
 use crate::config::{Config, ConfigError, DEFAULT_PORT};
-use crate::journal::HistoryLimits;
+use crate::journal::{HistoryLimits, MemoryJournal};
 use crate::net::{
-    self, AuthenticationThreads, Clock, Hooks, IpVersions, KeyFiles, LinesDropped, Listener, Setup,
-    SocketOptions,
+    self, AuthenticationThreads, Clock, Hooks, IpVersions, KeyFiles, LinesDropped, Listener, OpenJournal,
+    Setup, SocketOptions,
 };
 use crate::shard::{Settings, StreamLimits};
 use crate::wire::http::RequestLimits;
@@ -42,6 +42,8 @@ pub struct EngineBuilder {
     pub(super) authenticate_waiting: Option<usize>,
     pub(super) hooks: Hooks,
     pub(super) log_lines_dropped: Option<LinesDropped>,
+    /// In place of the one in memory.
+    pub(super) journal: Option<OpenJournal>,
 }
 
 impl fmt::Debug for EngineBuilder {
@@ -69,6 +71,7 @@ impl EngineBuilder {
     /// process to the hard one.
     pub fn start(self) -> Result<Engine, StartError> {
         let Self { config, listeners, control_listeners, authenticate, hooks, log_lines_dropped, .. } = self;
+        let journal = self.journal;
         check(&config)?;
         let keys = Reloadable::new(&config)?;
         let hook_threads = self.authenticate_threads.unwrap_or(HOOK_THREADS);
@@ -106,18 +109,16 @@ impl EngineBuilder {
                 ids: ClientKey::new([net::random()?, net::random()?]),
                 ..settings(&config)
             },
-            epoch: next_epoch(clock.now().unix_ms, net::random()?),
+            journal: match journal {
+                Some(journal) => journal,
+                None => in_memory(next_epoch(clock.now().unix_ms, net::random()?), &config),
+            },
             streams: StreamLimits {
                 total: config.max_connections.unwrap_or_else(|| net::streams_within(limit)),
                 per_address: config.max_connections_per_ip.unwrap_or(usize::MAX),
                 per_user: config.max_connections_per_user.unwrap_or(usize::MAX),
             },
             others_per_address: config.max_other_connections_per_ip.unwrap_or(usize::MAX),
-            history: HistoryLimits {
-                events: config.history_events,
-                bytes: config.history_bytes,
-                age: config.history_age,
-            },
             sockets: SocketOptions {
                 user_timeout: config.connection_timeout,
                 // Checked: at most 1 GiB.
@@ -138,6 +139,13 @@ impl EngineBuilder {
         };
         Ok(Engine::new(net::start(setup)?, keys, config.drain_delay))
     }
+}
+
+/// A history that begins with this epoch and ends with the process.
+fn in_memory(epoch: u64, config: &Config) -> OpenJournal {
+    let limits =
+        HistoryLimits { events: config.history_events, bytes: config.history_bytes, age: config.history_age };
+    Box::new(move |ids, delivery| Ok(Box::new(MemoryJournal::new(epoch, ids, limits, delivery))))
 }
 
 /// Whether every option has a value that it can have, on this machine.

@@ -7,8 +7,9 @@ use std::time::Duration;
 use super::EngineBuilder;
 use crate::access::{Denial, Identity, RequestHead};
 use crate::config::Config;
+use crate::journal::{Delivery, Journal};
 use crate::shard::{CloseReason, Heartbeat};
-use crate::wire::{Client, IpNetwork};
+use crate::wire::{Client, ClientKey, IpNetwork};
 
 impl EngineBuilder {
     /// Takes all options at once; what was set before is forgotten.
@@ -34,6 +35,17 @@ impl EngineBuilder {
     /// dropped, since it does not wait for whoever reads it. Default: none.
     pub fn log_lines_dropped(mut self, count: impl Fn() -> u64 + Send + Sync + 'static) -> Self {
         self.log_lines_dropped = Some(Box::new(count));
+        self
+    }
+
+    /// Keeps events in a journal of the caller's own instead of the one in memory. It is opened with what client ids are
+    /// made with and the way into the shards. For tests and benchmarks; it may change with any release.
+    #[doc(hidden)]
+    pub fn journal<J: Journal + 'static>(
+        mut self,
+        open: impl FnOnce(ClientKey, Delivery) -> J + Send + Sync + 'static,
+    ) -> Self {
+        self.journal = Some(Box::new(|ids, delivery| Ok(Box::new(open(ids, delivery)))));
         self
     }
 

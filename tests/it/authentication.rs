@@ -242,3 +242,37 @@ fn a_body_waits_outside_until_it_is_known_who_sends_it() {
     gate.open();
     assert_eq!(sender.join().expect("an answer"), 202);
 }
+
+/// A hook that takes longer than is waited for answers when the next request of the connection may wait, and that one
+/// can be from somebody else, as behind a proxy.
+#[test]
+fn a_decision_that_comes_too_late_is_not_the_next_requests() {
+    let gates = Arc::new([Gate::default(), Gate::default()]);
+    let hook = gates.clone();
+    let server = Server::with(|builder| {
+        builder.authenticate_threads(8).authenticate(move |head| match head.bearer() {
+            Some("admin") => {
+                hook[0].wait();
+                Ok(Identity::new().allow_admin())
+            }
+            _ => {
+                hook[1].wait();
+                Err(Denial::Unauthorized("who are you?".into()))
+            }
+        })
+    });
+    let mut connection = server.connect();
+    let get = |token| request("GET", "/api/sse/stats", &bearer(token), "");
+    connection.send([get("admin"), get("stranger")].concat());
+    // After the time that a decision may take.
+    connection.response().problem(503);
+    eventually("the next one waits for its own", || gates[1].came() == 1);
+    gates[0].open();
+    // Time for the first thread to tell what it found.
+    let mut other = server.connect();
+    (0..20).for_each(|_| drop(other.get("/healthz")));
+    gates[1].open();
+    // Denied, or too late as well where the machine is slow; but not permitted as the administrator.
+    let status = connection.response().status();
+    assert!(matches!(status, 401 | 503), "{status}");
+}

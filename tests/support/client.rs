@@ -62,6 +62,11 @@ impl Connection {
         self.reader.expect(true);
     }
 
+    /// For each of the next answers, whether it is to a HEAD.
+    pub fn expect_heads(&mut self, heads: impl IntoIterator<Item = bool>) {
+        heads.into_iter().for_each(|is_head| self.reader.expect(is_head));
+    }
+
     /// Sends a request with a body of that type and returns the answer.
     pub fn request(&mut self, method: &str, target: &str, fields: &str, body: impl AsRef<[u8]>) -> Response {
         if method == "HEAD" {

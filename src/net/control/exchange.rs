@@ -1,10 +1,13 @@
 //! One connection that is not a stream: requests in, answers out, in order.
 
+mod answers;
 mod deciding;
+mod late;
+mod output;
 mod timeout;
 mod turn;
 
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -14,6 +17,9 @@ use super::body_total::BodyShare;
 use super::rejected::Rejected;
 use super::service::{Known, NO_ROUTE, Outcome, Plan, Service, Task};
 use super::{Asker, Visitor};
+use answers::{Answers, Awaited};
+use late::Held;
+pub(super) use output::Fate;
 pub(super) use timeout::Patience;
 pub(super) use turn::Turn;
 
@@ -23,8 +29,10 @@ use crate::wire::{
     CrossOrigin, Door, Framing, HttpDate, Manner, Now, Problem, Refusal, Response, write_head,
 };
 
-/// Answers that may wait to be written before no further request of the connection is looked at.
+/// Bytes of answers that may wait to be written, and answers that may be awaited, before no further request of the
+/// connection is looked at.
 const MAX_WAITING: usize = 64 * 1024;
+const MAX_AWAITED: usize = 256;
 /// Bytes that are read and discarded after the last answer: a body well over the limit, but not so much that one
 /// client keeps the thread from others.
 const LINGER_BYTES: usize = 16 * 1024 * 1024;
@@ -40,8 +48,9 @@ pub(super) struct Exchange {
     share: BodyShare,
     /// The request whose body is awaited.
     plan: Option<Plan>,
-    out: Vec<u8>,
-    written: usize,
+    answers: Answers,
+    /// The number of the request that was looked at last.
+    request: u32,
     phase: Phase,
     /// Since when it is in this phase or its request, in ms since the start.
     since_ms: u64,
@@ -63,7 +72,7 @@ pub(super) struct Exchange {
     readable: bool,
     /// The peer will send no more, or the socket has failed: to be read to the end.
     ends: bool,
-    /// Requests wait until answers before them are written.
+    /// Requests wait until answers before them are written, or come.
     held_back: bool,
     /// Something was read that was not looked at.
     unseen: bool,
@@ -84,21 +93,16 @@ enum Phase {
     Deciding(Arc<KeptHead>),
     /// A body is under way.
     Body,
-    /// Event loops have a part in the answer.
-    Waiting { head_only: bool, keep_alive: bool },
+    /// A request waits, with what its head asks for, until no answer before its own is awaited. Nothing is read meanwhile.
+    Held(Box<Held>),
+    /// The answer comes later, and nothing that follows may be done before. Nothing is read meanwhile.
+    Waiting { keep_alive: bool },
     /// A stream: once all answers before it are written, an event loop takes over.
     Leaving(Box<Arrival>),
     /// The last answer is on its way out; after it nothing counts.
     Closing { shut: bool },
     /// Over.
     Closed,
-}
-
-/// What is to become of a connection after a turn.
-pub(super) enum Fate {
-    Stays,
-    Closes,
-    Leaves(Box<Arrival>),
 }
 
 impl Exchange {
@@ -117,8 +121,8 @@ impl Exchange {
             reader: RequestReader::with_bytes(bytes),
             share,
             plan: None,
-            out: Vec::new(),
-            written: 0,
+            answers: Answers::default(),
+            request: 0,
             phase,
             since_ms,
             idle_since_ms: since_ms,
@@ -149,13 +153,6 @@ impl Exchange {
         self.reader.buffered()
     }
 
-    /// The answer that was waited for.
-    pub(super) fn answer_late(&mut self, response: &Response, service: &Service, date: &str, now: Now) {
-        if let Phase::Waiting { head_only, keep_alive } = self.phase {
-            self.answer(response, service, head_only, keep_alive, date, now);
-        }
-    }
-
     /// Reads what there is, at most `most_reads` times, and does what it asks, as far as answers can be told now: one
     /// request at least, and more until their heads are `most_heads` bytes. `input` is a buffer to read into; to `asker`
     /// go answers that others have a part in.
@@ -168,13 +165,17 @@ impl Exchange {
         Turn { most_reads, most_heads }: Turn,
         now: Now,
     ) {
+        if self.held_back && !self.is_full() {
+            // It was the server that did not read on.
+            (self.since_ms, self.heard_ms) = (now.elapsed_ms, now.elapsed_ms);
+        }
         let mut heads = 0;
         for reads in 0.. {
             while self.is_taking() {
                 let (is_head, before) = (!matches!(self.phase, Phase::Body), self.reader.buffered());
                 // A request that was begun is finished; the rest has its turn when others have had theirs.
                 if is_head && heads >= most_heads {
-                    self.unseen = true;
+                    (self.unseen, self.held_back) = (true, false);
                     return;
                 }
                 if !self.step(service, date, asker, now) {
@@ -182,7 +183,7 @@ impl Exchange {
                 }
                 heads += if is_head { before.saturating_sub(self.reader.buffered()) } else { 0 };
             }
-            self.held_back = self.waiting() > MAX_WAITING;
+            self.held_back = self.is_full();
             // What came with the last read is looked at as well: if it was all, nothing else would have it looked at.
             self.unseen = false;
             if !self.readable || self.is_held_back() || reads == most_reads {
@@ -213,20 +214,26 @@ impl Exchange {
     /// Whether a next request may be looked at.
     fn is_taking(&self) -> bool {
         matches!(self.phase, Phase::Idle { .. } | Phase::Head | Phase::Rejected(_) | Phase::Body)
-            && self.waiting() <= MAX_WAITING
+            && !self.is_full()
     }
 
     /// Whether what the client sends has to wait.
     fn is_held_back(&self) -> bool {
-        let busy = matches!(
-            self.phase,
-            Phase::Deciding(_) | Phase::Waiting { .. } | Phase::Leaving(_) | Phase::Closed
-        );
-        busy || (self.waiting() > MAX_WAITING && !matches!(self.phase, Phase::Closing { .. }))
+        match self.phase {
+            Phase::Deciding(_)
+            | Phase::Held(_)
+            | Phase::Waiting { .. }
+            | Phase::Leaving(_)
+            | Phase::Closed => true,
+            // What is read now is only discarded, and that much of it closes the connection.
+            Phase::Closing { .. } => self.answers.is_awaiting(),
+            _ => self.is_full(),
+        }
     }
 
-    fn waiting(&self) -> usize {
-        self.out.len() - self.written
+    /// Whether so many answers are to be written, or awaited, that no further request is looked at.
+    fn is_full(&self) -> bool {
+        self.answers.bytes() > MAX_WAITING || self.answers.awaited() >= MAX_AWAITED
     }
 
     fn take(&mut self, bytes: &[u8], now: Now) {
@@ -282,12 +289,13 @@ impl Exchange {
                 self.enter(Phase::Rejected(Box::new(Rejected::new(rejection, self.reader.unread()))), now);
             }
             Step::Head(head) => {
+                self.request = self.request.wrapping_add(1);
                 let known = self.decision.take().map_or(Known::Nothing, Known::Decision);
                 let plan = service.plan(&head, self.peer, self.door, known, now);
                 let expects = expects(&head);
                 match plan.task {
                     Ok(Task::Identify(peer, scope)) => {
-                        self.identify(asker, peer, scope, service, date.at(now), now)
+                        self.identify(self.numbered(asker), peer, scope, service, date.at(now), now)
                     }
                     _ => self.begin(plan, expects, service, date.at(now), now),
                 }
@@ -321,6 +329,9 @@ impl Exchange {
         if self.refusal == Some(Refusal::Address) {
             plan.refuse_other();
         }
+        if self.answers.is_awaiting() && !plan.may_run_ahead(expects) {
+            return self.enter(Phase::Held(Box::new(Held { plan, expects })), now);
+        }
         (self.cross_origin, self.route) = (plan.cross_origin, plan.route);
         self.enter(Phase::Body, now);
         self.heard_ms = now.elapsed_ms;
@@ -336,7 +347,7 @@ impl Exchange {
             }
             _ => {
                 if expects {
-                    self.out.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
+                    self.answers.push(|out| out.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n"));
                 }
                 self.plan = Some(plan);
             }
@@ -345,13 +356,14 @@ impl Exchange {
 
     /// A request is whole.
     fn finish(&mut self, plan: Plan, body: &[u8], service: &Service, date: &str, asker: Asker, now: Now) {
-        let Plan { task, head_only, keep_alive, framing, cross_origin, .. } = plan;
+        let runs_ahead = plan.may_run_ahead(false);
+        let Plan { task, head_only, keep_alive, framing, cross_origin, route } = plan;
         // A connection that is only here to be refused does not stay, nor does one to a server that ends: its next
         // request is for the next server.
         let keep_alive = keep_alive && self.refusal.is_none() && !service.shared().admission.is_draining();
         let outcome = match (task, self.refusal) {
             (Ok(Task::Stream(_)), Some(refusal)) => Ok(Outcome::Refused(refusal)),
-            (task, _) => task.and_then(|task| service.perform(task, body, asker, now)),
+            (task, _) => task.and_then(|task| service.perform(task, body, self.numbered(asker), now)),
         };
         match outcome {
             Err(problem) => self.answer(&problem.into(), service, head_only, keep_alive, date, now),
@@ -360,10 +372,17 @@ impl Exchange {
             }
             Ok(Outcome::StreamHead) => {
                 let fields = service.cross_origin(cross_origin);
-                write_head(&mut self.out, framing, !keep_alive, date, fields);
+                self.answers.push(|out| write_head(out, framing, !keep_alive, date, fields));
                 self.go_on(keep_alive, now);
             }
-            Ok(Outcome::Later) => self.enter(Phase::Waiting { head_only, keep_alive }, now),
+            Ok(Outcome::Later) => {
+                let request = self.request;
+                self.answers.push_awaited(Awaited { request, head_only, keep_alive, cross_origin, route });
+                match runs_ahead {
+                    true => self.go_on(keep_alive, now),
+                    false => self.enter(Phase::Waiting { keep_alive }, now),
+                }
+            }
             Ok(Outcome::Stream(arrival)) => self.enter(Phase::Leaving(arrival), now),
             Ok(Outcome::Refused(reason)) => self.refuse(service, framing, reason, date, now),
         }
@@ -378,7 +397,8 @@ impl Exchange {
         date: &str,
         now: Now,
     ) {
-        service.write_refusal(&mut self.out, framing, reason, date, self.cross_origin);
+        let cross_origin = self.cross_origin;
+        self.answers.push(|out| service.write_refusal(out, framing, reason, date, cross_origin));
         self.enter(Phase::Closing { shut: false }, now);
     }
 
@@ -393,11 +413,12 @@ impl Exchange {
     ) {
         service.shared().meters.count_response(self.route, response.status());
         let cross_origin = service.cross_origin(self.cross_origin);
-        response.write(&mut self.out, Manner { head_only, close: !keep_alive, date, cross_origin });
+        let manner = Manner { head_only, close: !keep_alive, date, cross_origin };
+        self.answers.push(|out| response.write(out, manner));
         self.go_on(keep_alive, now);
     }
 
-    /// An answer is ready to be written; what follows it?
+    /// An answer has its place; what follows it?
     fn go_on(&mut self, keep_alive: bool, now: Now) {
         self.answered = true;
         let next = match keep_alive {
@@ -409,62 +430,10 @@ impl Exchange {
         self.idle_since_ms = now.elapsed_ms;
     }
 
-    /// Writes what is to be written, once everything of a turn is done.
-    pub(super) fn flush(&mut self, now: Now) -> Fate {
-        while self.waiting() > 0 {
-            match self.socket.write(&self.out[self.written..]) {
-                Ok(count) if count > 0 => {
-                    self.written += count;
-                    self.progress_ms = now.elapsed_ms;
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return self.fate(),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                _ => {
-                    self.phase = Phase::Closed;
-                    return self.fate();
-                }
-            }
-        }
-        self.progress_ms = now.elapsed_ms;
-        if self.held_back {
-            (self.since_ms, self.heard_ms) = (now.elapsed_ms, now.elapsed_ms);
-        }
-        self.out.clear();
-        self.written = 0;
-        self.out.shrink_to(MAX_WAITING);
-        if let Phase::Closing { shut: shut @ false } = &mut self.phase {
-            *shut = true;
-            let _ = self.socket.shutdown(std::net::Shutdown::Write);
-            self.since_ms = now.elapsed_ms;
-        }
-        self.fate()
-    }
-
-    fn fate(&mut self) -> Fate {
-        match &self.phase {
-            Phase::Closed => Fate::Closes,
-            // All is said, and the client has nothing more to say.
-            Phase::Closing { shut: true } if !self.readable && self.peer_is_done() => Fate::Closes,
-            Phase::Leaving(_) if self.waiting() == 0 => {
-                match std::mem::replace(&mut self.phase, Phase::Closed) {
-                    Phase::Leaving(arrival) => Fate::Leaves(arrival),
-                    _ => Fate::Closes,
-                }
-            }
-            _ => Fate::Stays,
-        }
-    }
-
-    fn peer_is_done(&self) -> bool {
-        let mut byte = [0];
-        matches!(self.socket.peek(&mut byte), Ok(0))
-    }
-
     /// Whether there is more to be done without another edge: requests that had to wait for answers to be
     /// written, or more to be read than one turn takes.
-    pub(super) fn can_go_on(&mut self) -> bool {
-        let freed = self.waiting() == 0 && std::mem::take(&mut self.held_back);
-        freed || self.is_able()
+    pub(super) fn can_go_on(&self) -> bool {
+        (self.held_back && !self.is_full()) || self.is_able()
     }
 
     /// Whether it could do something without waiting for anything.
@@ -480,7 +449,7 @@ impl Exchange {
             Phase::Idle { answered: true } | Phase::Closing { shut: true } | Phase::Closed => true,
             _ => false,
         };
-        idle && self.waiting() == 0
+        idle && self.answers.is_written() && !self.answers.is_awaiting()
     }
 }
 

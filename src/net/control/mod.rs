@@ -1,8 +1,8 @@
 //! The control thread: every request that is not a stream.
 //!
 //! It gets connections from the event loops with the bytes read so far, and gives those that turn out to be
-//! streams back. One turn: read all, append all, answer all, so that a journal that has to be committed would be
-//! committed once a turn.
+//! streams back. One turn: read all, append all, answer all. A journal may acknowledge what was appended later: answers keep
+//! their order, and publishes behind it do not wait.
 
 mod body_total;
 mod entrance;
@@ -73,6 +73,8 @@ pub(super) struct Visitor {
 pub(super) struct Asker {
     slot: usize,
     serial: u32,
+    /// The number of the request on its connection.
+    request: u32,
 }
 
 /// Listeners have the tokens from here on.
@@ -248,20 +250,14 @@ impl Control {
         while let Some(letter) = self.letters.next() {
             match letter {
                 Letter::Visitor(visitor) => self.welcome(visitor, now),
-                Letter::Answer(Asker { slot, serial }, response) => {
-                    let asker = self.exchanges.get_mut(slot).filter(|exchange| exchange.serial == serial);
-                    if let Some(exchange) = asker {
-                        exchange.answer_late(&response, &self.service, self.date.at(now), now);
-                        self.active.push(slot);
+                Letter::Answer(asker, response) => self.attend(asker, now, |exchange, service, date| {
+                    exchange.answer_late(asker.request, &response, service, date, now);
+                }),
+                Letter::Identified(asker, verdict) => self.attend(asker, now, |exchange, service, date| {
+                    if exchange.is_deciding(asker.request) {
+                        exchange.identified(*verdict, service, date, now);
                     }
-                }
-                Letter::Identified(Asker { slot, serial }, verdict) => {
-                    let asker = self.exchanges.get_mut(slot).filter(|exchange| exchange.serial == serial);
-                    if let Some(exchange) = asker {
-                        exchange.identified(*verdict, &self.service, self.date.at(now), now);
-                        self.active.push(slot);
-                    }
-                }
+                }),
                 Letter::Drain => self.close_entrances(now),
                 Letter::Reclaim(most) => self.reclaim(most, now),
                 Letter::Stop(within) => self.stop_by_ms = Some(now.elapsed_ms + within.as_millis() as u64),
@@ -344,19 +340,31 @@ impl Control {
         }
     }
 
-    /// Reads from one connection and acts on it. A request that panics costs this connection and no other.
+    /// Has the connection that asked act on what has come for it, if it is still there.
+    fn attend(&mut self, asker: Asker, now: Now, act: impl FnOnce(&mut Exchange, &Service, &str)) {
+        let Some(exchange) = self.exchanges.get_mut(asker.slot) else { return };
+        if exchange.serial != asker.serial {
+            return;
+        }
+        self.active.push(asker.slot);
+        let date = self.date.at(now);
+        if !is_sound(|| act(exchange, &self.service, date)) {
+            self.close(asker.slot);
+        }
+    }
+
+    /// Reads from one connection and acts on it.
     fn drive(&mut self, slot: usize, turn: Turn, now: Now) -> bool {
         let Some(exchange) = self.exchanges.get_mut(slot) else { return false };
-        let asker = Asker { slot, serial: exchange.serial };
-        let driven = catch_unwind(AssertUnwindSafe(|| {
+        let asker = Asker { slot, serial: exchange.serial, request: 0 };
+        let is_driven = is_sound(|| {
             exchange.drive(&self.service, &mut self.input, &mut self.date, asker, turn, now);
             exchange.bound_body(&self.service, self.date.at(now), now);
-        }));
-        if driven.is_err() {
-            tracing::error!("a request panicked; its connection is closed");
+        });
+        if !is_driven {
             self.close(slot);
         }
-        driven.is_ok()
+        is_driven
     }
 
     /// Writes the answers of one connection. True if it can go on at once.
@@ -401,6 +409,15 @@ impl Control {
         loops[self.next_loop].send(letter);
         false
     }
+}
+
+/// Acts on a request; false if it panics, which costs its connection and no other.
+fn is_sound(act: impl FnOnce()) -> bool {
+    let acted = catch_unwind(AssertUnwindSafe(act));
+    if acted.is_err() {
+        tracing::error!("a request panicked; its connection is closed");
+    }
+    acted.is_ok()
 }
 
 /// Registers the way to wake the control thread.

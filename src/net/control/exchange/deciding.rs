@@ -34,6 +34,12 @@ impl Exchange {
         }
     }
 
+    /// Whether it is this request of which it is not known yet who it is from. A thread that takes longer than is waited
+    /// for answers when the next request may wait, which can be from somebody else.
+    pub(in crate::net::control) fn is_deciding(&self, request: u32) -> bool {
+        matches!(self.phase, Phase::Deciding(_)) && self.request == request
+    }
+
     /// It is known who the request is from that waits for that, or it is not waited for any longer.
     pub(in crate::net::control) fn identified(
         &mut self,

@@ -46,14 +46,16 @@ impl Exchange {
         let Patience { head_ms, silence_ms, decision_ms, idle_ms, stall_ms } = *patience;
         let waited = now.elapsed_ms.saturating_sub(self.since_ms);
         let silent = now.elapsed_ms.saturating_sub(self.heard_ms);
-        if self.waiting() == 0 {
+        if self.answers.is_written() {
             self.progress_ms = now.elapsed_ms;
         } else if now.elapsed_ms.saturating_sub(self.progress_ms) > stall_ms {
             self.phase = Phase::Closed;
         }
         match self.phase {
             Phase::Idle { answered: false } if waited >= head_ms => self.phase = Phase::Closed,
-            Phase::Idle { answered: true } if waited >= idle_ms => self.phase = Phase::Closed,
+            Phase::Idle { answered: true } if waited >= idle_ms && !self.answers.is_awaiting() => {
+                self.phase = Phase::Closed
+            }
             Phase::Closing { shut: true } if waited >= LINGER_MS || waited.min(silent) >= LINGER_PAUSE_MS => {
                 self.phase = Phase::Closed;
             }
@@ -83,8 +85,12 @@ impl Exchange {
     /// Since when it has been idle, and for what it is waited; `None` where a request is under way and moves.
     pub(in crate::net::control) fn idle_since(&self, now: Now) -> Option<(u64, Awaited)> {
         let is_still = |since_ms: u64| now.elapsed_ms.saturating_sub(since_ms) >= STILL_MS;
-        if self.waiting() > 0 {
+        if !self.answers.is_written() {
             return is_still(self.progress_ms).then_some((self.progress_ms, Awaited::Taking));
+        }
+        // It is the server that takes its time.
+        if self.answers.is_awaiting() {
+            return None;
         }
         match self.phase {
             Phase::Idle { .. } => Some((self.since_ms, Awaited::Request)),
@@ -102,8 +108,7 @@ impl Exchange {
             Phase::Closing { shut: true } => Some((self.since_ms, Awaited::Taking)),
             // Nobody has vouched for it yet, though it is the server that takes its time.
             Phase::Deciding(_) => Some((self.since_ms, Awaited::Decision)),
-            // It is the server that takes its time.
-            Phase::Waiting { .. } => None,
+            Phase::Held(_) | Phase::Waiting { .. } => None,
             Phase::Closing { shut: false } | Phase::Leaving(_) | Phase::Closed => None,
         }
     }
@@ -116,7 +121,7 @@ impl Exchange {
     /// Whether something has come that was not looked at, and that may be the request or the body that is waited for.
     pub(in crate::net::control) fn is_heard(&self) -> bool {
         let counts =
-            matches!(self.phase, Phase::Idle { .. } | Phase::Head | Phase::Body) && self.waiting() == 0;
+            matches!(self.phase, Phase::Idle { .. } | Phase::Head | Phase::Body) && self.answers.is_written();
         counts && (self.unseen || matches!(self.socket.peek(&mut [0]), Ok(1..)))
     }
 
