@@ -6,7 +6,7 @@ use crate::peer::{Peer, Route};
 use crate::swarm::Follow;
 use crate::template::Template;
 
-/// The streams by whom events are for.
+/// Which streams there are, and which of them receive an event.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Audience {
     /// Every event is for every stream.
@@ -31,7 +31,7 @@ pub(super) struct Routing<'p> {
 }
 
 impl Audience {
-    /// An error where the peer's file does not describe this audience.
+    /// How to serve this audience. Fails if the peer's file does not describe it.
     pub(super) fn routing(self, peer: &Peer) -> Result<Routing<'_>> {
         let missing = || format!("the file of {} does not say how", peer.name);
         Ok(match self {
