@@ -1,24 +1,11 @@
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { beforeEach, describe, expect, test, vi } from "vitest";
 import { type ClientOptions, FanfareClient, type SSEReset } from "../src/index.js";
+import { asked, clients, setUp } from "./support/fixture.js";
 import { Page } from "./support/page.js";
 import { Source } from "./support/source.js";
-import { connection, OPTIONS, Request, requests, settle } from "./support/streams.js";
+import { connection, OPTIONS, type Request, settle } from "./support/streams.js";
 
-let asked: Request[];
-let clients: FanfareClient[];
-
-beforeEach(() => {
-  vi.useFakeTimers();
-  asked = requests();
-  clients = [];
-});
-
-afterEach(() => {
-  for (const client of clients) client.close();
-  vi.unstubAllGlobals();
-  vi.useRealTimers();
-  vi.restoreAllMocks();
-});
+setUp();
 
 /** A client that has asked, and what its handlers were told. */
 async function begun(options: ClientOptions = {}) {

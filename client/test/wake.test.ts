@@ -1,27 +1,18 @@
 // A machine that slept, and a page that nobody saw: timers stood still, and the clock went on.
 
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { beforeEach, describe, expect, test, vi } from "vitest";
 import { type ClientOptions, FanfareClient } from "../src/index.js";
+import { asked, clients, setUp } from "./support/fixture.js";
 import { Page } from "./support/page.js";
 import { Source } from "./support/source.js";
-import { OPTIONS, type Request, requests, settle } from "./support/streams.js";
+import { OPTIONS, type Request, settle } from "./support/streams.js";
 
 let page: Page;
-let asked: Request[];
-let clients: FanfareClient[];
+
+setUp();
 
 beforeEach(() => {
-  vi.useFakeTimers();
   page = Page.stub();
-  asked = requests();
-  clients = [];
-});
-
-afterEach(() => {
-  for (const client of clients) client.close();
-  vi.unstubAllGlobals();
-  vi.useRealTimers();
-  vi.restoreAllMocks();
 });
 
 async function begun(options: ClientOptions = {}) {

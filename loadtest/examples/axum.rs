@@ -1,10 +1,10 @@
-//! A plain SSE server of axum and tokio's broadcast channels, as one would write it: a peer to compare with.
+//! A plain SSE server on axum and tokio's broadcast channels, as a peer to compare with.
 //!
-//! `GET /stream` gives the events for all, with `?user=` and `?topic=` also those for a user and a topic.
+//! `GET /stream` streams the events for all; with `?user=` and `?topic=` also those for a user and a topic.
 //! `POST /publish` takes `{"event": "name", "data": any JSON, "to": {"user": "…"} or {"topic": "…"}}`; without `to` the
-//! event is for all. There is no history: a client that reconnects has missed what was published meanwhile.
+//! event is for all. There is no history: a client that reconnects has missed what was published in between.
 //!
-//! `TOKIO_WORKER_THREADS` is the number of threads, the number of processors by default.
+//! `TOKIO_WORKER_THREADS` sets the number of threads; the default is the number of processors.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -30,12 +30,12 @@ use tokio_stream::{Stream, StreamExt as _, StreamMap};
 #[derive(Parser)]
 #[command(name = "axum", version = axum_version())]
 struct Args {
-    /// Where to listen; port 0 is any that is free
+    /// Address to listen on; port 0 takes a free one
     #[arg(long, default_value = "127.0.0.1:3000")]
     listen: SocketAddr,
 }
 
-/// Whom an event is for.
+/// The target of an event.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Hash)]
 #[serde(rename_all = "lowercase")]
 enum Audience {
@@ -46,7 +46,7 @@ enum Audience {
 }
 
 impl Audience {
-    /// Events that a stream may be behind. A channel reserves the room for them all, and there is one for each user.
+    /// Most events that a stream may be behind. Each channel allocates for as many, and each user has a channel.
     fn capacity(&self) -> usize {
         match self {
             Self::All => 1024,
@@ -62,7 +62,7 @@ struct Hub {
 
 #[derive(Default)]
 struct Channels {
-    /// Of those audiences that have a stream.
+    /// The channels of the audiences that have streams.
     senders: HashMap<Audience, broadcast::Sender<Event>>,
     last_id: u64,
 }
@@ -80,13 +80,13 @@ impl Hub {
         Subscription { events: events.collect(), hub: self.clone() }
     }
 
-    /// Sends under the lock, so that a channel has its events in the order of their ids.
+    /// Sends under the lock, so that events enter a channel in the order of their ids.
     fn publish(&self, audience: &Audience, event: Event) -> u64 {
         let mut channels = self.channels.lock().unwrap_or_else(PoisonError::into_inner);
         channels.last_id += 1;
         let id = channels.last_id;
         if let Some(sender) = channels.senders.get(audience) {
-            // It fails when nobody listens any more, which is fine.
+            // Fails without receivers, which is fine.
             let _ = sender.send(event.id(id.to_string()));
         }
         id
@@ -102,7 +102,7 @@ struct Subscription {
 impl Stream for Subscription {
     type Item = Result<Event, Infallible>;
 
-    /// A stream that was so slow that it missed events ends, which its client sees.
+    /// Ends a stream that was so slow that it missed events, so that its client notices.
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let next = ready!(Pin::new(&mut self.events).poll_next(cx));
         Poll::Ready(next.and_then(|(_, event)| event.ok()).map(Ok))
@@ -143,7 +143,7 @@ async fn stream(
 ) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
     let Selection { user, topic } = selection;
     let selected = user.map(Audience::User).into_iter().chain(topic.map(Audience::Topic));
-    // Its client knows by this that from now on it misses nothing.
+    // Tells the client that it misses nothing from now on.
     let greeting = tokio_stream::once(Ok(Event::default().comment("connected")));
     Sse::new(greeting.chain(hub.subscribe(selected.chain([Audience::All])))).keep_alive(KeepAlive::default())
 }
@@ -163,7 +163,7 @@ async fn publish(
     Ok((StatusCode::ACCEPTED, format!("{{\"id\":\"{id}\"}}\n")))
 }
 
-/// As it was resolved; the crate does not tell.
+/// The version in Cargo.lock; the crate does not export it.
 fn axum_version() -> &'static str {
     let lock = include_str!("../../Cargo.lock");
     let found = lock.split_once("name = \"axum\"\nversion = \"").and_then(|(_, rest)| rest.split_once('"'));
@@ -173,11 +173,11 @@ fn axum_version() -> &'static str {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let args = Args::parse();
-    // A stream is a file descriptor; many systems allow 1,024 unless asked.
+    // Each stream takes a descriptor, and the soft limit is often 1,024.
     rlimit::increase_nofile_limit(u64::MAX)?;
     let listener = TcpListener::bind(args.listen).await?;
     println!("axum listening on {}", listener.local_addr()?);
-    // Without Nagle's algorithm; a socket on which that fails is closed, and serving it finds that out.
+    // Disables Nagle's algorithm. A socket on which that fails is closed, which the server then notices.
     let listener = listener.tap_io(|socket| _ = socket.set_nodelay(true));
     let routes = Router::new().route("/stream", get(stream)).route("/publish", post(publish));
     axum::serve(listener, routes.with_state(Hub::default())).await?;

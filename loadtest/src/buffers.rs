@@ -1,11 +1,11 @@
-//! What the kernel holds in the send buffer of each socket, as it tells everybody who asks: sock_diag(7).
+//! Kernel memory in the send buffer of each socket, read through sock_diag(7), which needs no privileges.
 
 use std::io::{Read as _, Write as _};
 
 use anyhow::{Context as _, Result, bail};
 use socket2::{Domain, Protocol, Socket, Type};
 
-// The numbers of linux/netlink.h, sock_diag.h and inet_diag.h.
+// Constants of linux/netlink.h, sock_diag.h and inet_diag.h.
 const AF_NETLINK: i32 = 16;
 const NETLINK_SOCK_DIAG: i32 = 4;
 const SOCK_DIAG_BY_FAMILY: u16 = 20;
@@ -18,23 +18,23 @@ const TCP: u8 = 6;
 const ESTABLISHED: u32 = 1 << 1;
 
 const HEADER: usize = 16;
-/// Of a request: the header, 8 bytes, and the 48 that name a socket.
+/// Bytes of a request: the header, 8 bytes, and the 48 that name a socket.
 const REQUEST: usize = HEADER + 8 + 48;
-/// Of an answer, before its attributes.
+/// Bytes of an answer before its attributes.
 const ANSWER: usize = HEADER + 4 + 48 + 20;
-/// More than the kernel puts into one piece of an answer.
+/// More bytes than the kernel puts into one part of an answer.
 const BUFFER: usize = 64 * 1024;
 
-/// Bytes of kernel memory in the send buffer of each established connection of a local port: what is written and not
-/// acknowledged, with what the kernel needs to keep it.
+/// Bytes of kernel memory in the send buffer of each established connection of a local port: unacknowledged data and its
+/// bookkeeping.
 pub(crate) fn of_senders(port: u16) -> Result<Vec<u64>> {
     let mut all = Vec::new();
     for family in FAMILIES {
         let kind = (Domain::from(AF_NETLINK), Type::DGRAM, Protocol::from(NETLINK_SOCK_DIAG));
         let mut socket =
-            Socket::new(kind.0, kind.1, Some(kind.2)).context("the kernel tells nothing of sockets")?;
-        // An unconnected netlink socket speaks with the kernel.
-        socket.write_all(&request(family, port)).context("the kernel tells nothing of sockets")?;
+            Socket::new(kind.0, kind.1, Some(kind.2)).context("the kernel does not report sockets")?;
+        // An unconnected netlink socket is connected to the kernel.
+        socket.write_all(&request(family, port)).context("the kernel does not report sockets")?;
         let mut buffer = vec![0; BUFFER];
         loop {
             let length = socket.read(&mut buffer)?;
@@ -59,7 +59,7 @@ fn request(family: u8, port: u16) -> Vec<u8> {
     bytes
 }
 
-/// Takes one piece of an answer. Whether it was the last.
+/// Takes one part of an answer. Returns whether it was the last.
 fn take(mut bytes: &[u8], port: u16, out: &mut Vec<u64>) -> Result<bool> {
     const TORN: &str = "a torn answer of the kernel";
     while !bytes.is_empty() {
@@ -67,7 +67,7 @@ fn take(mut bytes: &[u8], port: u16, out: &mut Vec<u64>) -> Result<bool> {
         let message = bytes.get(..length).filter(|message| message.len() >= HEADER).context(TORN)?;
         match half(message, 4).context(TORN)? {
             NLMSG_DONE => return Ok(true),
-            NLMSG_ERROR => bail!("the kernel tells nothing of sockets: error {:?}", word(message, HEADER)),
+            NLMSG_ERROR => bail!("the kernel does not report sockets: error {:?}", word(message, HEADER)),
             SOCK_DIAG_BY_FAMILY => {
                 let local = message.get(HEADER + 4..HEADER + 6).context(TORN)?;
                 if local == port.to_be_bytes() {
@@ -81,7 +81,7 @@ fn take(mut bytes: &[u8], port: u16, out: &mut Vec<u64>) -> Result<bool> {
     Ok(false)
 }
 
-/// In a socket's attributes: what is queued, and what is set aside for more.
+/// Reads from a socket's attributes the memory that is queued and the memory that is reserved.
 fn send_buffer(mut attributes: &[u8]) -> Option<u64> {
     const FORWARD: usize = 4;
     const QUEUED: usize = 5;
@@ -127,7 +127,7 @@ mod tests {
         let mut held = of_senders(port).unwrap();
         held.sort_unstable();
         assert_eq!(held.len(), readers.len(), "{held:?}");
-        // The receiver's own buffer has the rest.
+        // The rest is in the receiver's buffer.
         assert!(held[0] < 65_536 && held[1] < 65_536 && held[2] > 65_536, "{held:?} of {written}");
     }
 

@@ -1,4 +1,4 @@
-//! The one place that reads clocks.
+//! The only module that reads clocks.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -13,8 +13,8 @@ pub(crate) fn since(earlier: Instant) -> Duration {
     now().saturating_duration_since(earlier)
 }
 
-/// Nanoseconds of CLOCK_MONOTONIC, which all processes of one machine read alike: a publisher writes it into an
-/// event, and whoever receives the event knows its latency. Never 0 on a machine that has been up for an instant.
+/// Nanoseconds of CLOCK_MONOTONIC, which is the same in all processes of a machine: a publisher writes it into an event,
+/// and the receiver computes the latency. Never 0.
 pub(crate) fn nanos() -> u64 {
     let time = clock_gettime(ClockId::Monotonic);
     u64::try_from(time.tv_sec).unwrap_or_default() * 1_000_000_000

@@ -1,4 +1,4 @@
-//! Where a server is, and what on it.
+//! The URL of a server.
 
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::str::FromStr;
@@ -9,9 +9,9 @@ use anyhow::{Context as _, Error, Result, ensure};
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Endpoint {
     pub(crate) address: SocketAddr,
-    /// The `Host` field: as typed, with the port.
+    /// The `Host` field, as given, with the port.
     pub(crate) host: String,
-    /// Path and query, which may have placeholders.
+    /// Path and query; may have placeholders.
     pub(crate) target: String,
 }
 

@@ -1,6 +1,6 @@
-//! Every figure that a scenario can find, with its unit.
+//! Every figure that a scenario can measure, with its unit.
 
-/// What a number in an `Outcome` means.
+/// Describes a number in an `Outcome`.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Figure {
     /// Its name in JSON, with the unit.
@@ -10,7 +10,7 @@ pub(crate) struct Figure {
     /// Digits after the point in a table.
     pub(crate) decimals: usize,
     pub(crate) better: Better,
-    /// Whether a ratio to the floor's says something.
+    /// Whether lower or higher is better, and so whether a ratio to the floor is meaningful.
     pub(crate) has_ratio: bool,
 }
 
@@ -18,7 +18,7 @@ pub(crate) struct Figure {
 pub(crate) enum Better {
     Lower,
     Higher,
-    /// It only tells what the load was.
+    /// It describes the load.
     Neither,
 }
 
@@ -30,12 +30,12 @@ const fn higher(key: &'static str, title: &'static str, decimals: usize) -> Figu
     Figure { key, title, decimals, better: Better::Higher, has_ratio: true }
 }
 
-/// The floor has nothing to compare with.
+/// The floor has no such figure.
 const fn alone(figure: Figure) -> Figure {
     Figure { has_ratio: false, ..figure }
 }
 
-/// What the load was.
+/// Describes the load.
 const fn load(key: &'static str, title: &'static str) -> Figure {
     Figure { key, title, decimals: 0, better: Better::Neither, has_ratio: false }
 }
@@ -151,6 +151,11 @@ pub(crate) const FIGURES: &[Figure] = &[
     lower("reconnect_cpu_us", "server CPU per reconnect, with what it missed, µs", 1),
     alone(lower("busy", "publishes answered 429 or 503", 0)),
 ];
+
+/// `of / by`, and 0 where `by` is 0: JSON has no NaN.
+pub(crate) fn ratio(of: f64, by: f64) -> f64 {
+    if by > 0.0 { of / by } else { 0.0 }
+}
 
 #[cfg(test)]
 pub(crate) fn figure(key: &str) -> Option<&'static Figure> {

@@ -1,10 +1,10 @@
-//! Distributions of times, as they are measured, sent between processes and written down.
+//! Distributions of times: measured, sent between processes, and stored in results.
 
 use anyhow::Result;
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
-/// Times are kept in microseconds, to three digits, up to an hour.
+/// Keeps times in microseconds, to three significant digits, up to an hour.
 const MAX_MICROS: u64 = 3600 * 1_000_000;
 const DIGITS: u8 = 3;
 
@@ -20,7 +20,7 @@ impl Times {
         self.0.saturating_record((nanos / 1000).max(1));
     }
 
-    /// Adds what another process or thread has measured.
+    /// Adds the times of another process or thread.
     pub(crate) fn add(&mut self, buckets: &Buckets) -> Result<()> {
         for &(micros, count) in &buckets.0 {
             self.0.record_n(micros, count)?;
@@ -43,7 +43,7 @@ impl Times {
     }
 }
 
-/// A distribution in JSON: microseconds and how often, ascending.
+/// A distribution in JSON: microseconds and their counts, ascending.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Buckets(Vec<(u64, u64)>);
 
@@ -54,7 +54,7 @@ impl Buckets {
         Ok(times)
     }
 
-    /// Both together.
+    /// The sum of both.
     pub(crate) fn with(&self, other: &Self) -> Result<Self> {
         let mut times = self.times()?;
         times.add(other)?;

@@ -1,4 +1,4 @@
-//! The machine that a figure belongs to.
+//! Describes the machine that a result was measured on.
 
 use std::fmt;
 use std::fs;

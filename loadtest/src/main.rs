@@ -1,23 +1,24 @@
-//! A load tester for SSE servers, and the bare send loop ("floor") that they are measured against.
+//! A load tester for SSE servers, and the bare send loop (the "floor") that they are compared with.
 //!
-//! It shares no code with the server and knows only the protocol, so that what both get wrong is not
-//! wrong in the same way.
+//! It shares no code with the server and knows only the protocol: a shared mistake would go unnoticed.
 //!
 //! # Layout
 //!
-//! - `swarm`: many streams on a server: opened, read, each event checked.
-//! - `publish`: publishing to a server, as fast as acknowledged or at a rate.
-//! - `attack`: what a stranger does to a server while others use it.
-//! - `floor`: the physical limit. Accepts, writes a fixed head, and on a publish does one bare `send`
-//!   for each stream.
-//! - `run`: scenarios, played in turns on the floor and on servers, each a process of its own.
+//! - `swarm`: opens many streams on a server, reads them, and checks each event.
+//! - `publish`: publishes to a server, as fast as it acknowledges or at a rate.
+//! - `attack`: attacks a server while others use it.
+//! - `floor`: the lower bound: a server that writes a fixed response head, and does one `send` per event
+//!   and stream.
+//! - `scenario`: the scenarios by name. `run`: runs them on the floor and on servers in turn, each server in
+//!   its own process.
+//! - `cli`: the command line, which the commands take their options from.
 //! - `peer`: a server to load, described by a file.
-//! - `result`, `figure`, `latency`: what a run writes down. `report`: tables and charts of it.
-//! - `payload`, `template`, `token`: what is in an event, and in a request.
-//! - `dial`, `http`, `sse`: the client's side of the protocol, fed at any cut.
-//! - `leash`: processes that end with this one.
-//! - `usage`, `machine`: what `/proc` says about processes and about this machine.
-//! - `buffers`: what the kernel holds for each socket.
+//! - `result`, `figure`, `latency`: the results of a run. `report`: tables and charts of them.
+//! - `payload`, `template`, `token`: the contents of events and requests.
+//! - `dial`, `http`, `sse`: the client side of the protocol; input may be split anywhere.
+//! - `tether`: child processes that end with this process.
+//! - `usage`, `machine`: CPU time and memory of processes, and this machine, from `/proc`.
+//! - `buffers`: kernel memory of each socket's send buffer.
 
 mod attack;
 mod buffers;
@@ -29,7 +30,6 @@ mod figure;
 mod floor;
 mod http;
 mod latency;
-mod leash;
 mod machine;
 mod payload;
 mod peer;
@@ -37,10 +37,12 @@ mod publish;
 mod report;
 mod result;
 mod run;
+mod scenario;
 mod sse;
 mod stop;
 mod swarm;
 mod template;
+mod tether;
 mod token;
 mod usage;
 
@@ -51,8 +53,8 @@ use clap::Parser;
 
 use cli::{Cli, Command};
 
-/// Exit status: 0 when every stream got every event once and in order, 1 when not or when the run
-/// could not be done, 2 for a bad option.
+/// Exit status: 0 if every stream received every event once and in order, 1 if not or if the run failed, 2 for an
+/// invalid option.
 fn main() -> ExitCode {
     match run(Cli::parse().command) {
         Ok(true) => ExitCode::SUCCESS,
@@ -74,7 +76,7 @@ fn run(command: Command) -> Result<bool> {
         Command::Floor(options) => floor::run(&options).map(|()| true),
         Command::Run(options) => run::command(&options),
         Command::Report(options) => report::command(&options),
-        Command::Crew => swarm::serve_crews().map(|()| true),
-        Command::Leash(options) => leash::tie(&options).map(|never| match never {}),
+        Command::Worker => swarm::serve_workers().map(|()| true),
+        Command::Tether(options) => tether::tie(&options).map(|never| match never {}),
     }
 }

@@ -1,7 +1,7 @@
-//! The data of an event: a line of JSON that says which series it belongs to, its number there, and when it was due.
+//! The data of an event: a line of JSON with its series, its number in the series, and the time at which it was due.
 //!
-//! Each stream follows one series, whose events are numbered from 1 without holes: so a stream sees by itself what is
-//! missing, repeated, out of order, or not for it.
+//! Each stream follows one series, whose events are numbered from 1 without gaps. So each stream can tell by itself which
+//! events are missing, repeated, out of order, or meant for others.
 
 use std::fmt::Write as _;
 
@@ -12,20 +12,20 @@ const NUMBER: &[u8] = b",\"n\":";
 const DUE: &[u8] = b",\"t\":";
 const PAD: &[u8] = b",\"pad\":\"";
 const PAD_BYTE: u8 = b'x';
-/// So much padding is written and compared at a time.
+/// Padding is written and compared in blocks of this.
 const PADDING: &[u8] = &[PAD_BYTE; 4096];
 const END: &[u8] = b"\"}";
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Payload {
     pub(crate) series: u32,
-    /// Counts from 1 in its series.
+    /// The number in the series, from 1.
     pub(crate) n: u64,
     /// When the event was due, in nanoseconds of `clock::nanos`; 0 for an event that is not measured.
     pub(crate) due: u64,
 }
 
-/// The fewest bytes that hold any payload of so many series.
+/// The fewest bytes that hold any payload of this many series.
 pub(crate) fn least_bytes(series: u32) -> usize {
     let largest = Payload { series, n: 999_999_999_999, due: u64::MAX };
     largest.text(0).len()
@@ -51,15 +51,15 @@ impl Payload {
         // Writing to a string does not fail.
         let _ = write!(out, "{{\"s\":{series},\"n\":{n},\"t\":{due},\"pad\":\"");
         let pad = bytes.saturating_sub(out.len() - start + END.len());
-        // Between an event's due time and its request stands this: by the piece, not by the character.
+        // In blocks, not by the character: the time spent here counts as latency.
         let piece = std::str::from_utf8(PADDING).unwrap_or_default();
         (0..pad / PADDING.len()).for_each(|_| out.push_str(piece));
         out.push_str(&piece[..pad % PADDING.len()]);
         out.push_str("\"}");
     }
 
-    /// With its length; `None` when it is not whole or not ours. Servers that wrap the data in their own JSON may have
-    /// bytes before and after it.
+    /// Reads a payload, and returns it with its length; `None` if it is incomplete or was published by others. Other bytes may
+    /// surround it: some servers wrap the data in JSON of their own.
     pub(crate) fn parse(data: &[u8]) -> Option<(Self, usize)> {
         let begin = match data.starts_with(BEGIN) {
             true => 0,
@@ -78,12 +78,12 @@ impl Payload {
     }
 }
 
-/// How many of the first bytes are padding. By pieces: a client of large events does little else.
+/// The number of leading bytes that are padding. Compares blocks: with large events most of the time is spent here.
 fn padding(bytes: &[u8]) -> usize {
     let is_padding = |piece: &&[u8]| **piece == PADDING[..piece.len()];
     let whole: usize = bytes.chunks(PADDING.len()).take_while(is_padding).map(<[u8]>::len).sum();
     let rest = &bytes[whole..];
-    // The rest has less than a piece of it, and is searched by ever smaller ones.
+    // The rest is shorter than a block: halves the block until it fits.
     let mut at = 0;
     let mut step = PADDING.len() / 2;
     while step > 0 {

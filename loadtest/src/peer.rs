@@ -1,4 +1,4 @@
-//! A server to load, as a file describes it: how it is started, where its streams are, how one publishes to it.
+//! A server to load, described by a file: how to start it, where its streams are, how to publish.
 
 use std::path::Path;
 use std::{fs, str::FromStr};
@@ -8,55 +8,55 @@ use serde::Deserialize;
 
 use crate::template::Template;
 
-/// The peers that need no file.
+/// The built-in peers.
 const BUILT_IN: [&str; 2] = [include_str!("../peers/floor.toml"), include_str!("../peers/fanfare.toml")];
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Peer {
     pub(crate) name: String,
-    /// Program and arguments; `{address}` is 127.0.0.1 and a free port, `{port}` the port alone. A program without a
-    /// slash is looked for beside this one, in its `examples`, and on the path. Empty: it runs already, at `address`.
+    /// Program and arguments; `{address}` stands for 127.0.0.1 and a free port, `{port}` for the port alone. A program without
+    /// a slash is searched beside this executable, in its `examples`, and on the path. Empty if it already runs at `address`.
     #[serde(default)]
     pub(crate) start: Vec<String>,
-    /// The same where it takes over a listening socket, as service managers hand it over: sd_listen_fds(3). Empty: it does
-    /// not.
+    /// The same for a start with a listening socket that a service manager passes on: sd_listen_fds(3). Empty if the server
+    /// does not support it.
     #[serde(default)]
     pub(crate) activated: Vec<String>,
-    /// Where a server listens that runs already.
+    /// The address of a server that already runs.
     pub(crate) address: Option<String>,
-    /// Its process, if it runs already; processes under it count with it.
+    /// Its process, if it already runs; its descendants count as well.
     pub(crate) pid: Option<u32>,
-    /// A command that prints a version, on either output; its first line is kept.
+    /// A command that prints a version to standard output or error; the first line is used.
     #[serde(default)]
     pub(crate) version: Vec<String>,
     #[serde(default = "post")]
     pub(crate) method: String,
-    /// Fields of every publish, `Name: value`.
+    /// Header fields of every publish, `Name: value`.
     #[serde(default)]
     pub(crate) headers: Vec<String>,
-    /// Fields of every stream's request.
+    /// Header fields of every stream's request.
     #[serde(default)]
     pub(crate) stream_headers: Vec<String>,
-    /// How the data begins of an event with which it greets each stream, other than one called `connection`.
+    /// The beginning of the data of its first event on each stream, if that is not named `connection`.
     pub(crate) greeting: Option<String>,
-    /// The data of its heartbeats, where they are neither comments nor events called `ping`.
+    /// The data of its heartbeats, if they are neither comments nor events named `ping`.
     pub(crate) ping: Option<String>,
-    /// It honours `Last-Event-ID`.
+    /// Whether it honours `Last-Event-ID`.
     #[serde(default)]
     pub(crate) resumes: bool,
-    /// An option that sets its heartbeat interval; `{seconds}` stands for it.
+    /// Arguments that set its heartbeat interval, for which `{seconds}` stands.
     #[serde(default)]
     pub(crate) heartbeat: Vec<String>,
-    /// An option that sets how much history it keeps for clients that come back; `{bytes}` stands for it.
+    /// Arguments that set the size of its history, for which `{bytes}` stands.
     #[serde(default)]
     pub(crate) history: Vec<String>,
-    /// Every event to every stream.
+    /// Sends every event to every stream.
     pub(crate) all: Route,
-    /// Each stream is a user's, `{n}`, and each event is for one, `{n}` of a publish.
+    /// Each stream belongs to user `{n}`, and each event is for the user `{n}` of its publish.
     pub(crate) user: Option<Route>,
-    /// Each topic has ten streams, so a stream's is `{n/10}`, by a pattern if the server has patterns; each event is for
-    /// one topic, `{n}` of a publish.
+    /// Each topic has ten streams: a stream follows topic `{n/10}`, by a pattern if the server has patterns. Each event is for
+    /// the topic `{n}` of its publish.
     pub(crate) topic: Option<Route>,
     /// A stream with a user, a session and a topic; nothing is published to it.
     pub(crate) identified: Option<StreamOnly>,
@@ -70,9 +70,9 @@ pub(crate) struct Peer {
 pub(crate) struct Route {
     /// Path and query of a stream.
     pub(crate) stream: Template,
-    /// Path and query that one publishes to.
+    /// Path and query to publish to.
     pub(crate) publish: Template,
-    /// `{data}` is the event's JSON.
+    /// The body; `{data}` stands for the event's JSON.
     pub(crate) body: Template,
 }
 
@@ -82,33 +82,33 @@ pub(crate) struct StreamOnly {
     pub(crate) stream: Template,
 }
 
-/// Many events in one request: their bodies as lines.
+/// Many events in one request, one body per line.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Batch {
-    /// Instead of `headers`.
+    /// Used instead of `headers`.
     pub(crate) headers: Vec<String>,
 }
 
-/// How it is started so that strangers may do nothing but try.
+/// How to start it so that publishing needs a key.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Secured {
-    /// More arguments: `{api_keys}` stands for a file whose one line has a key and the scope `publish`, `{key_set}` for a
-    /// JSON Web Key Set with keys for ES256 and RS256. Whoever brings nothing may subscribe.
+    /// Further arguments: `{api_keys}` stands for a file with one line, a key and the scope `publish`; `{key_set}` for a JSON
+    /// Web Key Set with keys for ES256 and RS256. Clients without credentials may subscribe.
     #[serde(default)]
     pub(crate) arguments: Vec<String>,
-    /// Of a subscriber's token, without `exp`; `{n}` is the number of the stream.
+    /// Claims of a subscriber's token, without `exp`; `{n}` stands for the number of the stream.
     pub(crate) claims: String,
-    /// Path and query of what anybody may ask for, and is answered at once.
+    /// Path and query of a request that needs no credentials and is answered at once.
     pub(crate) health: String,
 }
 
-/// How streams ask for patterns of topics, and how one publishes to many topics.
+/// How streams name patterns of topics, and how to publish to many topics.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Wildcards {
-    /// The parameter of the query that is repeated for each pattern.
+    /// The query parameter that is repeated for each pattern.
     pub(crate) parameter: String,
     /// The body of a publish; `{topics}` stands for a JSON array of topics.
     pub(crate) body: String,

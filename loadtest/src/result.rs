@@ -1,4 +1,4 @@
-//! What a scenario found out about a target in one round: a line of JSON.
+//! The result of a scenario on one target in one round: a line of JSON.
 
 use std::collections::BTreeMap;
 
@@ -10,43 +10,43 @@ use crate::machine::Machine;
 /// One line of a results file. Lines of several runs may be in one file; a report takes medians over the rounds.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Outcome {
-    /// Of the run that this line belongs to: seconds since 1970 at which it began.
+    /// When the run began, in seconds since 1970; the same for all its results.
     pub(crate) run: u64,
     pub(crate) scenario: String,
-    /// What was under load: `floor`, `fanfare`, or the name that a peer's file gives.
+    /// The target: `floor`, `fanfare`, or the name in a peer's file.
     pub(crate) target: String,
-    /// What the target says of its version; empty if it says nothing.
+    /// The target's version; empty if unknown.
     pub(crate) version: String,
     /// Counts from 1.
     pub(crate) round: usize,
     pub(crate) machine: Machine,
     /// The options that the figures depend on, in words: `10000 streams, 128 B`.
     pub(crate) load: String,
-    /// By the keys of `figure::FIGURES`.
+    /// The figures, by the keys of `figure::FIGURES`.
     pub(crate) figures: BTreeMap<String, f64>,
-    /// From when an event was due to when a stream had it, where the scenario measures that.
+    /// Time from when an event was due to its arrival, if the scenario measures it.
     pub(crate) latency: Option<Buckets>,
     pub(crate) losses: Losses,
     /// Why the round ended before it was done; `null` when it was.
     pub(crate) stopped: Option<String>,
 }
 
-/// All zero in a clean round.
+/// Losses; all zero in a clean round.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Losses {
-    /// Streams that never got a first event.
+    /// Streams that failed before their first event.
     pub(crate) refused: u64,
     /// Open streams that the server ended.
     pub(crate) closed: u64,
-    /// Events published that a stream has not got, whether or not a later one shows it.
+    /// Published events that a stream has not received, whether or not a later event shows it.
     pub(crate) missing: u64,
-    /// Of these, the ones that a later event shows.
+    /// Those of them that a later event shows.
     pub(crate) gaps: u64,
     pub(crate) repeats: u64,
     pub(crate) reorders: u64,
-    /// Events that are not as they were published, or not for the stream that got them.
+    /// Events that differ from what was published, or that were meant for other streams.
     pub(crate) damaged: u64,
-    /// The first thing that went wrong with a stream.
+    /// The first error of a stream.
     pub(crate) trouble: Option<String>,
 }
 
@@ -64,7 +64,7 @@ impl Losses {
         }
     }
 
-    /// Counts streams as refused that were never told so either.
+    /// Counts streams as refused that did not open without being refused.
     pub(crate) fn add_unopened(&mut self, unopened: u64) {
         if unopened > self.refused {
             self.refused = unopened;
@@ -73,7 +73,7 @@ impl Losses {
     }
 
     pub(crate) fn total(&self) -> u64 {
-        // What a gap shows is missing, too.
+        // Gaps are among the missing.
         let Self { refused, closed, missing, repeats, reorders, damaged, .. } = self;
         refused + closed + missing + repeats + reorders + damaged
     }

@@ -1,14 +1,14 @@
-//! Events out of a stream's bytes, at any cut. Between reads nothing is kept but an unfinished event.
+//! An incremental parser of event streams; input may be split anywhere. Between reads it keeps only an incomplete event.
 
 use std::io::BufRead as _;
 
 use anyhow::{Result, ensure};
 
-/// Limit of one event with all its fields, in bytes: 4 MiB. More is a stream that never ends its event.
+/// Most bytes of one event with all its fields: 4 MiB, against a stream that never ends its event.
 const MAX_EVENT: usize = 4 * 1024 * 1024;
 
-/// One block of a stream, up to its empty line: an event, or only a field such as `retry`; or a comment that stands
-/// before any field, which is a block by itself, since servers send it without an empty line.
+/// One block of a stream, up to its empty line: an event, or only a field such as `retry`. A comment before any field is a
+/// block by itself, since servers send it without an empty line.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Block<'a> {
     pub(crate) event: &'a [u8],
@@ -25,19 +25,18 @@ pub(crate) struct Block<'a> {
 /// Splits a stream into lines at LF, CR and CRLF, and lines into blocks at empty lines.
 #[derive(Debug, Default)]
 pub(crate) struct EventScanner {
-    /// The unfinished block. Empty, without memory of its own, nearly always.
+    /// The incomplete block. Nearly always empty, without an allocation.
     partial: Vec<u8>,
-    /// Where its last line begins, which has no end yet.
+    /// Where its last, incomplete line begins.
     line: usize,
 }
 
-/// Memory of blocks that were unfinished, for the next ones: large events would be mostly the kernel's work of giving it
-/// out again.
+/// Buffers of earlier incomplete blocks, for reuse: with large events, allocating them anew would dominate.
 #[derive(Debug, Default)]
 pub(crate) struct Spare(Vec<Vec<u8>>);
 
 impl Spare {
-    /// So many streams are in the midst of a large event at once.
+    /// Most buffers to keep: about as many streams are within a large event at once.
     const AT_MOST: usize = 128;
 
     fn take(&mut self, rest: &[u8]) -> Vec<u8> {
@@ -71,7 +70,7 @@ impl EventScanner {
         } else {
             let searched = self.partial.len();
             self.partial.extend_from_slice(bytes);
-            // A large event comes in many pieces, of which most end no line: each byte of it is looked at once.
+            // Most parts of a large event end no line: each byte is searched once.
             if line_end(bytes).is_some() {
                 let whole = std::mem::take(&mut self.partial);
                 let (rest, line) = take_blocks(&whole, (self.line, searched), &mut sink);
@@ -85,8 +84,8 @@ impl EventScanner {
     }
 }
 
-/// Hands on the whole blocks. The bytes of the unfinished one, and where in them its last line begins. `searched` is a
-/// line's beginning, and up to where that line is known to have no end.
+/// Passes on the complete blocks. Returns the bytes of the incomplete one, and where its last line begins. `searched` is the
+/// start of a line, and the position up to which that line is known not to end.
 fn take_blocks<'a>(
     bytes: &'a [u8],
     searched: (usize, usize),
@@ -104,7 +103,7 @@ fn take_blocks<'a>(
         }
         let is_first = at_start == start;
         match line.first() {
-            // The LF of a CRLF that came in two reads, or the empty line after a comment.
+            // The LF of a CRLF that was split between reads, or the empty line after a comment.
             None if is_first => start = at,
             None => {
                 sink(std::mem::take(&mut block));
@@ -137,15 +136,15 @@ impl<'a> Block<'a> {
     }
 }
 
-/// Of a `retry` field: digits alone, or it counts for nothing.
+/// Parses a `retry` field, which is ignored unless it is all digits.
 fn milliseconds(value: &[u8]) -> Option<u32> {
     let digits =
         std::str::from_utf8(value).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))?;
     digits.parse().ok()
 }
 
-/// The first CR or LF. `skip_until` and `contains` search many bytes at a time; for long lines that search is most
-/// of a client's work.
+/// The first CR or LF. `skip_until` and `contains` search many bytes at a time; with long lines most of a client's time is
+/// spent here.
 fn line_end(bytes: &[u8]) -> Option<usize> {
     let mut rest = bytes;
     let through = rest.skip_until(b'\n').unwrap_or_default();

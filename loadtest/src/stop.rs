@@ -1,4 +1,4 @@
-//! Why a run ends before it is done: an interrupt, or the deadline.
+//! The reasons to end a run early: an interrupt, or the deadline.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,7 +10,7 @@ use signal_hook::flag;
 
 use crate::clock;
 
-/// Asked often: nothing here waits longer than this before it asks again.
+/// How often waits check it, at least.
 pub(crate) const CHECK_EVERY: Duration = Duration::from_millis(50);
 
 #[derive(Clone)]

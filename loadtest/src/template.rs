@@ -1,4 +1,4 @@
-//! Texts with placeholders: of request targets, headers and bodies.
+//! Texts with placeholders, for request targets, headers and bodies.
 
 use std::fmt::Write as _;
 use std::str::FromStr;
@@ -6,18 +6,18 @@ use std::str::FromStr;
 use anyhow::{Context as _, Error, Result, bail};
 use serde::{Deserialize, Deserializer};
 
-/// What may stand in a template's braces. Other braces are text, so that JSON needs no escapes.
+/// A placeholder in braces. Other braces are text, so that JSON needs no escapes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Placeholder {
-    /// `{n}`, `{n/K}` or `{n%K}`: the stream's number, or in a publication the number of the series.
+    /// `{n}`, `{n/K}` or `{n%K}`: the number of the stream, or of the series in a publication.
     Number(Number),
-    /// `{data}`: the event's data as it is.
+    /// `{data}`: the event's data.
     Data,
     /// `{data:form}`: percent-encoded, for `application/x-www-form-urlencoded`.
     FormData,
 }
 
-/// A number made from the number of a stream.
+/// A number derived from the number of a stream.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Number {
     Same,
@@ -102,7 +102,7 @@ impl Template {
         Self { source: text.to_owned(), pieces }
     }
 
-    /// As it was written.
+    /// The text of the template.
     pub(crate) fn source(&self) -> &str {
         &self.source
     }

@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use crate::clock;
 use crate::template::Template;
 
-/// Seconds until a token expires whose claims do not say it.
+/// Seconds until a token without `exp` in its claims expires.
 const LIVES: u64 = 3600;
 
 #[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
@@ -34,7 +34,7 @@ pub(crate) struct Signer {
 }
 
 impl Signer {
-    /// With the key in this file: of HS256 its bytes, less one newline at the end; of the others a private key in PEM.
+    /// Uses the key in this file: for HS256 its bytes without one newline at the end; for the others a private key in PEM.
     pub(crate) fn read(path: &Path, algorithm: TokenAlgorithm, claims: &str) -> Result<Self> {
         let key = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
         Self::new(&key, algorithm, None, claims)
@@ -54,7 +54,7 @@ impl Signer {
         Ok(signer)
     }
 
-    /// The token of the stream with this number. What differs in `id` is another token.
+    /// The token of a stream. Another `id` makes another token.
     pub(crate) fn sign(&self, number: u64, id: &str) -> Result<String> {
         let text = self.claims.text(number);
         let mut claims: Map<String, Value> =
@@ -66,7 +66,7 @@ impl Signer {
         Ok(jsonwebtoken::encode(&self.header, &claims, &self.key)?)
     }
 
-    /// One for each of so many streams from `first` on.
+    /// A token for each of `count` streams from `first` on.
     pub(crate) fn tokens(&self, first: usize, streams: usize, id: &str) -> Result<Vec<String>> {
         (first..first + streams).map(|number| self.sign(number as u64, id)).collect()
     }
@@ -82,12 +82,12 @@ impl From<TokenAlgorithm> for Algorithm {
     }
 }
 
-/// Makes tokens that only their signature tells from good ones, and each of them another.
+/// Makes tokens that are valid except for their signature, each of them different.
 #[derive(Clone, Debug)]
 pub(crate) struct Forger {
-    /// Header and claims, encoded, with the dot behind each.
+    /// Header and claims, encoded, each with its dot.
     signed: String,
-    /// Characters of a signature.
+    /// Length of a signature, in characters.
     signature: usize,
 }
 
@@ -95,7 +95,7 @@ pub(crate) struct Forger {
 const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 impl Forger {
-    /// For a key with this id, whose signatures have so many bytes.
+    /// Forges for the key with this id, whose signatures have this many bytes.
     pub(crate) fn new(algorithm: &str, id: &str, bytes: usize, claims: &str) -> Result<Self> {
         let header = json!({"typ": "JWT", "alg": algorithm, "kid": id});
         let mut claims: Map<String, Value> = serde_json::from_str(&Template::parse(claims).text(0))?;
@@ -106,8 +106,8 @@ impl Forger {
         Ok(Self { signed, signature: (bytes * 4).div_ceil(3) })
     }
 
-    /// The signature is a number below every modulus of its length: begins with zeros. What its last character has beyond
-    /// its bytes is zero, too, as decoders demand.
+    /// The signature begins with zeros, so that as a number it is below every modulus of its length. The unused bits of its
+    /// last character are zero, as decoders demand.
     pub(crate) fn forge(&self, out: &mut String) {
         out.push_str(&self.signed);
         out.push('A');

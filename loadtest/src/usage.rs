@@ -1,4 +1,4 @@
-//! What `/proc` says of a process: its CPU time and its memory.
+//! CPU time and memory of processes, from `/proc`.
 
 use std::fs;
 use std::sync::Arc;
@@ -8,20 +8,20 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
-/// Ticks a second in `/proc/PID/stat`: Linux shows 100 to user space on every machine.
+/// Ticks per second in `/proc/PID/stat`: always 100 for user space on Linux.
 const USER_HZ: u64 = 100;
 
-/// CPU time of a process and all its threads, up to one moment.
+/// CPU time of processes and all their threads, up to one moment.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cpu {
-    /// utime + stime of `/proc/PID/stat`: also counts threads that have ended, in steps of 10 ms.
+    /// utime + stime of `/proc/PID/stat`: includes threads that have ended, in steps of 10 ms.
     coarse: Duration,
-    /// The sum of the living threads' `schedstat`, in nanoseconds.
+    /// The sum of the running threads' `schedstat`, in nanoseconds.
     fine: Duration,
 }
 
 impl Cpu {
-    /// Of these processes together.
+    /// The CPU time of these processes together.
     pub(crate) fn of(pids: &[u32]) -> Result<Self> {
         let mut sum = Self { coarse: Duration::ZERO, fine: Duration::ZERO };
         for pid in pids {
@@ -33,8 +33,8 @@ impl Cpu {
         Ok(sum)
     }
 
-    /// CPU time spent since `before`. The fine reading stands unless a thread that ended took its
-    /// time with it, which the coarse one shows.
+    /// CPU time spent since `before`: the fine reading, unless the coarse one shows that a thread has ended, whose time the
+    /// fine one lacks.
     pub(crate) fn since(&self, before: &Self) -> Duration {
         let coarse = self.coarse.saturating_sub(before.coarse);
         let fine = self.fine.saturating_sub(before.fine);
@@ -59,7 +59,7 @@ fn fine(pid: u32) -> Duration {
     Duration::from_nanos(nanos.sum())
 }
 
-/// A process and all under it, which serve with it.
+/// A process and all its descendants.
 pub(crate) fn family(pid: u32) -> Vec<u32> {
     let mut all = vec![pid];
     let mut next = 0;
@@ -74,13 +74,13 @@ pub(crate) fn family(pid: u32) -> Vec<u32> {
     all
 }
 
-/// Whether there is such a process, other than one that has ended and whose status nobody has asked for.
+/// Whether the process runs. One that has ended and was not waited for does not.
 pub(crate) fn is_alive(pid: u32) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
 }
 
-/// Memory of the kernel in bytes: its slabs, and what it counts as TCP buffers. Of the whole machine.
+/// Kernel memory of the whole machine in bytes: slabs and TCP buffers.
 pub(crate) fn kernel_memory() -> Result<u64> {
     let meminfo = fs::read_to_string("/proc/meminfo").context("cannot read /proc/meminfo")?;
     let sockstat = fs::read_to_string("/proc/net/sockstat").context("cannot read /proc/net/sockstat")?;
@@ -96,7 +96,7 @@ fn kernel_memory_in(meminfo: &str, sockstat: &str) -> Option<u64> {
     Some(kib * 1024 + pages * PAGE)
 }
 
-/// Proportional set size in bytes of these processes: a page shared by two counts half in each.
+/// Proportional set size of these processes, in bytes: a page shared by two counts half in each.
 pub(crate) fn pss(pids: &[u32]) -> Result<u64> {
     pids.iter().try_fold(0, |sum, &pid| Ok(sum + pss_of(pid)?))
 }
@@ -109,7 +109,7 @@ fn pss_of(pid: u32) -> Result<u64> {
     Ok(kib * 1024)
 }
 
-/// Resident memory in bytes of these processes; cheap to ask for.
+/// Resident memory of these processes, in bytes; cheap to read.
 fn resident(pids: &[u32]) -> Option<u64> {
     const PAGE: u64 = 4096;
     pids.iter().try_fold(0, |sum, pid| {
@@ -118,7 +118,7 @@ fn resident(pids: &[u32]) -> Option<u64> {
     })
 }
 
-/// Looks at the memory of processes until it is asked for the most.
+/// Samples the memory of processes, and keeps the highest value.
 pub(crate) struct Peak {
     is_over: Arc<AtomicBool>,
     thread: JoinHandle<Option<u64>>,
@@ -142,7 +142,7 @@ impl Peak {
         Ok(Self { is_over, thread })
     }
 
-    /// By how much it grew at most, in bytes; `None` of no process.
+    /// The highest growth in bytes; `None` without processes.
     pub(crate) fn growth(self) -> Option<u64> {
         self.is_over.store(true, Ordering::Relaxed);
         self.thread.join().ok().flatten()
@@ -195,7 +195,7 @@ mod tests {
         assert!(family(pid).contains(&child.id()) && family(pid)[0] == pid);
         assert!(is_alive(pid) && is_alive(child.id()));
         child.kill().unwrap();
-        // The kernel ends it when it comes to it; nobody has asked for its status yet.
+        // It ends asynchronously, and has not been waited for.
         while is_alive(child.id()) {
             std::thread::yield_now();
         }

@@ -1,19 +1,18 @@
 //! An engine on a free port, for one test.
 
-use std::net::SocketAddr;
+use std::ops::Deref;
 
 use fanfare::{Engine, EngineBuilder, Publisher, Statistics};
-use serde_json::Value;
 
-use crate::support::client::{Connection, Response};
 use crate::support::clock::{LONG, eventually};
-use crate::support::subscriber::Subscriber;
+use crate::support::endpoint::Endpoint;
+pub(crate) use crate::support::endpoint::{id_of, parts};
 
-/// A running engine, in open mode, with two event loops and with no timeout that a test lives to see, unless told
-/// otherwise.
+/// A running engine: in open mode, with two event loops, and with timeouts that no test reaches, unless the test
+/// configures others.
 pub(crate) struct Server {
+    endpoint: Endpoint,
     pub(crate) engine: Engine,
-    pub(crate) address: SocketAddr,
     pub(crate) publisher: Publisher,
 }
 
@@ -26,44 +25,23 @@ impl Server {
         let builder = Engine::builder().listen("127.0.0.1:0".parse().expect("an address")).workers(2);
         let builder = builder.heartbeat_interval(LONG).connection_timeout(LONG);
         let builder = builder.head_timeout(LONG).idle_timeout(LONG);
-        let engine = configure(builder).start().expect("the engine starts");
-        let (address, publisher) = (engine.local_addrs()[0], engine.publisher());
-        Self { engine, address, publisher }
+        Self::over(configure(builder).start().expect("the engine starts"))
     }
 
-    pub(crate) fn connect(&self) -> Connection {
-        Connection::open(self.address)
+    /// A server of which the test has built the engine.
+    pub(crate) fn over(engine: Engine) -> Self {
+        let endpoint = Endpoint { address: engine.local_addrs()[0] };
+        Self { endpoint, publisher: engine.publisher(), engine }
     }
 
-    /// Opens a stream; `query` with its `?`, if any.
-    pub(crate) fn subscribe(&self, query: &str) -> Subscriber {
-        Subscriber::open(self.address, &format!("/api/sse{query}"), "")
-    }
-
-    /// Opens a stream after an event.
-    pub(crate) fn resume(&self, query: &str, last_event_id: &str) -> Subscriber {
-        let field = format!("Last-Event-ID: {last_event_id}\r\n");
-        Subscriber::open(self.address, &format!("/api/sse{query}"), &field)
-    }
-
-    /// Posts an event over a connection of its own.
-    pub(crate) fn post(&self, json: impl AsRef<[u8]>) -> Response {
-        self.connect().post("/api/sse/events", json)
-    }
-
-    /// Posts an event that is taken, and returns its id.
-    pub(crate) fn publish(&self, publication: &Value) -> String {
-        id_of(&self.post(publication.to_string()))
-    }
-
-    /// How everything stands. The engine waits for its event loops a few seconds; this waits on.
+    /// The statistics. The engine waits a few seconds for its event loops; this waits until all have answered.
     pub(crate) fn stats(&self) -> Statistics {
         let mut stats = None;
         eventually("all loops answer", || {
             stats = self.publisher.stats();
             stats.is_some()
         });
-        stats.expect("what was waited for")
+        stats.expect("statistics")
     }
 
     /// Waits until every event loop has applied what was published.
@@ -78,14 +56,10 @@ impl Server {
     }
 }
 
-/// The id in the answer to a publication.
-pub(crate) fn id_of(response: &Response) -> String {
-    assert_eq!(response.status(), 202, "{}", response.text());
-    response.json()["id"].as_str().expect("an id").to_owned()
-}
+impl Deref for Server {
+    type Target = Endpoint;
 
-/// The two parts of an id.
-pub(crate) fn parts(id: &str) -> (u64, u64) {
-    let (epoch, seq) = id.split_once('-').expect("an id");
-    (epoch.parse().expect("an epoch"), seq.parse().expect("a count"))
+    fn deref(&self) -> &Endpoint {
+        &self.endpoint
+    }
 }

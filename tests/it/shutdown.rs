@@ -136,8 +136,8 @@ fn a_stream_that_reads_slowly_gets_all_that_it_is_owed_and_then_the_farewell() {
     let mut slow = stuck(&server);
     let last = server.publisher.send_update(&"last", Target::user("stuck")).expect("room").to_string();
     server.settle();
-    let drain = drain(server.engine, LONG);
-    is_deaf(server.address);
+    let (address, drain) = (server.address, drain(server.engine, LONG));
+    is_deaf(address);
     let rest = slow.rest();
     let [.., event, farewell] = &rest[..] else { panic!("too little: {rest:?}") };
     assert_eq!((event.id.as_ref(), &*farewell.data), (Some(&last), "{\"status\":\"draining\"}"));
@@ -334,8 +334,8 @@ fn a_stream_that_is_behind_catches_up_before_it_ends() {
         let mut slow = server.subscribe("");
         let ids = publish_much(&server);
         eventually("it is behind", || server.stats().engine.lagging_connections == 1);
-        let drain = drain(server.engine, LONG);
-        is_deaf(server.address);
+        let (address, drain) = (server.address, drain(server.engine, LONG));
+        is_deaf(address);
         let rest = slow.rest();
         let got: Vec<_> = rest.iter().filter_map(|message| message.id.clone()).collect();
         assert_eq!(got, ids, "all, in order");
@@ -355,8 +355,8 @@ fn a_replay_goes_on_to_its_end_before_the_stream_does() {
     let mut connection = server.connect();
     connection.send(request("GET", "/api/sse", &format!("Last-Event-ID: {first}\r\n"), ""));
     eventually("both are open", || server.stats().total_connections == 2);
-    let drain = drain(server.engine, LONG);
-    is_deaf(server.address);
+    let (address, drain) = (server.address, drain(server.engine, LONG));
+    is_deaf(address);
     let mut other = Subscriber::after(connection);
     assert_eq!(other.greeting()["recovered"], true);
     for stream in [&mut greeted, &mut other] {
@@ -455,8 +455,7 @@ fn those_who_wait_in_the_queue_of_a_shared_listener_are_the_next_servers() {
         let builder = Engine::builder().workers(1).connection_timeout(LONG);
         builder.listener(listener.try_clone().expect("a descriptor")).start().expect("the engine starts")
     };
-    let first = engine(&listener);
-    let server = Server { address, publisher: first.publisher(), engine: first };
+    let server = Server::over(engine(&listener));
     let mut known = server.connect();
     assert_eq!(known.get("/healthz").status(), 200);
     let mut subscriber = server.subscribe("");

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
+use std::ops::Deref;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,40 +12,40 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use crate::support::client::Connection;
-use crate::support::clock::{LONG, PATIENCE, within};
-use crate::support::subscriber::Subscriber;
+use crate::support::clock::{Deadline, LONG, PATIENCE, within};
+use crate::support::endpoint::Endpoint;
+pub(crate) use crate::support::endpoint::{publish, stats};
 
-/// Where it is.
+/// The path of the program.
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_fanfare");
-/// Lines that it prints on start.
+/// Number of lines that the server prints when it starts.
 const GREETING: usize = 4;
 
-/// A server that has started. Dropped, it is killed.
+/// A running server process. It is killed when this is dropped.
 pub(crate) struct Server {
     child: Child,
-    pub(crate) address: SocketAddr,
-    /// What it has printed.
+    endpoint: Endpoint,
+    /// The lines that it has printed.
     pub(crate) greeting: Vec<String>,
     log: Arc<Mutex<String>>,
     readers: Vec<JoinHandle<()>>,
 }
 
-/// The command with these arguments, in an environment without options.
+/// A command that runs the program with these arguments and without options in its environment.
 pub(crate) fn command(args: &[&str]) -> Command {
     let mut command = Command::new(PROGRAM);
     prepare(&mut command, args);
     command
 }
 
-/// Timeouts that no test lives to see, where it does not name its own.
+/// Sets timeouts that no test reaches, except those that its arguments set.
 pub(crate) fn patient(command: &mut Command) {
     for name in ["HEARTBEAT_INTERVAL", "CONNECTION_TIMEOUT", "HEAD_TIMEOUT", "IDLE_TIMEOUT"] {
         command.env(format!("FANFARE_{name}"), format!("{}s", LONG.as_secs()));
     }
 }
 
-/// The command with these arguments, in a shell that lets it have only so many descriptors.
+/// The same command, run by a shell that limits its number of descriptors.
 fn limited(descriptors: usize, args: &[&str]) -> Command {
     let mut command = Command::new("sh");
     command.arg("-c").arg(format!("ulimit -n {descriptors} && exec \"$0\" \"$@\"")).arg(PROGRAM);
@@ -57,10 +58,10 @@ fn prepare(command: &mut Command, args: &[&str]) {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
 }
 
-/// Runs what should end by itself. It is killed and the test fails if it does not.
+/// Runs a command that should end by itself. If it does not, kills it and fails the test.
 pub(crate) fn run(mut command: Command) -> Output {
     let mut child = command.spawn().expect("the program is there");
-    let deadline = crate::support::clock::Deadline::new();
+    let deadline = Deadline::new();
     while child.try_wait().expect("a child").is_none() {
         if deadline.left().is_none() {
             let _ = child.kill();
@@ -72,33 +73,33 @@ pub(crate) fn run(mut command: Command) -> Output {
 }
 
 impl Server {
-    /// On a free port of 127.0.0.1, with these arguments besides, and with timeouts that no test lives to see.
+    /// Starts a server on a free port of 127.0.0.1 with these further arguments, and with timeouts that no test reaches.
     pub(crate) fn start(args: &[&str]) -> Self {
         let mut command = command(&[&["--listen", "127.0.0.1:0"], args].concat());
         patient(&mut command);
         Self::launch(command)
     }
 
-    /// As [`Server::start`], with only so many descriptors.
+    /// As [`Server::start`], with a limit of descriptors.
     pub(crate) fn limited(descriptors: usize, args: &[&str]) -> Self {
         let mut command = limited(descriptors, &[&["--listen", "127.0.0.1:0"], args].concat());
         patient(&mut command);
         Self::launch(command)
     }
 
-    /// Waits until it listens.
+    /// Starts the server, and waits until it listens.
     pub(crate) fn launch(command: Command) -> Self {
         Self::try_launch(command).unwrap_or_else(|log| panic!("it does not start: {log}"))
     }
 
-    /// Waits until it listens. Nobody reads its standard error, and it can tell.
+    /// As [`Server::launch`], with the reading end of its standard error closed.
     pub(crate) fn launch_unheard(mut command: Command) -> Self {
         let mut child = command.spawn().expect("the program is there");
         drop(child.stderr.take());
         Self::await_greeting(child).expect("it starts")
     }
 
-    /// Waits until it listens; what it said on standard error if it ends instead.
+    /// As [`Server::launch`]. If the process ends instead, returns what it wrote to standard error.
     pub(crate) fn try_launch(mut command: Command) -> Result<Self, String> {
         Self::await_greeting(command.spawn().expect("the program is there"))
     }
@@ -121,8 +122,8 @@ impl Server {
                 }
             }),
         ];
-        let address = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut server = Self { child, address, greeting: Vec::new(), log, readers };
+        let endpoint = Endpoint { address: SocketAddr::from(([127, 0, 0, 1], 0)) };
+        let mut server = Self { child, endpoint, greeting: Vec::new(), log, readers };
         while server.greeting.len() < GREETING {
             match lines.recv_timeout(PATIENCE) {
                 Ok(line) => server.greeting.push(line),
@@ -132,7 +133,7 @@ impl Server {
                 }
             }
         }
-        server.address = address_in(&server.greeting[0]);
+        server.endpoint.address = address_in(&server.greeting[0]);
         Ok(server)
     }
 
@@ -140,12 +141,12 @@ impl Server {
         self.child.id()
     }
 
-    /// What it has said on standard error so far.
+    /// What it has written to standard error so far.
     pub(crate) fn log(&self) -> String {
         lock(&self.log).clone()
     }
 
-    /// All that it has said on standard error, once it has ended. It is killed if it has not.
+    /// Kills the process if it still runs, and returns all that it wrote to standard error.
     pub(crate) fn whole_log(&mut self) -> String {
         self.kill();
         self.log()
@@ -166,7 +167,7 @@ impl Server {
         self.child.try_wait().expect("a child").is_none()
     }
 
-    /// Its exit status, which must be there within a time. All that it has said has been read then.
+    /// Waits for its exit status, and until all its output has been read. Panics if it does not end in `time`.
     pub(crate) fn exit_within(&mut self, time: Duration) -> ExitStatus {
         within(time, "it ends", || self.child.try_wait().expect("a child").is_some());
         self.readers.drain(..).for_each(|reader| drop(reader.join()));
@@ -180,24 +181,17 @@ impl Server {
         self.readers.drain(..).for_each(|reader| drop(reader.join()));
     }
 
-    pub(crate) fn connect(&self) -> Connection {
-        Connection::open(self.address)
-    }
-
-    /// Opens a stream; `query` with its `?`, if any.
-    pub(crate) fn subscribe(&self, query: &str) -> Subscriber {
-        Subscriber::open(self.address, &format!("/api/sse{query}"), "")
-    }
-
-    /// Opens a stream after an event.
-    pub(crate) fn resume(&self, query: &str, last_event_id: &str) -> Subscriber {
-        let field = format!("Last-Event-ID: {last_event_id}\r\n");
-        Subscriber::open(self.address, &format!("/api/sse{query}"), &field)
-    }
-
-    /// Its statistics, over a connection of its own.
+    /// Reads the statistics over a connection of its own.
     pub(crate) fn stats(&self) -> Value {
         stats(&mut self.connect())
+    }
+}
+
+impl Deref for Server {
+    type Target = Endpoint;
+
+    fn deref(&self) -> &Endpoint {
+        &self.endpoint
     }
 }
 
@@ -205,26 +199,12 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.kill();
         if thread::panicking() {
-            eprintln!("the server said:\n{}", self.log());
+            eprintln!("the server wrote:\n{}", self.log());
         }
     }
 }
 
-/// Statistics over a connection that is open.
-pub(crate) fn stats(connection: &mut Connection) -> Value {
-    let response = connection.get("/api/sse/stats");
-    assert_eq!(response.status(), 200, "{}", response.text());
-    response.json()
-}
-
-/// Publishes one event over a connection that is open, and returns its id.
-pub(crate) fn publish(connection: &mut Connection, json: &Value) -> String {
-    let response = connection.post("/api/sse/events", json.to_string());
-    assert_eq!(response.status(), 202, "{}", response.text());
-    response.json()["id"].as_str().expect("an id").to_owned()
-}
-
-/// Those that want the machine for themselves take turns.
+/// Held by tests that load the whole machine, so that they run one after the other.
 pub(crate) fn alone() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::new(());
     lock(&TURN)
@@ -234,7 +214,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The address in the first line that is printed.
+/// The address in the first line that the server prints.
 pub(crate) fn address_in(line: &str) -> SocketAddr {
     let url = line.split("http://").nth(1).unwrap_or_else(|| panic!("an address in {line:?}"));
     let authority = url.split('/').next().expect("the beginning");

@@ -1,4 +1,4 @@
-//! An HTTP/1 client on one connection: requests as bytes, answers strictly parsed, every wait with a deadline.
+//! An HTTP/1 client on one connection. It sends requests as bytes, parses answers strictly, and every wait has a deadline.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
@@ -16,48 +16,48 @@ pub struct Connection {
     ended: bool,
 }
 
-/// A whole answer.
+/// A complete answer.
 #[derive(Clone, Debug)]
 pub struct Response {
-    /// Its head.
+    /// The head.
     pub head: ResponseHead,
-    /// Its body.
+    /// The body.
     pub body: Vec<u8>,
-    /// The statuses of interim answers before it.
+    /// Statuses of the interim answers before it.
     pub interim: Vec<u16>,
 }
 
 impl Connection {
-    /// Connects.
+    /// Connects to the server.
     pub fn open(address: SocketAddr) -> Self {
         let socket = TcpStream::connect_timeout(&address, PATIENCE).expect("a connection");
         Self::over(socket)
     }
 
-    /// Over a socket that is connected.
+    /// Uses a connected socket.
     pub fn over(socket: TcpStream) -> Self {
         socket.set_nodelay(true).expect("no delay");
         socket.set_write_timeout(Some(PATIENCE)).expect("a timeout");
         Self { socket, reader: ResponseReader::new(), parts: VecDeque::new(), ended: false }
     }
 
-    /// Sends bytes as they are.
+    /// Sends bytes unchanged.
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.socket.write_all(bytes.as_ref()).expect("the server takes what is sent");
     }
 
-    /// Sends bytes as far as the server takes them. False if it does not.
+    /// Sends bytes. Returns false if the server has closed the connection.
     pub fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
         self.socket.write_all(bytes.as_ref()).is_ok()
     }
 
-    /// Says that nothing more will be sent.
+    /// Closes the sending direction.
     pub fn finish_sending(&self) {
         // The server may have closed already.
         let _ = self.socket.shutdown(Shutdown::Write);
     }
 
-    /// The next answer is to a HEAD, so it has no body.
+    /// Expects the next answer to be without a body, as for a HEAD request.
     pub fn expect_head_only(&mut self) {
         self.reader.expect(true);
     }
@@ -67,7 +67,7 @@ impl Connection {
         heads.into_iter().for_each(|is_head| self.reader.expect(is_head));
     }
 
-    /// Sends a request with a body of that type and returns the answer.
+    /// Sends a request, and returns the answer. `fields` are whole lines.
     pub fn request(&mut self, method: &str, target: &str, fields: &str, body: impl AsRef<[u8]>) -> Response {
         if method == "HEAD" {
             self.expect_head_only();
@@ -76,17 +76,17 @@ impl Connection {
         self.response()
     }
 
-    /// Sends a GET and returns the answer.
+    /// Sends a GET request, and returns the answer.
     pub fn get(&mut self, target: &str) -> Response {
         self.request("GET", target, "", "")
     }
 
-    /// Posts JSON and returns the answer.
+    /// Posts JSON, and returns the answer.
     pub fn post(&mut self, target: &str, json: impl AsRef<[u8]>) -> Response {
         self.request("POST", target, "Content-Type: application/json\r\n", json)
     }
 
-    /// The status of the next answer, which must be an interim one.
+    /// Reads an interim answer, and returns its status. Panics on a final answer.
     pub fn interim(&mut self) -> u16 {
         match self.part() {
             Some(Part::Head(head)) if head.status < 200 => head.status,
@@ -94,7 +94,7 @@ impl Connection {
         }
     }
 
-    /// The status of the next answer, all of which is still to be read.
+    /// The status of the next answer, which is left unread.
     pub fn next_status(&mut self) -> u16 {
         match self.part() {
             Some(Part::Head(head)) => {
@@ -106,12 +106,12 @@ impl Connection {
         }
     }
 
-    /// The next final answer. Panics if the connection ends before it.
+    /// Reads the next final answer. Panics if the connection ends first.
     pub fn response(&mut self) -> Response {
         self.try_response().expect("an answer before the connection ends")
     }
 
-    /// The next final answer; `None` if the connection ends before its first byte.
+    /// Reads the next final answer. `None` if the connection ends before its first byte.
     pub fn try_response(&mut self) -> Option<Response> {
         let mut interim = Vec::new();
         let head = loop {
@@ -133,7 +133,7 @@ impl Connection {
         Some(Response { head, body, interim })
     }
 
-    /// Waits until something has come, and leaves it unread.
+    /// Waits until bytes arrive, and leaves them unread.
     pub fn wait_for_bytes(&mut self) {
         self.socket.set_read_timeout(Some(PATIENCE)).expect("a timeout");
         let peeked = loop {
@@ -142,10 +142,10 @@ impl Connection {
                 peeked => break peeked,
             }
         };
-        assert!(peeked.is_ok_and(|count| count > 0), "nothing comes");
+        assert!(peeked.is_ok_and(|count| count > 0), "no bytes arrive");
     }
 
-    /// Panics unless the next answer is the beginning of an event stream.
+    /// Reads the head of an event stream. Panics on any other answer.
     pub fn expect_stream(&mut self) {
         match self.part() {
             Some(Part::Head(head)) => {
@@ -155,18 +155,18 @@ impl Connection {
         }
     }
 
-    /// Whether the server has ended the connection, as far as was read.
+    /// Whether the end of the connection has been read.
     pub fn was_closed(&self) -> bool {
         self.ended
     }
 
-    /// Panics unless the server ends the connection in good order, without another byte.
+    /// Waits for the end of the connection. Panics on further bytes, or an error.
     pub fn expect_end(&mut self) {
         assert_eq!(self.part(), None, "nothing more, and the end");
         assert!(self.reader.may_end(), "the end within an answer");
     }
 
-    /// Whether nothing has come that was not asked for: neither bytes nor the end.
+    /// Whether the connection is open and has no unread bytes.
     pub fn is_open(&mut self) -> bool {
         self.socket.set_nonblocking(true).expect("a mode");
         let mut byte = [0];
@@ -175,17 +175,17 @@ impl Connection {
         self.parts.is_empty() && matches!(peeked, Err(error) if error.kind() == ErrorKind::WouldBlock)
     }
 
-    /// The same socket once more, to send from another thread.
+    /// A clone of the socket, to send from another thread.
     pub fn clone_socket(&self) -> TcpStream {
         self.socket.try_clone().expect("a descriptor")
     }
 
-    /// The socket and what was read of it and not returned, which is the beginning of a stream.
+    /// The socket, and the parts of a stream that have been read and not returned.
     pub fn into_stream(self) -> (TcpStream, Vec<Part>, ResponseReader) {
         (self.socket, self.parts.into(), self.reader)
     }
 
-    /// The socket, of whose bytes nothing must have been read that was not returned.
+    /// The socket. Panics if bytes have been read that were not returned.
     pub fn into_socket(self) -> TcpStream {
         assert!(self.parts.is_empty() && self.reader.may_end(), "something was read and not returned");
         self.socket
@@ -210,27 +210,27 @@ impl Connection {
 }
 
 impl Response {
-    /// Its status.
+    /// The status.
     pub fn status(&self) -> u16 {
         self.head.status
     }
 
-    /// A field; panics where it stands twice.
+    /// The value of a field. Panics if the field is repeated.
     pub fn field(&self, name: &str) -> Option<&str> {
         self.head.field(name)
     }
 
-    /// Its body as text.
+    /// The body as text.
     pub fn text(&self) -> &str {
         std::str::from_utf8(&self.body).expect("a body in UTF-8")
     }
 
-    /// Its body as JSON.
+    /// The body as JSON.
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error} in {:?}", self.text()))
     }
 
-    /// The detail of a problem (RFC 9457), all of whose members must be as they should.
+    /// The detail of a problem (RFC 9457). Panics if any of its members is wrong.
     pub fn problem(&self, status: u16) -> String {
         let (body, text) = (self.json(), self.text());
         assert_eq!(self.status(), status, "{text}");
@@ -241,7 +241,7 @@ impl Response {
     }
 }
 
-/// A request of HTTP/1.1 as bytes. `fields` are whole lines; one of them may be `Host`.
+/// The bytes of an HTTP/1.1 request. `fields` are whole lines, and may include `Host`.
 pub fn request(method: &str, target: &str, fields: &str, body: impl AsRef<[u8]>) -> Vec<u8> {
     let body = body.as_ref();
     let host = if fields.contains("Host:") { "" } else { "Host: localhost\r\n" };
@@ -254,7 +254,7 @@ pub fn request(method: &str, target: &str, fields: &str, body: impl AsRef<[u8]>)
     bytes
 }
 
-/// Reads once; 0 is the end. An error of kind `TimedOut` if nothing comes by the deadline.
+/// Reads once; 0 is the end. Fails with `TimedOut` if nothing arrives before the deadline.
 pub fn read(socket: &mut TcpStream, input: &mut [u8], deadline: Deadline) -> io::Result<usize> {
     loop {
         let Some(left) = deadline.left() else { return Err(ErrorKind::TimedOut.into()) };

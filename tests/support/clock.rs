@@ -1,36 +1,36 @@
-//! The one clock of the tests, and waiting with a deadline.
+//! The clock of the tests, and waits with a deadline.
 
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// What must come about within a test comes about within this time, or the test fails. It ends a test that hangs, and
-/// is far longer than anything takes, however slow the machine is: no test waits for it and passes.
+/// The deadline of every wait, after which the test fails. It only ends tests that hang: it is far longer than anything
+/// takes even on a slow machine, and no test that passes waits for it.
 pub const PATIENCE: Duration = Duration::from_secs(60);
-/// Longer than a test runs: for timeouts of a server that a test is not about, so that none of them strikes while a
-/// machine that is busy elsewhere keeps the test waiting.
+/// Longer than a test runs: for server timeouts that a test does not examine, so that none expires while a busy machine
+/// delays the test.
 pub const LONG: Duration = Duration::from_secs(600);
-/// How much earlier than it says a time of the server may be over: it counts in milliseconds, and its clocks are looked
-/// at every so often.
+/// How much too early a server timeout may expire: the server counts in milliseconds, and reads its clock only once per
+/// turn.
 pub const COARSE: Duration = Duration::from_millis(20);
-/// Step of a loop that waits for something to come about.
+/// Pause between two checks of a condition.
 const STEP: Duration = Duration::from_millis(2);
 
-/// A moment by which something must have come about.
+/// A moment by which a wait must end.
 #[derive(Clone, Copy, Debug)]
 pub struct Deadline(Instant);
 
 impl Deadline {
-    /// In [`PATIENCE`].
+    /// A deadline after [`PATIENCE`].
     pub fn new() -> Self {
         Self::after(PATIENCE)
     }
 
-    /// In so much time.
+    /// A deadline after `time`.
     pub fn after(time: Duration) -> Self {
         Self(now() + time)
     }
 
-    /// What is left of the time; `None` if it is over.
+    /// The remaining time; `None` if the deadline has passed.
     pub fn left(self) -> Option<Duration> {
         self.0.checked_duration_since(now()).filter(|left| !left.is_zero())
     }
@@ -42,7 +42,7 @@ impl Default for Deadline {
     }
 }
 
-/// The monotonic clock.
+/// The time of the monotonic clock.
 #[expect(clippy::disallowed_methods, reason = "tests measure the server from outside, with one clock")]
 pub fn now() -> Instant {
     Instant::now()
@@ -54,12 +54,12 @@ pub fn unix_ms() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).expect("a time after 1970").as_millis() as u64
 }
 
-/// Waits until `holds` does; panics with `what` if it does not in time.
+/// Waits until `holds` returns true. Panics with `what` after [`PATIENCE`].
 pub fn eventually(what: &str, holds: impl FnMut() -> bool) {
     within(PATIENCE, what, holds);
 }
 
-/// Waits for at most `time` until `holds` does; panics with `what` if it does not.
+/// Waits until `holds` returns true. Panics with `what` after `time`.
 pub fn within(time: Duration, what: &str, mut holds: impl FnMut() -> bool) {
     let deadline = Deadline::after(time);
     while !holds() {

@@ -1,4 +1,4 @@
-//! Ports that are known before a server listens on them.
+//! Reserves ports before a server listens on them.
 
 #![allow(dead_code, unreachable_pub, reason = "shared by test binaries that each use a part of it")]
 
@@ -6,9 +6,9 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use socket2::{Domain, Socket, Type};
 
-/// A port that nobody but who is told of it gets, for as long as this is there. A socket is bound to it that does not
-/// listen: a server may listen beside it, once or again and again, for both allow their address to be reused; and the
-/// kernel gives the port to no connection and to no listener that takes any port.
+/// A port that is reserved until this is dropped. A socket is bound to it that does not listen. A server can still listen on
+/// it, even repeatedly, since both set `SO_REUSEADDR`; but the kernel gives the port to no connection, and to no listener
+/// that binds port 0.
 #[derive(Debug)]
 pub struct Port {
     number: u16,
@@ -16,14 +16,14 @@ pub struct Port {
 }
 
 impl Port {
-    /// On 127.0.0.1.
+    /// Reserves a port on 127.0.0.1.
     pub fn reserve() -> Self {
         Self::reserve_on(&[Ipv4Addr::LOCALHOST.into()])
     }
 
-    /// The same port on each of these addresses.
+    /// Reserves the same port on each of these addresses.
     pub fn reserve_on(addresses: &[IpAddr]) -> Self {
-        // What is free on one may be taken on the other.
+        // A port that is free on one address may be taken on another.
         (0..100).find_map(|_| Self::try_reserve(addresses)).expect("a port that is free on all addresses")
     }
 
@@ -48,7 +48,7 @@ impl Port {
         self.number
     }
 
-    /// On 127.0.0.1.
+    /// The port on 127.0.0.1.
     pub fn address(&self) -> SocketAddr {
         (Ipv4Addr::LOCALHOST, self.number).into()
     }

@@ -1,5 +1,5 @@
-//! Requests, and what a server must make of them: data without any code of the server, to be replayed on its reading
-//! layer and over sockets. They suppose the default limits: head 16 KiB, target 8 KiB, 64 fields, body 1 MiB.
+//! Requests, and what a server must do with them: data without code of the server, for tests of its request reader and for
+//! tests over sockets. They assume the default limits: head 16 KiB, target 8 KiB, 64 fields, body 1 MiB.
 
 #[path = "requests/chunked.rs"]
 mod chunked;
@@ -16,22 +16,22 @@ mod limits;
 #[path = "requests/line.rs"]
 mod line;
 
-/// What one connection sends, and what must come of it.
+/// The bytes that one connection sends, and the expected results.
 #[derive(Clone, Debug)]
 pub(crate) struct Case {
     pub(crate) name: &'static str,
     pub(crate) input: Vec<u8>,
-    /// In order. Ends with what is rejected; if nothing is, the connection then waits for more.
+    /// The results in order. A rejection is the last; without one, the connection waits for more.
     pub(crate) expect: Vec<Expected>,
-    /// After how many bytes of input the rejection must be known, and not before.
+    /// Number of bytes of input after which the rejection must be known, and not before.
     pub(crate) at: Option<usize>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Expected {
-    /// A whole request, with its body. `target` is its path and query, without what an absolute form says before them.
+    /// A complete request with its body. `target` is its path and query, without scheme and authority of an absolute form.
     Request { method: String, target: String, body: Vec<u8>, keeps_alive: bool },
-    /// One answer with this status and `Connection: close`; nothing after it is looked at.
+    /// One answer with this status and `Connection: close`; the server ignores what follows.
     Rejected(u16),
 }
 
@@ -47,7 +47,7 @@ pub(crate) fn cases() -> Vec<Case> {
     cases
 }
 
-/// In the text of a case: stands behind the byte that shows what is wrong.
+/// In the text of a case: follows the byte at which the server must reject the request.
 const MARK: char = '¶';
 
 /// Starts a request that is followed by field lines.

@@ -1,43 +1,43 @@
-//! An HTTP/1.1 response parser of its own, strict (RFC 9112), for tests. It shares nothing with the server.
+//! An independent, strict HTTP/1.1 response parser (RFC 9112). It shares no code with the server.
 
 #![allow(dead_code, unreachable_pub, reason = "shared by test binaries that each use a part of it")]
 
 /// The head of a response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResponseHead {
-    /// The status.
+    /// The status code.
     pub status: u16,
-    /// Names in lower case, and values, in order.
+    /// Names, in lower case, and values, in order.
     pub fields: Vec<(String, String)>,
 }
 
 impl ResponseHead {
-    /// The value of a field; panics where it stands twice.
+    /// The value of a field. Panics if the field is repeated.
     pub fn field(&self, name: &str) -> Option<&str> {
         let mut values = self.fields.iter().filter(|(key, _)| key == name).map(|(_, value)| value.as_str());
         let value = values.next();
-        assert_eq!(values.next(), None, "field {name} stands twice");
+        assert_eq!(values.next(), None, "field {name} is repeated");
         value
     }
 }
 
-/// What has arrived of responses, in order.
+/// A parsed part of a response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Part {
-    /// A head; that of an interim response (1xx) is followed by no end.
+    /// A head. No `End` follows that of an interim response (1xx).
     Head(ResponseHead),
-    /// Some of a body. With chunked framing it is exactly one chunk.
+    /// A part of a body; exactly one chunk if the body is chunked.
     Data(Vec<u8>),
-    /// The body is whole.
+    /// The body is complete.
     End,
 }
 
-/// Reads responses on one connection as they arrive. Panics on anything that is not HTTP.
+/// Parses the responses on one connection incrementally. Panics on anything that is not valid HTTP.
 #[derive(Debug, Default)]
 pub struct ResponseReader {
     buffer: Vec<u8>,
     body: Body,
-    /// For each request that was sent, whether it was a HEAD, whose answer has no body.
+    /// Whether each request was a HEAD, whose response has no body.
     heads: std::collections::VecDeque<bool>,
 }
 
@@ -51,27 +51,27 @@ enum Body {
 }
 
 impl ResponseReader {
-    /// Nothing has arrived.
+    /// A parser at the start of a connection.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The next response is the answer to a HEAD request (or not). Without a word it is not.
+    /// Tells whether the next response answers a HEAD request. The default is that it does not.
     pub fn expect(&mut self, is_head: bool) {
         self.heads.push_back(is_head);
     }
 
-    /// Whether the connection may end here: between responses, or within a body that its end ends.
+    /// Whether the connection may end here: between responses, or in a body that the end of the connection ends.
     pub fn may_end(&self) -> bool {
         self.buffer.is_empty() && matches!(self.body, Body::None | Body::UntilClose)
     }
 
-    /// Whether a body is under way.
+    /// Whether a body is incomplete.
     pub fn in_body(&self) -> bool {
         self.body != Body::None
     }
 
-    /// Takes bytes as they arrive, cut anywhere.
+    /// Takes bytes, split anywhere, and returns the parts that they complete.
     pub fn push(&mut self, bytes: &[u8]) -> Vec<Part> {
         self.buffer.extend_from_slice(bytes);
         let mut parts = Vec::new();
@@ -138,7 +138,7 @@ impl ResponseReader {
             return false;
         }
         let chunk: Vec<u8> = self.buffer.drain(..whole).collect();
-        assert_eq!(&chunk[whole - 2..], b"\r\n", "what follows a chunk");
+        assert_eq!(&chunk[whole - 2..], b"\r\n", "the end of a chunk");
         if size == 0 {
             self.body = Body::None;
             parts.push(Part::End);

@@ -1,18 +1,17 @@
-//! An event stream parser of its own, strict where a browser is lenient (WHATWG HTML 9.2.6).
+//! An independent event stream parser (WHATWG HTML 9.2.6), strict where a browser is lenient.
 //!
-//! It shares nothing with the server. Besides what a browser would dispatch it reports as [`EventStream::faults`]
-//! what a browser swallows in silence.
+//! It shares no code with the server. [`EventStream::faults`] has what a browser would ignore silently.
 
 #![allow(dead_code, unreachable_pub, reason = "shared by test binaries that each use a part of it")]
 
-/// What a browser would dispatch.
+/// An event as a browser would dispatch it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
-    /// The `id` field of this very block, if it had one.
+    /// The `id` field of this block, if it had one.
     pub id: Option<String>,
-    /// What the browser would send as `Last-Event-ID` from now on.
+    /// The value that a browser would send as `Last-Event-ID` after this event.
     pub last_event_id: String,
-    /// The name; `message` where none was given.
+    /// The name; `message` if the block has none.
     pub event: String,
     /// The lines of data, joined by LF.
     pub data: String,
@@ -20,7 +19,7 @@ pub struct Message {
     pub retry: Option<u64>,
 }
 
-/// Reads an event stream as it arrives.
+/// Parses an event stream incrementally.
 #[derive(Debug, Default)]
 pub struct EventStream {
     line: Vec<u8>,
@@ -34,18 +33,18 @@ pub struct EventStream {
     fields: usize,
     /// Comment lines, without their colon.
     pub comments: Vec<String>,
-    /// What is wrong with the stream.
+    /// Faults of the stream.
     pub faults: Vec<String>,
     messages: Vec<Message>,
 }
 
 impl EventStream {
-    /// A stream of which nothing has arrived.
+    /// A parser at the start of a stream.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Takes bytes as they arrive, cut anywhere, and returns what they complete.
+    /// Takes bytes, split anywhere, and returns the events that they complete.
     pub fn push(&mut self, bytes: &[u8]) -> Vec<Message> {
         for &byte in bytes {
             let after_cr = std::mem::replace(&mut self.after_cr, byte == b'\r');
@@ -58,7 +57,7 @@ impl EventStream {
         std::mem::take(&mut self.messages)
     }
 
-    /// Whether the last block was terminated, so that nothing is lost if the stream ends here.
+    /// Whether the last block is complete, so that nothing is lost if the stream ends here.
     pub fn is_at_boundary(&self) -> bool {
         self.line.is_empty() && self.fields == 0
     }
@@ -131,7 +130,7 @@ impl EventStream {
 mod tests {
     use super::*;
 
-    /// Event, data and id of what is dispatched, the same however the input is cut.
+    /// Event, data and id of each event, after checking that they are the same wherever the input is split.
     fn parse(input: &[u8]) -> (Vec<(String, String, String)>, Vec<String>) {
         let brief = |messages: Vec<Message>| {
             messages.into_iter().map(|m| (m.event, m.data, m.last_event_id)).collect::<Vec<_>>()

@@ -1,37 +1,37 @@
-//! What a client makes of the bytes of a stream: head, chunks, events, end; with every fault noted.
+//! Parses the response to a stream request: head, chunks, events and end.
 
 #![allow(dead_code, unreachable_pub, reason = "shared by test binaries that each use a part of it")]
 
 use super::response::{Part, ResponseHead, ResponseReader};
 use super::sse::{EventStream, Message};
 
-/// Reads the answer to a stream request as it arrives.
+/// Parses the response to a stream request incrementally.
 #[derive(Debug, Default)]
 pub struct StreamReader {
     response: ResponseReader,
     events: EventStream,
-    /// The response head, once it is there.
+    /// The response head, once it has arrived.
     pub head: Option<ResponseHead>,
-    /// The body has ended as its framing says.
+    /// Whether the body has ended as its framing requires.
     pub ended: bool,
     /// Every event so far.
     pub messages: Vec<Message>,
 }
 
 impl StreamReader {
-    /// Nothing has arrived.
+    /// A reader at the start of a connection.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The stream that answers the last request on a connection, of which these parts were read already.
+    /// Continues with a stream of which these parts have been read already.
     pub fn after(response: ResponseReader, parts: Vec<Part>) -> Self {
         let mut reader = Self { response, ..Self::default() };
         reader.take(parts);
         reader
     }
 
-    /// Takes bytes as they arrive. Panics on a stream that is not HTTP, or a chunk that does not end where an
+    /// Takes bytes, split anywhere. Panics on invalid HTTP, on a fault in the stream, and on a chunk that does not end where an
     /// event ends.
     pub fn push(&mut self, bytes: &[u8]) {
         let parts = self.response.push(bytes);
@@ -61,12 +61,12 @@ impl StreamReader {
         &self.events.comments
     }
 
-    /// Whether nothing would be lost if the connection ended here.
+    /// Whether the connection could end here without losing anything.
     pub fn is_at_boundary(&self) -> bool {
         self.events.is_at_boundary() && (self.ended || self.response.may_end() || self.is_chunked())
     }
 
-    /// Whether its end has to be said.
+    /// Whether the body is chunked, and so needs a last chunk.
     pub fn is_chunked(&self) -> bool {
         self.head.as_ref().is_some_and(|head| head.field("transfer-encoding").is_some())
     }

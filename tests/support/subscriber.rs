@@ -1,4 +1,4 @@
-//! A subscriber: one open stream, strictly read, every wait with a deadline.
+//! A subscriber: one open stream, parsed strictly. Every wait has a deadline.
 
 use std::io::{self, ErrorKind, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -16,13 +16,13 @@ use super::stream::StreamReader;
 pub struct Subscriber {
     socket: TcpStream,
     reader: StreamReader,
-    /// Messages that were returned.
+    /// Number of messages that were returned.
     taken: usize,
     closed: bool,
 }
 
 impl Subscriber {
-    /// GETs a stream, and reads its `connection` event. `fields` are whole lines.
+    /// Requests a stream, and reads its `connection` event. `fields` are whole lines.
     pub fn open(address: SocketAddr, target: &str, fields: &str) -> Self {
         let socket = TcpStream::connect_timeout(&address, PATIENCE).expect("a connection");
         Self::over(socket, &request("GET", target, fields, ""))
@@ -35,13 +35,13 @@ impl Subscriber {
         Self::begin(socket, StreamReader::new())
     }
 
-    /// The stream that answers the last request on a connection, whose other answers were read.
+    /// Reads the stream that answers the last request on a connection, whose other answers have been read.
     pub fn after(connection: Connection) -> Self {
         let (socket, parts, reader) = connection.into_stream();
         Self::begin(socket, StreamReader::after(reader, parts))
     }
 
-    /// Sends a GET on a connection whose answers were read, for the stream that answers it.
+    /// Requests a stream on a connection whose answers have been read.
     pub fn after_request(connection: Connection, target: &str) -> Self {
         Self::over(connection.into_socket(), &request("GET", target, "", ""))
     }
@@ -53,7 +53,7 @@ impl Subscriber {
         subscriber
     }
 
-    /// What the server has answered and said so far.
+    /// The response so far.
     pub fn reader(&self) -> &StreamReader {
         &self.reader
     }
@@ -68,12 +68,12 @@ impl Subscriber {
         serde_json::from_str(&self.connection().data).expect("JSON")
     }
 
-    /// The name of the stream.
+    /// The client id of the stream.
     pub fn client_id(&self) -> String {
         self.greeting()["clientId"].as_str().expect("a client id").to_owned()
     }
 
-    /// Whether it was recovered, and if not, why not.
+    /// Why the stream was not recovered; `None` if it was.
     pub fn reason(&self) -> Option<String> {
         let greeting = self.greeting();
         let reason = greeting.get("reason").map(|reason| reason.as_str().expect("a reason").to_owned());
@@ -81,12 +81,12 @@ impl Subscriber {
         reason
     }
 
-    /// What a browser that was lost after the last event returned would send as `Last-Event-ID`.
+    /// The value that a browser would send as `Last-Event-ID` after the last returned event.
     pub fn last_event_id(&self) -> &str {
         &self.reader.messages[self.taken - 1].last_event_id
     }
 
-    /// The next event. Panics if the stream ends before it, or at the deadline.
+    /// Reads the next event. Panics if the stream ends first, or at the deadline.
     pub fn next(&mut self) -> Message {
         let deadline = Deadline::new();
         while self.taken == self.reader.messages.len() {
@@ -97,17 +97,17 @@ impl Subscriber {
         self.reader.messages[self.taken - 1].clone()
     }
 
-    /// How many events have been read and not returned.
+    /// Number of events that have been read and not returned.
     pub fn ready(&self) -> usize {
         self.reader.messages.len() - self.taken
     }
 
-    /// The next events.
+    /// Reads the next `count` events.
     pub fn take(&mut self, count: usize) -> Vec<Message> {
         (0..count).map(|_| self.next()).collect()
     }
 
-    /// The events before the next one of that name.
+    /// Reads up to the next event of that name, and returns the events before it.
     pub fn before(&mut self, event: &str) -> Vec<Message> {
         let mut messages = Vec::new();
         loop {
@@ -118,7 +118,7 @@ impl Subscriber {
         }
     }
 
-    /// All events up to the end of the stream, which must be clean.
+    /// Reads all events up to the end of the stream. Panics if the stream ends within an event or without its last chunk.
     pub fn rest(&mut self) -> Vec<Message> {
         let deadline = Deadline::new();
         while !self.closed {
@@ -132,7 +132,7 @@ impl Subscriber {
         rest
     }
 
-    /// Waits for the end of the connection, in whatever way it comes.
+    /// Waits for the end of the connection, in order or by an error.
     pub fn wait_for_loss(&mut self) {
         let deadline = Deadline::new();
         let mut input = [0; 16 * 1024];
@@ -146,18 +146,18 @@ impl Subscriber {
         }
     }
 
-    /// Reads what comes within a time. False if nothing did, not even the end.
+    /// Reads once within `time`. Returns false if nothing arrived, not even the end.
     pub fn read_for(&mut self, time: Duration) -> bool {
         !self.closed && self.read(Deadline::after(time))
     }
 
-    /// Reads what comes within a time. False if nothing did, or the stream is over, in whatever way.
+    /// Reads once within `time`. Returns false if nothing arrived, or the connection has ended in any way.
     pub fn goes_on(&mut self, time: Duration) -> bool {
         let came = !self.closed && self.try_read(Deadline::after(time)).unwrap_or(false);
         came && !self.closed
     }
 
-    /// Sends something on the open stream. False if the server does not take it.
+    /// Sends bytes on the open stream. Returns false if the server has closed the connection.
     pub fn send(&mut self, bytes: &[u8]) -> bool {
         self.socket.write_all(bytes).is_ok()
     }

@@ -138,6 +138,22 @@ fn layers_import_only_what_lies_below_them() {
     }
 }
 
+/// What reads the server's bytes in tests must not be what wrote them: a fault in shared code would go unnoticed.
+#[test]
+fn what_checks_the_server_shares_no_code_with_it() {
+    for folder in ["tests/support", "loadtest/src"] {
+        for (path, text) in sources(folder) {
+            let shared = code_lines(&text).find(|line| line.contains("fanfare::") || line.contains("/src/"));
+            assert_eq!(shared, None, "{folder}/{}", path.display());
+        }
+    }
+    let manifest = include_str!("../../loadtest/Cargo.toml");
+    assert!(
+        !manifest.lines().any(|line| line.starts_with("fanfare")),
+        "the load tester depends on the library"
+    );
+}
+
 #[test]
 fn every_layer_is_there() {
     let parts: Vec<String> = sources("src").iter().map(|(path, _)| place(path).0).collect();

@@ -1,7 +1,8 @@
-//! What the layout of the code promises: layers, lengths, names, where time comes in, and what is at the top.
+//! What the layout of the code promises: layers, no circles, lengths, names, where time comes in, and what is at the top.
 //!
 //! Each check is a function of a text, so that a test beside it can show that it fails where it should.
 
+mod circles;
 mod layers;
 mod lengths;
 mod paths;

@@ -33,7 +33,7 @@ fn is_start(text: &str, at: usize) -> bool {
 }
 
 /// A use tree, or a path: `a::{b, c::{d, e}}` are three paths. Returns what comes after it.
-fn tree<'t>(base: &mut Vec<String>, text: &'t str, paths: &mut Vec<Vec<String>>) -> &'t str {
+pub(crate) fn tree<'t>(base: &mut Vec<String>, text: &'t str, paths: &mut Vec<Vec<String>>) -> &'t str {
     let depth = base.len();
     let mut rest = text.trim_start();
     loop {

@@ -10,7 +10,7 @@ use super::tally::Tally;
 use crate::http::{Answered, Head};
 
 const ZEROS: &[u8] = &[b'0'; 16 * 1024];
-/// Of answers that are not whole so much is kept.
+/// Most bytes that are kept of an incomplete answer.
 const UNREAD_AT_MOST: usize = 1024 * 1024;
 const REFUSED: &[u8] = b"\"status\":\"refused\"";
 
@@ -19,23 +19,23 @@ pub(super) struct Attacker {
     is_connected: bool,
     unsent: Vec<u8>,
     sent: usize,
-    /// Of the body, bytes still to send.
+    /// Bytes of the body that are still to send.
     body_left: usize,
-    /// Requests that were begun, and of these the ones without an answer.
+    /// Requests that were started, and those of them without an answer.
     requests: u64,
     under_way: usize,
     unread: Vec<u8>,
 }
 
-/// What becomes of a connection.
+/// What happens to a connection next.
 #[derive(Debug, PartialEq)]
 pub(super) enum Next {
     Stay,
-    /// It is to be made anew, at once.
+    /// It is opened again at once.
     Again,
-    /// The same after a pause.
+    /// It is opened again after a pause.
     Later,
-    /// The server, or an error, has ended it.
+    /// The server or an error has ended it.
     Lost,
 }
 
@@ -57,7 +57,7 @@ impl Attacker {
         self.is_connected
     }
 
-    /// Goes on, after an edge.
+    /// Continues after an epoll edge.
     pub(super) fn ready(&mut self, script: &Script, buffer: &mut [u8], tally: &mut Tally) -> Next {
         if !self.is_connected {
             if !matches!(self.socket.take_error(), Ok(None)) {
@@ -71,7 +71,7 @@ impl Attacker {
             tally.connections += 1;
         }
         let is_lost = self.write(script, tally).is_err();
-        // What the server said before it closed counts.
+        // Answers before the close count.
         match self.read(script, buffer, tally) {
             Ok(Next::Stay) if !is_lost => match self.write(script, tally) {
                 Ok(()) => Next::Stay,
@@ -155,7 +155,7 @@ impl Attacker {
         Ok(Next::Stay)
     }
 
-    /// The head of a stream and its first event; of another answer the whole.
+    /// Reads the head of a stream and its first event, or the whole of another answer.
     fn take_first_event(&mut self, tally: &mut Tally) -> Result<Next> {
         let Some(head) = Head::parse(&self.unread)? else { return Ok(Next::Stay) };
         let body = &self.unread[head.length..];
@@ -168,7 +168,7 @@ impl Attacker {
             return Ok(Next::Stay);
         }
         tally.answered(head.status);
-        // One that is refused, for now or for good, does not come again at once: it would do nothing else.
+        // A refused connection pauses: it would otherwise only reconnect.
         let is_refused = has(REFUSED);
         tally.refused += u64::from(is_refused);
         Ok(if is_refused || head.status != 200 { Next::Later } else { Next::Again })

@@ -1,6 +1,6 @@
-//! What a stranger does to a server, while others use it: many connections from several addresses, each by one script.
+//! Attacks a server while others use it: many connections from several addresses, each with one script.
 //!
-//! An attacker does not give up: a connection that the server closes is made again.
+//! An attacker does not give up: it reopens each connection that the server closes.
 
 mod attacker;
 mod plan;
@@ -25,18 +25,18 @@ pub(crate) use tally::Tally;
 const EVENTS: usize = 1024;
 const READ_BUFFER: usize = 64 * 1024;
 const TICK: Duration = Duration::from_millis(10);
-/// Before a connection is made again that failed or was closed, in nanoseconds: a server that refuses is no reason to do
-/// nothing but connect.
+/// Pause before a connection that failed or was closed is opened again, in nanoseconds. Without it, an attack on a server
+/// that refuses would consist of connects.
 const AGAIN_AFTER: u64 = 20_000_000;
 
-/// An attack under way. Dropped, it ends.
+/// A running attack. It ends when this is dropped.
 pub(crate) struct Attack {
     is_over: Arc<AtomicBool>,
     thread: Option<JoinHandle<Result<Tally>>>,
 }
 
 impl Attack {
-    /// It ends by itself after `time`: its connections are reset.
+    /// Starts an attack, which ends after `time` by resetting its connections.
     pub(crate) fn start(plan: Plan, time: Duration) -> Result<Self> {
         let is_over = Arc::new(AtomicBool::new(false));
         let mut attackers = Attackers::new(plan)?;
@@ -52,7 +52,7 @@ impl Attack {
         Ok(Self { is_over, thread: Some(thread) })
     }
 
-    /// Waits for its end, and says what came of it.
+    /// Waits for the end, and returns the counts.
     pub(crate) fn finish(mut self) -> Result<Tally> {
         let Some(thread) = self.thread.take() else { return Ok(Tally::default()) };
         thread.join().map_err(|_| anyhow!("the attack has panicked"))?
@@ -62,7 +62,7 @@ impl Attack {
 impl Drop for Attack {
     fn drop(&mut self) {
         self.is_over.store(true, Ordering::Relaxed);
-        // What it found out is of no use to anybody.
+        // The counts are not needed.
         let _ = self.thread.take().map(JoinHandle::join);
     }
 }
@@ -73,7 +73,7 @@ struct Attackers {
     events: Events,
     buffer: Box<[u8]>,
     all: Vec<Option<Attacker>>,
-    /// Those to connect, not before their time in nanoseconds: the earliest first.
+    /// Attackers to connect and the times to do so, in nanoseconds, earliest first.
     waiting: BinaryHeap<Reverse<(u64, usize)>>,
     tally: Tally,
 }

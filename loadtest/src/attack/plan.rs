@@ -1,4 +1,4 @@
-//! Who attacks, from where, and how.
+//! The plan of an attack: connections, addresses, script.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -8,23 +8,23 @@ use crate::token::Forger;
 pub(crate) struct Plan {
     pub(crate) address: SocketAddr,
     pub(crate) connections: usize,
-    /// Addresses that they come from, 127.0.1.1 and on: others than those of honest clients. Elsewhere than over
-    /// loopback the kernel chooses.
+    /// Number of source addresses, from 127.0.1.1 on: not those of honest clients. The kernel chooses the address if the
+    /// server is not on loopback.
     pub(crate) sources: u8,
     pub(crate) script: Script,
 }
 
-/// What each connection does.
+/// What each connection sends.
 #[derive(Clone, Debug)]
 pub(crate) enum Script {
-    /// Sends all of a body but the last byte, and waits.
+    /// Sends a body without its last byte, and waits.
     Body { head: String, bytes: usize },
-    /// Sends requests with forged tokens, so many at a time without an answer, now to one of these and now to another:
-    /// each a request line and fields, to which a token and an empty line are added.
+    /// Sends requests with forged tokens, up to `window` without an answer, alternating between `requests`: each a request
+    /// line and fields, to which a token and an empty line are added.
     Forge { requests: Vec<String>, forger: Forger, window: usize },
-    /// Sends this, and waits.
+    /// Sends `opening`, and waits.
     Once { opening: String },
-    /// Opens a stream, and opens it again once its first event is there.
+    /// Opens a stream, and opens it again when its first event arrives.
     Reopen { request: String },
 }
 
@@ -34,7 +34,7 @@ impl Plan {
     }
 }
 
-/// Where the attacker with this number comes from, of so many addresses.
+/// The source address of an attacker, out of `sources`; `None` if the kernel chooses it.
 pub(crate) fn source(to: SocketAddr, number: usize, sources: u8) -> Option<Ipv4Addr> {
     match to.ip() {
         IpAddr::V4(ip) if ip.is_loopback() && sources > 0 => {
@@ -46,7 +46,7 @@ pub(crate) fn source(to: SocketAddr, number: usize, sources: u8) -> Option<Ipv4A
 }
 
 impl Script {
-    /// Appends what a connection sends next, if it has so many requests without an answer.
+    /// Appends what a connection sends next, given its number of unanswered requests.
     pub(super) fn next(&self, under_way: usize, sent: u64, out: &mut Vec<u8>) -> bool {
         match self {
             Self::Body { head: opening, .. } | Self::Once { opening } | Self::Reopen { request: opening } => {
@@ -70,7 +70,7 @@ impl Script {
         }
     }
 
-    /// Bytes of the body that it sends.
+    /// Bytes of the body that are sent.
     pub(super) fn body(&self) -> usize {
         match self {
             Self::Body { bytes, .. } => bytes.saturating_sub(1),

@@ -1,23 +1,23 @@
-//! What the attackers got.
+//! The counts of an attack.
 
 use std::collections::BTreeMap;
 
 /// Counts over the whole attack.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Tally {
-    /// Connections that came about, as the kernel sees it: whether the server knows of them yet is another matter.
+    /// Connections that the kernel has established; the server may not have accepted them.
     pub(crate) connections: u64,
-    /// Requests sent whole; of bodies all but the last byte, of heads what there is of them.
+    /// Requests sent, as far as the script sends them.
     pub(crate) requests: u64,
     /// Answers by status.
     pub(crate) statuses: BTreeMap<u16, u64>,
-    /// Of the 200, those whose first event says that the stream is refused.
+    /// Answers 200 whose first event refuses the stream.
     pub(crate) refused: u64,
     /// Connections that the server closed.
     pub(crate) closed: u64,
-    /// Connections that did not come about.
+    /// Connections that failed.
     pub(crate) failed: u64,
-    /// Connections that were there at the end.
+    /// Connections that were open at the end.
     pub(crate) held: u64,
 }
 

@@ -1,4 +1,4 @@
-//! The options as typed.
+//! The command line.
 
 mod value;
 
@@ -11,7 +11,7 @@ use clap::{ArgGroup, Args, Parser, Subcommand};
 
 use crate::endpoint::Endpoint;
 use crate::peer::Peer;
-use crate::run::{ABUSE, Scenario, TABLE};
+use crate::scenario::{ABUSE, Scenario, TABLE};
 use crate::token::TokenAlgorithm;
 use value::{at_least_one, built_in, duration, header, payload, peer, rate};
 
@@ -24,45 +24,45 @@ pub(crate) struct Cli {
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Open streams on a server, read them, and check what comes
+    /// Open streams on a server, read them, and check the events
     Swarm(SwarmOptions),
-    /// Publish to a server: as fast as acknowledged, or at a rate. Events are numbered from 1, so that a swarm that has heard
-    /// one publisher takes the events of the next for repeats
+    /// Publish to a server as fast as it acknowledges, or at a rate. Each run numbers its events from 1, so a swarm that has
+    /// read the events of one run counts those of the next as repeats
     Publish(PublishOptions),
-    /// Serve the bare limit: a fixed head, and one bare `send` for each event and stream
+    /// Serve the floor: a fixed response head, and one `send` for each event and stream
     Floor(FloorOptions),
-    /// Play scenarios on the floor and on servers in turns, and print medians and ratios
+    /// Run scenarios on the floor and on servers in turn, and print medians and ratios
     #[command(after_help = scenarios_help())]
     Run(RunOptions),
-    /// Tables and a page with charts from the results of runs
+    /// Make tables, and a page with charts, from the results of runs
     Report(ReportOptions),
-    /// A part of a swarm that needs more descriptors than one process has
+    /// Run workers of a swarm that needs more descriptors than one process may open
     #[command(hide = true)]
-    Crew,
-    /// Become a program that ends with the process that started it
+    Worker,
+    /// Replace this process by a program that ends when the parent ends
     #[command(hide = true)]
-    Leash(LeashOptions),
+    Tether(TetherOptions),
 }
 
 #[derive(Args)]
 pub(crate) struct SwarmOptions {
-    /// The event stream; an `n` in braces is the number of the stream, `{n/10}` and `{n%10}` are made from it
+    /// URL of the event stream. An `n` in braces stands for the number of the stream; `{n/10}` and `{n%10}` work, too
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:3000/api/sse")]
     pub(crate) url: Endpoint,
-    /// A field of the request, with the same placeholders (again for more)
+    /// A header field of the request, with the same placeholders; may be repeated
     #[arg(long, value_name = "NAME: VALUE", value_parser = header)]
     pub(crate) header: Vec<String>,
-    /// A bearer token that every stream brings
+    /// Bearer token that every stream sends
     #[arg(long, value_name = "TOKEN", conflicts_with = "token_key")]
     pub(crate) token: Option<String>,
-    /// Sign a token for each stream with the key in this file: of HS256 its bytes, less one newline at its end; of ES256 and
-    /// RS256 a private key in PEM. All are signed before the first stream is opened
+    /// Sign a token for each stream with the key in this file. HS256 uses the bytes of the file without one newline at its
+    /// end; ES256 and RS256 use a private key in PEM. All tokens are signed before the first stream is opened
     #[arg(long, value_name = "FILE")]
     pub(crate) token_key: Option<PathBuf>,
     #[arg(long, value_name = "ALG", value_enum, default_value = "HS256", requires = "token_key")]
     pub(crate) token_alg: TokenAlgorithm,
-    /// What the tokens say, with the placeholders of the URL; they expire after an hour unless it says another `exp` [default: in
-    /// `sub` the number of the stream, and that it may subscribe to every topic of fanfare]
+    /// Claims of the tokens, with the placeholders of the URL. Tokens expire after an hour unless the claims have an `exp`
+    /// [default: the number of the stream as `sub`, and permission to subscribe to every topic of fanfare]
     #[arg(
         long,
         value_name = "JSON",
@@ -71,41 +71,41 @@ pub(crate) struct SwarmOptions {
         requires = "token_key"
     )]
     pub(crate) token_claims: String,
-    /// Streams. More than the descriptor limit allows are held by several processes
+    /// Number of streams. If the descriptor limit is lower, several processes share them
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = at_least_one)]
     pub(crate) streams: usize,
-    /// Number of the first stream
+    /// The first stream's number
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) first: usize,
-    /// Streams that follow the same series of events, as `publish --series` makes them [default: all the one]
+    /// Streams that follow the same series of events, see `publish --series` [default: all]
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub(crate) group: Option<usize>,
-    /// Threads of a process
+    /// Threads of each process
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = at_least_one)]
     pub(crate) threads: usize,
-    /// Source addresses, 127.0.0.1 and on; one has about 28,000 ports [default: one for each 5,000 streams]
+    /// Source addresses, from 127.0.0.1 on; each has about 28,000 ports [default: one for each 5,000 streams]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=250))]
     pub(crate) sources: Option<u8>,
-    /// Connections that a thread has under way at most, until their first event
+    /// Most streams that a thread opens at once; a stream is open when its first event arrives
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = at_least_one)]
     pub(crate) connecting: usize,
-    /// New connections a second [default: as fast as they open]
+    /// New connections per second [default: no limit]
     #[arg(long, value_name = "R", value_parser = rate)]
     pub(crate) ramp: Option<f64>,
-    /// Come back with the last id where the server ends or refuses a stream, as its browser client does: after the server's `retry`,
-    /// and a random part of a step that begins with 3 s and doubles with each attempt
+    /// Reconnect with the last id when the server ends or refuses a stream, as the browser client does: after the server's
+    /// `retry` plus a random part of a delay that starts at 3 s and doubles with each attempt
     #[arg(long)]
     pub(crate) reconnect: bool,
-    /// Bytes that the data of every event has; other events are damage [default: events of others are only counted]
+    /// Bytes of each event's data; any other event counts as damaged [default: any size; events of other publishers are counted]
     #[arg(long, value_name = "BYTES", value_parser = payload)]
     pub(crate) payload: Option<usize>,
-    /// Stop after so long [default: on Ctrl-C]
+    /// Stop after this time [default: on Ctrl-C]
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(crate) duration: Option<Duration>,
-    /// Process id of the server, to measure its CPU time and memory
+    /// Process id of the server, for its CPU time and memory
     #[arg(long)]
     pub(crate) pid: Option<u32>,
-    /// One line of JSON instead of text
+    /// Print one line of JSON instead of text
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -114,45 +114,45 @@ pub(crate) struct SwarmOptions {
 #[command(group = ArgGroup::new("pace").multiple(false))]
 #[command(group = ArgGroup::new("end").multiple(false))]
 pub(crate) struct PublishOptions {
-    /// Where one publishes; an `n` in braces is the number of the series, `{n/10}` and `{n%10}` are made from it
+    /// URL to publish to. An `n` in braces stands for the number of the series; `{n/10}` and `{n%10}` work, too
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:3000/api/sse/events")]
     pub(crate) url: Endpoint,
     #[arg(long, default_value = "POST")]
     pub(crate) method: String,
-    /// A field of the request (again for more)
+    /// A header field of the request; may be repeated
     #[arg(long, value_name = "NAME: VALUE", value_parser = header, default_value = "Content-Type: application/json")]
     pub(crate) header: Vec<String>,
-    /// The body; `{data}` is the event's data, `{data:form}` the same percent-encoded, the number as in the URL
+    /// Body of the request; `{data}` stands for the event's data, `{data:form}` for it percent-encoded, numbers as in the URL
     #[arg(long, value_name = "TEXT", default_value = r#"{"event":"load","data":{data}}"#)]
     pub(crate) body: String,
-    /// Series of events, in turn, each numbered by itself: as many as there are users or topics
+    /// Number of series of events, one for each user or topic. Events go to them in turn; each series has its own numbers
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = at_least_one)]
     pub(crate) series: usize,
-    /// Events a second, in an open loop: latency counts from when an event was due; a server that is busy ends the run
+    /// Events per second, in an open loop: latency counts from when an event was due; an answer 429 or 503 ends the run
     #[arg(long, value_name = "R", group = "pace", value_parser = rate)]
     pub(crate) rate: Option<f64>,
-    /// Requests without an answer on one connection; with more than one, too, a server that is busy ends the run
+    /// Most unanswered requests on one connection. With more than one, an answer 429 or 503 ends the run
     #[arg(long, value_name = "N", group = "pace", default_value_t = 1, value_parser = at_least_one)]
     pub(crate) window: usize,
-    /// Connections; each series keeps to one, unless it is the only one: then its events may overtake each other
+    /// Number of connections. Each series uses one of them, except a single series, whose events may then arrive out of order
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = at_least_one)]
     pub(crate) connections: usize,
-    /// Events in one request, a body each, as lines
+    /// Events in one request: one body per line
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = at_least_one)]
     pub(crate) batch: usize,
-    /// Events in all [default: until --duration or Ctrl-C]
+    /// Total number of events [default: until --duration or Ctrl-C]
     #[arg(long, value_name = "N", group = "end", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) events: Option<u64>,
-    /// Stop after so long
+    /// Stop after this time
     #[arg(long, value_name = "TIME", group = "end", value_parser = duration)]
     pub(crate) duration: Option<Duration>,
     /// Bytes of an event's data
     #[arg(long, value_name = "BYTES", default_value_t = 128, value_parser = payload)]
     pub(crate) payload: usize,
-    /// Give up when a request has had no answer for so long
+    /// Give up when a request is unanswered for this time
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
     pub(crate) patience: Duration,
-    /// One line of JSON instead of text
+    /// Print one line of JSON instead of text
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -162,63 +162,63 @@ pub(crate) struct FloorOptions {
     /// Address to listen on; port 0 takes a free one
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:0")]
     pub(crate) listen: SocketAddr,
-    /// Sending threads, each with its own share of the streams
+    /// Number of threads; the streams are spread over them
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = at_least_one)]
     pub(crate) threads: usize,
 }
 
 #[derive(Args)]
 pub(crate) struct RunOptions {
-    /// Scenarios: `table` for those of the README's table, `abuse` for all attacks, `all`, or by name; the part of an attack's
-    /// name before its hyphen is for all of that kind
+    /// Scenarios by name; `table` for those in the README's table, `abuse` for all attacks, `all` for all. The part of an
+    /// attack's name before its hyphen stands for all attacks of that kind
     #[arg(value_name = "SCENARIO", required = true, value_parser = scenarios)]
     pub(crate) scenario: Vec<Scenarios>,
-    /// A server that is known by name, floor or fanfare [default: both, unless there is a --peer]
+    /// A built-in server, floor or fanfare [default: both, unless --peer is given]
     #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = built_in)]
     pub(crate) target: Vec<Peer>,
-    /// A file that describes another server (again for more); those of known ones are in loadtest/peers
+    /// A file that describes another server; may be repeated. loadtest/peers has files for some servers
     #[arg(long, value_name = "FILE", value_parser = peer)]
     pub(crate) peer: Vec<Peer>,
-    /// More arguments for fanfare, separated by spaces
+    /// Further arguments for fanfare, separated by spaces
     #[arg(long, value_name = "ARGS", default_value = "", allow_hyphen_values = true)]
     pub(crate) server_args: String,
-    /// More arguments for the floor, separated by spaces
+    /// Further arguments for the floor, separated by spaces
     #[arg(long, value_name = "ARGS", default_value = "", allow_hyphen_values = true)]
     pub(crate) floor_args: String,
-    /// Rounds; in each the servers take turns
+    /// Number of rounds; each round runs every server
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = at_least_one)]
     pub(crate) rounds: usize,
-    /// Streams; several numbers play each scenario with each
+    /// Number of streams; with several numbers, each scenario is run with each
     #[arg(long, value_name = "N", default_value = "10000", value_delimiter = ',', value_parser = at_least_one)]
     pub(crate) streams: Vec<usize>,
-    /// Threads of the swarm
+    /// Number of threads of the swarm
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = at_least_one)]
     pub(crate) threads: usize,
-    /// Connections that a thread has under way at most, until their first event
+    /// Most streams that a thread opens at once; a stream is open when its first event arrives
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = at_least_one)]
     pub(crate) connecting: usize,
-    /// Measured events [default: as the scenario needs]
+    /// Number of measured events [default: depends on the scenario]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) events: Option<u64>,
-    /// Events a second where the scenario has a fixed rate
+    /// Events per second in scenarios with a fixed rate
     #[arg(long, value_name = "R", default_value_t = 10.0, value_parser = rate)]
     pub(crate) rate: f64,
     /// Bytes of an event's data
     #[arg(long, value_name = "BYTES", default_value_t = 128, value_parser = payload)]
     pub(crate) payload: usize,
-    /// How long the scenarios last that have no number of events
+    /// Duration of scenarios that have no number of events
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
     pub(crate) duration: Duration,
-    /// Give up on what is missing when nothing has come for so long
+    /// Stop waiting for missing events when nothing has arrived for this time
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration)]
     pub(crate) patience: Duration,
-    /// The whole run stops after so long, with what it has
+    /// End the whole run after this time, and report the results so far
     #[arg(long, value_name = "TIME", default_value = "2h", value_parser = duration)]
     pub(crate) deadline: Duration,
-    /// Print one table with the main figures of each scenario, instead of one with all for each
+    /// Print one table with the main figures of all scenarios, instead of one table for each scenario
     #[arg(long)]
     pub(crate) brief: bool,
-    /// Append the results to this file, as lines of JSON
+    /// Append the results to this file as lines of JSON
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
 }
@@ -228,20 +228,20 @@ pub(crate) struct ReportOptions {
     /// Results of runs [default: standard input]
     #[arg(value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
-    /// Print one table with the main figures of each scenario, instead of one with all for each
+    /// Print one table with the main figures of all scenarios, instead of one table for each scenario
     #[arg(long)]
     pub(crate) brief: bool,
-    /// Write a page with charts here; tables go to standard output all the same
+    /// Also write a page with charts to this file
     #[arg(long, value_name = "FILE")]
     pub(crate) html: Option<PathBuf>,
 }
 
 #[derive(Args)]
-pub(crate) struct LeashOptions {
-    /// Hand standard input over as a listening socket
+pub(crate) struct TetherOptions {
+    /// Pass standard input on as a listening socket
     #[arg(long)]
     pub(crate) listener: bool,
-    /// Descriptors that the program may have, and may not raise
+    /// Descriptor limit of the program, soft and hard
     #[arg(long)]
     pub(crate) descriptors: Option<u64>,
     pub(crate) parent: u32,
@@ -249,7 +249,7 @@ pub(crate) struct LeashOptions {
     pub(crate) command: Vec<OsString>,
 }
 
-/// What a name on the command line stands for.
+/// The scenarios that one argument names.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Scenarios(Vec<Scenario>);
 
@@ -267,18 +267,18 @@ fn scenarios_help() -> String {
     format!("Scenarios:\n{lines}\n{GOALS}")
 }
 
-/// One command for each goal that performance has.
+/// One command for each performance goal.
 const GOALS: &str = "\
 Goals:
-  CPU of a delivery, to the floor's     loadtest run broadcast burst --server-args '--workers 1'
+  CPU of a delivery, against the floor  loadtest run broadcast burst --server-args '--workers 1'
   its growth with the streams           loadtest run broadcast user --streams 1000,5000,19000
-  what slow clients cost the others     loadtest run slow --rate 5 --target fanfare
-  how soon a herd is current again      loadtest run herd --target fanfare
-  how soon a large event is there       loadtest run large
-  what a replay of 60 MB takes          loadtest run replay --target fanfare
-  what a restart costs                  loadtest run restart --target fanfare --streams 300,5000
-  what a token costs                    loadtest run tokens --target fanfare --streams 5000
-  what a stranger can do                loadtest run abuse --brief --target fanfare --duration 5s
+  what slow clients cost other clients  loadtest run slow --rate 5 --target fanfare
+  time until all clients have caught up loadtest run herd --target fanfare
+  latency of a large event              loadtest run large
+  time of a replay of 60 MB             loadtest run replay --target fanfare
+  cost of a restart                     loadtest run restart --target fanfare --streams 300,5000
+  cost of a token                       loadtest run tokens --target fanfare --streams 5000
+  effect of attacks                     loadtest run abuse --brief --target fanfare --duration 5s
   the README's table                    loadtest run table --brief --target floor,fanfare --peer loadtest/peers/axum.toml --server-args '--workers 1'";
 
 fn scenarios(name: &str) -> Result<Scenarios, String> {
@@ -312,18 +312,7 @@ impl RunOptions {
 
     /// Measured events of a scenario.
     pub(crate) fn events(&self, scenario: Scenario) -> u64 {
-        self.events.unwrap_or(match scenario {
-            // Forty times the sixteen: how it begins and ends is no part of it.
-            Scenario::Burst => 640,
-            Scenario::User => 100_000,
-            // 60 MB.
-            Scenario::Replay => 1000,
-            Scenario::Topics => 20_000,
-            Scenario::Ingress | Scenario::Ingress16 => 200_000,
-            Scenario::Batch | Scenario::Batch16 => 2_000_000,
-            Scenario::WildcardsOne | Scenario::WildcardsEight | Scenario::WildcardsShared => 5000,
-            _ => 100,
-        })
+        self.events.unwrap_or_else(|| scenario.default_events())
     }
 }
 

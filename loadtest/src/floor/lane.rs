@@ -1,4 +1,4 @@
-//! One thread of the floor: its listener, its streams, its epoll.
+//! One thread of the floor, with its listener, its streams and its epoll.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -20,7 +20,7 @@ const WAKER: Token = Token(usize::MAX - 1);
 const EVENTS: usize = 1024;
 const READ_BUFFER: usize = 64 * 1024;
 
-/// The whole answer to a GET: head, and a first event like the contract's.
+/// The whole answer to a GET: the head and a first event as fanfare sends it.
 const GREETING: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\
     Cache-Control: no-cache, no-transform\r\nX-Accel-Buffering: no\r\nTransfer-Encoding: chunked\r\n\r\n\
     a7\r\nretry: 3000\nid: 1-0\nevent: connection\ndata: {\"status\":\"connected\",\"clientId\":\
@@ -33,7 +33,7 @@ struct Connection {
 }
 
 enum Role {
-    /// With the bytes of an unfinished request, before a GET or a publisher's.
+    /// Reads requests; holds the bytes of an incomplete one.
     Requester(Vec<u8>),
     Stream {
         user: Option<u64>,
@@ -41,8 +41,8 @@ enum Role {
 }
 
 impl Connection {
-    /// Sends the frame, or what the socket takes of it now. False when the client is gone. A socket that has once taken
-    /// only a part is also waited for to be writable, which costs the others nothing.
+    /// Sends as much of the frame as the socket takes. False if the client is gone. Only a socket that has once taken a part
+    /// is registered for writability, so the others pay nothing for it.
     fn send(&mut self, poll: &Poll, key: usize, frame: &Frame) -> Result<bool> {
         match self.unsent.send(&mut self.socket, frame)? {
             Sent::Part { is_first: true } => {
@@ -135,8 +135,8 @@ impl Lane {
         }
     }
 
-    /// Takes what the socket has. Its end makes no edge of its own when it comes with the last bytes: `is_end` says that
-    /// it may be there.
+    /// Reads until the socket is drained. `is_end`: the end of the connection may follow the last bytes; it makes no epoll edge
+    /// of its own.
     fn readable(&mut self, key: usize, is_end: bool) -> Result<()> {
         let Some(connection) = self.connections.get_mut(key) else { return Ok(()) };
         loop {
@@ -156,12 +156,12 @@ impl Lane {
                     connection.role = Role::Stream { user };
                     user.map(|user| self.users.insert(user, key));
                 }
-                // A client that is gone already shows at the next read.
+                // The next read finds a client that is gone.
                 if !answers.is_empty() {
                     connection.send(&self.poll, key, &Arc::new(answers))?;
                 }
             }
-            // Less than was asked for: the socket is drained, and the next byte makes a new edge.
+            // A short read: the socket is drained, and the next byte makes a new edge.
             if length < self.buffer.len() && !is_end {
                 return Ok(());
             }
@@ -197,12 +197,12 @@ impl Lane {
     }
 }
 
-/// What a connection has become.
+/// The state of a connection after its requests.
 struct Stream {
     user: Option<u64>,
 }
 
-/// The answers to the whole requests in `bytes`, until the connection becomes a stream.
+/// Answers the complete requests in `bytes`, until one of them makes the connection a stream.
 fn answer(bytes: &mut Vec<u8>, publisher: &Publisher, own: usize) -> Result<(Vec<u8>, Option<Stream>)> {
     let mut start = 0;
     let mut answers = Vec::new();

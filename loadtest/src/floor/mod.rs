@@ -1,8 +1,8 @@
-//! The bare limit: what the kernel charges for the same deliveries when no server stands between.
+//! The floor: what the kernel alone costs for the same deliveries.
 //!
 //! It accepts, reads a request head, writes a fixed answer, and on a publish does only
-//! `for stream in streams { send(stream, prebuilt) }` on each thread. No joining. Of an event that a socket takes only in
-//! part, the rest follows when it can be written.
+//! `for stream in streams { send(stream, prebuilt) }` on each thread. It does not combine events. If a socket takes only a
+//! part of an event, the rest follows when the socket is writable.
 
 mod lane;
 mod publish;
@@ -21,7 +21,7 @@ use crate::cli::FloorOptions;
 use lane::Lane;
 use publish::Publisher;
 
-/// Connections that wait for `accept`; the kernel cuts it to `somaxconn`.
+/// Accept backlog; the kernel caps it at `net.core.somaxconn`.
 const LISTEN_BACKLOG: i32 = 4096;
 
 /// Serves until a thread fails or a signal ends the process. Prints `floor listening on ADDR` first.
@@ -47,19 +47,19 @@ pub(crate) fn run(options: &FloorOptions) -> Result<()> {
     Ok(())
 }
 
-/// A floor that lost a thread or a delivery is no measure of anything.
+/// Ends the process: a floor that has lost a thread or a delivery measures nothing.
 fn fail_loudly(mut lane: Lane) {
     let Err(error) = lane.run();
     eprintln!("loadtest: floor: {error:#}");
     std::process::exit(1);
 }
 
-/// Each thread has a listener of its own on the one address, so the kernel shares the streams out.
+/// Each thread has its own listener on the same address, so the kernel spreads the streams over them.
 fn listen(address: SocketAddr) -> Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(true)?;
-    // Accepted sockets inherit it, which saves a call each.
+    // Accepted sockets inherit the option, which saves a call for each.
     socket.set_tcp_nodelay(true)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into()).with_context(|| format!("cannot listen on {address}"))?;

@@ -1,4 +1,4 @@
-//! Publishes on their way to every lane.
+//! Publishes, queued for every lane.
 
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -6,13 +6,13 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use anyhow::Result;
 use mio::Waker;
 
-/// One event, ready to be sent: a chunk that holds it. Not of a slice, which would copy it once more.
+/// One event, encoded as a chunk. A `Vec`, since a slice would copy it once more.
 pub(super) type Frame = Arc<Vec<u8>>;
 
-/// An event on its way to a lane.
+/// An event that is queued for a lane.
 #[derive(Clone)]
 pub(super) struct Parcel {
-    /// `None`: to every stream.
+    /// `None` for every stream.
     pub(super) user: Option<u64>,
     pub(super) frame: Frame,
 }
@@ -23,7 +23,7 @@ pub(super) struct Publisher {
 }
 
 struct Shared {
-    /// Under one lock, so that each lane gets the events in the order of their ids.
+    /// Under one lock, so that each lane receives events in the order of their ids.
     queues: Mutex<Queues>,
     wakers: Vec<OnceLock<Waker>>,
 }
@@ -42,11 +42,11 @@ impl Publisher {
     }
 
     pub(super) fn set_waker(&self, lane: usize, waker: Waker) {
-        // Each lane sets its own, once.
+        // Each lane sets its own waker once.
         let _ = self.shared.wakers[lane].set(waker);
     }
 
-    /// Queues the event for every lane and wakes all but `own`, which looks by itself. The number in its id.
+    /// Queues the event for every lane, wakes all but `own`, and returns the number in the event's id.
     pub(super) fn publish(&self, user: Option<u64>, data: &[u8], own: usize) -> Result<u64> {
         let n = {
             let mut queues = self.shared.queues.lock().unwrap_or_else(PoisonError::into_inner);

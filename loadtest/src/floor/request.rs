@@ -1,4 +1,4 @@
-//! As little of a request as the floor needs.
+//! Parses as little of a request as the floor needs.
 
 use std::ops::Range;
 
@@ -6,20 +6,19 @@ use anyhow::{Context as _, Result};
 
 #[derive(Debug, PartialEq)]
 pub(super) enum Request {
-    /// A stream, everyone's or also a user's.
+    /// A request for a stream, with a user or without.
     Get { user: Option<u64> },
-    /// A publish, to everyone or to a user: where its `data` member stands in the bytes, and where the next request
-    /// begins.
+    /// A publish, for everyone or for a user: the position of its `data` member in the bytes, and that of the next request.
     Post { user: Option<u64>, data: Range<usize>, end: usize },
 }
 
 const DATA: &[u8] = b"\"data\":";
-/// Users are called `u-` and a number.
+/// Users are named `u-` and a number.
 const STREAM_OF_USER: &[u8] = b"?userId=u-";
 const TO_USER: &[u8] = b"\"to\":{\"user\":\"u-";
 const LENGTH: &[u8] = b"\r\ncontent-length:";
 
-/// `None` while the request is not whole.
+/// `None` while the request is incomplete.
 pub(super) fn parse(bytes: &[u8]) -> Result<Option<Request>> {
     let Some(head_end) = bytes.windows(4).position(|four| four == b"\r\n\r\n").map(|at| at + 4) else {
         return Ok(None);

@@ -1,4 +1,4 @@
-//! What a socket has not taken at once.
+//! Frames that a socket has not taken yet.
 
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Write};
@@ -7,41 +7,41 @@ use anyhow::{Result, ensure};
 
 use super::publish::Frame;
 
-/// Frames on their way to a socket, in order. Without memory of its own until one does not fit.
+/// Frames that wait for a socket, in order. Allocates only when a frame does not fit.
 #[derive(Default)]
 pub(super) struct Unsent(Option<Box<Waiting>>);
 
 #[derive(Default)]
 struct Waiting {
     frames: VecDeque<Frame>,
-    /// Bytes of the first that are sent.
+    /// Bytes of the first frame that are sent.
     sent: usize,
-    /// Bytes of all of them.
+    /// Total bytes of the frames.
     bytes: usize,
 }
 
-/// What became of a write.
+/// The result of a write.
 #[derive(Debug, PartialEq)]
 pub(super) enum Sent {
     /// The socket has taken everything.
     Whole,
-    /// The rest goes when the socket can be written. `is_first`: it is the first time that some is left.
+    /// The rest follows when the socket is writable. `is_first`: this is the first time that some is left.
     Part { is_first: bool },
-    /// The other end is gone.
+    /// The client is gone.
     Gone,
 }
 
 impl Unsent {
-    /// A client that is so far behind will not catch up: 64 MiB.
+    /// Most bytes that wait for one client, 64 MiB: a client further behind will not catch up.
     const AT_MOST: usize = 64 * 1024 * 1024;
 
-    /// Sends the frame, behind what waits.
+    /// Sends the frame after those that wait.
     pub(super) fn send(&mut self, socket: &mut impl Write, frame: &Frame) -> Result<Sent> {
         if let Self(Some(waiting)) = self
             && !waiting.frames.is_empty()
         {
             waiting.push(frame.clone())?;
-            // The edge at which it can be written is still to come.
+            // The edge for writability is still to come.
             return Ok(Sent::Part { is_first: false });
         }
         let sent = match write(socket, frame) {
@@ -56,7 +56,7 @@ impl Unsent {
         Ok(Sent::Part { is_first })
     }
 
-    /// Goes on with what waits; the socket can be written.
+    /// Sends what waits, after an edge for writability.
     pub(super) fn flush(&mut self, socket: &mut impl Write) -> Sent {
         let Self(Some(waiting)) = self else { return Sent::Whole };
         while let Some(frame) = waiting.frames.front() {
@@ -90,7 +90,7 @@ enum Written {
     Gone,
 }
 
-/// Until the socket takes no more: after a write that was cut short the kernel may have room at once.
+/// Writes until the socket would block: after a short write the kernel may have room again.
 fn write(socket: &mut impl Write, bytes: &[u8]) -> Written {
     let mut sent = 0;
     while sent < bytes.len() {

@@ -1,4 +1,4 @@
-//! An answer that ends, head and body.
+//! A complete answer: head and body.
 
 use anyhow::{Result, ensure};
 
@@ -9,17 +9,17 @@ use super::head::Head;
 pub(crate) struct Answered {
     pub(crate) status: u16,
     pub(crate) body: Vec<u8>,
-    /// Bytes of all of it: the next answer begins there.
+    /// Bytes of the whole answer: the next one begins there.
     pub(crate) length: usize,
 }
 
 impl Answered {
-    /// `None` while it is not whole.
+    /// `None` while the answer is incomplete.
     pub(crate) fn parse(bytes: &[u8]) -> Result<Option<Self>> {
         let Some(Head { status, framing, length }) = Head::parse(bytes)? else { return Ok(None) };
-        ensure!(status >= 200, "an interim answer, {status}, that nobody asked for");
+        ensure!(status >= 200, "an unexpected interim answer, {status}");
         let (mut body, mut payload) = (Body::new(framing), Vec::new());
-        // Byte by byte where only the body itself says where it ends; answers to a publish are short.
+        // Byte by byte, to find where a chunked body ends; answers to a publish are short.
         let mut end = length;
         if let Body::Length(left) = body {
             let stop = end + usize::try_from(left)?;

@@ -1,4 +1,4 @@
-//! The body of an answer, whatever its framing.
+//! The body of an answer, in any framing.
 
 use anyhow::{Result, ensure};
 
@@ -30,7 +30,7 @@ impl Body {
         }
     }
 
-    /// Hands the payload in `bytes` to `sink`, piece by piece.
+    /// Passes the payload in `bytes` to `sink`, part by part.
     pub(crate) fn feed(&mut self, bytes: &[u8], mut sink: impl FnMut(&[u8])) -> Result<()> {
         match self {
             Self::Chunked(dechunker) => dechunker.feed(bytes, sink)?,

@@ -1,8 +1,8 @@
-//! Chunked transfer coding, undone as the bytes come.
+//! An incremental decoder of the chunked transfer coding.
 
 use anyhow::{Result, bail};
 
-/// What the next byte belongs to.
+/// The element that the next byte belongs to.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum State {
     Size {
@@ -39,7 +39,7 @@ impl Dechunker {
         self.state == State::Done
     }
 
-    /// Hands the payload in `bytes` to `sink`, piece by piece.
+    /// Passes the payload in `bytes` to `sink`, part by part.
     pub(crate) fn feed(&mut self, mut bytes: &[u8], mut sink: impl FnMut(&[u8])) -> Result<()> {
         while let Some((&first, rest)) = bytes.split_first() {
             if self.state == State::Data {

@@ -10,7 +10,7 @@ const MAX_HEAD: usize = 16 * 1024;
 pub(crate) enum Framing {
     Chunked,
     Length(u64),
-    /// By the end of the connection.
+    /// The end of the connection.
     Close,
 }
 
@@ -18,12 +18,12 @@ pub(crate) enum Framing {
 pub(crate) struct Head {
     pub(crate) status: u16,
     pub(crate) framing: Framing,
-    /// Bytes of the head, with the empty line.
+    /// Bytes of the head, including the empty line.
     pub(crate) length: usize,
 }
 
 impl Head {
-    /// `None` while the head is not whole.
+    /// `None` while the head is incomplete.
     pub(crate) fn parse(bytes: &[u8]) -> Result<Option<Self>> {
         let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else {
             if bytes.len() > MAX_HEAD {

@@ -1,4 +1,4 @@
-//! The client's side of HTTP/1.1: an answer's head and its body, fed at any cut.
+//! The client side of HTTP/1.1: the head and the body of an answer; input may be split anywhere.
 
 mod answer;
 mod body;

@@ -12,7 +12,7 @@ use crate::clock;
 use crate::stop::Stop;
 use crate::template::Template;
 
-/// Without a limit of its own, a run ends with a signal; a year is none.
+/// Without a limit, only a signal ends a run: a year is as good as none.
 const FOR_EVER: Duration = Duration::from_secs(365 * 86_400);
 const TICK: Duration = Duration::from_millis(200);
 
@@ -23,13 +23,13 @@ struct Summary {
     busy: u64,
     seconds: f64,
     events_per_second: f64,
-    /// From when a request was due to its acceptance.
+    /// Time from when a request was due to its acceptance.
     ack_p50_ms: f64,
     ack_p99_ms: f64,
     ack_max_ms: f64,
 }
 
-/// Publishes until it is done or told to stop. Whether everything was accepted.
+/// Publishes until it is done or told to stop. Returns whether everything was accepted.
 pub(crate) fn command(options: &PublishOptions) -> Result<bool> {
     let stop = Stop::after(options.duration.unwrap_or(FOR_EVER))?;
     let work = work(options);
@@ -57,7 +57,7 @@ pub(crate) fn command(options: &PublishOptions) -> Result<bool> {
             summary.ack_max_ms
         );
     }
-    // What there is has been told.
+    // The figures are printed before the error.
     trouble.map_or(Ok(()), Err)?;
     Ok(options.events.is_none_or(|events| published.accepted == events))
 }

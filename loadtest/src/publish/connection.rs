@@ -1,4 +1,4 @@
-//! One keep-alive connection that publishes, with several requests under way.
+//! One keep-alive connection that publishes, with several requests in flight.
 
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read as _, Write as _};
@@ -11,32 +11,32 @@ use mio::net::TcpStream;
 use crate::dial::dial;
 use crate::http::Answered;
 
-/// Of an answer that is no acceptance, so much is told.
+/// Most bytes that are quoted of an answer other than 2xx.
 const TOLD: usize = 300;
 
 pub(super) struct Connection {
     pub(super) socket: TcpStream,
-    /// What the socket has not taken yet, and how much of the first it has.
+    /// Requests that the socket has not taken yet, and the bytes of the first that it has.
     unsent: VecDeque<Arc<String>>,
     sent: usize,
-    /// What has come of answers and is not a whole one.
+    /// Bytes of an incomplete answer.
     unread: Vec<u8>,
-    /// Requests without an answer, oldest first.
+    /// Unanswered requests, oldest first.
     pub(super) under_way: VecDeque<Request>,
-    /// It is for one request only.
+    /// The connection is for one request.
     is_single: bool,
 }
 
-/// A request as it went out.
+/// A sent request.
 pub(super) struct Request {
-    /// Shared, since a large one is not to be copied for its way out.
+    /// Shared, so that a large request is not copied.
     pub(super) text: Arc<String>,
-    /// When it went out, in nanoseconds.
+    /// When it was sent, in nanoseconds.
     pub(super) sent: u64,
     pub(super) events: u64,
 }
 
-/// How a request was answered.
+/// The answer to a request.
 pub(super) struct Answer {
     pub(super) request: Request,
     pub(super) status: u16,
@@ -51,7 +51,7 @@ impl Connection {
         Ok(Self::new(TcpStream::from_std(socket), false))
     }
 
-    /// For one request, while the kernel still makes the connection.
+    /// A connection for one request, which the kernel still establishes.
     pub(super) fn dial(address: SocketAddr) -> Result<Self> {
         let socket = dial(address, None).context("a publisher cannot connect")?;
         Ok(Self::new(socket, true))
@@ -62,7 +62,7 @@ impl Connection {
         Self { socket, unsent, sent: 0, unread: Vec::new(), under_way, is_single }
     }
 
-    /// It has had its one request and the answer to it.
+    /// Whether its one request has been answered.
     pub(super) fn is_used_up(&self) -> bool {
         self.is_single && self.under_way.is_empty()
     }
@@ -91,7 +91,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Takes what the socket has, and hands on each whole answer. `is_end` says that the server has closed it.
+    /// Reads until the socket is drained, and passes on each complete answer. `is_end`: the server has closed the connection.
     pub(super) fn read(
         &mut self,
         buffer: &mut [u8],
@@ -107,7 +107,7 @@ impl Connection {
                 }
                 Ok(length) => {
                     self.unread.extend_from_slice(&buffer[..length]);
-                    // Less than was asked for: the socket is drained, and the next byte makes a new edge.
+                    // A short read: the socket is drained, and the next byte makes a new edge.
                     if length < buffer.len() && !is_end {
                         break;
                     }
@@ -126,11 +126,11 @@ impl Connection {
         }
         self.unread.drain(..start);
         if self.is_single && self.under_way.is_empty() {
-            // The server may have closed it already.
+            // The server may have closed the connection.
             let _ = self.socket.shutdown(Shutdown::Both);
             return Ok(());
         }
-        // Answers that came before the end count.
+        // Answers before the end count.
         ensure!(!is_end && !is_over, "the server closed a publisher's connection");
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! Publishing: in an open loop, as fast as it is acknowledged, or as fast as all streams have it.
+//! Publishes in an open loop, as fast as the server acknowledges, or as fast as all streams receive.
 
 mod command;
 mod connection;

@@ -17,23 +17,23 @@ use crate::stop::{self, Stop};
 
 const WAKER: Token = Token(usize::MAX);
 const READ_BUFFER: usize = 64 * 1024;
-/// Before an event that was answered 429 or 503 is published again.
+/// Pause before an event that was answered 429 or 503 is published again.
 const RETRY_AFTER: u64 = 10_000_000;
-/// The last stretch before an event is due is not slept, since a poll sleeps whole milliseconds.
+/// The last part of the wait for an event is spun, since a poll sleeps whole milliseconds.
 const SPIN: u64 = 1_500_000;
 
-/// What came of some work.
+/// The result of some work.
 pub(crate) struct Published {
     /// Events accepted.
     pub(crate) accepted: u64,
-    /// Answers 429 and 503; those events were published again.
+    /// Answers 429 and 503, after which the events were published again.
     pub(crate) busy: u64,
     /// When the first was due, and when the last was acknowledged, in nanoseconds.
     pub(crate) began: u64,
     pub(crate) ended: u64,
-    /// From when a request was due to its acceptance.
+    /// Time from when a request was due to its acceptance.
     pub(crate) acknowledgement: Times,
-    /// Why it ended before it was done, other than that it was told to.
+    /// The error that ended it early.
     pub(crate) trouble: Option<Error>,
 }
 
@@ -45,19 +45,19 @@ pub(crate) struct Publisher {
     buffer: Box<[u8]>,
 }
 
-/// The state of one piece of work.
+/// The state of some work.
 struct Turn<'a> {
     work: &'a Work,
     numbers: &'a mut Numbers,
     writer: RequestWriter,
-    /// Events in all.
+    /// Total number of events.
     events: Option<u64>,
     /// Events taken so far.
     taken: u64,
     /// When the last event was sent for the first time, and when the last answer came, in nanoseconds.
     sent: u64,
     answered: u64,
-    /// Requests to send again, each on its connection and not before its time.
+    /// Requests to send again: when, and on which connection.
     again: VecDeque<(u64, usize, Request)>,
     published: Published,
 }
@@ -76,14 +76,14 @@ impl Publisher {
         Ok(Self { address, poll, waker, connections: all, buffer: vec![0; READ_BUFFER].into() })
     }
 
-    /// Wakes the publisher to look at `settled` again.
+    /// Wakes the publisher, so that it calls `settled` again.
     pub(crate) fn waker(&self) -> Arc<Waker> {
         self.waker.clone()
     }
 
-    /// Does the work, or as much of it as there is time for. `settled`, given how many events are accepted, says up to which
-    /// event all streams have everything, for a pace that waits for them: `None` ends the waiting. At a steady or spaced pace
-    /// `None` ends the work, with what is due by then.
+    /// Does the work, as far as time allows. `settled` takes the number of accepted events, and returns the last event that
+    /// all streams have, for a pace that waits for them; `None` ends the wait. At a steady or spaced pace, `None` ends the
+    /// work after the events that are due by then.
     pub(crate) fn run(
         &mut self,
         work: &Work,
@@ -164,7 +164,7 @@ impl Publisher {
         }
     }
 
-    /// Sends what may go now. How long to wait for more.
+    /// Sends what is allowed now. Returns how long to wait for more.
     fn send_allowed(&mut self, turn: &mut Turn<'_>, frontier: u64) -> Result<Duration> {
         let mut now = clock::nanos();
         while turn.again.front().is_some_and(|&(due, ..)| due <= now) {
@@ -190,7 +190,7 @@ impl Publisher {
                 return Ok(Duration::from_nanos(wait).min(at_most));
             }
             let Some(connection) = self.connection(turn) else { break };
-            // What only the sleep of this thread has delayed is not the server's.
+            // A delay by this thread's own sleep does not count against the server.
             let is_late = match turn.work.pace {
                 Pace::Steady(_) => turn.answered <= due,
                 Pace::Spaced(_) => true,
@@ -214,7 +214,7 @@ impl Publisher {
         place.send(request)
     }
 
-    /// The connection for the next event, if it has room. Each series has one of its own, so that its order is kept.
+    /// The connection for the next event, if it has room. All events of a series use the same one, which keeps their order.
     fn connection(&self, turn: &Turn<'_>) -> Option<usize> {
         let has_room = |&number: &usize| {
             self.connections[number].under_way.len() < turn.work.window
@@ -232,7 +232,7 @@ impl Turn<'_> {
         self.events.is_some_and(|events| self.taken >= events)
     }
 
-    /// No event is taken that is not due yet. Nobody waits for what streams have.
+    /// Takes no event that is not due yet, and does not wait for streams.
     fn end(&mut self, rate: f64) -> u64 {
         if self.events.is_none() {
             let time = clock::seconds(clock::nanos().saturating_sub(self.published.began));
@@ -241,7 +241,7 @@ impl Turn<'_> {
         u64::MAX / 2
     }
 
-    /// After a while, and in the time of the first attempt.
+    /// Sends a request again after a pause; its latency counts from the first attempt.
     fn try_again(&mut self, connection: usize, request: Request) {
         self.published.busy += 1;
         self.again.push_back((clock::nanos() + RETRY_AFTER, connection, request));

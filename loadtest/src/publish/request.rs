@@ -1,4 +1,4 @@
-//! Requests that publish, written fast: the publisher shares the machine with what it measures.
+//! Builds publish requests fast: the publisher shares the machine with the server that it measures.
 
 use std::fmt::Write as _;
 
@@ -6,7 +6,7 @@ use super::work::{Numbers, Work};
 use crate::payload::Payload;
 
 pub(super) struct RequestWriter {
-    /// Kept for their memory.
+    /// Reused for their memory.
     body: String,
     data: String,
 }
@@ -17,7 +17,7 @@ impl RequestWriter {
         Self { body: String::with_capacity(capacity), data: String::with_capacity(work.payload) }
     }
 
-    /// A request with the next `events` events. One of several goes to the target of the first one's series.
+    /// A request with the next `events` events. A batch uses the target of its first event's series.
     pub(super) fn write(&mut self, work: &Work, numbers: &mut Numbers, events: u64, due: u64) -> String {
         let door = &work.door;
         let first = numbers.peek() as u64;

@@ -1,4 +1,4 @@
-//! What is to be published, and how fast.
+//! What to publish, and how fast.
 
 use std::time::Duration;
 
@@ -9,21 +9,20 @@ use crate::template::Template;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Pace {
-    /// Closed loop over the streams: so many events under way at most, until every stream has them.
+    /// Closed loop over the streams: at most this many events that not every stream has.
     InFlight(u64),
-    /// Open loop: events a second, whether or not the server keeps up.
+    /// Open loop: events per second, whether or not the server keeps up.
     Rate(f64),
-    /// Events a second, and no more than one without an answer: latency counts from when an event was due only where the
-    /// answer to the one before it was not there by then, and else from when it was sent.
+    /// Events per second, and at most one unanswered. Latency counts from when an event was due if the previous answer was
+    /// late, otherwise from when it was sent.
     Steady(f64),
-    /// Events a second at most, each some time after the one before it was sent and not before the answer to that; latency
-    /// counts from when it was sent.
+    /// At most this many events per second, each sent after the previous answer. Latency counts from when an event was sent.
     Spaced(f64),
-    /// As fast as they are acknowledged.
+    /// As fast as the server acknowledges.
     Acknowledged,
 }
 
-/// How one publishes to a server.
+/// How to publish to a server.
 #[derive(Clone, Debug)]
 pub(crate) struct Door {
     pub(crate) method: String,
@@ -38,20 +37,20 @@ pub(crate) struct Door {
 pub(crate) struct Work {
     pub(crate) door: Door,
     pub(crate) pace: Pace,
-    /// Events in all; `None`: until the run is to stop.
+    /// Total number of events; `None` until the run is to stop.
     pub(crate) events: Option<u64>,
     /// Bytes of an event's data.
     pub(crate) payload: usize,
-    /// Whether the events say when they were due.
+    /// Whether the events carry the time at which they were due.
     pub(crate) is_measured: bool,
     pub(crate) connections: usize,
-    /// Each request has a connection of its own; one that is closed without an answer is sent again.
+    /// Each request has its own connection; a request whose connection closes without an answer is sent again.
     pub(crate) is_single: bool,
-    /// Requests without an answer on one connection.
+    /// Most unanswered requests on one connection.
     pub(crate) window: usize,
-    /// Events in one request, as lines.
+    /// Events in one request, one per line.
     pub(crate) batch: usize,
-    /// A server that does not answer for so long never will.
+    /// Time after which an answer is no longer expected.
     pub(crate) patience: Duration,
 }
 
@@ -61,16 +60,16 @@ impl Work {
     }
 }
 
-/// The numbers of what has been published, series by series.
+/// The numbers of the published events, by series.
 pub(crate) struct Numbers {
     /// The last number of each series.
     published: Vec<u64>,
-    /// Counts the events; says whose turn it is.
+    /// Counts the events, and so determines the next series.
     turn: u64,
 }
 
-/// Coprime to every count of series that does not have it as a factor: neighbours in time are not neighbours in the
-/// server's memory.
+/// Step between the series of successive events, so that these are not neighbours in the server's memory. A prime, so
+/// that every series has its turn.
 const STRIDE: u64 = 7919;
 
 impl Numbers {

@@ -1,11 +1,11 @@
-//! A table of attacks: of each what honest clients noticed, what it cost the server, and what the attackers got.
+//! A table of attacks: the effect on honest clients, the cost for the server, and the attackers' counts.
 
 use std::fmt::Write as _;
 
 use super::summary::{Summary, Target};
 use crate::figure::FIGURES;
 
-/// Whether it is about an attack.
+/// Whether the summary is of an attack.
 pub(super) fn is_attack(summary: &Summary<'_>) -> bool {
     summary.figures.iter().any(|figure| figure.key == "attack_connections")
 }
@@ -46,7 +46,7 @@ fn value(target: &Target<'_>, key: &str) -> Option<f64> {
     Some(target.spread(figure)?.median)
 }
 
-/// To two digits or three.
+/// Formats to two or three digits.
 fn millis(value: f64) -> String {
     let decimals = if value < 10.0 { 2 } else { usize::from(value < 100.0) };
     format!("{value:.decimals$}")

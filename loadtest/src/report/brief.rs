@@ -1,4 +1,4 @@
-//! One table for all: of each scenario only what it is about.
+//! One table for all scenarios, with the main figures of each.
 
 use std::fmt::Write as _;
 
@@ -8,7 +8,7 @@ use super::summary::{Summary, Target, summaries};
 use crate::figure::{FIGURES, Figure};
 use crate::result::{Losses, Outcome};
 
-/// What a scenario is about: its name, and the keys of its figures.
+/// The scenarios, with the keys of their main figures.
 const MAIN: &[(&str, &[&str])] = &[
     ("connect", &["connect_cpu_us"]),
     (
@@ -56,7 +56,7 @@ const MAIN: &[(&str, &[&str])] = &[
     ("heartbeats", &["heartbeat_cpu_us"]),
     ("churn", &["delivery_cpu_us"]),
     ("soak", &["p99_ms", "memory_growth_bytes"]),
-    // Attacks have a table of their own.
+    // Attacks have their own table.
     ("bodies-refused", &[]),
     ("bodies-keyless", &[]),
     ("bodies-underway", &[]),
@@ -111,7 +111,7 @@ pub(crate) fn brief(outcomes: &[Outcome]) -> String {
     out
 }
 
-/// A scenario with several numbers of streams has the number behind its name.
+/// The main figures. If a scenario was run with several numbers of streams, its name ends with the number.
 fn figures<'s>(summary: &'s Summary<'_>) -> impl Iterator<Item = &'static Figure> + 's {
     let scenario = match summary.scenario.rsplit_once('-') {
         Some((scenario, number)) if number.bytes().all(|byte| byte.is_ascii_digit()) => scenario,
@@ -128,7 +128,7 @@ fn cells(summary: &Summary<'_>, figure: &Figure, names: &[&str]) -> String {
         let spread = target.and_then(|target| target.spread(figure));
         let Some(median) = spread.map(|spread| spread.median) else { return " – |".to_owned() };
         let ratio = target.filter(|target| !target.is_floor()).and_then(|target| target.ratio(figure));
-        // A few hundredths want another digit.
+        // Small ratios get another digit.
         let decimals = |ratio: f64| if ratio < 0.2 { 3 } else { 2 };
         let ratio = ratio.map(|ratio| format!(" ({ratio:.*})", decimals(ratio))).unwrap_or_default();
         format!(" {median:.*}{ratio} |", figure.decimals)
@@ -169,7 +169,8 @@ In brackets: the median of each round's ratio to the floor.
     #[test]
     fn what_scenarios_are_about_is_known() {
         use clap::ValueEnum as _;
-        let scenarios: Vec<_> = crate::run::Scenario::value_variants().iter().map(|one| one.name()).collect();
+        let scenarios: Vec<_> =
+            crate::scenario::Scenario::value_variants().iter().map(|one| one.name()).collect();
         assert_eq!(MAIN.iter().map(|(name, _)| *name).collect::<Vec<_>>(), scenarios);
         let keys = MAIN.iter().flat_map(|(_, keys)| *keys);
         assert!(keys.into_iter().all(|key| FIGURES.iter().any(|figure| figure.key == *key)));

@@ -2,26 +2,26 @@
 
 use std::fmt::Write as _;
 
-use super::html::escape;
+use super::escape::escape;
 use super::summary::{Summary, Target};
 use crate::figure::{Better, Figure};
 
 const WIDTH: f64 = 640.0;
-/// Where the bars begin, after the names.
+/// Start of the bars, after the names.
 const LEFT: f64 = 150.0;
-/// Room behind the longest bar, for its number.
+/// Space after the longest bar, for its number.
 const RIGHT: f64 = 90.0;
 const BAR: f64 = 22.0;
 const GAP: f64 = 8.0;
-/// Where figures differ by more than this, bars are as long as their logarithms say.
+/// If figures differ by more than this factor, bars are logarithmic.
 const LINEAR_UP_TO: f64 = 20.0;
 /// Height of the plot of percentiles, and its margins.
 const HEIGHT: f64 = 260.0;
 const MARGIN: f64 = 50.0;
-/// Percentiles on the axis, up to 1 in so many.
+/// The highest percentile on the axis: 1 in this many.
 const NINES: f64 = 4.0;
 
-/// One bar a target.
+/// A chart with a bar for each target.
 pub(super) fn bars(summary: &Summary<'_>, figure: &Figure) -> String {
     let values: Vec<(&Target<'_>, f64)> =
         summary.targets.iter().filter_map(|target| Some((target, target.spread(figure)?.median))).collect();
@@ -39,7 +39,7 @@ pub(super) fn bars(summary: &Summary<'_>, figure: &Figure) -> String {
     let mut out = open(&title, height);
     for (row, (target, value)) in values.iter().enumerate() {
         let share = match is_log {
-            // The shortest bar is still one.
+            // Even the shortest bar is visible.
             true => (value.max(least) / least * 2.0).ln() / (most / least * 2.0).ln(),
             false if most > 0.0 => value / most,
             false => 0.0,
@@ -60,7 +60,7 @@ pub(super) fn bars(summary: &Summary<'_>, figure: &Figure) -> String {
     out
 }
 
-/// Latency over percentiles, a line a target; `None` without any times.
+/// A chart of latency over percentiles, with a line for each target; `None` without times.
 pub(super) fn percentiles(summary: &Summary<'_>) -> Option<String> {
     let lines: Vec<(&Target<'_>, Vec<(f64, f64)>)> = summary
         .targets
@@ -123,7 +123,7 @@ fn open(title: &str, height: f64) -> String {
     )
 }
 
-/// A colour a target, the same in all charts of a scenario.
+/// The colour of a target, the same in all charts of a scenario.
 fn class(summary: &Summary<'_>, target: &Target<'_>) -> String {
     let index = summary.targets.iter().position(|one| one.name == target.name).unwrap_or_default();
     format!("t{}", index % 6)

@@ -1,8 +1,9 @@
-//! A page with charts that needs nothing beside itself.
+//! A self-contained page with tables and charts.
 
 use std::fmt::Write as _;
 
 use super::chart::{bars, percentiles};
+use super::escape::escape;
 use super::markdown::{header, rows};
 use super::summary::{Summary, Target, summaries};
 use crate::result::Outcome;
@@ -48,7 +49,7 @@ fn section(out: &mut String, number: usize, summary: &Summary<'_>) {
             let cell = escape(cell);
             let _ = match column {
                 0 => write!(out, "<th scope=\"row\">{cell}</th>"),
-                // What Markdown sets in bold was lost.
+                // Losses are bold in Markdown.
                 _ if cell.starts_with("**") => {
                     write!(out, "<td class=\"lost\">{}</td>", cell.trim_matches('*'))
                 }
@@ -65,21 +66,6 @@ fn section(out: &mut String, number: usize, summary: &Summary<'_>) {
     out.extend(percentiles(summary));
     out.extend(summary.figures.iter().map(|figure| bars(summary, figure)));
     out.push_str("</div></section>");
-}
-
-pub(super) fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            c => out.push(c),
-        }
-    }
-    out
 }
 
 #[cfg(test)]

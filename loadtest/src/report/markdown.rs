@@ -26,7 +26,7 @@ fn table(summary: &Summary<'_>) -> String {
         let _ = writeln!(out, "| {} |", row.join(" | "));
     }
     for left_out in summary.targets.iter().filter_map(Target::left_out) {
-        // A server may have said anything.
+        // The version is a server's text, and may contain anything.
         let _ = writeln!(out, "\n{}", left_out.replace(char::is_control, " "));
     }
     out
@@ -46,7 +46,7 @@ pub(super) fn header(summary: &Summary<'_>) -> Vec<String> {
     cells
 }
 
-/// The others: a figure each, and what was lost.
+/// The other rows: one for each figure, and the losses.
 pub(super) fn rows(summary: &Summary<'_>) -> Vec<Vec<String>> {
     let mut rows: Vec<Vec<String>> = summary.figures.iter().map(|figure| row(summary, figure)).collect();
     let mut losses = vec!["lost, repeated, reordered, refused".to_owned()];
@@ -83,7 +83,7 @@ fn cell(figure: &Figure, Spread { least, median, most }: Spread) -> String {
     format!("{median:.decimals$} [{least:.decimals$}–{most:.decimals$}]")
 }
 
-/// What was lost, by kind.
+/// The losses, by kind.
 pub(super) fn lost(losses: &Losses) -> String {
     if losses.total() == 0 {
         return "0".to_owned();

@@ -3,6 +3,7 @@
 mod attacks;
 mod brief;
 mod chart;
+mod escape;
 mod html;
 mod markdown;
 mod summary;
@@ -19,12 +20,12 @@ use brief::brief;
 use html::html;
 use markdown::markdown;
 
-/// In Markdown: one for each scenario, or one for all.
+/// Tables in Markdown: one for each scenario, or one for all.
 pub(crate) fn tables(outcomes: &[Outcome], is_brief: bool) -> String {
     if is_brief { brief(outcomes) } else { markdown(outcomes) }
 }
 
-/// Prints tables, and writes a page where that is asked for. Whether every round was clean.
+/// Prints tables, and writes a page if one is requested. Returns whether every round was clean.
 pub(crate) fn command(options: &ReportOptions) -> Result<bool> {
     let outcomes = read(&options.files)?;
     ensure!(!outcomes.is_empty(), "there are no results");
@@ -35,7 +36,7 @@ pub(crate) fn command(options: &ReportOptions) -> Result<bool> {
     Ok(outcomes.iter().all(Outcome::is_clean))
 }
 
-/// The results in these files, or on standard input.
+/// Reads the results from these files, or from standard input.
 fn read(paths: &[PathBuf]) -> Result<Vec<Outcome>> {
     let mut outcomes = Vec::new();
     if paths.is_empty() {

@@ -9,28 +9,28 @@ use crate::result::{Losses, Outcome};
 /// The target that others are compared with.
 const FLOOR: &str = "floor";
 
-/// What is known of one scenario under one load.
+/// The results of one scenario under one load.
 pub(super) struct Summary<'o> {
     pub(super) scenario: &'o str,
     pub(super) load: &'o str,
     pub(super) machine: String,
     pub(super) targets: Vec<Target<'o>>,
-    /// Those that any target has.
+    /// The figures that any target has.
     pub(super) figures: Vec<&'static Figure>,
 }
 
-/// What is known of one target in it.
+/// The results of one target.
 pub(super) struct Target<'o> {
     pub(super) name: &'o str,
     pub(super) version: &'o str,
-    /// Rounds that were played to the end.
+    /// Rounds that ran to the end.
     pub(super) rounds: usize,
     /// Rounds that were not.
     pub(super) stopped: Vec<&'o str>,
     pub(super) losses: Losses,
     spreads: BTreeMap<&'static str, Spread>,
     ratios: BTreeMap<&'static str, f64>,
-    /// The times of all rounds together; `None` without any.
+    /// The times of all rounds together; `None` without times.
     pub(super) times: Option<Times>,
 }
 
@@ -46,12 +46,12 @@ impl Target<'_> {
         self.spreads.get(figure.key).copied()
     }
 
-    /// To the floor's: the median of the ratios of each round.
+    /// The median of each round's ratio to the floor.
     pub(super) fn ratio(&self, figure: &Figure) -> Option<f64> {
         self.ratios.get(figure.key).copied()
     }
 
-    /// That rounds were left out, and why the first of them was; `None` when all are whole.
+    /// Says how many rounds were left out, and why the first was; `None` if none was.
     pub(super) fn left_out(&self) -> Option<String> {
         let (first, count) = (self.stopped.first()?, self.stopped.len());
         Some(format!("{}: {count} rounds ended early and are left out: {first}.", self.name))

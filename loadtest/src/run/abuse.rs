@@ -1,52 +1,35 @@
-//! What a stranger does to a server, and what an honest publisher and honest subscribers notice of it.
+//! Attacks on a server, and their effect on an honest publisher and honest subscribers.
 
 use anyhow::{Context as _, Result};
 
 use super::audience::Audience;
-use super::course::{Course, Measured};
-use super::scenario::{Scenario, WARM_UP};
+use super::course::{Course, Measured, WARM_UP};
 use super::stage::Stage;
 use super::wildcards;
 use crate::attack::{Attack, Plan, Script, Tally};
 use crate::cli::RunOptions;
 use crate::publish::Pace;
+use crate::scenario::Scenario;
 use crate::token::TokenAlgorithm;
 use crate::usage::Peak;
 
-/// In the order of their table.
-pub(crate) const ABUSE: &[Scenario] = &[
-    Scenario::BodiesRefused,
-    Scenario::BodiesKeyless,
-    Scenario::BodiesUnderway,
-    Scenario::ForgedEs256,
-    Scenario::ForgedRs256,
-    Scenario::ForgedShared,
-    Scenario::IdlingAsked,
-    Scenario::IdlingSilent,
-    Scenario::IdlingHeads,
-    Scenario::IdlingShared,
-    Scenario::WildcardsOne,
-    Scenario::WildcardsEight,
-    Scenario::WildcardsShared,
-];
-
-/// Honest subscribers at most, however many streams are asked for.
+/// Most honest subscribers, whatever the number of streams.
 pub(super) const SUBSCRIBERS: usize = 50;
-/// Honest publishes a second, each to all honest subscribers.
+/// Honest publishes per second, each to all honest subscribers.
 pub(super) const PUBLISHES: f64 = 100.0;
-/// Of an attack with slow bodies: connections, and the bytes that each announces.
+/// Slow bodies: connections, and the bytes that each announces.
 const BODIES: usize = 500;
 const BODY: usize = 1024 * 1024;
-/// Of an attack with forged tokens: connections, and the requests that each has under way.
+/// Forged tokens: connections, and unanswered requests on each.
 const FORGERS: usize = 16;
 const FORGED: usize = 16;
-/// Of an attack with idle connections: connections, and the descriptors that the server has.
+/// Idle connections: connections, and the server's descriptor limit.
 const IDLERS: usize = 1200;
 const DESCRIPTORS: u64 = 600;
-/// Addresses that attackers have who are not to be told by theirs.
+/// Number of addresses of attackers that an address limit must not catch.
 const MANY: u8 = 200;
 const NOWHERE: &str = "/nowhere";
-/// The status codes that have a figure of their own.
+/// Status codes with their own figure.
 const STATUSES: [u16; 10] = [200, 202, 400, 401, 403, 404, 408, 413, 429, 503];
 
 /// One attack.
@@ -65,22 +48,22 @@ enum Kind {
     Wildcards,
 }
 
-/// Where bodies go that never come whole.
+/// Where incomplete bodies are sent.
 #[derive(Clone, Copy, Debug)]
 enum Bodies {
-    /// To a path that is not there.
+    /// To a path that does not exist.
     Nowhere,
     Keyless,
-    /// From one who may publish.
+    /// With a valid key.
     Allowed,
 }
 
 #[derive(Clone, Copy, Debug)]
 enum Idling {
-    /// Asked once, and had an answer.
+    /// After one answered request.
     Asked,
     Silent,
-    /// Sent half a head.
+    /// After half a request head.
     Heads,
 }
 
@@ -109,7 +92,7 @@ impl Scenario {
         self.abuse().is_some()
     }
 
-    /// Descriptors that the server may have, where that is a part of it.
+    /// The server's descriptor limit, if the attack needs one.
     pub(super) fn descriptors(self) -> Option<u64> {
         matches!(self.abuse()?.kind, Kind::Idling(_)).then_some(DESCRIPTORS)
     }
@@ -118,7 +101,7 @@ impl Scenario {
         self.abuse().is_some_and(|abuse| matches!(abuse.kind, Kind::Wildcards))
     }
 
-    /// In words, for whom it is no attack nothing.
+    /// The attackers in words; empty if this is no attack.
     pub(super) fn attackers(self) -> String {
         let Some(Abuse { kind, connections, sources }) = self.abuse() else { return String::new() };
         let from = if sources == 1 { "one address".to_owned() } else { format!("{sources} addresses") };
@@ -132,7 +115,7 @@ impl Scenario {
     }
 }
 
-/// The same honest load twice: alone, and while the attack lasts. What was due while it lasted counts, whenever it is done.
+/// Measures the same honest load alone and during the attack. Whatever was due during the attack counts, however late.
 pub(super) fn abuse(
     stage: &mut Stage<'_>,
     scenario: Scenario,
@@ -140,7 +123,7 @@ pub(super) fn abuse(
     options: &RunOptions,
 ) -> Result<()> {
     let abuse = scenario.abuse().context("no attack")?;
-    let access = stage.access.context("the server is open to everybody")?;
+    let access = stage.access.context("the server has no keys")?;
     let streams = streams.min(SUBSCRIBERS);
     stage.tokens = access.tokens(streams, "honest")?;
     stage.open(Audience::All, streams)?;
@@ -178,7 +161,7 @@ pub(super) fn abuse(
 }
 
 fn script(stage: &Stage<'_>, kind: Kind) -> Result<Script> {
-    let access = stage.access.context("the server is open to everybody")?;
+    let access = stage.access.context("the server has no keys")?;
     let (host, all) = (stage.server.address, &stage.peer.all);
     let (stream, publish) = (all.stream.text(0), all.publish.text(0));
     let post = |target: &str, more: &str, bytes: usize| {
@@ -206,7 +189,7 @@ fn script(stage: &Stage<'_>, kind: Kind) -> Result<Script> {
     })
 }
 
-/// The figures of one of the two: of publishes, from the request to its answer, and of deliveries.
+/// The keys of one phase's figures: publishes, from request to answer, and deliveries.
 struct Keys {
     publish: [&'static str; 3],
     delivery: [&'static str; 3],

@@ -1,4 +1,4 @@
-//! The keys of a server that is not open to everybody, in a folder that goes with them.
+//! The keys of a server that is started with keys, in a temporary folder.
 
 use std::fs::{self, DirBuilder};
 use std::os::unix::fs::DirBuilderExt as _;
@@ -12,14 +12,14 @@ use crate::token::{Forger, Signer, TokenAlgorithm};
 
 const EC: &[u8] = include_bytes!("../../keys/ec.pem");
 const KEY_SET: &str = include_str!("../../keys/jwks.json");
-/// The ids of the keys in the set, and the bytes of their signatures.
+/// The ids of the keys in the set, and the length of their signatures in bytes.
 const ES256: (&str, usize) = ("ec", 64);
 const RS256: (&str, usize) = ("rsa", 512);
 
 pub(super) struct Access {
     secured: Secured,
     folder: PathBuf,
-    /// Of the honest publisher.
+    /// The honest publisher's key.
     api_key: String,
     signer: Signer,
 }
@@ -36,7 +36,7 @@ impl Access {
         Ok(access)
     }
 
-    /// Of the server.
+    /// Arguments of the server.
     pub(super) fn arguments(&self) -> Vec<String> {
         let path = |name: &str| self.folder.join(name).display().to_string();
         let fill = |text: &String| {
@@ -45,17 +45,17 @@ impl Access {
         self.secured.arguments.iter().map(fill).collect()
     }
 
-    /// Path and query that anybody may ask for.
+    /// Path and query of a request that needs no credentials.
     pub(super) fn health(&self) -> &str {
         &self.secured.health
     }
 
-    /// What the honest publisher brings.
+    /// The honest publisher's `Authorization` field.
     pub(super) fn publisher_field(&self) -> String {
         format!("Authorization: Bearer {}", self.api_key)
     }
 
-    /// Tokens of so many streams; those of another `id` are others.
+    /// A token for each of the streams. Another `id` makes other tokens.
     pub(super) fn tokens(&self, streams: usize, id: &str) -> Result<Vec<String>> {
         self.signer.tokens(0, streams, id)
     }
@@ -71,12 +71,12 @@ impl Access {
 
 impl Drop for Access {
     fn drop(&mut self) {
-        // What is left of it protects nothing.
+        // A leftover folder is harmless.
         let _ = fs::remove_dir_all(&self.folder);
     }
 }
 
-/// A new one that only this user may look into.
+/// Creates a folder that only this user may read.
 fn folder() -> Result<PathBuf> {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);

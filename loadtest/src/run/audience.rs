@@ -1,18 +1,17 @@
-//! Who the streams of a stage are, and what events they get.
+//! The streams of a stage, and the events that they receive.
 
 use anyhow::{Context as _, Result};
 
-use super::stage::Stage;
-use crate::peer::Route;
-use crate::swarm::{Follow, Plan};
+use crate::peer::{Peer, Route};
+use crate::swarm::Follow;
 use crate::template::Template;
 
-/// Who the streams are.
+/// Which streams there are, and which of them receive an event.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Audience {
     /// Every event is for every stream.
     All,
-    /// Every stream is a user's, every event for one user.
+    /// Every stream belongs to a user, every event is for one user.
     Users,
     /// Ten streams follow a topic, every event is for one topic.
     Topics,
@@ -20,48 +19,35 @@ pub(super) enum Audience {
     Identified,
 }
 
-/// Streams of one topic.
+/// Streams per topic.
 const TOPIC: usize = 10;
 
-impl Stage<'_> {
-    /// How so many streams are opened, and where is published what is for them.
-    pub(super) fn plan(&mut self, audience: Audience, streams: usize) -> Result<Plan> {
-        let peer = self.peer;
+/// How streams are opened, and where events for them are published.
+pub(super) struct Routing<'p> {
+    pub(super) stream: &'p Template,
+    /// `None` where nothing is published.
+    pub(super) route: Option<&'p Route>,
+    pub(super) follow: Follow,
+}
+
+impl Audience {
+    /// How to serve this audience. Fails if the peer's file does not describe it.
+    pub(super) fn routing(self, peer: &Peer) -> Result<Routing<'_>> {
         let missing = || format!("the file of {} does not say how", peer.name);
-        let (stream, route, follow): (&Template, Option<&Route>, Follow) = match audience {
-            Audience::All => (&peer.all.stream, Some(&peer.all), Follow::One),
-            Audience::Users => {
-                let route = peer.user.as_ref().with_context(missing)?;
-                (&route.stream, Some(route), Follow::Groups(1))
+        Ok(match self {
+            Self::All => Routing::to(&peer.all, Follow::One),
+            Self::Users => Routing::to(peer.user.as_ref().with_context(missing)?, Follow::Groups(1)),
+            Self::Topics => Routing::to(peer.topic.as_ref().with_context(missing)?, Follow::Groups(TOPIC)),
+            Self::Identified => {
+                let identified = peer.identified.as_ref().with_context(missing)?;
+                Routing { stream: &identified.stream, route: None, follow: Follow::One }
             }
-            Audience::Topics => {
-                let route = peer.topic.as_ref().with_context(missing)?;
-                (&route.stream, Some(route), Follow::Groups(TOPIC))
-            }
-            Audience::Identified => {
-                (&peer.identified.as_ref().with_context(missing)?.stream, None, Follow::One)
-            }
-        };
-        self.route = route.cloned();
-        let address = self.server.address;
-        Ok(Plan {
-            address,
-            host: address.to_string(),
-            target: stream.source().to_owned(),
-            headers: [vec!["Accept: text/event-stream".to_owned()], peer.stream_headers.clone()].concat(),
-            tokens: std::mem::take(&mut self.tokens),
-            streams: 0..streams,
-            follow,
-            payload: Some(self.payload),
-            greeting: peer.greeting.clone(),
-            ping: peer.ping.clone(),
-            threads: self.options.threads,
-            sources: Plan::sources(address, streams, None),
-            connecting: self.options.connecting,
-            ramp: None,
-            is_first: true,
-            resumes: peer.resumes,
-            reopens: self.is_restarted,
         })
+    }
+}
+
+impl<'p> Routing<'p> {
+    fn to(route: &'p Route, follow: Follow) -> Self {
+        Self { stream: &route.stream, route: Some(route), follow }
     }
 }

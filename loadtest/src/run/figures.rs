@@ -1,4 +1,4 @@
-//! What a step took, as figures of the round.
+//! Turns measurements of a step into figures of the round.
 
 use std::time::Duration;
 
@@ -8,18 +8,19 @@ use super::course::Measured;
 use super::stage::Stage;
 use crate::buffers;
 use crate::clock;
+use crate::figure::ratio;
 use crate::publish::Published;
 use crate::swarm::Tally;
 
 impl Stage<'_> {
-    /// Microseconds of CPU for each of so many, where the server's processes are known.
+    /// Sets the microseconds of CPU per item, if the server's processes are known.
     pub(super) fn set_each(&mut self, key: &str, cpu: Option<Duration>, count: u64) {
         if let Some(cpu) = cpu {
             self.set(key, ratio(cpu.as_secs_f64() * 1e6, count as f64));
         }
     }
 
-    /// The figures of a step that was about deliveries.
+    /// Sets the figures of a step that measures deliveries.
     pub(super) fn set_delivery(&mut self, measured: &Measured) -> Result<()> {
         let deliveries = measured.tally.measured;
         self.set_each("delivery_cpu_us", measured.server_cpu, deliveries);
@@ -39,8 +40,8 @@ impl Stage<'_> {
         Ok(())
     }
 
-    /// The most that the kernel holds at the server's end of a stream, beyond what the receiver's own buffer has. Nothing
-    /// where the kernel does not tell.
+    /// Sets the most bytes in the kernel's send buffer of one stream of the server. Sets nothing if the kernel does not report
+    /// them.
     pub(super) fn set_unread(&mut self, key: &str) {
         let senders = buffers::of_senders(self.server.address.port()).unwrap_or_default();
         if let Some(&most) = senders.iter().max() {
@@ -48,7 +49,7 @@ impl Stage<'_> {
         }
     }
 
-    /// The figures of a step that was about publishing.
+    /// Sets the figures of a step that measures publishing.
     pub(super) fn set_publishing(&mut self, measured: &Measured) {
         let Published { accepted, began, ended, acknowledgement, .. } = &measured.published;
         let seconds = clock::seconds(ended.saturating_sub(*began));
@@ -57,9 +58,4 @@ impl Stage<'_> {
         self.set("ack_p50_ms", acknowledgement.millis(0.5));
         self.set("ack_p99_ms", acknowledgement.millis(0.99));
     }
-}
-
-/// 0 for nothing at all, which JSON can hold and a reader can tell.
-pub(super) fn ratio(of: f64, by: f64) -> f64 {
-    if by > 0.0 { of / by } else { 0.0 }
 }

@@ -1,32 +1,31 @@
-//! Events that are larger than what a socket takes at once, and histories that are.
+//! Events, and replays, that are larger than what a socket takes at once.
 
 use anyhow::Result;
 
 use super::audience::Audience;
-use super::course::Course;
-use super::figures::ratio;
-use super::scenario::WARM_UP;
+use super::course::{Course, WARM_UP};
 use super::stage::Stage;
 use crate::clock;
+use crate::figure::ratio;
 use crate::publish::Pace;
 use crate::swarm::{Command, Tally};
 
-/// Bytes of an event's data, and its figures. A megabyte is a million bytes: with the rest of a publication it fits into a
-/// body of 1 MiB, which is where many servers end.
+/// Bytes of an event's data, and its figures. A megabyte is a million bytes, so that the publication fits into a body of
+/// 1 MiB, a common limit of servers.
 const SIZES: [(usize, [&str; 2]); 3] = [
     (64 * 1024, ["whole_64k_p50_ms", "whole_64k_p99_ms"]),
     (256 * 1024, ["whole_256k_p50_ms", "whole_256k_p99_ms"]),
     (1_000_000, ["whole_1m_p50_ms", "whole_1m_p99_ms"]),
 ];
-/// For many streams.
+/// Payload for many streams.
 const READERS_PAYLOAD: usize = 256 * 1024;
 const READERS_FIGURES: [&str; 2] = ["readers_p50_ms", "readers_p99_ms"];
-/// Streams at most, however many are asked for.
+/// Most streams, whatever the number requested.
 pub(super) const READERS: usize = 100;
-/// Bytes of each event that is replayed.
+/// Bytes of each replayed event's data.
 pub(super) const REPLAYED_PAYLOAD: usize = 60_000;
 
-/// One stream, for which one event after the other is under way; then many, at a rate.
+/// Measures one stream with one event in flight at a time, then many streams at a rate.
 pub(super) fn large(stage: &mut Stage<'_>, streams: usize, rate: f64, events: u64) -> Result<()> {
     stage.open(Audience::All, 1)?;
     for (bytes, keys) in SIZES {
@@ -38,7 +37,7 @@ pub(super) fn large(stage: &mut Stage<'_>, streams: usize, rate: f64, events: u6
     stage.close()?;
     stage.set_payload(READERS_PAYLOAD)?;
     stage.open(Audience::All, streams.min(READERS))?;
-    // What a stream costs is told by other scenarios, of more of them.
+    // Other scenarios measure the cost of a stream, with more streams.
     stage.figures.retain(|key, _| key.starts_with("whole_"));
     stage.publish(Course::warm_up(WARM_UP))?;
     let measured = stage.publish(Course::measured(Pace::Rate(rate), events))?;
@@ -56,7 +55,7 @@ fn set_whole(stage: &mut Stage<'_>, [half, most]: [&str; 2], tally: &Tally) -> R
     Ok(())
 }
 
-/// One stream that was away for all of these events, and comes back.
+/// Measures one stream that has missed all events, and reconnects.
 pub(super) fn replay(stage: &mut Stage<'_>, events: u64) -> Result<()> {
     stage.open(Audience::All, 1)?;
     stage.figures.clear();

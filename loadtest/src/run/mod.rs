@@ -1,14 +1,14 @@
-//! Scenarios, each played in turns on several servers over several rounds: only figures of one run on one machine are
-//! worth comparing.
+//! Runs scenarios on several servers in turn, over several rounds: only figures of one run on one machine are comparable.
 
 mod abuse;
 mod access;
 mod audience;
 mod course;
+mod execution;
 mod figures;
 mod large;
+mod measure;
 mod restart;
-mod scenario;
 mod server;
 mod stage;
 mod tokens;
@@ -26,10 +26,9 @@ use crate::machine::Machine;
 use crate::peer::Peer;
 use crate::report;
 use crate::result::Outcome;
+use crate::scenario::Scenario;
 use crate::stop::Stop;
-pub(crate) use abuse::ABUSE;
 use access::Access;
-pub(crate) use scenario::{Scenario, TABLE};
 use stage::{Setting, Stage};
 
 struct Target {
@@ -44,7 +43,7 @@ struct Piece {
     name: String,
 }
 
-/// Plays the scenarios, writes a line for each, and prints the table. Whether every round was clean.
+/// Runs the scenarios, writes a line for each, and prints the tables. Returns whether every round was clean.
 pub(crate) fn command(options: &RunOptions) -> Result<bool> {
     let stop = Stop::after(options.deadline)?;
     let targets = targets(options)?;
@@ -69,12 +68,12 @@ pub(crate) fn command(options: &RunOptions) -> Result<bool> {
     if !outcomes.is_empty() {
         println!("{}", report::tables(&outcomes, options.brief));
     }
-    // What there is has been told, also of a run that ends early.
+    // Results are printed even if the run ends early.
     played?;
     Ok(!outcomes.is_empty() && outcomes.iter().all(Outcome::is_clean))
 }
 
-/// Ends early when the run is to stop, or when a server cannot be started: then it would fail in each round.
+/// Ends early when the run is to stop, or when a server cannot be started: it would fail in each round.
 fn play_all(
     options: &RunOptions,
     targets: &[Target],
@@ -89,7 +88,7 @@ fn play_all(
             for target in in_turn(targets, round) {
                 let name = &target.peer.name;
                 if let Some(why) = piece.scenario.excludes(&target.peer) {
-                    bar.suspend(|| eprintln!("{}: {name} takes no part: {why}", piece.name));
+                    bar.suspend(|| eprintln!("{}: {name} is skipped: {why}", piece.name));
                     bar.inc(1);
                     continue;
                 }
@@ -119,7 +118,7 @@ fn play_all(
     Ok(())
 }
 
-/// Every second round goes backwards, so that none has always the same before it.
+/// Every second round is in reverse order, so that no target always follows the same one.
 fn in_turn(targets: &[Target], round: usize) -> Vec<&Target> {
     let mut all: Vec<&Target> = targets.iter().collect();
     if round.is_multiple_of(2) {
@@ -149,7 +148,7 @@ fn play(options: &RunOptions, piece: &Piece, target: &Target, stop: &Stop) -> Re
     };
     let mut stage = Stage::new(peer, options, &setting, stop)?;
     let played = scenario.play(&mut stage, options, piece.streams);
-    // A server that fails is a result, and no reason to keep from the next.
+    // A server that fails is a result; the run continues with the next.
     let stopped = match (stop.reason(), played) {
         (Some(reason), _) => Some(reason.to_owned()),
         (None, Err(error)) => Some(format!("failed: {error:#}")),
@@ -171,7 +170,7 @@ fn play(options: &RunOptions, piece: &Piece, target: &Target, stop: &Stop) -> Re
     })
 }
 
-/// Those that are named, and those of files.
+/// The named targets, and those described by files.
 fn targets(options: &RunOptions) -> Result<Vec<Target>> {
     let mut peers = [&options.target[..], &options.peer].concat();
     if peers.is_empty() {

@@ -1,11 +1,10 @@
-//! A server that ends and comes again, while many streams are open that come back by themselves.
+//! Restarts a server while many streams are open, which reconnect by themselves.
 
 use anyhow::Result;
 use rustix::process::Signal;
 
 use super::audience::Audience;
-use super::course::Course;
-use super::scenario::WARM_UP;
+use super::course::{Course, WARM_UP};
 use super::stage::Stage;
 use crate::clock;
 use crate::publish::Pace;
@@ -19,7 +18,7 @@ struct Trial {
     most: &'static str,
 }
 
-/// The listening socket stays open, and the next process takes it over.
+/// The listening socket stays open, and is passed on to the next process.
 const HANDED_OVER: Trial = Trial {
     signal: Signal::TERM,
     half: "handed_over_half_seconds",
@@ -27,7 +26,7 @@ const HANDED_OVER: Trial = Trial {
     failed: "handed_over_failed",
     most: "handed_over_connects_per_second",
 };
-/// The next process opens one of its own.
+/// The next process opens its own socket.
 const TERMINATED: Trial = Trial {
     signal: Signal::TERM,
     half: "terminated_half_seconds",
@@ -43,7 +42,7 @@ const KILLED: Trial = Trial {
     most: "killed_connects_per_second",
 };
 
-/// In each of the trials the next process is started as soon as the old one has ended.
+/// In each trial, the next process starts as soon as the previous one has ended.
 pub(super) fn restart(stage: &mut Stage<'_>, streams: usize, rate: f64) -> Result<()> {
     stage.open(Audience::All, streams)?;
     stage.figures.clear();
@@ -63,12 +62,12 @@ fn play(stage: &mut Stage<'_>, trial: &Trial, streams: usize, rate: f64) -> Resu
     stage.server.restart(trial.signal, stage.peer, stage.arguments, stage.stop)?;
     stage.closings += streams as u64;
     if stage.peer.resumes {
-        // The new history holds these for whoever is not back yet.
+        // The new history keeps these for streams that have not reconnected yet.
         let events = (rate * 2.0).max(1.0) as u64;
         stage.publish_unheard(Course { is_measured: false, ..Course::measured(Pace::Rate(rate), events) })?;
     }
     stage.wait_returned()?;
-    // What a stream has lost shows by the next event at the latest.
+    // The next event shows what a stream has lost.
     stage.publish(Course::warm_up(WARM_UP))?;
     let since = |time: u64| clock::seconds(time.saturating_sub(began));
     let (returns, attempts) = (stage.tally.returns.since(began), stage.tally.attempts.since(began));

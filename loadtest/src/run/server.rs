@@ -1,4 +1,4 @@
-//! A server under load: a process of its own, killed when it is done with, or one that runs already.
+//! A server under load: a child process, killed at the end, or a server that already runs.
 
 use std::env;
 use std::io::{Read as _, Write as _};
@@ -15,39 +15,39 @@ use rustix::process::{Pid, Signal, kill_process};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::clock;
-use crate::leash;
 use crate::peer::Peer;
 use crate::stop::Stop;
+use crate::tether;
 use crate::usage;
 
-/// Until a server accepts connections.
+/// Most time until a server accepts connections.
 const START_AT_MOST: Duration = Duration::from_secs(10);
 const ASK_AGAIN: Duration = Duration::from_millis(10);
-/// Before it is asked again, and looked at whether it has ended.
+/// Most time for an answer, before the next attempt.
 const ANSWERS_WITHIN: Duration = Duration::from_millis(200);
 const PROBE_SOURCE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 251);
-/// Of what a server that fails says, so many bytes are told.
+/// Most bytes that are quoted of a failed server's standard error.
 const COMPLAINT_AT_MOST: u64 = 1000;
-/// Between a server's end and the end of what it said.
+/// Most time between a server's exit and the end of its output.
 const ENDS_WITHIN: Duration = Duration::from_secs(1);
-/// Between a signal and the end of all its processes: longer than any server drains.
+/// Most time between a signal and the end of all processes: longer than any server drains.
 const EXITS_WITHIN: Duration = Duration::from_secs(60);
 const ASK_FOR_EXIT: Duration = Duration::from_millis(1);
-/// Connections that wait for `accept` on a listener that servers take over; the kernel cuts it to `somaxconn`.
+/// Accept backlog of a listener that is passed on to servers; the kernel caps it at `net.core.somaxconn`.
 const LISTEN_BACKLOG: i32 = 4096;
 
 pub(super) struct Server {
     pub(super) address: SocketAddr,
     child: Option<Child>,
     pid: Option<u32>,
-    /// Kept open here while one process after the other takes it over.
+    /// Kept open here, and passed on to each process.
     listener: Option<TcpListener>,
     descriptors: Option<u64>,
 }
 
 impl Server {
-    /// `more` goes after the arguments that the peer's file gives. `hands_over`: the process gets its listening socket
-    /// from here, as do those that come after it. It may have so many `descriptors`.
+    /// `more` follows the arguments in the peer's file. `hands_over`: passes a listening socket on to the process, and to those
+    /// that follow it. `descriptors` is its descriptor limit.
     pub(super) fn start(
         peer: &Peer,
         more: &[String],
@@ -64,7 +64,7 @@ impl Server {
         }
         let listener = listen()?;
         let address = listener.local_addr()?;
-        // Free a moment ago: the server itself fails in the rare case that it no longer is.
+        // The port was free a moment ago; if it no longer is, the server fails to start.
         let listener = Some(listener).filter(|_| hands_over);
         let mut server = Self { address, child: None, pid: None, listener, descriptors };
         server.launch(peer, more, stop)?;
@@ -82,7 +82,7 @@ impl Server {
         };
         let arguments: Vec<String> = arguments.iter().chain(more).map(fill).collect();
         let listener = self.listener.as_ref().map(TcpListener::try_clone).transpose()?;
-        let mut command = leash::command(&find(program), listener.map(OwnedFd::from), self.descriptors)?;
+        let mut command = tether::command(&find(program), listener.map(OwnedFd::from), self.descriptors)?;
         command.args(&arguments).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn()?;
         let complaint = child.stderr.take().map(beginning);
@@ -91,7 +91,7 @@ impl Server {
             .with_context(|| format!("started as {program} {}", arguments.join(" ")))
     }
 
-    /// Ends it by a signal, and starts the next process as soon as the last of it is gone.
+    /// Ends the server with a signal, and starts the next process as soon as all its processes have ended.
     pub(super) fn restart(
         &mut self,
         signal: Signal,
@@ -114,25 +114,25 @@ impl Server {
         self.launch(peer, more, stop)
     }
 
-    /// The next process has to open a listening socket of its own.
+    /// Closes the listening socket, so that the next process has to open its own.
     pub(super) fn keep_listener_no_longer(&mut self) {
         self.listener = None;
     }
 
-    /// Its processes; empty if they are not known.
+    /// The server's processes; empty if unknown.
     pub(super) fn pids(&self) -> Vec<u32> {
         self.pid.map(usage::family).unwrap_or_default()
     }
 
     fn wait_accepting(&mut self, stop: &Stop, complaint: Option<Receiver<String>>) -> Result<()> {
         let begin = clock::now();
-        // A listener from here accepts from the beginning: that it is served shows by an answer.
+        // A listener that was passed on accepts from the start: only an answer shows that it is served.
         let is_there = if self.listener.is_some() { is_answering } else { is_accepting };
         while !is_there(self.address) {
             if let Some(child) = &mut self.child
                 && let Some(status) = child.try_wait()?
             {
-                // A process under it may hold the other end open.
+                // A child of the server may hold the pipe open.
                 let said = complaint.and_then(|said| said.recv_timeout(ENDS_WITHIN).ok()).unwrap_or_default();
                 bail!("the server ended before it listened: {status}: {}", said.trim());
             }
@@ -151,14 +151,14 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         if let Some(child) = &mut self.child {
-            // It may have ended by itself; there is nobody left to tell.
+            // It may have ended by itself.
             let _ = child.kill();
             let _ = child.wait();
         }
     }
 }
 
-/// On a free port, and as long as many streams that come at once need it.
+/// Listens on a free port, with a backlog for many streams at once.
 fn listen() -> Result<TcpListener> {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
@@ -171,7 +171,7 @@ fn is_accepting(address: SocketAddr) -> bool {
     probe(address).is_ok()
 }
 
-/// Whether it answers a request, whatever it says.
+/// Whether the server answers a request, with any status.
 fn is_answering(address: SocketAddr) -> bool {
     let ask = || -> std::io::Result<usize> {
         let mut socket = probe(address)?;
@@ -184,8 +184,8 @@ fn is_answering(address: SocketAddr) -> bool {
     ask().is_ok_and(|length| length > 0)
 }
 
-/// To this machine it connects from an address that no server has: to a free port from the same address, a connection
-/// can meet itself.
+/// Connects to the server. On loopback it uses a source address that no server has: a connection from the same address to
+/// a free port can connect to itself.
 fn probe(address: SocketAddr) -> std::io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     if address.ip() == Ipv4Addr::LOCALHOST {
@@ -195,21 +195,21 @@ fn probe(address: SocketAddr) -> std::io::Result<Socket> {
     Ok(socket)
 }
 
-/// How what a server writes on its standard error begins, told once it has ended. The rest is read, too, or a server
-/// that writes much would block.
+/// Sends the beginning of a server's standard error once it has ended. Reads the rest as well: a server that writes much
+/// would block otherwise.
 fn beginning(mut stderr: ChildStderr) -> Receiver<String> {
     let (tell, told) = mpsc::channel();
     thread::spawn(move || {
         let mut text = Vec::new();
         let _ = stderr.by_ref().take(COMPLAINT_AT_MOST).read_to_end(&mut text);
         let _ = std::io::copy(&mut stderr, &mut std::io::sink());
-        // Nobody may be left who wants to know.
+        // The receiver may have ended.
         let _ = tell.send(String::from_utf8_lossy(&text).into_owned());
     });
     told
 }
 
-/// The first line that the peer's version command prints; empty if there is none.
+/// The first line of the output of the peer's version command; empty without one.
 pub(super) fn version(peer: &Peer) -> String {
     let Some((program, arguments)) = peer.version.split_first() else { return String::new() };
     let Ok(output) = Command::new(find(program)).args(arguments).stdin(Stdio::null()).output() else {
@@ -219,7 +219,7 @@ pub(super) fn version(peer: &Peer) -> String {
     String::from_utf8_lossy(&text).lines().next().unwrap_or_default().to_owned()
 }
 
-/// Beside this program, among its examples, or on the path.
+/// Searches a program beside this executable, in its `examples`, and on the path.
 fn find(program: &str) -> PathBuf {
     if !program.contains('/')
         && let Ok(own) = env::current_exe()

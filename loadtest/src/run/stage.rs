@@ -1,4 +1,4 @@
-//! A server, a swarm on it and a publisher: the steps that scenarios are made of, each measured.
+//! A server, a swarm on it and a publisher: the steps that scenarios consist of, each measured.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -6,18 +6,18 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 
 use super::access::Access;
-use super::audience::Audience;
+use super::audience::{Audience, Routing};
 use super::course::{Course, Measured};
-use super::figures::ratio;
 use super::server::Server;
 use crate::cli::RunOptions;
 use crate::clock;
+use crate::figure::ratio;
 use crate::latency::Buckets;
 use crate::peer::{Peer, Route};
 use crate::publish::{Numbers, Pace};
 use crate::result::Losses;
 use crate::stop::Stop;
-use crate::swarm::{BACKOFF_AT_MOST, Command, Follow, Swarm, Tally};
+use crate::swarm::{BACKOFF_AT_MOST, Command, Follow, Plan, Swarm, Tally};
 use crate::usage::{self, Cpu};
 
 pub(super) struct Stage<'a> {
@@ -27,44 +27,44 @@ pub(super) struct Stage<'a> {
     pub(super) payload: usize,
     pub(super) stop: &'a Stop,
     pub(super) server: Server,
-    /// Of a server that is not open to everybody.
+    /// The keys of a server that is started with keys.
     pub(super) access: Option<&'a Access>,
-    /// What the next streams to open bring.
+    /// Tokens of the next streams to open.
     pub(super) tokens: Vec<String>,
     pub(super) swarm: Option<Swarm>,
     pub(super) route: Option<Route>,
     pub(super) numbers: Numbers,
     pub(super) tally: Tally,
-    /// Of events that no later one shows to be missing.
+    /// Missing events that no later event shows.
     missing: u64,
-    /// What streams that are closed for good were to have had, and how many of them never opened.
+    /// Events that streams which are closed for good should have received, and how many of those streams never opened.
     closed_expected: u64,
     pub(super) closed_unopened: u64,
-    /// Streams come back by themselves; this many were closed by what the scenario did.
+    /// Streams reconnect by themselves; `closings` counts those that the scenario has closed.
     pub(super) is_restarted: bool,
     pub(super) closings: u64,
     pub(super) figures: BTreeMap<String, f64>,
     pub(super) latency: Option<Buckets>,
-    /// The event that all streams are waited for to have, and when they had.
+    /// The event that all streams are to reach, and when they did.
     pub(super) watched: u64,
     pub(super) reached: Option<u64>,
-    /// Of the server before the first stream, in bytes.
+    /// Memory before the first stream, in bytes.
     memory_before: u64,
     kernel_before: u64,
-    /// Of the server and of the kernel when a step began, in bytes.
+    /// Memory of the server and of the kernel when a step began, in bytes.
     growth_from: (u64, u64),
 }
 
-/// What a scenario needs of its stage.
+/// The requirements of a scenario.
 pub(super) struct Setting<'a> {
-    /// Of the server, after those of its file.
+    /// Arguments of the server, after those of its file.
     pub(super) arguments: &'a [String],
-    /// Bytes that an event's data has.
+    /// Bytes of an event's data.
     pub(super) payload: usize,
-    /// The server ends and comes again while streams are open, and they come back by themselves.
+    /// The server is restarted while streams are open, and they reconnect by themselves.
     pub(super) is_restarted: bool,
     pub(super) access: Option<&'a Access>,
-    /// Those that the server may have.
+    /// The server's descriptor limit.
     pub(super) descriptors: Option<u64>,
 }
 
@@ -121,14 +121,14 @@ impl<'a> Stage<'a> {
         Ok(self.cpu()?.zip(before).map(|(now, before)| now.since(&before)))
     }
 
-    /// Of this process and those of the swarm.
+    /// CPU time of this process and those of the swarm.
     pub(super) fn client_cpu(&self) -> Result<Cpu> {
         let servers = self.server.pids();
         let own = usage::family(std::process::id());
         Cpu::of(&own.into_iter().filter(|pid| !servers.contains(pid)).collect::<Vec<_>>())
     }
 
-    /// The memory of the server and of the kernel from here on is growth.
+    /// Takes the memory of the server and of the kernel that growth is measured from.
     pub(super) fn begin_growth(&mut self) -> Result<()> {
         self.growth_from = (usage::pss(&self.server.pids())?, usage::kernel_memory()?);
         Ok(())
@@ -144,7 +144,7 @@ impl<'a> Stage<'a> {
         Ok(())
     }
 
-    /// Opens the streams and measures that.
+    /// Opens the streams, and measures it.
     pub(super) fn open(&mut self, audience: Audience, streams: usize) -> Result<()> {
         let plan = self.plan(audience, streams)?;
         self.numbers = Numbers::new(plan.follow.count(streams));
@@ -153,7 +153,7 @@ impl<'a> Stage<'a> {
         swarm.wait_open(self.stop, self.options.patience)?;
         let seconds = clock::seconds(clock::nanos() - began);
         let cpu = self.cpu_since(before)?;
-        let opened = swarm.board().view().opened;
+        let opened = swarm.progress().view().opened;
         self.swarm = Some(swarm);
         self.set("connects_per_second", ratio(opened as f64, seconds));
         self.set_each("connect_cpu_us", cpu, opened);
@@ -163,44 +163,71 @@ impl<'a> Stage<'a> {
         self.set_memory("stream_bytes")
     }
 
-    /// From now on events have so many bytes of data.
+    /// How the streams are opened. Later steps publish to the same audience.
+    pub(super) fn plan(&mut self, audience: Audience, streams: usize) -> Result<Plan> {
+        let Routing { stream, route, follow } = audience.routing(self.peer)?;
+        self.route = route.cloned();
+        let address = self.server.address;
+        let accept = "Accept: text/event-stream".to_owned();
+        Ok(Plan {
+            address,
+            host: address.to_string(),
+            target: stream.source().to_owned(),
+            headers: [vec![accept], self.peer.stream_headers.clone()].concat(),
+            tokens: std::mem::take(&mut self.tokens),
+            streams: 0..streams,
+            follow,
+            payload: Some(self.payload),
+            greeting: self.peer.greeting.clone(),
+            ping: self.peer.ping.clone(),
+            threads: self.options.threads,
+            sources: Plan::sources(address, streams, None),
+            connecting: self.options.connecting,
+            ramp: None,
+            is_first: true,
+            resumes: self.peer.resumes,
+            reopens: self.is_restarted,
+        })
+    }
+
+    /// Sets the bytes of data of the following events.
     pub(super) fn set_payload(&mut self, bytes: usize) -> Result<()> {
         self.payload = bytes;
         let Some(swarm) = &mut self.swarm else { return Ok(()) };
         swarm.send(Command::Payload { bytes })
     }
 
-    /// Waits until nothing moves, so that memory is at rest.
+    /// Waits until no stream receives anything, so that memory is at rest.
     pub(super) fn rest(&self) {
         if let Some(swarm) = &self.swarm {
-            swarm.board().wait_quiet(self.stop);
+            swarm.progress().wait_quiet(self.stop);
         }
     }
 
-    /// The memory of the server that a stream takes, at this moment.
+    /// Sets the server's memory per stream at this moment.
     pub(super) fn set_memory(&mut self, key: &str) -> Result<()> {
         if self.server.pids().is_empty() {
             return Ok(());
         }
-        let opened = self.swarm.as_ref().map_or(0, |swarm| swarm.board().view().opened);
+        let opened = self.swarm.as_ref().map_or(0, |swarm| swarm.progress().view().opened);
         let growth = usage::pss(&self.server.pids())? as f64 - self.memory_before as f64;
         self.set(key, ratio(growth, opened as f64));
         Ok(())
     }
 
-    /// Publishes, waits until every stream has everything, and says what it took.
+    /// Publishes, waits until every stream has everything, and returns the measurements.
     pub(super) fn publish(&mut self, course: Course) -> Result<Measured> {
         self.measure(course, |stage| stage.wait_received())
     }
 
-    /// The same while so many streams do not read.
+    /// The same while `stalled` streams do not read.
     pub(super) fn publish_stalled(&mut self, course: Course, stalled: u64) -> Result<Measured> {
         let unread = stalled * course.events;
         self.measure(course, |stage| stage.wait_at_least(stage.expected().saturating_sub(unread)))
     }
 
-    /// The same while so many streams a second close and open again, so that nobody knows how many deliveries there are
-    /// to be. They do so until it is over and all are open again.
+    /// The same while `per_second` streams close and open again, so that the number of deliveries is unknown. Waits until all
+    /// are open again.
     pub(super) fn publish_changing(&mut self, course: Course, per_second: f64) -> Result<Measured> {
         let began = clock::nanos();
         let mut ended = began;
@@ -208,7 +235,7 @@ impl<'a> Stage<'a> {
         let measured = self.measure(course, |stage| {
             stage.command(Command::Churn { per_second: 0.0 })?;
             ended = clock::nanos();
-            // The crews say in order what they do: after this they have heard the command.
+            // Workers report in order: after this they have taken the command.
             stage.rest();
             stage.wait_open()
         })?;
@@ -218,10 +245,10 @@ impl<'a> Stage<'a> {
         Ok(measured)
     }
 
-    /// One more event, for every stream: it shows what a stream missed before it, and streams that get nothing any more.
+    /// Publishes one more event to every stream, which shows earlier losses and streams that no longer receive anything.
     fn check_last(&mut self) -> Result<()> {
-        let all = self.swarm.as_ref().map_or(0, |swarm| swarm.board().view().opened);
-        let so_far = self.swarm.as_ref().map_or(0, |swarm| swarm.board().view().received);
+        let all = self.swarm.as_ref().map_or(0, |swarm| swarm.progress().view().opened);
+        let so_far = self.swarm.as_ref().map_or(0, |swarm| swarm.progress().view().received);
         let last = Course { is_measured: false, ..Course::measured(Pace::Acknowledged, 1) };
         let measured = self.measure(last, |stage| stage.wait_at_least(so_far + all))?;
         self.missing += all.saturating_sub(measured.tally.received);
@@ -239,27 +266,27 @@ impl<'a> Stage<'a> {
         self.measure(course, |_| Ok(()))
     }
 
-    /// Events that the streams are to have had by now, each once.
+    /// Events that the streams should have received by now, each once.
     pub(super) fn expected(&self) -> u64 {
         let Some(swarm) = &self.swarm else { return 0 };
         let plan = swarm.plan();
         let last = |stream| self.numbers.last(plan.follow.series(stream));
         let all: u64 = plan.streams.clone().map(last).sum();
-        // A stream that was refused is a loss of its own, not of all its events. Which ones were is known only to the
-        // crews; where all get the same it does not matter.
-        let unopened = swarm.board().view().unopened(plan.streams.len());
+        // A refused stream counts as one loss, not as the loss of all its events. Only the workers know which streams were
+        // refused; if all follow one series it does not matter.
+        let unopened = swarm.progress().view().unopened(plan.streams.len());
         let lost = if plan.follow == Follow::One { unopened * self.numbers.last(0) } else { 0 };
         all - lost
     }
 
-    /// Until every stream has everything, or nothing has come for long.
+    /// Waits until every stream has everything, or nothing has arrived for `patience`.
     pub(super) fn wait_received(&self) -> Result<()> {
         self.wait_at_least(self.expected())
     }
 
     pub(super) fn wait_at_least(&self, received: u64) -> Result<()> {
         let Some(swarm) = &self.swarm else { return Ok(()) };
-        swarm.board().wait(self.stop, self.options.patience, |view| view.received >= received)?;
+        swarm.progress().wait(self.stop, self.options.patience, |view| view.received >= received)?;
         Ok(())
     }
 
@@ -267,12 +294,12 @@ impl<'a> Stage<'a> {
         self.stop.reason().is_some()
     }
 
-    /// From now on notes when every stream has what has been published up to now.
+    /// Starts to watch for the moment at which every stream has what has been published so far.
     pub(super) fn watch(&mut self) {
         (self.watched, self.reached) = (self.numbers.last(0), None);
     }
 
-    /// When that was, in nanoseconds.
+    /// The moment of `watch`, in nanoseconds.
     pub(super) fn reached(&self) -> Option<u64> {
         self.reached
     }
@@ -285,28 +312,28 @@ impl<'a> Stage<'a> {
     pub(super) fn disconnect(&mut self) -> Result<()> {
         self.command(Command::Disconnect)?;
         let Some(swarm) = &self.swarm else { return Ok(()) };
-        let is_done = swarm.board().wait(self.stop, self.options.patience, |view| view.opened == 0)?;
+        let is_done = swarm.progress().wait(self.stop, self.options.patience, |view| view.opened == 0)?;
         ensure!(is_done || self.stop.reason().is_some(), "the streams do not close");
         Ok(())
     }
 
-    /// Until all streams were closed so often as the scenario did it, and are back.
+    /// Waits until all streams that the scenario has closed are open again.
     pub(super) fn wait_returned(&self) -> Result<()> {
         let Some(swarm) = &self.swarm else { return Ok(()) };
         let (streams, patience) =
             (swarm.plan().streams.len() as u64, self.options.patience + BACKOFF_AT_MOST);
         swarm
-            .board()
+            .progress()
             .wait(self.stop, patience, |view| view.closings >= self.closings && view.opened >= streams)?;
         Ok(())
     }
 
-    /// For as long, unless the run is to stop.
+    /// Waits for `time`, or until the run is to stop.
     pub(super) fn wait_for(&self, time: Duration) -> Result<()> {
         let stop = self.stop;
         if let Some(swarm) = &self.swarm {
             let until = clock::now() + time;
-            swarm.board().wait(stop, time, |_| clock::now() >= until)?;
+            swarm.progress().wait(stop, time, |_| clock::now() >= until)?;
         }
         Ok(())
     }
@@ -318,7 +345,7 @@ impl<'a> Stage<'a> {
         self.cpu_since(before)
     }
 
-    /// What the streams got since the last mark.
+    /// The tally of the streams since the last mark.
     pub(super) fn mark(&mut self) -> Result<Tally> {
         let swarm = self.swarm.as_mut().context("no streams are open")?;
         let tally = swarm.mark()?;
@@ -326,18 +353,18 @@ impl<'a> Stage<'a> {
         Ok(tally)
     }
 
-    /// Ends the streams for good, and keeps what they were to have.
+    /// Ends the streams for good, and keeps how many events they should have received.
     pub(super) fn close(&mut self) -> Result<()> {
-        // Of more streams than one swarm each is to have all from its own first event on.
+        // If there is more than one swarm, each must receive everything from its own first event on.
         self.closed_expected += self.expected();
         if let Some(swarm) = self.swarm.take() {
-            self.closed_unopened += swarm.board().view().unopened(swarm.plan().streams.len());
+            self.closed_unopened += swarm.progress().view().unopened(swarm.plan().streams.len());
             self.tally.add(&swarm.finish()?)?;
         }
         Ok(())
     }
 
-    /// Ends the streams. All that was lost; `is_whole` says whether each stream was to get everything.
+    /// Ends the streams, and returns the results. `is_whole`: each stream must have received everything.
     pub(super) fn finish(
         mut self,
         is_whole: bool,
@@ -349,14 +376,14 @@ impl<'a> Stage<'a> {
             false => losses.gaps + self.missing,
         };
         if self.is_restarted {
-            // Who is refused comes again, and who is closed, too.
+            // Refused and closed streams reconnect.
             losses.refused = 0;
             losses.closed = losses.closed.saturating_sub(self.closings);
             if losses.total() == 0 {
                 losses.trouble = None;
             }
         }
-        // Whoever stops a run may do so before all are open.
+        // A run may be stopped before all streams are open.
         if self.stop.reason().is_none() {
             losses.add_unopened(self.closed_unopened);
         }

@@ -1,4 +1,4 @@
-//! What a token costs: streams that open without one, with one that the server has not seen, and with the same again.
+//! The cost of a token: opens streams without tokens, with tokens that the server has not seen, and with the same again.
 
 use std::thread;
 use std::time::Duration;
@@ -7,9 +7,9 @@ use anyhow::{Context as _, Result};
 
 use super::audience::Audience;
 use super::course::Course;
-use super::figures::ratio;
 use super::stage::Stage;
 use crate::clock;
+use crate::figure::ratio;
 use crate::latency::Buckets;
 use crate::peer::Route;
 use crate::publish::{Numbers, Pace, Publisher, Work};
@@ -17,13 +17,13 @@ use crate::swarm::Swarm;
 use crate::template::Template;
 use crate::usage::Cpu;
 
-/// How often each is done in a round.
+/// Repetitions of each trial in a round.
 const TURNS: usize = 3;
-/// Publishes a second at most while streams open, one at a time.
+/// Most publishes per second while streams open, one at a time.
 pub(super) const PUBLISHES: f64 = 400.0;
-/// The number of a user that no stream has.
+/// The number of a user without streams.
 const NOBODY: &str = "4000000000";
-/// A server is at rest that has used less than so much CPU time in this time.
+/// A server is at rest if it has used less than `LITTLE` CPU time within `WHILE`.
 const LITTLE: Duration = Duration::from_millis(2);
 const WHILE: Duration = Duration::from_millis(100);
 const REST_AT_MOST: Duration = Duration::from_secs(10);
@@ -55,7 +55,7 @@ const AGAIN: Trial = Trial {
     publish: ["again_publish_p50_ms", "again_publish_p99_ms"],
 };
 
-/// What a trial has come to, over all turns.
+/// The sums of a trial over all repetitions.
 #[derive(Default)]
 struct Sum {
     opened: u64,
@@ -65,9 +65,9 @@ struct Sum {
     publishing: Buckets,
 }
 
-/// Each trial is done twice a turn: by itself, for what it costs, and while an honest publisher is at work.
+/// Runs each trial twice per repetition: alone, for its cost, and while an honest client publishes.
 pub(super) fn tokens(stage: &mut Stage<'_>, streams: usize) -> Result<()> {
-    let access = stage.access.context("the server is open to everybody")?;
+    let access = stage.access.context("the server has no keys")?;
     let trials = [OPEN, FIRST, AGAIN];
     let mut sums = [Sum::default(), Sum::default(), Sum::default()];
     for turn in 0..TURNS {
@@ -107,7 +107,7 @@ fn connect(stage: &mut Stage<'_>, streams: usize, tokens: &[String], sum: &mut S
     if let Some(cpu) = stage.cpu_since(before)? {
         *sum.cpu.get_or_insert_default() += cpu;
     }
-    sum.opened += swarm.board().view().opened;
+    sum.opened += swarm.progress().view().opened;
     let connecting = finish(stage, swarm)?;
     sum.connecting = sum.connecting.with(&connecting)?;
     Ok(())
@@ -122,15 +122,15 @@ fn connect_while_publishing(
     rest(stage)?;
     let mut publisher = Publisher::connect(stage.server.address, 1)?;
     let swarm = start(stage, streams, tokens)?;
-    let board = swarm.board();
+    let progress = swarm.progress();
     stage.route = Some(nobody(stage)?);
     let course = Course::measured(Pace::Spaced(PUBLISHES), 1);
     let work = Work { events: None, ..stage.work(course)? };
-    let (mut seen, mut since) = (board.view(), clock::now());
+    let (mut seen, mut since) = (progress.view(), clock::now());
     let patience = stage.options.patience;
     let mut published = publisher.run(&work, &mut Numbers::new(1), stage.stop, |_| {
-        board.check()?;
-        let view = board.view();
+        progress.check()?;
+        let view = progress.view();
         if view != seen {
             (seen, since) = (view, clock::now());
         }
@@ -150,7 +150,7 @@ fn start(stage: &mut Stage<'_>, streams: usize, tokens: &[String]) -> Result<Swa
 
 /// Ends the streams. How long each took to open.
 fn finish(stage: &mut Stage<'_>, swarm: Swarm) -> Result<Buckets> {
-    stage.closed_unopened += swarm.board().view().unopened(swarm.plan().streams.len());
+    stage.closed_unopened += swarm.progress().view().unopened(swarm.plan().streams.len());
     let tally = swarm.finish()?;
     stage.tally.add(&tally)?;
     Ok(tally.connecting)

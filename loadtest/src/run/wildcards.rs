@@ -23,11 +23,12 @@ const TOPICS: usize = 100;
 const SHAPES: [(usize, u32); 6] = [(32, 31), (32, 4), (16, 15), (16, 4), (8, 4), (4, 1)];
 const ANSWERS_WITHIN: Duration = Duration::from_secs(30);
 
-/// Fills history, and tells how to ask for all of it by patterns that fit nothing in it, but for their last token everything.
+/// Fills the history, and returns a request for all of it with patterns that match nothing, but differ from the topics only
+/// in their last token.
 pub(super) fn prepare(stage: &mut Stage<'_>, events: u64) -> Result<Script> {
     let wildcards = stage.peer.wildcards.as_ref().context("its file has no [wildcards]")?;
-    let access = stage.access.context("the server is open to everybody")?;
-    // Whoever has no token may follow nothing in many a server.
+    let access = stage.access.context("the server has no keys")?;
+    // Many servers let clients without a token follow nothing.
     let token = access.tokens(1, "attacker")?.concat();
     let mut status = 0;
     for (tokens, wild) in SHAPES {
@@ -54,7 +55,7 @@ pub(super) fn prepare(stage: &mut Stage<'_>, events: u64) -> Result<Script> {
     bail!("the server takes no patterns: {status}");
 }
 
-/// The position of a stream that is asked for like this, or the status with which the server refuses it.
+/// Opens a stream, and returns its position, or the status with which the server refuses it.
 fn ask(stage: &Stage<'_>, request: &str) -> Result<Result<String, u16>> {
     let mut socket = connect(stage.server.address)?;
     socket.set_read_timeout(Some(ANSWERS_WITHIN))?;
@@ -91,7 +92,7 @@ fn ask(stage: &Stage<'_>, request: &str) -> Result<Result<String, u16>> {
     }
 }
 
-/// From the first address of attackers: others may have streams of their own under a limit.
+/// Connects from the attackers' first address: other addresses may have streams that count against a limit.
 fn connect(address: SocketAddr) -> Result<TcpStream> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     if let Some(source) = attack::source(address, 0, 1) {
@@ -101,9 +102,9 @@ fn connect(address: SocketAddr) -> Result<TcpStream> {
     Ok(socket.into())
 }
 
-/// `a` and `*` in every combination, and a last token that no topic has.
+/// Every combination of `a` and `*`, with a last token that no topic has.
 fn patterns(tokens: usize, wild: u32) -> impl Iterator<Item = String> {
-    // More places than that have more combinations than are asked for.
+    // 20 places already have more combinations than needed.
     let places = (tokens - 1).min(20);
     let combinations = (1_u32..1 << places).filter(move |bits| bits.count_ones() <= wild);
     combinations.take(PATTERNS).map(move |bits| {
@@ -113,7 +114,7 @@ fn patterns(tokens: usize, wild: u32) -> impl Iterator<Item = String> {
     })
 }
 
-/// Publishes what no honest subscriber follows.
+/// Publishes events that no honest subscriber follows.
 fn fill(stage: &Stage<'_>, body: &str, tokens: usize, events: u64) -> Result<()> {
     let first = "a.".repeat(tokens - 1);
     let topics: Vec<String> = (0..TOPICS).map(|topic| format!("{first}t{topic}")).collect();

@@ -1,21 +1,21 @@
-//! When a client comes back whose stream has ended: as the project's browser client does it.
+//! When a client reconnects after its stream has ended, as the project's browser client does.
 
 use std::time::Duration;
 
-/// The first step of the backoff, and the longest one.
+/// The first and the longest step of the backoff, in milliseconds.
 const FIRST: u64 = 3000;
 const LONGEST: u64 = 30_000;
-/// The longest that anyone waits whom the server asks for a time like the usual ones.
+/// The longest wait of a client, with a `retry` of up to 10 s.
 pub(crate) const AT_MOST: Duration = Duration::from_millis(LONGEST + 10_000);
 
-/// What a client remembers of it.
+/// The state of the backoff of one client.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Backoff {
-    /// What the server asked for last, in milliseconds; 0 if nothing.
+    /// The server's last `retry`, in milliseconds; 0 for none.
     retry: u32,
-    /// Attempts since a stream was open.
+    /// Attempts since the last open stream.
     attempts: u8,
-    /// The server said that this stream ends: its `retry` was drawn for this client alone, and is kept to.
+    /// The server has ended this stream: it chose its `retry` at random for this client, so no jitter is added.
     is_drawn: bool,
 }
 
@@ -24,7 +24,7 @@ impl Backoff {
         self.retry = millis;
     }
 
-    /// A `connection` event: that the stream is open, or that it ends.
+    /// Takes a `connection` event: the stream is open, or ends.
     pub(super) fn hear(&mut self, is_open: bool) {
         self.is_drawn = !is_open;
         if is_open {
@@ -32,12 +32,12 @@ impl Backoff {
         }
     }
 
-    /// The server said that it does not take this client now, or not any more.
+    /// Whether the server has refused or ended the stream.
     pub(super) fn is_told(&self) -> bool {
         self.is_drawn
     }
 
-    /// The stream is over, or was none: how long to wait, in nanoseconds. `random` is from 0 to 1.
+    /// The time to wait before the next attempt, in nanoseconds. `random` is from 0 to 1.
     pub(super) fn wait(&mut self, random: f64) -> u64 {
         let step = LONGEST.min(FIRST << self.attempts.min(16));
         self.attempts = self.attempts.saturating_add(1);
@@ -71,7 +71,7 @@ mod tests {
         backoff.retry(1700);
         backoff.hear(false);
         assert!(backoff.is_told());
-        // It is for the one attempt.
+        // It applies to one attempt.
         assert_eq!(waits(&mut backoff, 2, 1.0), [1700, 1700 + 6000]);
         assert!(!backoff.is_told());
     }

@@ -22,28 +22,28 @@ struct Summary {
     opened: u64,
     connect_seconds: f64,
     connects_per_second: f64,
-    /// From a stream's connect to its first event.
+    /// Time from a stream's connect to its first event.
     connect_p50_ms: f64,
     connect_p99_ms: f64,
-    /// Events of a load tester, each counted once a stream.
+    /// Events of a load tester, counted once per stream.
     received: u64,
-    /// Events of others.
+    /// Events of other publishers.
     foreign: u64,
     heartbeats: u64,
     reopened: u64,
     p50_ms: f64,
     p99_ms: f64,
     max_ms: f64,
-    /// Of the server, with `--pid`: CPU time from the first connect on, and memory at the end.
+    /// With `--pid`: the server's CPU time since the first connect, and its memory at the end.
     server_cpu_seconds: Option<f64>,
     server_bytes: Option<u64>,
     losses: Losses,
     stopped: Option<&'static str>,
 }
 
-/// Holds the streams until it is told to stop. Whether nothing went wrong.
+/// Holds the streams until it is told to stop. Returns whether nothing was lost.
 pub(crate) fn command(options: &SwarmOptions) -> Result<bool> {
-    // Before time counts: to sign takes as long as to connect.
+    // Before the clock starts: signing takes as long as connecting.
     let plan = plan(options)?;
     let stop = Stop::after(options.duration.unwrap_or(FOR_EVER))?;
     let servers = options.pid.map(usage::family);
@@ -53,8 +53,8 @@ pub(crate) fn command(options: &SwarmOptions) -> Result<bool> {
     let bar = bar(options.streams as u64);
     let mut opened_after = None;
     while stop.reason().is_none() {
-        swarm.board().wait(&stop, stop::CHECK_EVERY, |_| false)?;
-        let view = swarm.board().view();
+        swarm.progress().wait(&stop, stop::CHECK_EVERY, |_| false)?;
+        let view = swarm.progress().view();
         bar.set_position(view.opened);
         bar.set_message(format!("{} events, {} refused", view.received, view.refused));
         if opened_after.is_none() && view.unopened(options.streams) <= view.refused {
@@ -71,13 +71,13 @@ pub(crate) fn command(options: &SwarmOptions) -> Result<bool> {
         }
     }
     bar.finish_and_clear();
-    let view = swarm.board().view();
-    // Of a server that has ended there is nothing to tell; of its streams there is.
+    let view = swarm.progress().view();
+    // The server may have ended; its streams are reported anyway.
     let cpu = servers.as_deref().and_then(|pids| Cpu::of(pids).ok());
     let connect_seconds = opened_after.unwrap_or_else(|| clock::since(began)).as_secs_f64();
     let tally = swarm.finish()?;
     let mut losses = Losses { missing: tally.losses.gaps, ..tally.losses.clone() };
-    // There was no time for the others only if somebody ended the run before its own.
+    // After an interrupt, unopened streams are no loss: there was no time for them.
     if opened_after.is_none() && !stop.is_interrupted() {
         losses.add_unopened(view.unopened(options.streams));
     }

@@ -1,12 +1,12 @@
-//! What a crew writes down of each event.
+//! Records each event that a worker receives.
 
 use std::collections::VecDeque;
 
 use anyhow::Result;
 
-use super::dues::Dues;
 use super::order::Arrival;
 use super::plan::{Follow, Plan};
+use super::schedule::Schedule;
 use super::stream::Trail;
 use super::tally::Tally;
 use crate::latency::Times;
@@ -21,20 +21,20 @@ pub(super) struct Ledger {
     keeps_ids: bool,
     tally: Tally,
     latency: Times,
-    /// Between a stream's connect and its first event.
+    /// Time between a stream's connect and its first event.
     connecting: Times,
-    /// Different events received from the beginning.
+    /// Distinct events received since the start.
     pub(super) received: u64,
     pub(super) settled: Settled,
-    dues: Dues,
+    schedule: Schedule,
 }
 
-/// Up to which number every stream has the events of series 0.
+/// The events of series 0 that every stream has received.
 #[derive(Default)]
 pub(super) struct Settled {
-    /// Every stream has this one and all before it.
+    /// The last event that every stream has, with all before it.
     pub(super) frontier: u64,
-    /// How many streams have each of the next ones.
+    /// How many streams have each of the following events.
     counts: VecDeque<u64>,
 }
 
@@ -79,7 +79,7 @@ impl Ledger {
             connecting: Times::new()?,
             received: 0,
             settled: Settled::default(),
-            dues: Dues::default(),
+            schedule: Schedule::default(),
         })
     }
 
@@ -129,9 +129,9 @@ impl Ledger {
         let losses = &mut self.tally.losses;
         if self.follow == Follow::One {
             if trail.order.is_unset() {
-                losses.gaps += self.dues.owed(trail.since, payload.n);
+                losses.gaps += self.schedule.owed(trail.since, payload.n);
             }
-            self.dues.note(payload.n, payload.due);
+            self.schedule.note(payload.n, payload.due);
         }
         match trail.order.arrive(payload.n) {
             Arrival::Next => {}

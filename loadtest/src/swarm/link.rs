@@ -1,4 +1,4 @@
-//! The way to a crew's thread, or to a process with crews of its own.
+//! The connection to a worker's thread, or to a process with workers.
 
 use std::env;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -11,12 +11,12 @@ use std::thread::{self, JoinHandle};
 use anyhow::{Context as _, Result};
 use mio::Waker;
 
-use super::board::Board;
-use super::crew::{Crew, Sink};
 use super::message::{Command, Line, Report};
 use super::plan::Plan;
+use super::progress::Progress;
+use super::worker::{Sink, Worker};
 
-/// A crew that is a thread of this process. Dropped, it ends.
+/// A worker thread of this process. It ends when this is dropped.
 pub(super) struct ThreadLink {
     commands: Option<Sender<Command>>,
     waker: Waker,
@@ -26,13 +26,13 @@ pub(super) struct ThreadLink {
 impl ThreadLink {
     pub(super) fn start(plan: Plan, number: usize, sink: Sink) -> Result<Self> {
         let (commands, inbox) = mpsc::channel();
-        let (crew, waker) = Crew::new(plan, inbox, sink)?;
-        let thread = thread::Builder::new().name(format!("crew-{number}")).spawn(move || crew.run())?;
+        let (worker, waker) = Worker::new(plan, inbox, sink)?;
+        let thread = thread::Builder::new().name(format!("worker-{number}")).spawn(move || worker.run())?;
         Ok(Self { commands: Some(commands), waker, thread: Some(thread) })
     }
 
     fn send(&self, command: Command) -> Result<()> {
-        // A crew that has failed has said so.
+        // A worker that has failed has reported it.
         let _ = self.commands.as_ref().map(|commands| commands.send(command));
         Ok(self.waker.wake()?)
     }
@@ -42,12 +42,12 @@ impl Drop for ThreadLink {
     fn drop(&mut self) {
         self.commands = None;
         let _ = self.waker.wake();
-        // A panic in a crew has been printed by then.
+        // A panic in a worker has been printed by then.
         let _ = self.thread.take().map(JoinHandle::join);
     }
 }
 
-/// A process with crews. Dropped, it is killed.
+/// A process with workers. It is killed when this is dropped.
 pub(super) struct ProcessLink {
     child: Child,
     commands: ChildStdin,
@@ -55,27 +55,27 @@ pub(super) struct ProcessLink {
 }
 
 impl ProcessLink {
-    /// Its crews are those from `first` on, one for each thread of the plan.
-    pub(super) fn start(plan: &Plan, first: usize, board: Arc<Board>) -> Result<Self> {
+    /// Its workers are numbered from `first` on, one for each thread of the plan.
+    pub(super) fn start(plan: &Plan, first: usize, progress: Arc<Progress>) -> Result<Self> {
         let mut process = Process::new(env::current_exe()?);
-        // A Ctrl-C in a terminal is not for it: it is asked for what it has, and ends with its input.
-        process.arg("crew").process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped());
+        // Ctrl-C must not reach it: it still has to report, and ends when its input does.
+        process.arg("worker").process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = process.spawn().context("cannot start a process of the swarm")?;
         let mut commands = child.stdin.take().context("no standard input")?;
         let reports = BufReader::new(child.stdout.take().context("no standard output")?);
         writeln!(commands, "{}", serde_json::to_string(plan)?)?;
-        let crews = first..first + plan.threads;
+        let workers = first..first + plan.threads;
         let reader = thread::Builder::new().name("swarm-reports".to_owned()).spawn(move || {
             for line in reports.lines() {
                 let taken = line.map_err(anyhow::Error::from).and_then(|line| {
                     let line: Line = serde_json::from_str(&line)?;
-                    board.take(first + line.crew, line.report)
+                    progress.take(first + line.worker, line.report)
                 });
                 if taken.is_err() {
                     break;
                 }
             }
-            board.lost(crews);
+            progress.lost(workers);
         })?;
         Ok(Self { child, commands, reader: Some(reader) })
     }
@@ -88,7 +88,7 @@ impl ProcessLink {
 
 impl Drop for ProcessLink {
     fn drop(&mut self) {
-        // It may have ended by itself; there is nobody left to tell.
+        // It may have ended by itself.
         let _ = self.child.kill();
         let _ = self.child.wait();
         let _ = self.reader.take().map(JoinHandle::join);
@@ -109,22 +109,22 @@ impl Link {
     }
 }
 
-/// The body of a process with crews: a plan and commands come as lines on standard input, reports go as lines to
-/// standard output. Ends with its input.
-pub(crate) fn serve_crews() -> Result<()> {
+/// Runs a process with workers: reads a plan and commands as lines from standard input, writes reports as lines to
+/// standard output, and ends with its input.
+pub(crate) fn serve_workers() -> Result<()> {
     let mut lines = std::io::stdin().lines();
     let plan: Plan = serde_json::from_str(&lines.next().context("no plan")??)?;
     let output = Arc::new(Mutex::new(std::io::stdout()));
     let mut links = Vec::new();
-    for crew in 0..plan.threads {
+    for worker in 0..plan.threads {
         let output = output.clone();
         let sink = Box::new(move |report: Report| {
-            let line = serde_json::to_string(&Line { crew, report })?;
+            let line = serde_json::to_string(&Line { worker, report })?;
             let mut output = output.lock().unwrap_or_else(PoisonError::into_inner);
             writeln!(output, "{line}")?;
             Ok(output.flush()?)
         });
-        links.push(ThreadLink::start(plan.part(crew, plan.threads), crew, sink)?);
+        links.push(ThreadLink::start(plan.part(worker, plan.threads), worker, sink)?);
     }
     for line in lines {
         let command: Command = serde_json::from_str(&line?)?;

@@ -1,4 +1,4 @@
-//! What is said to a crew and by it, within a process or as lines of JSON between processes.
+//! Commands to workers and reports from them, within a process or as lines of JSON between processes.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,42 +6,42 @@ use super::tally::Tally;
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Command {
-    /// Give the tally of what came since the last mark.
+    /// Report the tally since the last mark.
     Mark,
     /// Close every stream.
     Disconnect,
-    /// Open every stream again, with its last id where the plan says so.
+    /// Open every stream again, with its last id if the plan says so.
     Connect,
-    /// From now on do not read every so-manyth stream; 0: read all again.
+    /// Stop reading one stream in `every`; 0 to read all again.
     Stall { every: usize },
-    /// Close so many streams a second, of all crews together, in turn, and open each again without an id; 0: no more.
+    /// Close this many streams per second in turn, over all workers, and open each again without an id; 0 to stop.
     Churn { per_second: f64 },
-    /// From now on an event's data has so many bytes.
+    /// Expect this many bytes of data in each event from now on.
     Payload { bytes: usize },
-    /// Give the last tally and end.
+    /// Report the last tally and end.
     Finish,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Report {
-    /// Streams that have got their first event, streams that never will, and streams that were open and have ended; and how
-    /// often one that was open was closed by the server.
+    /// Streams that have received their first event, streams that failed before it, streams that have ended, and the number of
+    /// times that the server closed an open stream.
     Opened { opened: u64, refused: u64, ended: u64, closings: u64 },
-    /// Each open stream has event `n` of series 0 and all before it.
+    /// Every open stream has event `n` of series 0 and all before it.
     Settled(u64),
     /// Different events received so far, over all streams.
     Received(u64),
     /// The answer to a mark.
     Marked(Box<Tally>),
-    /// The last word.
+    /// The last tally, before the worker ends.
     Finished(Box<Tally>),
-    /// The crew could not go on.
+    /// The worker has failed.
     Failed(String),
 }
 
-/// A line from a process with several crews.
+/// A line from a process with several workers.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Line {
-    pub(super) crew: usize,
+    pub(super) worker: usize,
     pub(super) report: Report,
 }

@@ -1,13 +1,10 @@
-//! Many streams on a server: opened, read, and each event checked.
+//! Opens many streams on a server, reads them, and checks each event.
 //!
-//! A swarm has crews, each a thread with streams and an epoll of its own. More streams than one process may have
-//! descriptors are held by several processes, whose crews report by lines of JSON; nothing else differs.
+//! A swarm has workers: threads with their own streams and their own epoll. If there are more streams than one process
+//! may have descriptors, several processes hold them, whose workers report in lines of JSON.
 
 mod backoff;
-mod board;
 mod command;
-mod crew;
-mod dues;
 mod ledger;
 mod link;
 mod message;
@@ -15,8 +12,11 @@ mod moments;
 mod order;
 mod pace;
 mod plan;
+mod progress;
+mod schedule;
 mod stream;
 mod tally;
+mod worker;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,28 +25,28 @@ use anyhow::{Result, ensure};
 
 use crate::stop::Stop;
 pub(crate) use backoff::AT_MOST as BACKOFF_AT_MOST;
-pub(crate) use board::Board;
 pub(crate) use command::command;
-pub(crate) use link::serve_crews;
+pub(crate) use link::serve_workers;
 use link::{Link, ProcessLink, ThreadLink};
 pub(crate) use message::Command;
 pub(crate) use plan::{Follow, Plan};
+pub(crate) use progress::Progress;
 pub(crate) use tally::Tally;
 
-/// Descriptors that a process needs beside its streams'.
+/// Descriptors that a process needs besides those of its streams.
 const SPARE_DESCRIPTORS: u64 = 200;
-/// Within this a crew answers, however busy.
+/// Time within which even a busy worker answers.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
 pub(crate) struct Swarm {
     plan: Plan,
-    crews: usize,
+    workers: usize,
     links: Vec<Link>,
-    board: Arc<Board>,
+    progress: Arc<Progress>,
 }
 
 impl Swarm {
-    /// Begins to open the streams.
+    /// Starts to open the streams.
     pub(crate) fn start(plan: Plan) -> Result<Self> {
         let streams = plan.streams.len();
         ensure!(streams > 0 && plan.threads > 0, "a swarm has at least one stream and one thread");
@@ -55,56 +55,60 @@ impl Swarm {
         ensure!(limit > 0, "the descriptor limit of this process is too low for any stream");
         let processes = streams.div_ceil(limit);
         let plan = Plan { threads: plan.threads.min(streams), ..plan };
-        let crews = if processes == 1 { plan.threads } else { plan.threads * processes };
-        let board = Arc::new(Board::new(crews));
+        let workers = if processes == 1 { plan.threads } else { plan.threads * processes };
+        let progress = Arc::new(Progress::new(workers));
         let mut links = Vec::new();
         if processes == 1 {
-            for crew in 0..plan.threads {
-                let board = board.clone();
-                let sink = Box::new(move |report| board.take(crew, report));
-                links.push(Link::Thread(ThreadLink::start(plan.part(crew, plan.threads), crew, sink)?));
+            for worker in 0..plan.threads {
+                let progress = progress.clone();
+                let sink = Box::new(move |report| progress.take(worker, report));
+                links.push(Link::Thread(ThreadLink::start(plan.part(worker, plan.threads), worker, sink)?));
             }
         } else {
             for process in 0..processes {
                 let part = plan.part(process, processes);
-                links.push(Link::Process(ProcessLink::start(&part, process * plan.threads, board.clone())?));
+                links.push(Link::Process(ProcessLink::start(
+                    &part,
+                    process * plan.threads,
+                    progress.clone(),
+                )?));
             }
         }
-        Ok(Self { plan, crews, links, board })
+        Ok(Self { plan, workers, links, progress })
     }
 
     pub(crate) fn plan(&self) -> &Plan {
         &self.plan
     }
 
-    pub(crate) fn board(&self) -> &Board {
-        &self.board
+    pub(crate) fn progress(&self) -> &Progress {
+        &self.progress
     }
 
     pub(crate) fn send(&mut self, command: Command) -> Result<()> {
         let command = match command {
-            // Each crew does its part.
-            Command::Churn { per_second } => Command::Churn { per_second: per_second / self.crews as f64 },
+            // Each worker does its share.
+            Command::Churn { per_second } => Command::Churn { per_second: per_second / self.workers as f64 },
             command => command,
         };
         self.links.iter_mut().try_for_each(|link| link.send(command))
     }
 
-    /// Waits until every stream has its first event, or never will.
+    /// Waits until every stream has received its first event or has failed.
     pub(crate) fn wait_open(&self, stop: &Stop, patience: Duration) -> Result<bool> {
         let streams = self.plan.streams.len();
-        self.board.wait(stop, patience, |view| view.unopened(streams) <= view.refused)
+        self.progress.wait(stop, patience, |view| view.unopened(streams) <= view.refused)
     }
 
-    /// What came since the last mark.
+    /// The tally since the last mark.
     pub(crate) fn mark(&mut self) -> Result<Tally> {
         self.send(Command::Mark)?;
-        self.board.wait_marked(ANSWER_WITHIN)
+        self.progress.wait_marked(ANSWER_WITHIN)
     }
 
-    /// What came since the last mark, and the end of all streams.
+    /// Ends all streams, and returns the tally since the last mark.
     pub(crate) fn finish(mut self) -> Result<Tally> {
         self.send(Command::Finish)?;
-        self.board.wait_marked(ANSWER_WITHIN)
+        self.progress.wait_marked(ANSWER_WITHIN)
     }
 }

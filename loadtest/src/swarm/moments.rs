@@ -1,4 +1,4 @@
-//! How often something happened, by the time at which it did.
+//! Counts of something by the time at which it happened.
 
 use std::collections::BTreeMap;
 
@@ -22,12 +22,12 @@ impl Moments {
         }
     }
 
-    /// Those from then on, in nanoseconds.
+    /// The counts from `since` on, in nanoseconds.
     pub(crate) fn since(&self, began: u64) -> Self {
         Self(self.0.range(began / STEP..).map(|(&step, &count)| (step, count)).collect())
     }
 
-    /// When there had been so many, in nanoseconds, to a hundredth of a second; `None` where there were fewer.
+    /// When the count reached `count`, in nanoseconds, to a hundredth of a second; `None` if it never did.
     pub(crate) fn reached(&self, count: u64) -> Option<u64> {
         let mut sum = 0;
         for (&step, &of) in &self.0 {
@@ -39,7 +39,7 @@ impl Moments {
         None
     }
 
-    /// The most in any one second.
+    /// The highest count within one second.
     pub(crate) fn most_in_a_second(&self) -> u64 {
         let width = SECOND / STEP;
         let from = |&first: &u64| self.0.range(first..first + width).map(|(_, &count)| count).sum();

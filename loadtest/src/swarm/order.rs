@@ -1,16 +1,16 @@
-//! Whether one stream gets each event once and in order.
+//! Checks that one stream receives each event once and in order.
 
-/// How far back a late event is told from a repeated one.
+/// How far back a late event can be told from a repeated one, in events.
 const WINDOW: u64 = u128::BITS as u64;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Arrival {
     Next,
-    /// Events before this one are missing, so far.
+    /// Events before this one are missing so far.
     Ahead {
         skipped: u64,
     },
-    /// An event that was missing: now it is out of order instead.
+    /// A missing event has arrived: it was reordered, not lost.
     Late,
     Repeat,
 }
@@ -19,22 +19,22 @@ pub(super) enum Arrival {
 pub(super) struct Order {
     /// One above the highest number so far; 0 while any number may be the first.
     next: u64,
-    /// Bit k: event `next - 1 - k` has come.
+    /// Bit k: event `next - 1 - k` has arrived.
     seen: u128,
 }
 
 impl Order {
-    /// Numbers begin at 1.
+    /// For a stream whose first event is number 1.
     pub(super) fn new() -> Self {
         Self { next: 1, seen: 0 }
     }
 
-    /// For a stream that was opened while events were published: numbers begin anywhere.
+    /// For a stream that was opened while events were published: its first event has any number.
     pub(super) fn from_now() -> Self {
         Self { next: 0, seen: 0 }
     }
 
-    /// Nothing has come yet, and anything may.
+    /// Whether no event has arrived yet and any number may be first.
     pub(super) fn is_unset(&self) -> bool {
         self.next == 0
     }

@@ -1,23 +1,23 @@
-//! So many a second, and no burst after a pause.
+//! Limits something to a rate, without a burst after a pause.
 
 const SECOND: f64 = 1e9;
 
-/// `None` in `per_second` is no limit.
+/// A limit to a rate; `None` in `per_second` for no limit.
 pub(super) struct Ramp {
     per_second: Option<f64>,
-    /// When the next one may go, in nanoseconds.
+    /// When the next one is allowed, in nanoseconds.
     next: u64,
 }
 
 impl Ramp {
-    /// What was not taken is kept for so long: 20 ms, what a loop may sleep.
+    /// Unused allowance is kept for 20 ms, the time that a loop may sleep.
     const KEPT: u64 = 20_000_000;
 
     pub(super) fn new(per_second: Option<f64>, now: u64) -> Self {
         Self { per_second, next: now }
     }
 
-    /// Whether one may go now.
+    /// Whether one is allowed now.
     pub(super) fn take(&mut self, now: u64) -> bool {
         let Some(per_second) = self.per_second else { return true };
         if per_second <= 0.0 || now < self.next {
@@ -42,7 +42,7 @@ mod tests {
             }
         }
         assert_eq!(count, 1000);
-        // A pause of ten seconds is not made up for.
+        // A pause of ten seconds earns no burst.
         let late = 11_000_000_000;
         let burst = (0..1000).take_while(|_| ramp.take(late)).count();
         assert_eq!(burst, 21);

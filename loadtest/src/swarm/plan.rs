@@ -1,11 +1,11 @@
-//! What a swarm is to do, as it is also sent to the processes that do it.
+//! The plan of a swarm, which is also sent to its processes.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-/// Streams that share a source address unless told otherwise: far under the 28,000 ports that one has.
+/// Default number of streams per source address: well below its 28,000 ports.
 const STREAMS_PER_SOURCE: usize = 5000;
 const SOURCES_AT_MOST: usize = 250;
 
@@ -13,41 +13,41 @@ const SOURCES_AT_MOST: usize = 250;
 pub(crate) struct Plan {
     pub(crate) address: SocketAddr,
     pub(crate) host: String,
-    /// Path and query, with placeholders for the number of the stream.
+    /// Path and query, with placeholders for the stream's number.
     pub(crate) target: String,
-    /// More fields of the request, `Name: value`, with the same placeholders.
+    /// Further header fields, `Name: value`, with the same placeholders.
     pub(crate) headers: Vec<String>,
-    /// The bearer tokens of the streams, in the order of their numbers; one is for all; none: no stream brings one.
+    /// Bearer tokens of the streams, by number. A single token is for all streams; none if empty.
     pub(crate) tokens: Vec<String>,
     /// The numbers of the streams.
     pub(crate) streams: Range<usize>,
     pub(crate) follow: Follow,
-    /// Bytes of an event's data; `None`: any, and events of others are no damage.
+    /// Bytes of an event's data; `None` for any, and then events of other publishers are no damage.
     pub(crate) payload: Option<usize>,
-    /// What the server's own events are like; see `Peer`.
+    /// How to recognise the server's own events; see `Peer`.
     pub(crate) greeting: Option<String>,
     pub(crate) ping: Option<String>,
     pub(crate) threads: usize,
-    /// Source addresses, 127.0.0.1 and on; 0 leaves the choice to the kernel.
+    /// Number of source addresses, from 127.0.0.1 on; 0 leaves the choice to the kernel.
     pub(crate) sources: usize,
-    /// Connections that a crew has under way at most, until their first event.
+    /// Most streams that a worker opens at once, until their first event.
     pub(crate) connecting: usize,
-    /// New connections a second, over all crews.
+    /// New connections per second, over all workers.
     pub(crate) ramp: Option<f64>,
-    /// Nothing is published before all are open: a stream that has not got event 1 misses it.
+    /// Nothing is published before all streams are open, so every stream must receive event 1.
     pub(crate) is_first: bool,
-    /// Streams that come back bring their last id.
+    /// Streams that are opened again send their last id.
     pub(crate) resumes: bool,
-    /// A stream that the server ends or refuses comes back by itself, when the browser client would.
+    /// A stream that the server ends or refuses reconnects by itself, when the browser client would.
     pub(crate) reopens: bool,
 }
 
-/// Which series of events a stream gets.
+/// Which series of events a stream receives.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Follow {
-    /// All the one series 0.
+    /// All streams follow series 0.
     One,
-    /// Stream n the series n / K.
+    /// Stream n follows series n / K.
     Groups(usize),
 }
 
@@ -59,7 +59,7 @@ impl Follow {
         }
     }
 
-    /// How many series so many streams follow.
+    /// The number of series that `streams` streams follow.
     pub(crate) fn count(self, streams: usize) -> usize {
         match self {
             Self::One => 1,
@@ -69,7 +69,7 @@ impl Follow {
 }
 
 impl Plan {
-    /// `None` asks for as many as so many streams need, and for none where the server is elsewhere.
+    /// The number of source addresses. `None` takes as many as the streams need, and none for a server on another machine.
     pub(crate) fn sources(address: SocketAddr, streams: usize, wanted: Option<usize>) -> usize {
         match address.ip() {
             IpAddr::V4(ip) if ip.is_loopback() => {
@@ -79,13 +79,13 @@ impl Plan {
         }
     }
 
-    /// Where the stream with this number connects from: 127.0.0.1 to 127.0.0.250.
+    /// The source address of a stream: 127.0.0.1 to 127.0.0.250.
     pub(super) fn source(&self, stream: usize) -> Option<Ipv4Addr> {
         let last = 1 + u8::try_from(stream.checked_rem(self.sources)?).unwrap_or_default();
         Some(Ipv4Addr::new(127, 0, 0, last))
     }
 
-    /// The same for a part of the streams, one of `parts`.
+    /// The plan of one part of the streams, out of `parts`.
     pub(super) fn part(&self, part: usize, parts: usize) -> Self {
         let at = |part| self.streams.start + self.streams.len() * part / parts;
         let streams = at(part)..at(part + 1);
@@ -97,7 +97,7 @@ impl Plan {
         Self { streams, ramp, tokens, ..self.clone() }
     }
 
-    /// What the stream with this number brings.
+    /// The token of a stream.
     pub(super) fn token(&self, stream: usize) -> Option<&str> {
         let own = stream.checked_sub(self.streams.start)?;
         self.tokens.get(if self.tokens.len() == 1 { 0 } else { own }).map(String::as_str)
@@ -106,7 +106,7 @@ impl Plan {
 
 #[cfg(test)]
 impl Plan {
-    /// Of so many streams, ten a series.
+    /// A plan with ten streams per series.
     pub(super) fn sample(streams: usize) -> Self {
         let address = SocketAddr::from(([127, 0, 0, 1], 80));
         Self {

@@ -1,4 +1,4 @@
-//! One stream, from its connect to its end.
+//! One stream, from connect to end.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 
@@ -19,24 +19,24 @@ pub(super) struct Stream {
     pub(super) trail: Trail,
 }
 
-/// What a stream keeps when it is opened again.
+/// The state of a stream that outlives its connection.
 pub(super) struct Trail {
     pub(super) order: Order,
-    /// The last id, where it is wanted.
+    /// The last event id, if the plan resumes.
     pub(super) id: Vec<u8>,
-    /// When its connection was begun, in nanoseconds.
+    /// When its connect began, in nanoseconds.
     pub(super) dialed: u64,
-    /// When it got its first event, in nanoseconds; 0 until then.
+    /// When its first event arrived, in nanoseconds; 0 before.
     pub(super) since: u64,
     pub(super) heartbeats: u32,
-    /// It was closed before.
+    /// Whether it has been closed before.
     pub(super) is_again: bool,
     pub(super) backoff: Backoff,
 }
 
 enum Phase {
     Connecting,
-    /// The request is sent; the bytes of the answer's head so far.
+    /// The request is sent; holds the bytes of the response head so far.
     Head(Vec<u8>),
     Body(Body, EventScanner),
     Ended,
@@ -52,27 +52,27 @@ impl Trail {
         self.since > 0
     }
 
-    /// What the block says of when to come back. An event of a server that says no word of its own is as good as one.
+    /// Takes from a block when to reconnect. Without `connection` events, the first event shows that the stream is open.
     fn hear(&mut self, block: &Block<'_>) {
         if let Some(millis) = block.retry {
             self.backoff.retry(millis);
         }
-        let is_word = block.event == b"connection";
-        if is_word || !self.is_open() {
+        let is_connection = block.event == b"connection";
+        if is_connection || !self.is_open() {
             let data = block.data.unwrap_or_default();
-            self.backoff.hear(!is_word || contains(data, CONNECTED));
+            self.backoff.hear(!is_connection || contains(data, CONNECTED));
         }
     }
 }
 
 impl Stream {
-    /// One that waits for its connection.
+    /// A stream whose connect has begun.
     pub(super) fn new(socket: TcpStream, trail: Trail) -> Self {
         Self { socket, phase: Phase::Connecting, trail }
     }
 
-    /// Takes what the socket has, and hands each block on. An error ends the stream, and so does its end, which makes no
-    /// edge of its own when it comes with the last bytes: `is_end` says that it may be there.
+    /// Reads until the socket is drained, and passes each block to `sink`. An error ends the stream. `is_end`: the end of the
+    /// connection may follow the last bytes; it makes no epoll edge of its own.
     pub(super) fn ready(
         &mut self,
         is_end: bool,
@@ -86,7 +86,7 @@ impl Stream {
             }
             let request = request(&self.trail);
             match self.socket.write(request.as_bytes()) {
-                Ok(length) => ensure!(length == request.len(), "the request did not go out whole"),
+                Ok(length) => ensure!(length == request.len(), "the socket took only a part of the request"),
                 Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::NotConnected) => {
                     return Ok(());
                 }
@@ -103,7 +103,7 @@ impl Stream {
                 Err(error) => return Err(error).context("cannot read"),
             };
             self.take(&buffer[..length], spare, sink)?;
-            // Less than was asked for: the socket is drained, and the next byte makes a new edge.
+            // A short read: the socket is drained, and the next byte makes a new edge.
             if length < buffer.len() && !is_end {
                 return Ok(());
             }
@@ -211,7 +211,7 @@ mod tests {
         server.shutdown(Shutdown::Write).unwrap();
         let (mut buffer, mut blocks) = (vec![0; 1024], 0);
         let mut outcome = Ok(());
-        // The handshake may not be done at once.
+        // The handshake may take a moment.
         for _ in 0..60_000 {
             outcome = stream.ready(
                 true,

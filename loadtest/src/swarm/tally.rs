@@ -1,4 +1,4 @@
-//! What a crew has counted since the last mark.
+//! The counts of a worker since the last mark.
 
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
@@ -9,34 +9,34 @@ use crate::result::Losses;
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Tally {
-    /// Different events received, over all streams; repeats not counted.
+    /// Distinct events received over all streams, without repeats.
     pub(crate) received: u64,
-    /// Of these, the measured ones: they say when they were due.
+    /// The measured ones among them: those that carry the time at which they were due.
     pub(crate) measured: u64,
-    /// From when each measured event was due.
+    /// Latency of the measured events, from the time at which each was due.
     pub(crate) latency: Buckets,
-    /// Between a stream's connect and its first event.
+    /// Time between a stream's connect and its first event.
     pub(crate) connecting: Buckets,
-    /// When the last measured event came, in nanoseconds of `clock::nanos`.
+    /// When the last measured event arrived, in nanoseconds of `clock::nanos`.
     pub(crate) last_delivery: u64,
-    /// Events that a load tester did not publish.
+    /// Events of other publishers.
     pub(crate) foreign: u64,
     pub(crate) heartbeats: u64,
-    /// The fewest heartbeats that one stream got; `None` without an open stream.
+    /// The fewest heartbeats that one stream received; `None` without an open stream.
     pub(crate) least_heartbeats: Option<u32>,
     /// Streams that were opened again.
     pub(crate) reopened: u64,
-    /// Attempts that came to no stream, and that the server did not answer with when to come again.
+    /// Attempts that opened no stream, and to which the server gave no time to reconnect.
     pub(crate) failed: u64,
-    /// Where streams come back by themselves: each attempt to, and each that did.
+    /// Where streams reconnect by themselves: the times of all attempts, and of those that succeeded.
     pub(crate) attempts: Moments,
     pub(crate) returns: Moments,
-    /// `missing` is not known to a crew.
+    /// `missing` is unknown to a worker, and 0.
     pub(crate) losses: Losses,
 }
 
 impl Tally {
-    /// Adds what another crew has counted, or this one later.
+    /// Adds the counts of another worker, or later counts of the same.
     pub(crate) fn add(&mut self, other: &Self) -> Result<()> {
         self.received += other.received;
         self.measured += other.measured;

@@ -1,4 +1,4 @@
-//! A small SSE server, one thread a connection, that can be told to go wrong in one place.
+//! A small SSE server with one thread per connection, which can be given one fault.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -9,26 +9,26 @@ use std::thread;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Fault {
     None,
-    /// The faults below concern the first stream, at the event with this number.
+    /// The following faults affect the first stream, at the event with this number.
     Drop(u64),
     Repeat(u64),
-    /// It comes after the next one.
+    /// The event arrives after the next one.
     Swap(u64),
     Damage(u64),
     Close(u64),
-    /// It ends with the event, in the same moment.
+    /// The stream ends together with the event.
     End(u64),
     /// Every second stream is refused.
     Refuse,
     /// The first answer to each publish is 503.
     Busy,
-    /// Events go to nobody.
+    /// Events are sent to no stream.
     Silent,
     /// Every second stream is accepted and never answered.
     Hang,
-    /// Streams after the first ten get nothing but the first event.
+    /// Streams after the first ten receive only the first event.
     Forget,
-    /// Streams after the first ten do not get the first event that is published to them.
+    /// Streams after the first ten do not receive the first event that is published to them.
     SkipFirst,
     /// Publishes are accepted and never answered.
     Mute,
@@ -48,9 +48,9 @@ struct Shared {
 #[derive(Default)]
 struct Streams {
     open: Vec<TcpStream>,
-    /// How many events each of them was sent.
+    /// Number of events sent to each stream.
     sent: Vec<u64>,
-    /// Kept open, without a byte.
+    /// Connections that are kept open and never answered.
     hung: Vec<TcpStream>,
     asked: usize,
     held: Vec<u8>,
@@ -112,7 +112,7 @@ impl Shared {
         }
         let is_refused = self.fault == Fault::Refuse && streams.asked.is_multiple_of(2);
         let status = if is_refused { "refused" } else { "connected" };
-        // In two writes, so that the load tester meets a first read with no event in it.
+        // In two writes, so that the load tester's first read contains no event.
         socket.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n").unwrap();
         socket
             .write_all(&chunk(&format!("event: connection\ndata: {{\"status\":\"{status}\"}}\n\n")))
@@ -166,7 +166,7 @@ impl Shared {
                 }
                 _ => whole.clone(),
             };
-            // A stream that is gone is what one of the faults is about.
+            // One of the faults closes streams.
             let _ = socket.write_all(&bytes);
         }
     }

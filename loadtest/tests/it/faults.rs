@@ -7,13 +7,13 @@ use crate::fake::{Fake, Fault};
 use crate::peer::Peer;
 use crate::run::{loadtest, run, scratch, summary, wait_until};
 
-/// A file that describes the fake server.
+/// The path of a peer file that describes the fake server.
 fn peer(fake: &Fake) -> String {
     Peer { name: "fake", server: &format!("address = \"{}\"", fake.address), ..Peer::PLAIN }.write()
 }
 
-/// How long is waited for what never comes. With too short a patience, what comes late on a machine that is busy
-/// elsewhere is taken for lost; so what is found is only wrong if it is with all of them.
+/// Values of `--patience`. With a short one, a busy machine may deliver an event too late, which counts as lost. So a test
+/// fails only if the result is wrong with all of them.
 const PATIENCE: [&str; 3] = ["400ms", "4s", "20s"];
 
 /// 10 streams, 3 events before 18 measured ones.
@@ -25,7 +25,7 @@ fn play(fault: Fault, scenario: &str, patience: &str) -> (bool, Vec<Value>) {
     (output.status.success(), lines)
 }
 
-/// Whether a run says what it should, with one patience or another; and what it said last.
+/// Whether a run has the expected result with any patience; and the last result.
 fn play_patiently(
     fault: Fault,
     scenario: &str,
@@ -50,7 +50,7 @@ fn each_fault_is_reported_exactly() {
         (Fault::Busy, "burst", [0, 0, 0, 0, 0, 0, 0]),
         (Fault::Drop(7), "burst", [1, 1, 0, 0, 0, 0, 0]),
         (Fault::Drop(7), "latency --rate 500", [1, 1, 0, 0, 0, 0, 0]),
-        // No later event shows it.
+        // No later event shows the loss.
         (Fault::Drop(21), "burst", [1, 0, 0, 0, 0, 0, 0]),
         (Fault::Repeat(7), "broadcast", [0, 0, 1, 0, 0, 0, 0]),
         (Fault::Repeat(21), "latency --rate 500", [0, 0, 1, 0, 0, 0, 0]),
@@ -61,12 +61,12 @@ fn each_fault_is_reported_exactly() {
         (Fault::Refuse, "broadcast", [0, 0, 0, 0, 0, 0, 5]),
         (Fault::Hang, "connect", [0, 0, 0, 0, 0, 0, 5]),
         (Fault::None, "large --rate 100", [0, 0, 0, 0, 0, 0, 0]),
-        // The next is published only once all have this one, which never is; the many streams are others.
+        // The next event is published only once all streams have this one, which never happens.
         (Fault::Drop(7), "large --rate 100", [1, 0, 0, 0, 0, 0, 0]),
         (Fault::Damage(7), "large --rate 100", [1, 0, 0, 0, 1, 0, 0]),
         (Fault::Repeat(30), "large --rate 100", [0, 0, 1, 0, 0, 0, 0]),
         (Fault::Busy, "ingress16", [0, 0, 0, 0, 0, 0, 0]),
-        // The first of the events before the measured ones is waited for; when it does not come, the others are not sent.
+        // The run waits for the first warm-up event; since it does not arrive, the others are not sent.
         (Fault::Silent, "latency --rate 500", [190, 0, 0, 0, 0, 0, 0]),
     ];
     for (fault, scenario, expected) in table {
@@ -82,7 +82,7 @@ fn each_fault_is_reported_exactly() {
 #[test]
 fn streams_that_come_and_go_are_checked_too() {
     for fault in [Fault::None, Fault::Forget, Fault::SkipFirst] {
-        // Two crews, which close and open 500 streams a second together, or as many as the machine can.
+        // Two workers close and open 500 streams per second together, or as many as the machine can.
         let played = play_patiently(fault, "churn --rate 500 --duration 1s --threads 2", |success, line| {
             let reconnects = line["figures"]["reconnects_per_second"].as_f64().unwrap();
             assert!((1.0..600.0).contains(&reconnects), "{reconnects}");
@@ -108,7 +108,7 @@ fn a_server_that_fails_is_a_result_and_the_next_scenario_is_played() {
 
 #[test]
 fn a_swarm_that_does_not_open_whole_says_so() {
-    // Those that are answered are open by the end, if the machine is fast enough for it.
+    // Answered streams are open by the end, if the machine is fast enough.
     let is_told = ["1s", "5s", "30s"].into_iter().any(|time| {
         let fake = Fake::start(Fault::Hang);
         let url = format!("http://{}/", fake.address);

@@ -1,4 +1,4 @@
-//! The built binary over real sockets: against its own floor, and against a fake server with faults.
+//! Tests of the binary over real sockets: against its own floor, and against a fake server with faults.
 
 mod abuse;
 mod axum;

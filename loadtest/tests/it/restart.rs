@@ -47,7 +47,7 @@ fn what_a_restart_loses_is_seen() {
 fn a_listener_is_handed_over_as_service_managers_do() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     // Also where the number is taken already, by what the load tester itself was given.
-    let line = r#"exec 3</dev/zero; exec "$0" leash --listener $PPID sh -c "$1""#;
+    let line = r#"exec 3</dev/zero; exec "$0" tether --listener $PPID sh -c "$1""#;
     let program = r#"echo $LISTEN_FDS $(($LISTEN_PID - $$)) $(readlink /proc/$$/fd/0 /proc/$$/fd/3)"#;
     let mut command = Command::new("sh");
     command.args(["-c", line, env!("CARGO_BIN_EXE_loadtest"), program]);

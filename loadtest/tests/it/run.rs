@@ -1,4 +1,4 @@
-//! Runs of the built binary.
+//! Runs the binary.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -11,14 +11,14 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-/// The binary with these arguments, separated by spaces.
+/// A command that runs the binary with these arguments, separated by spaces.
 pub(crate) fn loadtest(args: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_loadtest"));
     command.args(args.split_ascii_whitespace());
     command
 }
 
-/// A path that no other test uses. The file is there from the last run of the tests, if at all.
+/// A path that no other test uses. The file may exist from an earlier run of the tests.
 pub(crate) fn scratch(name: &str) -> PathBuf {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -27,7 +27,7 @@ pub(crate) fn scratch(name: &str) -> PathBuf {
     path
 }
 
-/// Waits for what comes about soon. The minute is for a test that hangs.
+/// Waits until a condition holds. The limit of a minute ends a test that hangs.
 pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     for _ in 0..3000 {
         if is_so() {
@@ -38,8 +38,8 @@ pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     panic!("{what}");
 }
 
-/// `run` with these arguments: its output, and a value for each line of results. It waits long for what is missing, unless
-/// told otherwise, so that a machine that is busy elsewhere makes no loss.
+/// Runs `loadtest run` with these arguments, and returns its output and a value for each line of results. Unless the
+/// arguments say otherwise, `--patience` is long, so that a busy machine causes no losses.
 pub(crate) fn run(args: &str) -> (Output, Vec<Value>) {
     let path = scratch("results.jsonl");
     let patience = if args.contains("--patience") { "" } else { "--patience 60s" };
@@ -56,7 +56,7 @@ pub(crate) fn summary(output: &Output) -> Value {
         .unwrap_or_else(|error| panic!("{error} in {text:?}: {}", String::from_utf8_lossy(&output.stderr)))
 }
 
-/// A floor on a free port, ended with the test.
+/// A floor on a free port. It is killed when this is dropped.
 pub(crate) struct Floor {
     child: Child,
     pub(crate) url: String,
@@ -80,9 +80,9 @@ impl Floor {
         self.child.id()
     }
 
-    /// Waits until everything that the floor has been told to send has been read.
+    /// Waits until everything that the floor has been asked to send has been read.
     pub(crate) fn settle(&self) {
-        // It has sent everything when it answers the next request.
+        // When it answers the next request, it has sent everything before.
         let address = self.url.trim_start_matches("http://").trim_end_matches("/api/sse");
         let mut socket = TcpStream::connect(address).unwrap();
         write!(socket, "GET /api/sse HTTP/1.1\r\nHost: {address}\r\n\r\n").unwrap();
@@ -94,7 +94,7 @@ impl Floor {
         } {}
         let (_, port) = address.rsplit_once(':').unwrap();
         let port = format!(":{:04X}", port.parse::<u16>().unwrap());
-        // Of each connection both ends: what the other end has not taken yet, and what the process has not.
+        // For both ends of each connection: unacknowledged bytes and unread bytes.
         let is_read = |line: &str| {
             let fields: Vec<&str> = line.split_ascii_whitespace().collect();
             !fields[1..3].iter().any(|address| address.ends_with(&port)) || fields[4] == "00000000:00000000"

@@ -1,4 +1,4 @@
-//! A small SSE server that writes down what it is asked for. Who comes from 127.0.1.0/24 is a stranger to it.
+//! A small SSE server that records its requests. Connections from 127.0.1.0/24 count as attackers.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -11,7 +11,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use crate::peer::Peer;
 use crate::run::wait_until;
 
-/// Tokens that a pattern may have.
+/// Most tokens of a pattern.
 pub(crate) const PATTERN_TOKENS: usize = 16;
 /// What a file says of it beside what goes to all.
 const VICTIM: &str = r#"[user]
@@ -43,7 +43,7 @@ struct Shared {
 pub(crate) struct Seen {
     pub(crate) source: Ipv4Addr,
     requests: Mutex<Vec<Request>>,
-    /// Of a head that is not whole.
+    /// Bytes of an incomplete head.
     rest: Mutex<String>,
     /// Nothing more will come.
     has_ended: AtomicBool,
@@ -54,7 +54,7 @@ pub(crate) struct Request {
     /// Method and target.
     pub(crate) line: String,
     fields: Vec<(String, String)>,
-    /// What came of the body.
+    /// The bytes of the body that arrived.
     pub(crate) body: Vec<u8>,
 }
 
@@ -84,7 +84,7 @@ impl Seen {
 
 impl Victim {
     pub(crate) fn start() -> Self {
-        // Every attacker is a connection of this process, too.
+        // Each attacker takes a descriptor of this process.
         rlimit::increase_nofile_limit(u64::MAX).unwrap();
         let listener = listen();
         let address = listener.local_addr().unwrap();
@@ -99,7 +99,7 @@ impl Victim {
         Self { address, shared }
     }
 
-    /// A file that describes it.
+    /// The path of a peer file that describes this server.
     pub(crate) fn peer(&self) -> String {
         let server = format!("address = \"{}\"", self.address);
         let (stream, publish) = ("/sse", "/publish");
@@ -140,7 +140,7 @@ impl Shared {
             let answer = if seen.is_stranger() { refuse(&request) } else { None };
             let is_refused = answer.is_some();
             if let Some(answer) = answer {
-                // A stranger may be gone.
+                // An attacker may have closed its connection.
                 let _ = socket.write_all(&answer);
             }
             let body = reader.by_ref().take(length).read_to_end(&mut request.body);
@@ -156,7 +156,7 @@ impl Shared {
     }
 
     fn publish(&self, publisher: &mut TcpStream, body: &[u8]) {
-        // One publish at a time, so that all streams have them in one order.
+        // One publish at a time, so that all streams receive events in one order.
         let mut streams = self.streams.lock().unwrap();
         let n = self.published.fetch_add(1, Ordering::Relaxed) + 1;
         let body = std::str::from_utf8(body).unwrap();
@@ -177,13 +177,13 @@ impl Shared {
             streams.push(socket);
         } else {
             drop(streams);
-            // Until the stranger is gone.
+            // Until the attacker closes its connection.
             let _ = socket.read(&mut [0]);
         }
     }
 }
 
-/// With room for all attackers at once: a connection that finds none, and says nothing, is not there for long.
+/// Listens with a backlog for all attackers at once: the kernel drops silent connections that find no room.
 fn listen() -> TcpListener {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP)).unwrap();
     socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).unwrap();
@@ -191,7 +191,7 @@ fn listen() -> TcpListener {
     socket.into()
 }
 
-/// Request line and fields, and the length of the body; `None` at the end.
+/// Reads the request line, the fields and the length of the body; `None` at the end.
 fn head(reader: &mut BufReader<TcpStream>, seen: &Seen) -> Option<(Request, u64)> {
     let mut bytes = Vec::new();
     while !bytes.ends_with(b"\r\n\r\n") {
@@ -209,7 +209,7 @@ fn head(reader: &mut BufReader<TcpStream>, seen: &Seen) -> Option<(Request, u64)
     Some((request, length))
 }
 
-/// What a stranger is told by the head; `None` if that is for others to say.
+/// The answer to an attacker as far as the head determines it.
 fn refuse(request: &Request) -> Option<Vec<u8>> {
     let is_forged =
         request.token().is_some_and(|token| token.contains('.')) && !request.line.contains("topic=");

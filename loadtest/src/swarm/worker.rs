@@ -1,4 +1,4 @@
-//! One thread of a swarm: its streams, its epoll.
+//! One thread of a swarm, with its streams and its epoll.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -22,53 +22,52 @@ use crate::template::Template;
 const WAKER: Token = Token(usize::MAX);
 const EVENTS: usize = 1024;
 const READ_BUFFER: usize = 64 * 1024;
-/// Between two reports of what was received, and so what a conductor's view lags behind at most.
+/// Time between two reports, and so the most that `Progress` lags behind.
 const REPORT_EVERY: u64 = 20_000_000;
 const TICK: Duration = Duration::from_millis(20);
 
-/// Where a crew's reports go.
+/// Receives a worker's reports.
 pub(super) type Sink = Box<dyn FnMut(Report) -> Result<()> + Send>;
 
-pub(super) struct Crew {
+pub(super) struct Worker {
     plan: Plan,
     request: Template,
     poll: Poll,
     commands: Receiver<Command>,
     sink: Sink,
     slots: Vec<Slot>,
-    /// Slots to open, each not before its time: the earliest first.
+    /// Slots to open and the times to open them at, earliest first.
     waiting: BinaryHeap<Reverse<(u64, usize)>>,
     ramp: Ramp,
     connecting: usize,
     opened: u64,
     refused: u64,
     ended: u64,
-    /// How often the server closed a stream that was open.
+    /// Number of times that the server closed an open stream.
     closings: u64,
-    /// Every so-manyth stream is not read; 0: none.
+    /// One stream in this many is not read; 0 for none.
     stall: usize,
     churn: Ramp,
     next_churned: usize,
     ledger: Ledger,
     spare: Spare,
     reported: (u64, u64),
-    /// What `Opened` said last.
+    /// The last report of `Opened`.
     told: (u64, u64, u64, u64),
     is_done: bool,
 }
 
-/// A stream, whatever it is doing.
+/// The state of one stream.
 #[derive(Default)]
 enum Slot {
     #[default]
     New,
     Open(Stream),
-    /// It may be opened again.
+    /// The stream may be opened again.
     Closed(Trail),
 }
 
-/// What the load tester has for each of many thousand streams stays small beside what is measured: a slot, and
-/// a place among those that wait.
+/// Keeps the load tester's memory per stream small against that of the server.
 const _: () = assert!(size_of::<Slot>() + size_of::<(u64, usize)>() < 200);
 
 impl Slot {
@@ -80,8 +79,8 @@ impl Slot {
     }
 }
 
-impl Crew {
-    /// Also what wakes it when a command was sent.
+impl Worker {
+    /// Also returns the waker for sent commands.
     pub(super) fn new(plan: Plan, commands: Receiver<Command>, sink: Sink) -> Result<(Self, Waker)> {
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), WAKER)?;
@@ -91,7 +90,7 @@ impl Crew {
             request.push_str("\r\n");
         }
         let now = clock::nanos();
-        let crew = Self {
+        let worker = Self {
             request: Template::parse(&request),
             poll,
             commands,
@@ -114,12 +113,12 @@ impl Crew {
             is_done: false,
             plan,
         };
-        Ok((crew, waker))
+        Ok((worker, waker))
     }
 
     pub(super) fn run(mut self) {
         if let Err(error) = self.work() {
-            // Whoever listened is gone only when the whole run is over.
+            // The receiver ends only with the run.
             let _ = (self.sink)(Report::Failed(format!("{error:#}")));
         }
     }
@@ -151,7 +150,7 @@ impl Crew {
         while let Some(&Reverse((due, slot))) = self.waiting.peek()
             && due <= now
         {
-            // One that comes back by itself does so at a time of its own.
+            // A stream that reconnects by itself chooses its own time.
             let is_own = self.plan.reopens && matches!(self.slots[slot], Slot::Closed(_));
             let may_open = is_own || self.connecting < self.plan.connecting && self.ramp.take(now);
             if !may_open {
@@ -220,7 +219,7 @@ impl Crew {
         }
     }
 
-    /// The server, or an error, has ended a stream.
+    /// The server or an error has ended a stream.
     fn ended(&mut self, slot: usize, why: &str) -> Result<()> {
         if let Some(stream) = self.close(slot)? {
             self.lost(slot, stream.trail, why);
@@ -264,7 +263,7 @@ impl Crew {
         self.waiting.push(Reverse((due, slot)));
     }
 
-    /// For when the stream is opened again.
+    /// The position, for when the stream is opened again.
     fn keep(&mut self, slot: usize, mut trail: Trail) {
         (trail.since, trail.is_again) = (0, true);
         if !self.plan.resumes {
@@ -283,7 +282,7 @@ impl Crew {
         Ok(())
     }
 
-    /// Closes the next streams in turn, and has them open again as new ones.
+    /// Closes the next streams in turn, and opens them again as new streams.
     fn churn(&mut self) -> Result<()> {
         let now = clock::nanos();
         while self.churn.take(now) {
@@ -319,7 +318,7 @@ impl Crew {
                     let stalled: Vec<usize> =
                         (0..self.slots.len()).filter(|&slot| self.is_stalled(slot)).collect();
                     self.stall = every;
-                    // Their edges have passed unread.
+                    // Their epoll edges have passed unread.
                     for slot in stalled {
                         self.ready(slot, true, buffer)?;
                     }
@@ -332,7 +331,7 @@ impl Crew {
                     return (self.sink)(Report::Finished(tally));
                 }
                 Err(TryRecvError::Empty) => return Ok(()),
-                // Nobody is left who wants to know.
+                // The receiver has ended.
                 Err(TryRecvError::Disconnected) => {
                     self.is_done = true;
                     return Ok(());
@@ -358,7 +357,7 @@ impl Crew {
             let (opened, refused, ended, closings) = state;
             (self.sink)(Report::Opened { opened, refused, ended, closings })?;
         }
-        // Until all are open, none can be waited for.
+        // No event can be settled before all streams are open.
         if !is_opening && self.opened > 0 && self.ledger.settled.advance(self.opened) {
             (self.sink)(Report::Settled(self.ledger.settled.frontier))?;
         }

@@ -1,4 +1,4 @@
-//! What is known of all crews, and the waiting for it.
+//! The progress of all workers, and ways to wait for it.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -11,28 +11,28 @@ use super::tally::Tally;
 use crate::clock;
 use crate::stop::{self, Stop};
 
-/// Until no stream has received anything for so long, memory is not at rest.
+/// Memory is at rest once no stream has received anything for this time.
 const QUIET: Duration = Duration::from_millis(500);
-/// Heartbeats can keep streams from ever being quiet.
+/// Limit of that wait: heartbeats may keep arriving.
 const QUIET_AT_MOST: Duration = Duration::from_secs(10);
 
-pub(crate) struct Board {
+pub(crate) struct Progress {
     state: Mutex<State>,
     changed: Condvar,
 }
 
 #[derive(Default)]
 struct State {
-    crews: Vec<Crew>,
-    /// Woken at every settled event: a publisher that waits for it.
+    workers: Vec<Worker>,
+    /// Wakes a publisher that waits for settled events.
     waker: Option<Arc<Waker>>,
     failure: Option<String>,
-    /// Counts the reports.
+    /// Number of reports so far.
     pulse: u64,
 }
 
 #[derive(Clone, Default)]
-struct Crew {
+struct Worker {
     opened: u64,
     refused: u64,
     ended: u64,
@@ -43,31 +43,31 @@ struct Crew {
     is_finished: bool,
 }
 
-/// The sum over all crews at one moment.
+/// Sums over all workers at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct View {
     pub(crate) opened: u64,
-    /// Streams that never got a first event.
+    /// Streams that failed before their first event.
     pub(crate) refused: u64,
-    /// Streams that were open and do not come back.
+    /// Streams that have ended and do not reconnect.
     pub(crate) ended: u64,
-    /// How often the server closed a stream that was open.
+    /// Number of times that the server closed an open stream.
     pub(crate) closings: u64,
-    /// Every stream has this event of series 0, and all before it.
+    /// The last event of series 0 that every stream has received, with all before it.
     pub(crate) settled: u64,
     pub(crate) received: u64,
 }
 
 impl View {
-    /// Of so many streams, the ones that have not got a first event, whether or not they still may.
+    /// How many of `streams` have not received a first event, whether they failed or are still opening.
     pub(crate) fn unopened(&self, streams: usize) -> u64 {
         (streams as u64).saturating_sub(self.opened + self.ended)
     }
 }
 
-impl Board {
-    pub(super) fn new(crews: usize) -> Self {
-        let state = State { crews: vec![Crew::default(); crews], ..State::default() };
+impl Progress {
+    pub(super) fn new(workers: usize) -> Self {
+        let state = State { workers: vec![Worker::default(); workers], ..State::default() };
         Self { state: Mutex::new(state), changed: Condvar::new() }
     }
 
@@ -75,11 +75,11 @@ impl Board {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn take(&self, crew: usize, report: Report) -> Result<()> {
+    pub(super) fn take(&self, worker: usize, report: Report) -> Result<()> {
         let mut state = self.lock();
         state.pulse += 1;
-        let Some(entry) = state.crews.get_mut(crew) else {
-            bail!("a report of crew {crew}, which is not there")
+        let Some(entry) = state.workers.get_mut(worker) else {
+            bail!("a report of an unknown worker, {worker}")
         };
         match report {
             Report::Opened { opened, refused, ended, closings } => {
@@ -105,10 +105,10 @@ impl Board {
         Ok(())
     }
 
-    /// A process that had crews is gone.
-    pub(super) fn lost(&self, crews: std::ops::Range<usize>) {
+    /// A process with these workers has ended.
+    pub(super) fn lost(&self, workers: std::ops::Range<usize>) {
         let mut state = self.lock();
-        if state.crews[crews].iter().any(|crew| !crew.is_finished) {
+        if state.workers[workers].iter().any(|worker| !worker.is_finished) {
             state.failure.get_or_insert_with(|| "a process of the swarm ended".to_owned());
         }
         drop(state);
@@ -130,20 +130,20 @@ impl Board {
         }
     }
 
-    /// Whether it comes to be, before nothing at all has been reported for `patience`, and before the run is to stop.
+    /// Waits until `is_so` holds. False if no report arrives for `patience`, or the run is to stop.
     pub(crate) fn wait(&self, stop: &Stop, patience: Duration, is_so: impl Fn(View) -> bool) -> Result<bool> {
         self.wait_state(Some(stop), patience, |state| is_so(state.view()))
     }
 
-    /// The tallies of all crews since the last mark, once each has given it. A run that is to stop waits, too: it wants
-    /// what there is, and the crews answer at once.
+    /// Waits for the tally of every worker, and returns their sum. A run that is to stop waits as well: it needs the results
+    /// so far, and workers answer at once.
     pub(super) fn wait_marked(&self, patience: Duration) -> Result<Tally> {
-        self.wait_state(None, patience, |state| state.crews.iter().all(|crew| crew.marked.is_some()))?;
+        self.wait_state(None, patience, |state| state.workers.iter().all(|worker| worker.marked.is_some()))?;
         let mut sum = Tally::default();
-        for crew in &mut self.lock().crews {
-            match crew.marked.take() {
+        for worker in &mut self.lock().workers {
+            match worker.marked.take() {
                 Some(tally) => sum.add(&tally)?,
-                None => bail!("a part of the swarm does not answer"),
+                None => bail!("a worker of the swarm does not answer"),
             }
         }
         Ok(sum)
@@ -176,7 +176,7 @@ impl Board {
         }
     }
 
-    /// Waits until no stream receives anything.
+    /// Waits until no stream has received anything for `QUIET`, or for `QUIET_AT_MOST`.
     pub(crate) fn wait_quiet(&self, stop: &Stop) {
         let begin = clock::now();
         let (mut pulse, mut since) = (self.lock().pulse, begin);
@@ -192,14 +192,14 @@ impl Board {
 
 impl State {
     fn view(&self) -> View {
-        let sum = |of: fn(&Crew) -> u64| self.crews.iter().map(of).sum();
+        let sum = |of: fn(&Worker) -> u64| self.workers.iter().map(of).sum();
         View {
-            opened: sum(|crew| crew.opened),
-            refused: sum(|crew| crew.refused),
-            ended: sum(|crew| crew.ended),
-            closings: sum(|crew| crew.closings),
-            settled: self.crews.iter().map(|crew| crew.settled).min().unwrap_or_default(),
-            received: sum(|crew| crew.received),
+            opened: sum(|worker| worker.opened),
+            refused: sum(|worker| worker.refused),
+            ended: sum(|worker| worker.ended),
+            closings: sum(|worker| worker.closings),
+            settled: self.workers.iter().map(|worker| worker.settled).min().unwrap_or_default(),
+            received: sum(|worker| worker.received),
         }
     }
 }

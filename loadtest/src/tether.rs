@@ -1,4 +1,4 @@
-//! Processes that do not outlive this one, however it ends.
+//! Child processes that the kernel kills when this process ends, however it ends.
 
 use std::convert::Infallible;
 use std::env;
@@ -13,21 +13,21 @@ use command_fds::{CommandFdExt as _, FdMapping};
 use rlimit::Resource;
 use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 
-use crate::cli::LeashOptions;
+use crate::cli::TetherOptions;
 
-/// Where a program looks for a socket that is handed over to it: sd_listen_fds(3).
+/// The descriptor of the first listening socket that a service manager passes on: sd_listen_fds(3).
 const FIRST_LISTENER: i32 = 3;
 
-/// Runs `program` through this one, which ties it to its parent first. It has a process group of its own, so that
-/// a Ctrl-C in a terminal reaches only the parent, which wants what its children have before they end. The listening
-/// socket, if there is one, is handed over as a service manager does it. It may open so many `descriptors`, or as many as this one.
+/// A command that runs `program` through this executable, which ties it to its parent first. It gets its own process
+/// group, so that Ctrl-C in a terminal reaches only the parent: it still needs results of its children. `listener` is passed
+/// on as a service manager does it. `descriptors` is its descriptor limit; `None` keeps the limit of this process.
 pub(crate) fn command(
     program: &Path,
     listener: Option<OwnedFd>,
     descriptors: Option<u64>,
 ) -> Result<Command> {
     let mut command = Command::new(env::current_exe()?);
-    command.arg("leash");
+    command.arg("tether");
     if let Some(descriptors) = descriptors {
         command.args(["--descriptors", &descriptors.to_string()]);
     }
@@ -39,10 +39,10 @@ pub(crate) fn command(
     Ok(command)
 }
 
-/// Becomes the program.
-pub(crate) fn tie(options: &LeashOptions) -> Result<Infallible> {
+/// Replaces this process by the program. Returns only on failure.
+pub(crate) fn tie(options: &TetherOptions) -> Result<Infallible> {
     set_parent_process_death_signal(Some(Signal::KILL))?;
-    // It may have ended before that.
+    // The parent may have ended before the call.
     let parent = getppid().map(|pid| pid.as_raw_nonzero().get().unsigned_abs());
     ensure!(parent == Some(options.parent), "the parent is gone");
     if let Some(descriptors) = options.descriptors {
@@ -52,7 +52,7 @@ pub(crate) fn tie(options: &LeashOptions) -> Result<Infallible> {
     let mut command = Command::new(program);
     command.args(arguments);
     if options.listener {
-        // Whatever else this process was given under that number.
+        // Replaces whatever this process has under that number.
         let listener = std::io::stdin().as_fd().try_clone_to_owned()?;
         command.fd_mappings(vec![FdMapping { parent_fd: listener, child_fd: FIRST_LISTENER }])?;
         command.env("LISTEN_FDS", "1").env("LISTEN_PID", process::id().to_string()).stdin(Stdio::null());
@@ -60,7 +60,7 @@ pub(crate) fn tie(options: &LeashOptions) -> Result<Infallible> {
     let error = command.exec();
     let hint = match error.kind() {
         ErrorKind::NotFound => {
-            ": those of this repository are made by `cargo build --release --workspace --bins --examples`, others are to be on the path"
+            ": those of this repository are made by `cargo build --release --workspace --bins --examples`, others must be on the path"
         }
         _ => "",
     };

@@ -1,136 +1,40 @@
-//! What can be asked of a server, each a course of steps on a stage.
+//! How each scenario is run: a sequence of steps on a stage.
 
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use clap::ValueEnum;
 
 use super::abuse;
 use super::audience::Audience;
-use super::course::Course;
-use super::figures::ratio;
+use super::course::{Course, WARM_UP};
 use super::large::{self, READERS, REPLAYED_PAYLOAD};
 use super::restart;
 use super::stage::Stage;
 use super::tokens;
 use crate::cli::RunOptions;
 use crate::clock;
+use crate::figure::ratio;
 use crate::peer::Peer;
 use crate::publish::Pace;
+use crate::scenario::Scenario;
 use crate::swarm::Command;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Scenario {
-    /// All streams open as fast as they can
-    Connect,
-    /// The same without a token, with one each that the server has not seen, and with the same again; each by itself, and
-    /// while an honest publisher is at work
-    Tokens,
-    /// Streams are open, and nothing happens: memory
-    Idle,
-    /// The same for streams with a user, a session and a topic
-    Identified,
-    /// Every event to every stream, the next once every stream has it
-    Broadcast,
-    /// The same with 16 events under way
-    Burst,
-    /// Broadcasts at a fixed rate (--rate): latency from when each was due
-    Latency,
-    /// Events of 64 KiB, 256 KiB and 1 MB to one stream, then 256 KiB to 100 at a fixed rate: until the whole event is there
-    Large,
-    /// Each event to one user of all, as fast as acknowledged
-    User,
-    /// Each event to one topic with ten streams, as fast as acknowledged
-    Topics,
-    /// Publishing over one connection while nobody listens, as fast as acknowledged
-    Ingress,
-    /// The same over 16 connections
-    Ingress16,
-    /// The same over one connection, 100 events a request
-    Batch,
-    /// The same over 16 connections, 100 events a request
-    Batch16,
-    /// Broadcasts at a fixed rate while one stream in 100 does not read, and then reads again
-    Slow,
-    /// All streams drop, 100 events are published, and all come back with Last-Event-ID while publishing goes on
-    Herd,
-    /// One stream comes back to 60 MB that it has missed
-    Replay,
-    /// The server is restarted by SIGTERM, by SIGKILL, and with a listening socket that is handed over, while streams come back as
-    /// browsers do: until all are back
-    Restart,
-    /// Nothing but heartbeats, one a second
-    Heartbeats,
-    /// Streams close and open anew, 500 a second, while events are published
-    Churn,
-    /// One event a second for a long time (--duration)
-    Soak,
-    /// Attacks, each with an honest publisher and honest subscribers, before and during it (--duration). Here: 500 bodies of
-    /// 1 MiB, all but the last byte, to a path that is not there
-    BodiesRefused,
-    /// Such bodies to where one publishes, without a key
-    BodiesKeyless,
-    /// Such bodies from one who may publish
-    BodiesUnderway,
-    /// Tokens with a forged signature, 16 pipelining connections, each from an address of its own
-    #[value(name = "forged-es256")]
-    ForgedEs256,
-    /// The same for an RSA key of 4096 bits
-    #[value(name = "forged-rs256")]
-    ForgedRs256,
-    /// The same from one address
-    ForgedShared,
-    /// 1,200 connections to a server with 600 descriptors, from many addresses, that asked once and are idle
-    IdlingAsked,
-    /// The same that say nothing
-    IdlingSilent,
-    /// The same that send half a head
-    IdlingHeads,
-    /// Those that asked once, from one address
-    IdlingShared,
-    /// A subscriber with 64 patterns that comes back with an old id in a loop
-    WildcardsOne,
-    /// Eight of them, each from an address of its own
-    WildcardsEight,
-    /// Eight of them from one address
-    WildcardsShared,
-}
-
-/// The rows of a README.
-pub(crate) const TABLE: &[Scenario] = &[
-    Scenario::Connect,
-    Scenario::Idle,
-    Scenario::Identified,
-    Scenario::Broadcast,
-    Scenario::Burst,
-    Scenario::Latency,
-    Scenario::Large,
-    Scenario::User,
-    Scenario::Ingress16,
-];
-
-/// Before the measured events: checked, not measured.
-pub(super) const WARM_UP: u64 = 3;
 const MANY: usize = 16;
 const LINES: usize = 100;
 const BURST: u64 = 16;
-/// Events that the herd has missed when it comes back.
+/// Events that the streams of `herd` have missed when they reconnect.
 const MISSED: u64 = 100;
-/// Streams that do not read: one in so many.
+/// One stream in this many does not read.
 const STALLED: usize = 100;
-/// Payload for those: the kernel's buffers are full before the events end.
+/// Payload in `slow`: it fills the kernel's buffers before the events end.
 const STALLED_PAYLOAD: usize = 16 * 1024;
 const CHURN_PER_SECOND: f64 = 500.0;
 const HEARTBEAT_SECONDS: u64 = 1;
-/// Of history, for what is replayed: several times as much.
+/// Size of the history in `replay`: several times what is replayed.
 const HISTORY_BYTES: usize = 256 * 1024 * 1024;
 
 impl Scenario {
-    pub(crate) fn name(self) -> String {
-        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
-    }
-
-    /// Why this peer cannot take part; `None` when it can.
+    /// Why this peer cannot run the scenario; `None` if it can.
     pub(super) fn excludes(self, peer: &Peer) -> Option<&'static str> {
         let reason = match self {
             _ if self.is_secured() && peer.secured.is_none() => "its file has no [secured]",
@@ -142,16 +46,16 @@ impl Scenario {
             Self::Identified if peer.identified.is_none() => "its file has no [identified]",
             Self::Batch | Self::Batch16 if peer.batch.is_none() => "its file has no [batch]",
             Self::Herd if !peer.resumes => "it does not resume",
-            Self::Heartbeats if peer.heartbeat.is_empty() => "its file sets no heartbeat",
+            Self::Heartbeats if peer.heartbeat.is_empty() => "its file has no `heartbeat`",
             Self::Replay if !peer.resumes => "it does not resume",
-            Self::Replay if peer.history.is_empty() => "its file does not say how it keeps so much",
-            Self::Restart if peer.start.is_empty() => "it runs already",
+            Self::Replay if peer.history.is_empty() => "its file has no `history`",
+            Self::Restart if peer.start.is_empty() => "it already runs",
             _ => return None,
         };
         Some(reason)
     }
 
-    /// Arguments that the server needs for this.
+    /// Further arguments of the server.
     pub(super) fn arguments(self, peer: &Peer) -> Vec<String> {
         let seconds = HEARTBEAT_SECONDS.to_string();
         match self {
@@ -165,12 +69,12 @@ impl Scenario {
         }
     }
 
-    /// Whether strangers are to be told from others.
+    /// Whether the server is started with keys.
     pub(super) fn is_secured(self) -> bool {
         self == Self::Tokens || self.is_abuse()
     }
 
-    /// Whether each stream is to get everything from the first event on.
+    /// Whether each stream must receive everything from the first event on.
     pub(super) fn is_whole(self) -> bool {
         !matches!(self, Self::Churn)
     }
@@ -184,7 +88,7 @@ impl Scenario {
         }
     }
 
-    /// The options that its figures depend on, in words.
+    /// The load in words: the options that the figures depend on.
     pub(super) fn load(self, options: &RunOptions, streams: usize) -> String {
         let bytes = self.payload(options);
         let events = |count: u64| format!("{count} events of {bytes} B");
@@ -293,7 +197,7 @@ fn ingress(stage: &mut Stage<'_>, events: u64, connections: usize, batch: usize)
     Ok(())
 }
 
-/// The same twice: with all reading, and with some that do not.
+/// Measures twice: with all streams reading, and with some that do not.
 fn slow(stage: &mut Stage<'_>, streams: usize, rate: f64, events: u64) -> Result<()> {
     stage.open(Audience::All, streams)?;
     stage.publish(Course::warm_up(WARM_UP))?;
@@ -323,7 +227,7 @@ fn herd(stage: &mut Stage<'_>, streams: usize, options: &RunOptions) -> Result<(
     let began = clock::nanos();
     let cpu = stage.cpu_of(|stage| {
         stage.command(Command::Connect)?;
-        // Publishing goes on while they come back.
+        // Publishing continues while they reconnect.
         let more = (options.rate * 2.0) as u64;
         stage.publish(Course {
             is_measured: false,
