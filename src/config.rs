@@ -5,8 +5,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::api::{Cors, MAX_ENTRIES};
+use crate::event::{MAX_TOKENS, Pattern, TopicLimits};
+use crate::http::IpNetwork;
 use crate::shard::Heartbeat;
-use crate::wire::{Cors, IpNetwork, MAX_ENTRIES, MAX_TOKENS, Pattern, TopicLimits};
 
 /// Options of an engine. The documentation of each field gives its default.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -60,8 +60,14 @@
 //! simulations and benchmarks, hidden, and may change with any release.
 
 mod access;
+#[doc(hidden)]
+pub mod api;
 mod config;
+#[doc(hidden)]
+pub mod event;
 pub mod guide;
+#[doc(hidden)]
+pub mod http;
 #[doc(hidden)]
 pub mod journal;
 mod metrics;
@@ -70,11 +76,16 @@ mod publisher;
 mod server;
 #[doc(hidden)]
 pub mod shard;
-#[doc(hidden)]
-pub mod wire;
 
 pub use access::{Denial, Identity, RequestHead};
 pub use config::{Config, ConfigError, DEFAULT_PORT};
+#[doc(inline)]
+pub use event::{
+    Announcement, Client, ClientId, Event, EventError, EventId, Level, Notification, Pattern, Progress,
+    Publication, Target, Topic, TopicError,
+};
+#[doc(inline)]
+pub use http::{IpNetwork, IpNetworkError};
 #[doc(inline)]
 pub use journal::AppendError;
 pub use net::{EngineStatistics, HistoryStatistics, KeyFileError, LoopStatistics, Statistics};
@@ -82,8 +93,3 @@ pub use publisher::{PublishError, Publisher};
 pub use server::{Engine, EngineBuilder, StartError};
 #[doc(inline)]
 pub use shard::{CloseReason, Heartbeat};
-#[doc(inline)]
-pub use wire::{
-    Announcement, Client, ClientId, Event, EventError, EventId, IpNetwork, IpNetworkError, Level,
-    Notification, Pattern, Progress, Publication, Target, Topic, TopicError,
-};

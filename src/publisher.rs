@@ -7,12 +7,12 @@ use std::time::Duration;
 use crossbeam_channel::bounded;
 use serde::Serialize;
 
+use crate::event::{
+    Announcement, ClientId, Event, EventError, EventId, Notification, Progress, Publication, Target,
+};
 use crate::journal::{AppendError, Appended};
 use crate::net::{Question, Shared, Statistics, ask_and_wait};
 use crate::shard::Who;
-use crate::wire::{
-    Announcement, ClientId, Event, EventError, EventId, Notification, Progress, Publication, Target,
-};
 
 /// Why nothing was published.
 #[derive(Debug, thiserror::Error)]

@@ -4,9 +4,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use criterion::{BatchSize, Criterion, Throughput};
+use fanfare::event::{ClientKey, Draft, Drafts, Profile};
 use fanfare::journal::{Acknowledge, Delivery, HistoryLimits, Journal, MemoryJournal};
 use fanfare::shard::{After, Command, Join, Outlet, Resume, StreamToken};
-use fanfare::wire::{ClientKey, Draft, Drafts, Profile};
 use fanfare::{EventId, Target};
 
 use crate::{EPOCH, NOW, publication};

@@ -11,9 +11,10 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use fanfare::api::{CrossOrigin, LastEventId};
+use fanfare::event::{Draft, Framing, Now, Profile, Record};
+use fanfare::http::{Head, HeadScanner, RequestLimits, Scan, query_pairs};
 use fanfare::shard::{Admission, Arrival, Command, Newest, Settings, Shard, StreamLimits};
-use fanfare::wire::http::{Head, HeadScanner, RequestLimits, Scan, query_pairs};
-use fanfare::wire::{CrossOrigin, Draft, Framing, LastEventId, Now, Profile, Record};
 use fanfare::{Event, EventId, Pattern, Publication, Target, Topic};
 
 /// Takes everything, and has nothing to be read.

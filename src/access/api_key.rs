@@ -4,7 +4,7 @@ use subtle::ConstantTimeEq;
 
 use super::identity::Identity;
 use super::key_warning::KeyWarning;
-use crate::wire::Pattern;
+use crate::event::Pattern;
 
 /// API keys and what each may do, from a file: one key a line, then its scopes.
 #[derive(Default)]
@@ -104,7 +104,7 @@ fn identity_of<'t>(scopes: impl Iterator<Item = &'t str>, line: usize) -> Result
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::Scope;
+    use crate::api::Scope;
 
     #[test]
     fn keys_have_scopes() {

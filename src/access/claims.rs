@@ -12,7 +12,8 @@ use super::denial::Denial;
 use super::identity::Identity;
 use super::jws::read;
 use super::registered::Validity;
-use crate::wire::{MAX_ENTRIES, MAX_NAME, Pattern};
+use crate::api::{MAX_ENTRIES, MAX_NAME};
+use crate::event::Pattern;
 
 /// The claims that count, but for [those](super::registered::RegisteredClaims) that a token is refused by whoever
 /// signed it.
@@ -186,7 +187,7 @@ mod tests {
     use super::*;
     use crate::access::keyring::TokenRules;
     use crate::access::registered::RegisteredClaims;
-    use crate::wire::Scope;
+    use crate::api::Scope;
 
     const NOW: u64 = 1_000_000_000;
 

@@ -1,6 +1,6 @@
 //! Why a request is refused.
 
-use crate::wire::Problem;
+use crate::api::Problem;
 
 /// Why a request was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,11 +7,10 @@ use super::Authenticate;
 use super::denial::Denial;
 use super::identity::Identity;
 use super::request::RequestHead;
-use crate::wire::http::Head;
-use crate::wire::{
-    Parameters, Pattern, Permit, Problem, Profile, Scope, Subscription, Target, client_network,
-    is_loopback_host,
-};
+use crate::api::{Parameters, Permit, Problem, Scope, Subscription};
+use crate::event::{Pattern, Profile, Target};
+use crate::http::Head;
+use crate::http::{client_network, is_loopback_host};
 
 /// How requests are judged.
 pub(crate) enum Access {

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::wire::{Pattern, Profile, Scope, Target};
+use crate::api::Scope;
+use crate::event::{Pattern, Profile, Target};
 
 /// Who a request is from, and what that one may do.
 ///
@@ -181,7 +182,7 @@ impl Identity {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::Topic;
+    use crate::event::Topic;
 
     fn topic(text: &str) -> Target {
         Target::topic(Topic::parse(text).unwrap())

@@ -15,7 +15,8 @@ use super::request::RequestHead;
 use super::token::TokenKeys;
 #[cfg(not(feature = "jwt"))]
 use super::without_tokens::TokenKeys;
-use crate::wire::{Pattern, meant_token};
+use crate::api::meant_token;
+use crate::event::Pattern;
 
 /// Longest token, in bytes: as long as a query may be. Whoever made it, its claims are read on threads that others wait
 /// for.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::wire::Now;
+use crate::event::Now;
 
 /// A token bucket for each key. A bucket fills at the rate and holds a second's worth, so that a publisher may
 /// send as many events at once as it may in a second.

@@ -5,7 +5,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use super::credential::{bearer, cookies};
-use crate::wire::http::{Head, query_values};
+use crate::http::{Head, query_values};
 
 /// A request's head, as an authenticate hook sees it.
 pub struct RequestHead<'r> {

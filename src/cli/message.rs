@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 use fanfare::Publication;
-use fanfare::wire::MAX_RETRY_MS;
+use fanfare::event::MAX_RETRY_MS;
 use serde::Serialize;
 use serde_json::value::RawValue;
 

@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use fanfare::wire::is_loopback_host;
+use fanfare::http::is_loopback_host;
 use ureq::Proxy;
 use ureq::http::Uri;
 

@@ -8,7 +8,7 @@ pub mod performance {}
 
 /// Errors of the HTTP API.
 ///
-#[doc = include_str!("../wire/problems.md")]
+#[doc = include_str!("../api/problems.md")]
 pub mod problems {}
 
 #[doc = include_str!("../metrics/metrics.md")]

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
+use crate::event::Record;
 use crate::shard::{Command, Join, Outlet};
-use crate::wire::Record;
 
 /// The inboxes of all shards.
 ///

@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 
-use crate::wire::{EventId, Gap};
+use crate::event::{EventId, Gap};
 
 /// The epochs of a history, in order.
 ///

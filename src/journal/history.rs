@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 use super::keys::Keys;
 use super::losses::Losses;
 use super::wanted::{Hasher, Wanted};
-use crate::wire::Record;
+use crate::event::Record;
 
 /// How much history is held, whichever is reached first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 
 use super::wanted::{Hasher, Key, Wanted};
-use crate::wire::Selector;
+use crate::event::Selector;
 
 /// The sequence numbers of the events in history, by each key of their address.
 ///

@@ -1,7 +1,7 @@
 //! What history no longer holds, by whom it was for.
 
 use super::wanted::{Hasher, Key, Wanted};
-use crate::wire::Selector;
+use crate::event::Selector;
 
 /// Places of the table.
 const PLACES: usize = 1 << 18;
@@ -65,7 +65,7 @@ fn places_of(hash: u64) -> [usize; COPIES] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::{ClientId, ClientKey, Pattern, Profile, StreamToken, Target, Topic};
+    use crate::event::{ClientId, ClientKey, Pattern, Profile, StreamToken, Target, Topic};
 
     fn to_user(user: &str) -> Selector {
         Target::user(user).to

@@ -11,8 +11,8 @@ use super::epochs::Epochs;
 use super::history::{Found, Gone, History, HistoryLimits, Portion};
 use super::wanted::{Hasher, Wanted};
 use super::{Acknowledge, AppendError, Appended, Journal, JournalReport};
+use crate::event::{ClientKey, Continuity, Draft, Drafts, Gap, Now, Profile};
 use crate::shard::{After, Join, Missed, Newest, Resume};
-use crate::wire::{ClientKey, Continuity, Draft, Drafts, Gap, Now, Profile};
 
 /// A [`Journal`] in memory.
 pub struct MemoryJournal {

@@ -30,8 +30,8 @@ pub use memory::MemoryJournal;
 
 use std::time::Duration;
 
+use crate::event::{Drafts, EventId, Now};
 use crate::shard::{Newest, Resume};
-use crate::wire::{Drafts, EventId, Now};
 
 /// Why an event was not published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

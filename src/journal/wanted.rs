@@ -4,7 +4,7 @@ use std::hash::{BuildHasher, Hash, RandomState};
 
 use smallvec::SmallVec;
 
-use crate::wire::{ClientId, Pattern, Profile, Selector};
+use crate::event::{ClientId, Pattern, Profile, Selector};
 
 /// Something that an event is addressed to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -84,7 +84,7 @@ impl Wanted {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::{ClientKey, StreamToken, Target, Topic};
+    use crate::event::{ClientKey, StreamToken, Target, Topic};
 
     #[test]
     fn a_pattern_leads_to_where_its_topics_are() {

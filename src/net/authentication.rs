@@ -19,10 +19,12 @@ use super::control::{self, Asker};
 use super::shared::Shared;
 use super::worker;
 use crate::access::{Access, Identity};
+use crate::api::{Problem, Scope, Subscription};
+use crate::event::{Now, Refusal};
+use crate::http::client_network;
+use crate::http::{Head, KeptHead};
 use crate::metrics::{Histogram, Label, Tally};
 use crate::shard::{Command, Decision, Judge, StreamToken};
-use crate::wire::http::{Head, KeptHead};
-use crate::wire::{Now, Problem, Refusal, Scope, Subscription, client_network};
 use queue::{Queue, QueueLimits};
 
 /// So many times as many requests may wait as from one address.

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crate::wire::Now;
+use crate::event::Now;
 
 /// The clocks of the machine, the monotonic one counted from the start of the engine.
 #[derive(Clone, Copy, Debug)]

@@ -4,8 +4,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crossbeam_channel::Receiver;
 
+use crate::event::Client;
 use crate::shard::CloseReason;
-use crate::wire::Client;
 
 /// A stream came or went.
 pub(crate) enum Notice {

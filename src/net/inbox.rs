@@ -254,7 +254,7 @@ impl Outlet for LoopInbox {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::{Draft, Event, EventId, Publication, Record, Target};
+    use crate::event::{Draft, Event, EventId, Publication, Record, Target};
 
     fn record(seq: u64, bytes: usize) -> Arc<Record> {
         let event = Event::text("message", &"x".repeat(bytes)).expect("an event");

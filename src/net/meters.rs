@@ -9,10 +9,10 @@ use super::descriptors;
 use super::process;
 use super::shared::Shared;
 use super::worker::LoopReport;
+use crate::event::{Continuity, Refusal, TargetKind};
 use crate::journal::JournalReport;
 use crate::metrics::{Exposition, Format, Histogram, Label, Tally};
 use crate::shard::{CloseReason, Report};
-use crate::wire::{Continuity, Refusal, TargetKind};
 
 /// Tells how many lines the log has dropped.
 pub(crate) type LinesDropped = Box<dyn Fn() -> u64 + Send + Sync>;

@@ -59,9 +59,9 @@ pub(crate) use shared::Shared;
 pub use statistics::{EngineStatistics, HistoryStatistics, LoopStatistics, Statistics};
 
 use crate::access::{Access, RateLimit};
+use crate::event::ClientKey;
 use crate::journal::{Delivery, Journal};
 use crate::shard::{Admission, Others, Outlet, Settings, Shard, StreamLimits};
-use crate::wire::ClientKey;
 use authentication::Authentication;
 use descriptors::Reserve;
 use inbox::{Gauge, InboxLimits, Letters, LoopInbox, inbox};

@@ -17,10 +17,10 @@ use super::sockets::{Asked, Sockets};
 use super::statistics::Statistics;
 use super::worker::{self, LoopReport};
 use crate::access::Access;
+use crate::event::{Draft, Drafts, Now, Publication};
 use crate::journal::{Acknowledge, AppendError, Appended, Journal};
 use crate::metrics::Format;
 use crate::shard::{Admission, Command, Settings, Who};
-use crate::wire::{Draft, Drafts, Now, Publication};
 
 /// The engine, seen from any of its threads and from the application.
 pub(crate) struct Shared {

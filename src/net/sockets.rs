@@ -3,7 +3,8 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use super::descriptors;
-use crate::wire::{Door, Now};
+use crate::api::Door;
+use crate::event::Now;
 
 /// Descriptors for whatever else opens one while the server runs: key files, the program around it.
 const SPARE: usize = 8;

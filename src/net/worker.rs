@@ -19,11 +19,12 @@ use super::listener::{self, Listener};
 use super::meters::Awaited;
 use super::shared::Shared;
 use super::sockets::Room;
+use crate::api::Door;
+use crate::event::{Now, Refusal};
 use crate::metrics::Histogram;
 use crate::shard::{
     Arrival, Command, Decision, Effect, Entry, HandOver, Inquiry, Reply, Report, Shard, StreamToken,
 };
-use crate::wire::{Door, Now, Refusal};
 
 /// What reaches an event loop from other threads.
 pub(super) enum Letter {

@@ -8,15 +8,17 @@ use std::time::Duration;
 use super::epoch::next_epoch;
 use super::{Engine, StartError};
 use crate::access::{Access, Authenticate, Keyring, RateLimit, TokenRules};
+use crate::api::{Cors, Parameters, Routes};
 use crate::config::{Config, ConfigError, DEFAULT_PORT};
+use crate::event::{ClientKey, TopicLimits};
+use crate::http::RequestLimits;
+use crate::http::TrustedProxies;
 use crate::journal::{HistoryLimits, MemoryJournal};
 use crate::net::{
     self, AuthenticationThreads, Clock, Hooks, IpVersions, KeyFiles, LinesDropped, Listener, OpenJournal,
     Setup, SocketOptions,
 };
 use crate::shard::{Settings, StreamLimits};
-use crate::wire::http::RequestLimits;
-use crate::wire::{ClientKey, Cors, Parameters, Routes, TopicLimits, TrustedProxies};
 
 /// Sets an [`Engine`] up. Every option has the default that [`Config`] documents.
 ///

@@ -7,9 +7,10 @@ use std::time::Duration;
 use super::EngineBuilder;
 use crate::access::{Denial, Identity, RequestHead};
 use crate::config::Config;
+use crate::event::{Client, ClientKey};
+use crate::http::IpNetwork;
 use crate::journal::{Delivery, Journal};
 use crate::shard::{CloseReason, Heartbeat};
-use crate::wire::{Client, ClientKey, IpNetwork};
 
 impl EngineBuilder {
     /// Takes all options at once; what was set before is forgotten.

@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::others::Others;
 use super::users::UserStreams;
-use crate::wire::{Refusal, client_network};
+use crate::event::Refusal;
+use crate::http::client_network;
 
 /// How many streams may be open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::command::Newest;
-use crate::wire::Record;
+use crate::event::Record;
 
 /// How far publications have been applied.
 #[derive(Debug)]

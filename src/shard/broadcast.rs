@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::pass::Pass;
 use super::settings::Settings;
 use super::tape::{SEGMENT, Tape};
-use crate::wire::{Framing, PerFraming, Record};
+use crate::event::{Framing, PerFraming, Record};
 
 /// The tapes of all framings, and the pass that brings them to the streams. Indexed by framing, it is the tape.
 #[derive(Debug)]

@@ -8,8 +8,8 @@ use std::time::Duration;
 use super::close::CloseReason;
 use super::judge::{Decision, Inquiry};
 use super::report::Report;
-pub use crate::wire::StreamToken;
-use crate::wire::{Client, ClientId, Continuity, EventId, Profile, Record, Refusal};
+pub use crate::event::StreamToken;
+use crate::event::{Client, ClientId, Continuity, EventId, Profile, Record, Refusal};
 
 /// What a shard is told by another thread. Publications and joins arrive in id order.
 pub enum Command {

@@ -7,7 +7,7 @@ use super::outbox::{Cut, JOIN, Outbox, Piece};
 use super::phase::{Greeting, Phase, State};
 use super::settings::SLOW_MS;
 use super::tape::Tape;
-use crate::wire::{Framing, Now, Profile};
+use crate::event::{Framing, Now, Profile};
 
 /// The hot part of a connection: what a pass over all of them touches, in one cache line.
 #[derive(Debug)]

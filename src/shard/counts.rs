@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::phase::Phase;
-use crate::wire::{Framing, PerFraming, Profile};
+use crate::event::{Framing, PerFraming, Profile};
 
 /// Counts that would otherwise take a walk over all connections.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use super::Shard;
 use super::applied::Batch;
 use super::command::{Command, Newest, Who};
 use super::outbox::Piece;
-use crate::wire::{ClientId, Framing, Now, PerFraming, Record, Selector, Target};
+use crate::event::{ClientId, Framing, Now, PerFraming, Record, Selector, Target};
 
 impl<S: Write> Shard<S> {
     /// Acts on a command. Publications and joins must come in the order in which the journal sent them.
@@ -227,9 +227,8 @@ mod tests {
 
     use super::super::{Admission, Arrival, Settings, StreamLimits};
     use super::*;
-    use crate::wire::{
-        CrossOrigin, Draft, Event, EventId, Framing, LastEventId, Pattern, Profile, Publication, Topic,
-    };
+    use crate::api::{CrossOrigin, LastEventId};
+    use crate::event::{Draft, Event, EventId, Framing, Pattern, Profile, Publication, Topic};
 
     /// Takes everything.
     struct Sink;

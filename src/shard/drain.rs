@@ -7,7 +7,7 @@ use super::Shard;
 use super::close::CloseReason;
 use super::judge::Decision;
 use super::phase::{Partial, Phase};
-use crate::wire::{Now, Refusal, ServerEvent};
+use crate::event::{Now, Refusal, ServerEvent};
 
 /// A shutdown under way.
 #[derive(Debug)]

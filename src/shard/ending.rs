@@ -8,7 +8,7 @@ use super::names::Name;
 use super::outbox::Piece;
 use super::phase::Phase;
 use super::report::Report;
-use crate::wire::{ClientId, Now, ServerEvent};
+use crate::event::{ClientId, Now, ServerEvent};
 
 /// How long a client that was told the end has for closing too, in ms. Many do not before they come back, which they
 /// do after a second at the earliest: by then a server that restarts has let go of them.

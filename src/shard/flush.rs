@@ -7,7 +7,7 @@ use super::close::CloseReason;
 use super::command::After;
 use super::connection::Written;
 use super::phase::Phase;
-use crate::wire::Now;
+use crate::event::Now;
 
 /// So many bytes of a write cost as much of a turn's budget as a write by itself.
 const BYTES_A_WRITE: usize = 32 * 1024;

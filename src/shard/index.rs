@@ -5,7 +5,7 @@ use std::hash::BuildHasher;
 
 use super::names::{Name, Names};
 use super::trie::PatternTrie;
-use crate::wire::{Profile, Selector, Topic};
+use crate::event::{Profile, Selector, Topic};
 
 /// The admitted streams of one shard by what they can be addressed by.
 ///
@@ -164,7 +164,7 @@ fn names(profile: &Profile) -> impl Iterator<Item = Name<'_>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::{Pattern, Target};
+    use crate::event::{Pattern, Target};
 
     /// A hundred streams: all in English, half with a user of two, each fifth in a room, one of them the host.
     fn profiles() -> Vec<Profile> {
@@ -192,7 +192,7 @@ mod tests {
                 .with_meta("lang", "en")
                 .with_meta(if n == 30 { "room" } else { "lang" }, if n == 30 { "1" } else { "en" });
         }
-        let news = || Target::topic(crate::wire::Topic::parse("news.eu").unwrap());
+        let news = || Target::topic(crate::event::Topic::parse("news.eu").unwrap());
         let cases = [
             (Target::all().with_meta("lang", "en"), 100),
             (Target::all().with_meta("lang", "en").with_meta("room", "1"), 20),
@@ -214,7 +214,7 @@ mod tests {
             assert!(found.is_sorted());
         }
         let everywhere = (0..100)
-            .fold(news(), |to, n| to.or_topic(crate::wire::Topic::parse(&format!("news.{n}")).unwrap()));
+            .fold(news(), |to, n| to.or_topic(crate::event::Topic::parse(&format!("news.{n}")).unwrap()));
         let mut found = Vec::new();
         index.candidates(&everywhere.to, of, &mut found).unwrap();
         assert_eq!(found, (0..100).collect::<Vec<_>>());

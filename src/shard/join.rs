@@ -9,7 +9,7 @@ use super::outbox::Piece;
 use super::phase::{Greeting, Phase};
 use super::replays::Ask;
 use super::table::ConnectionTable;
-use crate::wire::{Continuity, Now, Refusal, ServerEvent};
+use crate::event::{Continuity, Now, Refusal, ServerEvent};
 
 impl<S: Write> Shard<S> {
     /// The journal's answer to a stream that joins.

@@ -9,8 +9,9 @@ use super::deadlines::Deadline;
 use super::opening::{Arrival, StreamRequest};
 use super::phase::{Phase, Undecided};
 use super::settings::MAX_RECEIVED;
-use crate::wire::http::{Head, KeptHead};
-use crate::wire::{Now, Permit, Problem, Refusal, Subscription};
+use crate::api::{Permit, Problem, Subscription};
+use crate::event::{Now, Refusal};
+use crate::http::{Head, KeptHead};
 
 /// Says whom requests for streams are from. It must not block.
 pub trait Judge: Send + Sync {

@@ -87,7 +87,7 @@ use sweep::Sweeper;
 use table::{ConnectionMeta, ConnectionTable};
 use write_queue::WriteQueue;
 
-use crate::wire::{Client, Now};
+use crate::event::{Client, Now};
 
 /// One event loop's share of the engine. See the [module](self) for how it is driven.
 pub struct Shard<S> {

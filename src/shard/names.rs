@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use hashbrown::HashTable;
 use slab::Slab;
 
-use crate::wire::Profile;
+use crate::event::Profile;
 
 /// Something that a stream can be addressed by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -174,7 +174,7 @@ fn spread(hash: u32) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::Pattern;
+    use crate::event::Pattern;
 
     /// Streams with several topics each, of which very many have the same hash, against a plain list.
     #[test]

@@ -12,11 +12,10 @@ use super::judge::Decision;
 use super::outbox::Piece;
 use super::phase::{Partial, Phase};
 use super::settings::MAX_RECEIVED;
-use crate::wire::http::{BodyFraming, Head, HeadScanner, Method, Outline, Scan};
-use crate::wire::{
-    Continuity, CrossOrigin, EventId, Framing, Gap, LastEventId, Now, Permit, Profile, Refusal, ServerEvent,
-    Subscription, is_loopback_host, write_head,
-};
+use crate::api::{CrossOrigin, LastEventId, Permit, Subscription, write_head};
+use crate::event::{Continuity, EventId, Framing, Gap, Now, Profile, Refusal, ServerEvent};
+use crate::http::is_loopback_host;
+use crate::http::{BodyFraming, Head, HeadScanner, Method, Outline, Scan};
 
 /// A stream that was admitted elsewhere: who it is, and where it left off.
 #[derive(Clone, Debug)]

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::wire::{TrustedProxies, client_network};
+use crate::http::{TrustedProxies, client_network};
 
 /// Counts the connections that are no streams, or not yet, where they have a limit by address.
 ///

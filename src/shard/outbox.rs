@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::tape::{At, Tape};
-use crate::wire::{Framing, Record, ServerEvent};
+use crate::event::{Framing, Record, ServerEvent};
 
 /// Most bytes joined for one write.
 pub(super) const JOIN: usize = 64 * 1024;

@@ -29,8 +29,8 @@ use std::sync::Arc;
 use super::close::CloseReason;
 use super::opening::Arrival;
 use super::table::ConnectionTable;
-use crate::wire::http::{HeadScanner, KeptHead};
-use crate::wire::{Gap, Refusal};
+use crate::event::{Gap, Refusal};
+use crate::http::{HeadScanner, KeptHead};
 
 /// The state of a connection. Its field is private, so that only this file changes it.
 #[derive(Debug)]
@@ -259,7 +259,7 @@ mod tests {
 
     use super::super::table::ConnectionMeta;
     use super::*;
-    use crate::wire::Now;
+    use crate::event::Now;
 
     const NOW: Now = Now { elapsed_ms: 1, unix_ms: 1 };
 

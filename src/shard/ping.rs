@@ -3,7 +3,7 @@
 use super::Shard;
 use super::names::Name;
 use super::outbox::Piece;
-use crate::wire::{Now, ServerEvent};
+use crate::event::{Now, ServerEvent};
 
 impl<S> Shard<S> {
     /// Sends a heartbeat to the streams of a user, or to all, behind what they are owed. It has no place in history, so

@@ -6,7 +6,7 @@ use super::Shard;
 use super::close::CloseReason;
 use super::deadlines::Deadline;
 use super::phase::Phase;
-use crate::wire::Now;
+use crate::event::Now;
 
 /// How long a connection has for its first or next request before it may have to make room, in ms: what it asks for may
 /// be on its way.

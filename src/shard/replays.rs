@@ -15,7 +15,7 @@ use std::net::IpAddr;
 use smallvec::SmallVec;
 
 use super::command::After;
-use crate::wire::client_network;
+use crate::http::client_network;
 
 /// The streams that wait for a replay, and the requests to the journal that are in progress.
 #[derive(Debug, Default)]

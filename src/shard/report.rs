@@ -1,7 +1,7 @@
 //! How a shard stands.
 
 use super::close::CloseReason;
-use crate::wire::Continuity;
+use crate::event::Continuity;
 
 /// One shard's streams and counters at one moment. Reports of several shards add up.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! Memory that the calls of a shard use again and again.
 
-use crate::wire::HttpDate;
+use crate::event::HttpDate;
 
 /// What is kept between calls only so that it need not be made anew.
 pub(super) struct Scratch {

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use crate::wire::http::RequestLimits;
-use crate::wire::{ClientKey, Cors, Parameters, Routes, TopicLimits, TrustedProxies};
+use crate::api::{Cors, Parameters, Routes};
+use crate::event::{ClientKey, TopicLimits};
+use crate::http::RequestLimits;
+use crate::http::TrustedProxies;
 
 /// What keeps idle streams alive.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

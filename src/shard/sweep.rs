@@ -9,7 +9,7 @@ use super::deadlines::Deadline;
 use super::outbox::Piece;
 use super::phase::Phase;
 use super::settings::{Heartbeat, Settings};
-use crate::wire::{Now, ServerEvent};
+use crate::event::{Now, ServerEvent};
 
 /// Looks after all streams a slice at a time, so that 100,000 heartbeats never burst.
 #[derive(Debug)]

@@ -18,7 +18,8 @@ use slab::Slab;
 use super::command::StreamToken;
 use super::connection::Connection;
 use super::counts::StateCounts;
-use crate::wire::{Client, ClientKey, CrossOrigin, Now, Profile};
+use crate::api::CrossOrigin;
+use crate::event::{Client, ClientKey, Now, Profile};
 
 /// The connections of one shard, and what follows from the states of all of them.
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::wire::{Framing, Record};
+use crate::event::{Framing, Record};
 
 /// Bytes of a segment; a longer frame has one to itself.
 pub(super) const SEGMENT: usize = 64 * 1024;
@@ -200,7 +200,7 @@ impl Segment {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::{Draft, Event, EventId, Publication, Target};
+    use crate::event::{Draft, Event, EventId, Publication, Target};
 
     /// Some event of so many bytes on a tape.
     fn record(seq: u64, transient: bool, length: usize) -> Arc<Record> {

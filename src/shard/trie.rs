@@ -5,7 +5,7 @@ use std::hash::{BuildHasher, RandomState};
 
 use hashbrown::HashTable;
 
-use crate::wire::{Pattern, Topic};
+use crate::event::{Pattern, Topic};
 
 /// Which slots subscribe to which patterns: a trie by tokens that joins tokens without a branch into one path.
 ///
@@ -15,7 +15,7 @@ use crate::wire::{Pattern, Topic};
 /// Time: a look-up visits only the prefixes of patterns that match the topic, and one token beyond each. A matching
 /// prefix of `i` tokens is determined by the positions of its `*`, so if patterns have at most `w` of them there are at
 /// most `C(i, 0) + … + C(i, w)` such prefixes. For a topic of 16 tokens and `w` = 4, the defaults of
-/// [`TopicLimits`](crate::wire::TopicLimits), that is less than 10,000 prefixes in all, whatever streams subscribe to;
+/// [`TopicLimits`](crate::event::TopicLimits), that is less than 10,000 prefixes in all, whatever streams subscribe to;
 /// for a topic of 5 tokens it is 62.
 #[derive(Debug)]
 pub(super) struct PatternTrie {

@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use fanfare::event::{ClientKey, Drafts, Now};
 use fanfare::journal::{
     Acknowledge, Appended, Delivery, HistoryLimits, Journal, JournalReport, MemoryJournal,
 };
 use fanfare::shard::{Newest, Resume};
-use fanfare::wire::{ClientKey, Drafts, Now};
 use fanfare::{AppendError, EngineBuilder};
 
 use crate::server::Server;

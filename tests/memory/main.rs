@@ -10,9 +10,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use cap::Cap;
+use fanfare::api::{CrossOrigin, LastEventId};
+use fanfare::event::{ClientKey, Draft, Drafts, Framing, Now, Profile};
 use fanfare::journal::{Acknowledge, Delivery, HistoryLimits, Journal, MemoryJournal};
 use fanfare::shard::{Admission, Arrival, Command, Newest, Outlet, Settings, Shard, StreamLimits};
-use fanfare::wire::{ClientKey, CrossOrigin, Draft, Drafts, Framing, LastEventId, Now, Profile};
 use fanfare::{Event, Pattern, Publication, Target, Topic};
 
 #[global_allocator]

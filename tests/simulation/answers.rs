@@ -1,8 +1,8 @@
 //! What history is asked, and a journal that takes its time to answer.
 
+use fanfare::event::Now;
 use fanfare::journal::{Acknowledge, Journal};
 use fanfare::shard::{Command, Join, Outlet, Resume};
-use fanfare::wire::Now;
 
 use crate::client::Connection;
 use crate::settings::TIMEOUT_MS;

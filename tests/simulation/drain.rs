@@ -6,9 +6,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use fanfare::event::{Draft, Drafts};
 use fanfare::journal::{AppendError, Journal};
 use fanfare::shard::{Admission, CloseReason, Command, Effect, Newest, Outlet, Totals};
-use fanfare::wire::{Draft, Drafts};
 use fanfare::{Event, Publication, Target};
 
 use crate::answers::later;

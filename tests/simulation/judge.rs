@@ -4,9 +4,10 @@
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 
+use fanfare::api::{Parameters, Permit, Problem, Subscription};
+use fanfare::event::{Now, Refusal};
+use fanfare::http::Head;
 use fanfare::shard::{Command, Decision, HandOver, Inquiry, Judge, Outlet};
-use fanfare::wire::http::Head;
-use fanfare::wire::{Now, Parameters, Permit, Problem, Refusal, Subscription};
 use fastrand::Rng;
 
 use crate::client::Connection;

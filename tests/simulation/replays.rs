@@ -5,10 +5,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use fanfare::EventId;
+use fanfare::event::Continuity;
 use fanfare::shard::{
     Admission, After, CloseReason, Command, Effect, Join, Missed, Newest, Resume, Settings, Shard,
 };
-use fanfare::wire::Continuity;
 
 use crate::settings::{EPOCH, HEARTBEAT_MS, TIMEOUT_MS, settings};
 use crate::socket::{FakeSocket, Pipe};

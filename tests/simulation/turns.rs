@@ -7,8 +7,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use fanfare::api::{CrossOrigin, LastEventId};
+use fanfare::event::{Draft, Framing, Now, Profile, Record};
 use fanfare::shard::{Admission, Arrival, Command, Heartbeat, Newest, Settings, Shard, StreamLimits};
-use fanfare::wire::{CrossOrigin, Draft, Framing, LastEventId, Now, Profile, Record};
 use fanfare::{Event, EventId, Publication, Target};
 
 use crate::settings::settings;

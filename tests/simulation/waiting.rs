@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fanfare::EventId;
+use fanfare::event::{Continuity, Draft, Now, Publication, Record, Refusal};
 use fanfare::shard::{
     Admission, CloseReason, Command, Effect, Heartbeat, Join, Missed, Newest, Resume, Settings, Shard,
     StreamLimits, Totals,
 };
-use fanfare::wire::{Continuity, Draft, Now, Publication, Record, Refusal};
 
 use crate::settings::{EPOCH, HEARTBEAT_MS, TIMEOUT_MS, settings};
 use crate::socket::{FakeSocket, Pipe};

@@ -8,13 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fanfare::EventId;
+use fanfare::api::{CrossOrigin, LastEventId};
+use fanfare::event::{ClientKey, Draft, Drafts, Framing, Now, Pattern, Profile, Refusal};
 use fanfare::journal::{Delivery, HistoryLimits, Journal, MemoryJournal};
 use fanfare::shard::{
     Admission, Arrival, Command, Effect, Heartbeat, Inquiry, Newest, Outlet, Resume, Settings, Shard,
     StreamLimits, StreamToken,
-};
-use fanfare::wire::{
-    ClientKey, CrossOrigin, Draft, Drafts, Framing, LastEventId, Now, Pattern, Profile, Refusal,
 };
 use fastrand::Rng;
 

@@ -3,11 +3,11 @@
 use super::*;
 use std::collections::HashMap;
 
-use crate::journal::keys::{KEY, SEQ};
-use crate::wire::{
+use crate::event::{
     Client, ClientId, ClientKey, Draft, Event, EventId, Pattern, Profile, Publication, StreamToken, Target,
     Topic,
 };
+use crate::journal::keys::{KEY, SEQ};
 
 fn record(seq: u64, target: Target, ttl: Option<Duration>, bytes: usize) -> Arc<Record> {
     let event = Event::text("message", &"x".repeat(bytes)).unwrap();

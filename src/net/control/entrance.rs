@@ -8,11 +8,12 @@ use std::time::Duration;
 use mio::net::TcpListener;
 use mio::{Interest, Poll, Token};
 
+use crate::api::Door;
+use crate::event::Now;
 use crate::net::descriptors;
 use crate::net::listener::{self, Listener};
 use crate::net::shared::Shared;
 use crate::net::sockets::Room;
-use crate::wire::{Door, Now};
 
 /// A listener that the control thread accepts from itself: however busy the event loops are, operators get in.
 pub(super) struct Entrance {

@@ -23,11 +23,10 @@ pub(super) use output::Fate;
 pub(super) use timeout::Patience;
 pub(super) use turn::Turn;
 
+use crate::api::{CrossOrigin, Door, Manner, Problem, Response, write_head};
+use crate::event::{Framing, HttpDate, Now, Refusal};
+use crate::http::{BodyFraming, Head, KeptHead, Rejection, RequestReader, Step};
 use crate::shard::{Arrival, Decision};
-use crate::wire::http::{BodyFraming, Head, KeptHead, Rejection, RequestReader, Step};
-use crate::wire::{
-    CrossOrigin, Door, Framing, HttpDate, Manner, Now, Problem, Refusal, Response, write_head,
-};
 
 /// Bytes of answers that may wait to be written, and answers that may be awaited, before no further request of the
 /// connection is looked at.

@@ -4,8 +4,8 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::service::Outcome;
+use crate::api::Response;
 use crate::net::presence::{Presence, Question};
-use crate::wire::Response;
 
 /// Whether a user is online.
 #[derive(Serialize)]
@@ -53,8 +53,8 @@ mod tests {
     use std::sync::mpsc::channel;
 
     use super::*;
+    use crate::api::Manner;
     use crate::net::presence::tests::Remote;
-    use crate::wire::Manner;
 
     #[test]
     fn an_answer_that_comes_later_is_the_same() {

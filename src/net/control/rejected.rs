@@ -1,7 +1,7 @@
 //! Requests that are refused before the page that asked is known.
 
-use crate::wire::http::{OriginScanner, Rejection};
-use crate::wire::{Cors, CrossOrigin};
+use crate::api::{Cors, CrossOrigin};
+use crate::http::{OriginScanner, Rejection};
 
 /// How much of a head is looked at for its `Origin`, in bytes.
 const MAX_HEAD: usize = 64 * 1024;

@@ -10,17 +10,18 @@ use serde_json::json;
 use super::body_total::BodyShare;
 use super::{Asker, Letter, online};
 use crate::access::{Licence, RateLimit};
+use crate::api::{
+    AskedFields, Cors, CrossOrigin, Door, Permit, Problem, Response, Route, Scope, Subscription, TestEvent,
+    browser_client, framing_of, holds_browser_client, openapi, write_head,
+};
+use crate::event::{Framing, JsonError, Now, Publication, Refusal, ServerEvent, Target};
+use crate::http::prefers_open_metrics;
+use crate::http::{Head, Method, TargetForm, Undecodable, Version, is_escaped};
 use crate::journal::{Acknowledge, AppendError, Appended};
 use crate::metrics::Format;
 use crate::net::authentication::{Undecided, Verdict};
 use crate::net::shared::Shared;
 use crate::shard::{Arrival, Decision, Who};
-use crate::wire::http::{Head, Method, TargetForm, Undecodable, Version, is_escaped};
-use crate::wire::{
-    AskedFields, Cors, CrossOrigin, Door, Framing, JsonError, Now, Permit, Problem, Publication, Refusal,
-    Response, Route, Scope, ServerEvent, Subscription, Target, TestEvent, browser_client, framing_of,
-    holds_browser_client, openapi, prefers_open_metrics, write_head,
-};
 
 /// What a head asks for, judged before its body is read.
 pub(super) struct Plan {

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::wire::CrossOrigin;
+use crate::api::CrossOrigin;
 
 /// Memory that is kept between answers: bytes to be written, and places behind an awaited answer.
 const KEPT_BYTES: usize = 64 * 1024;

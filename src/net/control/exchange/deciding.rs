@@ -6,8 +6,9 @@ use std::sync::Arc;
 use super::super::Asker;
 use super::super::service::{Known, Service, bodies_are_full};
 use super::{Exchange, Phase, expects};
+use crate::api::Scope;
+use crate::event::Now;
 use crate::net::authentication::{Job, Undecided, Verdict, Waiting};
-use crate::wire::{Now, Scope};
 
 /// Bytes behind a head that may be kept while it is not known who it is from, and do not count.
 const FREE: usize = 4 * 1024;

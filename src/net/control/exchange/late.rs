@@ -8,7 +8,8 @@
 use super::super::Asker;
 use super::super::service::{Plan, Service, Task};
 use super::{Exchange, Phase};
-use crate::wire::{Manner, Now, Response};
+use crate::api::{Manner, Response};
+use crate::event::Now;
 
 /// A request that waits until no answer before its own is awaited.
 pub(super) struct Held {

@@ -4,8 +4,8 @@ use std::io::{self, Write};
 use std::net::Shutdown;
 
 use super::{Exchange, Phase};
+use crate::event::Now;
 use crate::shard::Arrival;
-use crate::wire::Now;
 
 /// What is to become of a connection after a turn.
 pub(in crate::net::control) enum Fate {

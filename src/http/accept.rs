@@ -1,6 +1,6 @@
 //! What a client would rather have (RFC 9110, 12.5.1).
 
-use super::http::Head;
+use crate::http::Head;
 
 /// A media range of an `Accept` field.
 struct MediaRange<'h> {

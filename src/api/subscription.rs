@@ -5,15 +5,15 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::accept::accepts_event_stream;
-use super::client::Profile;
-use super::excerpt::excerpt;
-use super::framing::Framing;
-use super::http::{Head, QueryPair, Version, named_pairs};
-use super::id::EventId;
 use super::parameter::{MAX_PARAMETERS, Parameters};
 use super::problem::Problem;
-use super::topic::{Pattern, TopicLimits};
+use crate::event::EventId;
+use crate::event::Framing;
+use crate::event::Profile;
+use crate::event::excerpt;
+use crate::event::{Pattern, TopicLimits};
+use crate::http::accepts_event_stream;
+use crate::http::{Head, QueryPair, Version, named_pairs};
 
 /// Longest user, session, metadata key or metadata value, in bytes.
 pub const MAX_NAME: usize = 256;

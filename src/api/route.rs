@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
-use super::http::{Method, percent_decode};
 use super::panel::PanelFile;
 use super::problem::Problem;
+use crate::http::{Method, percent_decode};
 
 /// What a request asks to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]

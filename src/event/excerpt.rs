@@ -6,7 +6,7 @@ use std::borrow::Cow;
 const MOST: usize = 64;
 
 /// The beginning of a text, with a sign that there is more.
-pub(super) fn excerpt(text: &str) -> Cow<'_, str> {
+pub(crate) fn excerpt(text: &str) -> Cow<'_, str> {
     match text.char_indices().nth(MOST) {
         Some((end, _)) => format!("{}…", &text[..end]).into(),
         None => text.into(),

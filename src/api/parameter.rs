@@ -1,8 +1,8 @@
 //! The names of query parameters, and what is nearly one of them.
 
-use super::excerpt::excerpt;
-use super::http::query_names;
 use super::problem::Problem;
+use crate::event::excerpt;
+use crate::http::query_names;
 
 /// Which parameters a request for a stream has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,8 +5,8 @@
 
 use std::fmt::Write as _;
 
-use super::http::Head;
 use super::response::Response;
+use crate::http::Head;
 
 const MODULE: &str = include_str!("../../client/dist/client.js");
 
@@ -52,7 +52,7 @@ fn tag() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::http::{RequestLimits, RequestReader, Step};
+    use crate::http::{RequestLimits, RequestReader, Step};
 
     fn holds(field: &str) -> bool {
         let bytes = format!("GET / HTTP/1.1\r\nHost: a\r\n{field}\r\n").into_bytes();

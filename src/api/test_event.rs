@@ -6,11 +6,11 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::event::Event;
-use super::json::{self, JsonError, Members};
-use super::payload::{Announcement, Level, Notification, Progress};
-use super::publication::Publication;
-use super::target::Target;
+use crate::event::Event;
+use crate::event::Publication;
+use crate::event::Target;
+use crate::event::json::{self, JsonError, Members};
+use crate::event::{Announcement, Level, Notification, Progress};
 
 /// What a test event becomes.
 #[derive(Clone, Debug)]

@@ -33,14 +33,14 @@ impl JsonError {
 }
 
 /// The members of an object, each once, their values untouched.
-pub(super) struct Members<'j>(Vec<(Name<'j>, &'j RawValue)>);
+pub(crate) struct Members<'j>(Vec<(Name<'j>, &'j RawValue)>);
 
 /// The name of a member: where it stands, unless it has escapes.
 type Name<'j> = Cow<'j, str>;
 
 impl<'j> Members<'j> {
     /// Parses a whole text as one object. `member` names it in errors.
-    pub(super) fn parse(text: &'j str, member: &str) -> Result<Self, JsonError> {
+    pub(crate) fn parse(text: &'j str, member: &str) -> Result<Self, JsonError> {
         // In one go where all is well, which is nearly always; what is wrong shows on the second look.
         if let Ok(members) = serde_json::from_str(text) {
             return Ok(members);
@@ -51,7 +51,7 @@ impl<'j> Members<'j> {
     }
 
     /// The members of a value that must be an object.
-    pub(super) fn of(value: &'j RawValue, member: &str) -> Result<Self, JsonError> {
+    pub(crate) fn of(value: &'j RawValue, member: &str) -> Result<Self, JsonError> {
         if !value.get().starts_with('{') {
             return Err(JsonError::invalid(member, "must be an object"));
         }
@@ -60,14 +60,14 @@ impl<'j> Members<'j> {
     }
 
     /// Takes one member out; `null` is a value like another.
-    pub(super) fn take(&mut self, name: &str) -> Option<&'j RawValue> {
+    pub(crate) fn take(&mut self, name: &str) -> Option<&'j RawValue> {
         let at = self.0.iter().position(|(key, _)| key == name)?;
         Some(self.0.swap_remove(at).1)
     }
 
     /// Fails on what was not taken: a misspelt member must not be ignored, least of all in an address.
     /// `of` is the member whose value they are, empty for the whole.
-    pub(super) fn finish(self, of: &str) -> Result<(), JsonError> {
+    pub(crate) fn finish(self, of: &str) -> Result<(), JsonError> {
         let point = if of.is_empty() { "" } else { "." };
         match self.0.into_iter().next() {
             Some((name, _)) => {
@@ -78,7 +78,7 @@ impl<'j> Members<'j> {
     }
 
     /// All members, in their order.
-    pub(super) fn into_iter(self) -> impl Iterator<Item = (Name<'j>, &'j RawValue)> {
+    pub(crate) fn into_iter(self) -> impl Iterator<Item = (Name<'j>, &'j RawValue)> {
         self.0.into_iter()
     }
 }
@@ -143,19 +143,19 @@ impl<'de: 'j, 'j> Deserialize<'de> for Text<'j> {
 const MAX_MEMBERS: usize = 64;
 
 /// A string, where it stands unless it has escapes.
-pub(super) fn string<'j>(value: &'j RawValue, member: &str) -> Result<Cow<'j, str>, JsonError> {
+pub(crate) fn string<'j>(value: &'j RawValue, member: &str) -> Result<Cow<'j, str>, JsonError> {
     serde_json::from_str(value.get())
         .map(|Text(text)| text)
         .map_err(|_| JsonError::invalid(member, "must be a string of Unicode text"))
 }
 
 /// A whole number from 0.
-pub(super) fn whole_number(value: &RawValue, member: &str) -> Result<u64, JsonError> {
+pub(crate) fn whole_number(value: &RawValue, member: &str) -> Result<u64, JsonError> {
     serde_json::from_str(value.get()).map_err(|_| JsonError::invalid(member, "must be a whole number from 0"))
 }
 
 /// A string, or an array of them.
-pub(super) fn strings(value: &RawValue) -> Option<SmallVec<[Box<str>; 1]>> {
+pub(crate) fn strings(value: &RawValue) -> Option<SmallVec<[Box<str>; 1]>> {
     match value.get().starts_with('[') {
         true => serde_json::from_str::<Vec<Box<str>>>(value.get()).ok().map(SmallVec::from_vec),
         false => serde_json::from_str(value.get()).ok().map(|one: Box<str>| smallvec![one]),
@@ -163,7 +163,7 @@ pub(super) fn strings(value: &RawValue) -> Option<SmallVec<[Box<str>; 1]>> {
 }
 
 /// A string, number or boolean, as text: metadata are texts.
-pub(super) fn scalar(value: &RawValue, member: &str) -> Result<String, JsonError> {
+pub(crate) fn scalar(value: &RawValue, member: &str) -> Result<String, JsonError> {
     let text = value.get();
     match text.as_bytes().first() {
         Some(b'"') => string(value, member).map(Cow::into_owned),

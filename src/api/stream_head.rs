@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use super::framing::Framing;
+use crate::event::Framing;
 
 /// Appends the response head of a stream. `date` is the value of the `Date` field; `cross_origin` is more fields,
 /// each with its line end.

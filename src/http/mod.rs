@@ -17,17 +17,22 @@
 //! bytes that it would have passed one by one). Looking costs O(1) a byte however the bytes arrive. Nothing
 //! here panics.
 
+mod accept;
+mod address;
 mod authority;
 mod body;
 mod chunk;
 mod field;
 mod framing;
 mod head;
+mod host;
 mod kept_head;
 mod limits;
 mod method;
+mod network;
 mod octet;
 mod origin;
+mod proxy;
 mod query;
 mod reader;
 mod rejection;
@@ -37,14 +42,19 @@ mod target;
 #[cfg(test)]
 mod tests;
 
+pub use accept::{accepts_event_stream, prefers_open_metrics};
+pub use address::client_network;
 pub use authority::Authority;
 pub use body::{BodyFraming, BodyProgress, BodyReader};
 pub use head::{Head, Version};
+pub use host::is_loopback_host;
 pub use kept_head::KeptHead;
 pub use limits::{MAX_FIELDS, RequestLimits};
 pub use method::Method;
+pub use network::{IpNetwork, IpNetworkError};
 pub use octet::is_token;
 pub use origin::OriginScanner;
+pub use proxy::TrustedProxies;
 pub use query::{
     QueryPair, QueryPairs, Undecodable, is_escaped, named_pairs, percent_decode, query_names, query_pairs,
     query_values,

@@ -29,7 +29,7 @@ impl EventId {
     }
 
     /// Writes the printed form: at a third of what formatting costs, for every event has one and is answered with it.
-    pub(super) fn write_to(self, out: &mut impl io::Write) -> io::Result<()> {
+    pub(crate) fn write_to(self, out: &mut impl io::Write) -> io::Result<()> {
         let mut number = itoa::Buffer::new();
         out.write_all(number.format(self.epoch).as_bytes())?;
         out.write_all(b"-")?;

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
-use super::id::EventId;
 use super::problem::title_of;
+use crate::event::EventId;
 
 /// An answer with a body of known length.
 #[derive(Clone, Debug)]

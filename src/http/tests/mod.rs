@@ -2,7 +2,7 @@
 
 mod mutation;
 mod oracle;
-#[path = "../../../../tests/support/requests.rs"]
+#[path = "../../../tests/support/requests.rs"]
 mod requests;
 mod table;
 

@@ -2,8 +2,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::http::Head;
 use super::network::IpNetwork;
+use crate::http::Head;
 
 /// Proxies whose word on the client's address counts.
 #[derive(Clone, Debug, Default)]
@@ -107,7 +107,7 @@ fn address(text: &str) -> Option<IpAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::http::{HeadScanner, RequestLimits, Scan};
+    use crate::http::{HeadScanner, RequestLimits, Scan};
 
     fn client(peer: &str, fields: &str) -> String {
         let proxies = TrustedProxies::new(vec!["10.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()]);

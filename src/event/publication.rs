@@ -286,7 +286,7 @@ fn metadata(value: &RawValue, member: &str) -> Result<Vec<Pair>, JsonError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::Framing;
+    use crate::event::Framing;
 
     fn sent(text: &str) -> String {
         let record = Draft::from(Publication::from_json(text).unwrap()).seal(1, EventId { epoch: 9, seq: 1 });

@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::http::{Head, is_token};
 use super::response::Response;
+use crate::http::{Head, is_token};
 
 /// Whom cross-origin access is granted to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

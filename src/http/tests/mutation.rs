@@ -6,7 +6,7 @@ use fastrand::Rng;
 use super::oracle::{Verdict, judge};
 use super::requests::cases;
 use super::{Connection, LOOKS, outcome, target};
-use crate::wire::http::{BodyFraming, Head, HeadScanner, RequestLimits, Scan};
+use crate::http::{BodyFraming, Head, HeadScanner, RequestLimits, Scan};
 
 /// Mutants of each of the tests here, which run side by side.
 const MUTANTS: usize = 50_000;

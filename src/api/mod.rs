@@ -1,0 +1,25 @@
+//! What can be asked of the server, and what it answers: routes, subscriptions, responses, problems.
+
+mod browser_client;
+mod cors;
+mod openapi;
+mod panel;
+mod parameter;
+mod problem;
+mod response;
+mod route;
+mod stream_head;
+mod subscription;
+mod test_event;
+
+pub use browser_client::{browser_client, holds_browser_client};
+pub use cors::{AskedFields, Cors, CrossOrigin, InvalidOrigin};
+pub use openapi::openapi;
+pub use panel::PanelFile;
+pub use parameter::{Parameters, meant_token};
+pub use problem::{PROBLEM_TYPE, PROBLEMS, Problem, ProblemKind};
+pub use response::{Manner, Response};
+pub use route::{Door, Route, Routes, Scope};
+pub use stream_head::write_head;
+pub use subscription::{LastEventId, MAX_ENTRIES, MAX_NAME, Permit, Subscription, framing_of};
+pub use test_event::TestEvent;

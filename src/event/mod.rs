@@ -1,0 +1,33 @@
+//! Events: what is published, whom it is for, and the bytes that a stream is sent.
+
+mod client;
+mod continuity;
+mod event;
+mod excerpt;
+mod frame;
+mod framing;
+mod id;
+pub(crate) mod json;
+mod payload;
+mod publication;
+mod refusal;
+mod server_event;
+mod target;
+mod time;
+mod topic;
+
+pub use client::{Client, ClientId, ClientKey, InvalidClientId, Profile, StreamToken};
+pub use continuity::{Continuity, Gap};
+pub use event::{Event, EventError, MAX_EVENT_NAME, MAX_RETRY_MS};
+pub(crate) use excerpt::excerpt;
+pub use frame::Frame;
+pub use framing::{Framing, PerFraming};
+pub use id::{EventId, InvalidEventId};
+pub use json::JsonError;
+pub use payload::{Announcement, Level, Notification, Progress};
+pub use publication::{Draft, Drafts, Publication, Record};
+pub use refusal::Refusal;
+pub use server_event::ServerEvent;
+pub use target::{Selector, Target, TargetKind};
+pub use time::{HttpDate, Now};
+pub use topic::{MAX_TOKENS, MAX_TOPIC, Pattern, Topic, TopicError, TopicLimits};
