@@ -12,7 +12,7 @@ use crate::event::{
 };
 use crate::journal::{AppendError, Appended};
 use crate::net::{Question, Shared, Statistics, ask_and_wait};
-use crate::shard::Who;
+use crate::shard::DisconnectTarget;
 
 /// Why nothing was published.
 #[derive(Debug, thiserror::Error)]
@@ -231,7 +231,7 @@ impl Publisher {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn disconnect_user(&self, user: &str) -> usize {
-        self.disconnect(&Who::User(user.into()))
+        self.disconnect(&DisconnectTarget::User(user.into()))
     }
 
     /// Ends one stream; returns how many, 0 or 1. Waits as [`stats`](Self::stats) does; 0 after a shutdown.
@@ -245,14 +245,14 @@ impl Publisher {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn disconnect_client(&self, client: ClientId) -> usize {
-        self.disconnect(&Who::Client(client))
+        self.disconnect(&DisconnectTarget::Client(client))
     }
 
     fn online(&self, question: Question<'_>) -> usize {
         ask_and_wait(self.shared.presence(), question, PATIENCE).unwrap_or(0)
     }
 
-    fn disconnect(&self, who: &Who) -> usize {
+    fn disconnect(&self, who: &DisconnectTarget) -> usize {
         self.ask(|reply| self.shared.disconnect(who, reply)).unwrap_or(0)
     }
 

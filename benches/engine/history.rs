@@ -6,7 +6,7 @@ use std::time::Duration;
 use criterion::{BatchSize, Criterion, Throughput};
 use fanfare::event::{ClientKey, Draft, Drafts, Profile};
 use fanfare::journal::{Acknowledge, Delivery, HistoryLimits, Journal, MemoryJournal};
-use fanfare::shard::{After, Command, Join, Outlet, Resume, StreamToken};
+use fanfare::shard::{After, Command, Join, Resume, ShardSender, StreamToken};
 use fanfare::{EventId, Target};
 
 use crate::{EPOCH, NOW, publication};
@@ -15,7 +15,7 @@ use crate::{EPOCH, NOW, publication};
 #[derive(Default)]
 struct Kept(Mutex<Vec<Command>>);
 
-impl Outlet for Kept {
+impl ShardSender for Kept {
     fn has_room(&self, _: usize, _: usize) -> bool {
         true
     }
@@ -37,16 +37,16 @@ fn later() -> Acknowledge {
 }
 
 pub(crate) fn append(c: &mut Criterion) {
-    let outlet = Arc::new(Kept::default());
+    let sender = Arc::new(Kept::default());
     let limits = HistoryLimits { events: 100_000, bytes: usize::MAX, age: Duration::from_secs(300) };
     let journal =
-        MemoryJournal::new(EPOCH, ClientKey::new([1, 2]), limits, Delivery::new(vec![outlet.clone()]));
+        MemoryJournal::new(EPOCH, ClientKey::new([1, 2]), limits, Delivery::new(vec![sender.clone()]));
     let mut n = 0_u64;
     c.bench_function("append to a full history, each event for another user", |b| {
         b.iter_batched(
             || {
                 n += 1;
-                outlet.0.lock().expect("one thread").clear();
+                sender.0.lock().expect("one thread").clear();
                 Drafts::from([Draft::from(publication(Target::user(format!("user-{n}"))))])
             },
             |drafts| journal.append(drafts, NOW, &mut later),
@@ -56,10 +56,10 @@ pub(crate) fn append(c: &mut Criterion) {
 }
 
 pub(crate) fn replay(c: &mut Criterion) {
-    let outlet = Arc::new(Kept::default());
+    let sender = Arc::new(Kept::default());
     let limits = HistoryLimits { events: 100_000, bytes: usize::MAX, age: Duration::from_secs(300) };
     let journal =
-        MemoryJournal::new(EPOCH, ClientKey::new([1, 2]), limits, Delivery::new(vec![outlet.clone()]));
+        MemoryJournal::new(EPOCH, ClientKey::new([1, 2]), limits, Delivery::new(vec![sender.clone()]));
     for n in 0..2_000_u64 {
         let target = if n % 2 == 0 { Target::user("ada") } else { Target::user("grace") };
         journal
@@ -72,7 +72,7 @@ pub(crate) fn replay(c: &mut Criterion) {
     group.throughput(Throughput::Elements(1_000));
     group.bench_function("replay of 1,000 events among 2,000", |b| {
         b.iter_batched(
-            || outlet.0.lock().expect("one thread").clear(),
+            || sender.0.lock().expect("one thread").clear(),
             |()| {
                 let mut after = After::Id(EventId { epoch: EPOCH, seq: 0 });
                 loop {
@@ -84,7 +84,7 @@ pub(crate) fn replay(c: &mut Criterion) {
                         effort: usize::MAX,
                     };
                     journal.resume(&resume, NOW);
-                    match outlet.0.lock().expect("one thread").pop() {
+                    match sender.0.lock().expect("one thread").pop() {
                         Some(Command::Join(Join { missed: Some(missed), .. })) if !missed.last => {
                             after = After::Position(missed.position);
                         }

@@ -27,7 +27,7 @@ pub(super) struct Claims {
     fanfare: Object<Permission>,
 }
 
-/// The claim `fanfare`. Members that are not known are left out: they can only permit more.
+/// The claim `fanfare`. Members that are not known are left out: they can only grant more.
 #[derive(Debug, Default, Deserialize)]
 struct Permission {
     #[serde(default)]

@@ -7,7 +7,7 @@ use super::Authenticate;
 use super::denial::Denial;
 use super::identity::Identity;
 use super::request::RequestHead;
-use crate::api::{Parameters, Permit, Problem, Scope, Subscription};
+use crate::api::{Parameters, Problem, Scope, StreamGrant, Subscription};
 use crate::event::{Pattern, Profile, Target};
 use crate::http::Head;
 use crate::http::{client_network, is_loopback_host};
@@ -80,17 +80,21 @@ impl Access {
 
     /// Who a stream is opened for: in open mode whom the query claims; otherwise whom the identity says, with
     /// the topics that were asked for, each of which must be allowed.
-    pub(crate) fn permit(&self, identity: Identity, subscription: &Subscription) -> Result<Permit, Problem> {
+    pub(crate) fn permit(
+        &self,
+        identity: Identity,
+        subscription: &Subscription,
+    ) -> Result<StreamGrant, Problem> {
         let Identity { profile: known, expires_unix_ms, .. } = identity;
         let asked = &subscription.claims;
         if self.is_open() {
-            return Ok(Permit { profile: asked.clone(), expires_unix_ms });
+            return Ok(StreamGrant { profile: asked.clone(), expires_unix_ms });
         }
         let is_allowed = |pattern: &&Pattern| known.topics.iter().any(|allowed| allowed.covers(pattern));
         if let Some(pattern) = asked.topics.iter().find(|pattern| !is_allowed(pattern)) {
             return Err(Problem::new(403, format!("you are not permitted to follow topic {pattern}")));
         }
-        Ok(Permit { profile: Profile { topics: asked.topics.clone(), ..known }, expires_unix_ms })
+        Ok(StreamGrant { profile: Profile { topics: asked.topics.clone(), ..known }, expires_unix_ms })
     }
 
     /// How often a request was judged by what was remembered of another.
@@ -133,12 +137,12 @@ fn permitted(identity: Identity, scope: Scope) -> Result<Identity, Problem> {
 
 /// What a publisher may do, kept for as long as its body is awaited.
 #[derive(Clone, Debug)]
-pub(crate) struct Licence {
+pub(crate) struct PublishGrant {
     identity: Identity,
     peer: IpAddr,
 }
 
-impl Licence {
+impl PublishGrant {
     /// Of somebody at that address.
     pub(crate) fn new(identity: Identity, peer: IpAddr) -> Self {
         Self { identity, peer }

@@ -32,7 +32,7 @@ mod without_tokens;
 
 pub(crate) use api_key::{ApiKeys, InvalidApiKeys};
 pub use denial::Denial;
-pub(crate) use gate::{Access, Licence};
+pub(crate) use gate::{Access, PublishGrant};
 pub use identity::Identity;
 pub(crate) use key_warning::KeyWarning;
 pub(crate) use keyring::{Keyring, Keys, TokenRules};

@@ -22,7 +22,7 @@ const NO_STORE: &str = "no-store";
 
 /// The way in which an answer is given.
 #[derive(Clone, Copy, Debug)]
-pub struct Manner<'m> {
+pub struct ResponseOptions<'m> {
     /// The body is left out, as in the answer to HEAD.
     pub head_only: bool,
     /// The connection ends with it.
@@ -105,8 +105,8 @@ impl Response {
     }
 
     /// Appends the answer.
-    pub fn write(&self, out: &mut Vec<u8>, manner: Manner<'_>) {
-        let Manner { head_only, close, date, cross_origin } = manner;
+    pub fn write(&self, out: &mut Vec<u8>, manner: ResponseOptions<'_>) {
+        let ResponseOptions { head_only, close, date, cross_origin } = manner;
         // Put together piece by piece: every publication is answered, and formatting is a large part of that.
         let mut put = |pieces: &[&str]| pieces.iter().for_each(|text| out.extend_from_slice(text.as_bytes()));
         let mut number = itoa::Buffer::new();

@@ -116,9 +116,9 @@ pub struct Routes {
 
 /// Through which listener a request came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Door {
+pub enum ListenerKind {
     /// One that streams are opened through.
-    Front,
+    Public,
     /// One that is for publishers and operators.
     Control,
 }
@@ -142,7 +142,7 @@ enum Resource {
 
 impl Routes {
     /// The resources below `base`, which begins with `/` and does not end with one. With `split`, what is for
-    /// publishers and operators is behind the control door only; else both doors lead to everything.
+    /// publishers and operators is on the control listener only; else both listeners lead to everything.
     pub fn new(base: &str, development: bool, split: bool) -> Self {
         Self { base: base.into(), development, split }
     }
@@ -159,8 +159,15 @@ impl Routes {
 
     /// Finds what a method on a path does: 404 for an unknown path, 501 for a method that nobody knows, 405
     /// (with `Allow`) for one that the path does not take.
-    pub fn find(&self, method: Method<'_>, path: &str, door: Door) -> Result<Route, Problem> {
-        let is_here = |resource: &Resource| !self.split || door == Door::Control || resource.is_public();
+    pub fn find(
+        &self,
+        method: Method<'_>,
+        path: &str,
+        listener_kind: ListenerKind,
+    ) -> Result<Route, Problem> {
+        let is_here = |resource: &Resource| {
+            !self.split || listener_kind == ListenerKind::Control || resource.is_public()
+        };
         let resource = self
             .resource(path)
             .filter(is_here)

@@ -44,7 +44,7 @@ pub struct Subscription {
 
 /// Who a stream is opened for.
 #[derive(Clone, Debug, Default)]
-pub struct Permit {
+pub struct StreamGrant {
     /// Who it is, and what it may see.
     pub profile: Profile,
     /// When that ends, in Unix ms.

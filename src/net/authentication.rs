@@ -3,7 +3,7 @@
 //!
 //! Event loops and the control thread judge what they can at once ([`Access::judge_at_once`]) and put the rest in here.
 //! Each connection has one request waiting at most: its next one is not looked at before. The answer comes back as a
-//! letter, to where the connection is.
+//! message, to where the connection is.
 //!
 //! A decision that another server is asked for would be one more kind of [`Job`] here.
 
@@ -15,9 +15,8 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
 use std::time::Duration;
 
-use super::control::{self, Asker};
+use super::message::{Asker, ControlMessage, LoopMessage};
 use super::shared::Shared;
-use super::worker;
 use crate::access::{Access, Identity};
 use crate::api::{Problem, Scope, Subscription};
 use crate::event::{Now, Refusal};
@@ -88,7 +87,7 @@ pub(super) enum Waiting {
     /// A stream on an event loop.
     Stream(StreamToken),
     /// A request on the control thread, for something of that scope.
-    Exchange(Asker, Scope),
+    HttpConnection(Asker, Scope),
 }
 
 /// What is said of a request.
@@ -245,12 +244,12 @@ fn run(shared: &Shared) {
                 let decision = decide_stream(shared, &request, job.peer, unix_ms);
                 let command = Command::Decided(token, decision);
                 if let Some(inbox) = shared.loops.get(usize::from(token.shard)) {
-                    inbox.send(worker::Letter::Command(command));
+                    inbox.send(LoopMessage::Command(command));
                 }
             }
-            Waiting::Exchange(asker, scope) => {
+            Waiting::HttpConnection(asker, scope) => {
                 let verdict = judge(shared, &request, job.peer, scope, unix_ms);
-                shared.control.send(control::Letter::Identified(asker, Box::new(verdict)));
+                shared.control.send(ControlMessage::Identified(asker, Box::new(verdict)));
             }
         }
     }
@@ -296,10 +295,10 @@ fn permit(
     asked: &Subscription,
 ) -> Decision {
     match identity.and_then(|identity| access.permit(identity, asked)) {
-        Ok(permit) => {
+        Ok(grant) => {
             // Whoever is refused is told, and logged, by the control thread.
             tracing::debug!(%peer, method = ?head.method, path = ?head.path, "request");
-            Decision::Permitted(permit)
+            Decision::Permitted(grant)
         }
         Err(problem) => Decision::Denied(problem),
     }

@@ -8,7 +8,7 @@ use crate::event::Client;
 use crate::shard::CloseReason;
 
 /// A stream came or went.
-pub(crate) enum Notice {
+pub(crate) enum ConnectionEvent {
     Connected(Client),
     Disconnected(Client, CloseReason),
 }
@@ -31,20 +31,20 @@ impl Hooks {
     }
 
     /// Tells the application of everything, in order, until all senders are gone. A hook that panics misses
-    /// that one notice.
-    pub(super) fn run(&self, notices: &Receiver<Notice>) {
-        for notice in notices {
-            let told = catch_unwind(AssertUnwindSafe(|| self.tell(&notice)));
+    /// that one event.
+    pub(super) fn run(&self, connection_events: &Receiver<ConnectionEvent>) {
+        for event in connection_events {
+            let told = catch_unwind(AssertUnwindSafe(|| self.tell(&event)));
             if told.is_err() {
                 tracing::error!("a connect or disconnect hook panicked");
             }
         }
     }
 
-    fn tell(&self, notice: &Notice) {
-        match (notice, &self.connect, &self.disconnect) {
-            (Notice::Connected(client), Some(hook), _) => hook(client),
-            (Notice::Disconnected(client, reason), _, Some(hook)) => hook(client, *reason),
+    fn tell(&self, event: &ConnectionEvent) {
+        match (event, &self.connect, &self.disconnect) {
+            (ConnectionEvent::Connected(client), Some(hook), _) => hook(client),
+            (ConnectionEvent::Disconnected(client, reason), _, Some(hook)) => hook(client, *reason),
             _ => {}
         }
     }

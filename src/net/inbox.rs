@@ -4,21 +4,21 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, unbounded};
+use crossbeam_channel::{Sender, unbounded};
 use mio::Waker;
 
-use super::worker::Letter;
-use crate::shard::{Command, Newest, Outlet};
+use super::message::LoopMessage;
+use crate::shard::{Command, Newest, ShardSender};
 
-/// Where letters for one thread are put.
+/// Where messages for one thread are put.
 pub(super) struct Inbox<T> {
     sender: Sender<T>,
     wake: Arc<Wake>,
 }
 
 /// Where that thread takes them out.
-pub(super) struct Letters<T> {
-    receiver: Receiver<T>,
+pub(super) struct Receiver<T> {
+    receiver: crossbeam_channel::Receiver<T>,
     wake: Arc<Wake>,
 }
 
@@ -27,25 +27,25 @@ struct Wake {
     pending: AtomicBool,
 }
 
-pub(super) fn inbox<T>(waker: Waker) -> (Inbox<T>, Letters<T>) {
+pub(super) fn inbox<T>(waker: Waker) -> (Inbox<T>, Receiver<T>) {
     let (sender, receiver) = unbounded();
     let wake = Arc::new(Wake { waker, pending: AtomicBool::new(false) });
-    (Inbox { sender, wake: wake.clone() }, Letters { receiver, wake })
+    (Inbox { sender, wake: wake.clone() }, Receiver { receiver, wake })
 }
 
 impl<T> Inbox<T> {
-    /// Puts a letter in and wakes the thread. One to a thread that has ended is dropped; false says so.
-    pub(super) fn send(&self, letter: T) -> bool {
-        let sent = self.put(letter);
+    /// Puts a message in and wakes the thread. One to a thread that has ended is dropped; false says so.
+    pub(super) fn send(&self, message: T) -> bool {
+        let sent = self.put(message);
         if sent {
             self.wake();
         }
         sent
     }
 
-    /// Puts a letter in that can wait until the thread is woken.
-    fn put(&self, letter: T) -> bool {
-        self.sender.send(letter).is_ok()
+    /// Puts a message in that can wait until the thread is woken.
+    fn put(&self, message: T) -> bool {
+        self.sender.send(message).is_ok()
     }
 
     fn wake(&self) {
@@ -56,8 +56,8 @@ impl<T> Inbox<T> {
     }
 }
 
-impl<T> Letters<T> {
-    /// Lets the next letter wake the thread again; to be called before letters are taken out, so that none is
+impl<T> Receiver<T> {
+    /// Lets the next message wake the thread again; to be called before messages are taken out, so that none is
     /// put in unseen between the last look and the wait.
     pub(super) fn rearm(&self) {
         self.wake.pending.swap(false, Ordering::AcqRel);
@@ -83,7 +83,7 @@ pub(super) struct InboxLimits {
 
 /// Counts the publications that wait for one event loop. The channel itself is unbounded, so that a refusal can
 /// be decided for all loops before anything is sent; joins and commands are bounded by who can send one.
-pub(super) struct Gauge {
+pub(super) struct InboxLoad {
     limits: InboxLimits,
     records: AtomicUsize,
     bytes: AtomicUsize,
@@ -93,7 +93,7 @@ pub(super) struct Gauge {
     room: Condvar,
 }
 
-impl Gauge {
+impl InboxLoad {
     pub(super) fn new(limits: InboxLimits) -> Self {
         let (records, bytes, waiting) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
         Self { limits, records, bytes, waiting, lock: Mutex::new(()), room: Condvar::new() }
@@ -162,8 +162,8 @@ const EARLY: usize = 64 * 1024;
 
 /// The way into one event loop.
 pub(super) struct LoopInbox {
-    inbox: Inbox<Letter>,
-    pub(super) gauge: Arc<Gauge>,
+    inbox: Inbox<LoopMessage>,
+    pub(super) load: Arc<InboxLoad>,
     entrance: Mutex<Entrance>,
 }
 
@@ -177,18 +177,18 @@ struct Entrance {
 }
 
 impl LoopInbox {
-    pub(super) fn new(inbox: Inbox<Letter>, gauge: Arc<Gauge>) -> Self {
-        Self { inbox, gauge, entrance: Mutex::default() }
+    pub(super) fn new(inbox: Inbox<LoopMessage>, load: Arc<InboxLoad>) -> Self {
+        Self { inbox, load, entrance: Mutex::default() }
     }
 
-    pub(super) fn send(&self, letter: Letter) -> bool {
-        self.inbox.send(letter)
+    pub(super) fn send(&self, message: LoopMessage) -> bool {
+        self.inbox.send(message)
     }
 
     /// For the loop, which has no stream: from now on publications are not put in. False if some wait already.
     pub(super) fn close(&self) -> bool {
         let mut entrance = self.entrance();
-        entrance.closed = self.gauge.records() == 0;
+        entrance.closed = self.load.records() == 0;
         entrance.closed
     }
 
@@ -213,19 +213,19 @@ impl LoopInbox {
             return;
         }
         let weight = weight(&command);
-        self.gauge.enter(weight);
-        if !self.inbox.put(Letter::Command(command)) {
+        self.load.enter(weight);
+        if !self.inbox.put(LoopMessage::Command(command)) {
             // The loop has ended; what is for its streams must not count against others.
-            self.gauge.leave_weight(weight);
-        } else if self.gauge.bytes() > EARLY {
+            self.load.leave_weight(weight);
+        } else if self.load.bytes() > EARLY {
             self.inbox.wake();
         }
     }
 }
 
-impl Outlet for LoopInbox {
+impl ShardSender for LoopInbox {
     fn has_room(&self, records: usize, bytes: usize) -> bool {
-        let has_room = self.gauge.has_room(records, bytes);
+        let has_room = self.load.has_room(records, bytes);
         if !has_room {
             // Whoever is refused tries again, and then there should be.
             self.inbox.wake();
@@ -234,18 +234,18 @@ impl Outlet for LoopInbox {
     }
 
     fn wait_for_room(&self, records: usize, bytes: usize, at_most: Duration) -> bool {
-        self.has_room(records, bytes) || self.gauge.wait_for_room(records, bytes, at_most)
+        self.has_room(records, bytes) || self.load.wait_for_room(records, bytes, at_most)
     }
 
     fn send(&self, command: Command) {
         match command.newest() {
             Some(newest) => self.put(command, newest),
-            None => drop(self.inbox.send(Letter::Command(command))),
+            None => drop(self.inbox.send(LoopMessage::Command(command))),
         }
     }
 
     fn wake(&self) {
-        if self.gauge.records() > 0 {
+        if self.load.records() > 0 {
             self.inbox.wake();
         }
     }
@@ -264,34 +264,34 @@ mod tests {
     struct Loop {
         poll: mio::Poll,
         inbox: LoopInbox,
-        letters: Letters<Letter>,
+        messages: Receiver<LoopMessage>,
     }
 
     impl Loop {
         fn new() -> Self {
             let poll = mio::Poll::new().expect("a poll");
             let waker = Waker::new(poll.registry(), mio::Token(0)).expect("a waker");
-            let (inbox, letters) = inbox(waker);
+            let (inbox, messages) = inbox(waker);
             let limits = InboxLimits { records: 100, bytes: 4 * EARLY };
-            Self { poll, inbox: LoopInbox::new(inbox, Arc::new(Gauge::new(limits))), letters }
+            Self { poll, inbox: LoopInbox::new(inbox, Arc::new(InboxLoad::new(limits))), messages }
         }
 
         fn give(&self, command: Command) {
-            Outlet::send(&self.inbox, command);
+            ShardSender::send(&self.inbox, command);
         }
 
         /// Whether it was woken since the last time.
         fn is_woken(&mut self) -> bool {
             let mut events = mio::Events::with_capacity(1);
             self.poll.poll(&mut events, Some(std::time::Duration::ZERO)).expect("a look");
-            self.letters.rearm();
+            self.messages.rearm();
             !events.is_empty()
         }
 
         fn take(&self) -> Vec<u64> {
             let mut seqs = Vec::new();
-            while let Some(Letter::Command(command)) = self.letters.next() {
-                self.inbox.gauge.leave(&command);
+            while let Some(LoopMessage::Command(command)) = self.messages.next() {
+                self.inbox.load.leave(&command);
                 if let Command::Publish(record) = command {
                     seqs.push(record.position);
                 }
@@ -314,7 +314,7 @@ mod tests {
         }
         event_loop.inbox.wake();
         assert!(!event_loop.is_woken(), "nothing concerns the loop");
-        assert_eq!((event_loop.take().len(), event_loop.inbox.gauge.records()), (0, 0));
+        assert_eq!((event_loop.take().len(), event_loop.inbox.load.records()), (0, 0));
         let batch = [record(200, 10), record(201, 10)].into_iter().collect();
         event_loop.give(Command::PublishBatch(batch));
         assert_eq!(event_loop.inbox.open().map(|newest| newest.position), Some(201));
@@ -332,13 +332,13 @@ mod tests {
         let inbox = &event_loop.inbox;
         std::thread::scope(|scope| {
             let waiting = scope.spawn(|| inbox.wait_for_room(40, 10, Duration::from_secs(600)));
-            while inbox.gauge.waiting.load(Ordering::SeqCst) == 0 {
+            while inbox.load.waiting.load(Ordering::SeqCst) == 0 {
                 std::thread::yield_now();
             }
             assert_eq!(event_loop.take().len(), 100);
             assert!(waiting.join().expect("no panic"));
         });
-        assert_eq!(inbox.gauge.waiting.load(Ordering::SeqCst), 0);
+        assert_eq!(inbox.load.waiting.load(Ordering::SeqCst), 0);
     }
 
     #[test]

@@ -6,9 +6,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::descriptors;
+use super::message::LoopReport;
 use super::process;
 use super::shared::Shared;
-use super::worker::LoopReport;
 use crate::event::{Continuity, Refusal, TargetKind};
 use crate::journal::JournalReport;
 use crate::metrics::{Exposition, Format, Histogram, Label, Tally};

@@ -23,6 +23,7 @@ mod hooks;
 mod inbox;
 mod key_files;
 mod listener;
+mod message;
 mod meters;
 mod presence;
 mod process;
@@ -61,10 +62,11 @@ pub use statistics::{EngineStatistics, HistoryStatistics, LoopStatistics, Statis
 use crate::access::{Access, RateLimit};
 use crate::event::ClientKey;
 use crate::journal::{Delivery, Journal};
-use crate::shard::{Admission, Others, Outlet, Settings, Shard, StreamLimits};
+use crate::shard::{Admission, Others, Settings, Shard, ShardSender, StreamLimits};
 use authentication::Authentication;
 use descriptors::Reserve;
-use inbox::{Gauge, InboxLimits, Letters, LoopInbox, inbox};
+use inbox::{InboxLimits, InboxLoad, LoopInbox, Receiver, inbox};
+use message::{ControlMessage, LoopMessage};
 use meters::Meters;
 use presence::LocalPresence;
 use sockets::Sockets;
@@ -121,7 +123,7 @@ pub(crate) struct Running {
     hooks: Option<JoinHandle<()>>,
 }
 
-type LoopEnds = (Poll, Letters<worker::Letter>, Arc<Gauge>);
+type LoopEnds = (Poll, Receiver<LoopMessage>, Arc<InboxLoad>);
 
 /// Starts all threads.
 pub(crate) fn start(setup: Setup) -> io::Result<Running> {
@@ -136,9 +138,9 @@ pub(crate) fn start(setup: Setup) -> io::Result<Running> {
     let ends = (0..loops).map(|_| loop_ends()).collect::<io::Result<Vec<_>>>()?;
     let (inboxes, ends): (Vec<Arc<LoopInbox>>, Vec<LoopEnds>) = ends.into_iter().unzip();
     let control_poll = Poll::new()?;
-    let (control_inbox, control_letters) = inbox(control::waker(&control_poll)?);
-    let outlets = inboxes.iter().map(|inbox| inbox.clone() as Arc<dyn Outlet>).collect();
-    let journal = journal(settings.ids, Delivery::new(outlets))?;
+    let (control_inbox, control_messages) = inbox(control::waker(&control_poll)?);
+    let senders = inboxes.iter().map(|inbox| inbox.clone() as Arc<dyn ShardSender>).collect();
+    let journal = journal(settings.ids, Delivery::new(senders))?;
     let others = Others::new(others_per_address, settings.proxies.clone());
     let admission = Arc::new(Admission::new(streams).with_others(others));
     let shared = Arc::new(Shared {
@@ -161,7 +163,7 @@ pub(crate) fn start(setup: Setup) -> io::Result<Running> {
         idle_timeout,
         bodies: control::BodyTotal::new(max_bodies),
     });
-    let (notices, hooks) = start_hooks(hooks)?;
+    let (connection_events, hooks) = start_hooks(hooks)?;
     let mut running = Running {
         shared: shared.clone(),
         addresses,
@@ -172,16 +174,24 @@ pub(crate) fn start(setup: Setup) -> io::Result<Running> {
         hooks,
     };
     let (mut workers, newest) = (Vec::new(), shared.journal.newest());
-    for (number, (poll, letters, gauge)) in ends.into_iter().enumerate() {
+    for (number, (poll, messages, load)) in ends.into_iter().enumerate() {
         let shard = Shard::new(number as u16, shared.settings.clone(), shared.admission.clone(), newest)
             .with_judge(shared.clone());
         let own = listeners.iter().map(Listener::try_clone).collect::<io::Result<_>>()?;
-        let inbox = (letters, gauge);
-        workers.push(Worker::new(number, poll, shard, own, inbox, shared.clone(), notices.clone())?);
+        let inbox = (messages, load);
+        workers.push(Worker::new(
+            number,
+            poll,
+            shard,
+            own,
+            inbox,
+            shared.clone(),
+            connection_events.clone(),
+        )?);
     }
     let has_control_listeners = !control_listeners.is_empty();
     let control =
-        control::Control::new(control_poll, control_letters, control_listeners, rates, shared.clone())?;
+        control::Control::new(control_poll, control_messages, control_listeners, rates, shared.clone())?;
     shared.sockets.measure(has_control_listeners);
     // From here on there is something to be ended if the rest fails.
     if let Err(error) = running.launch(workers, control, authentication) {
@@ -194,20 +204,20 @@ pub(crate) fn start(setup: Setup) -> io::Result<Running> {
 fn loop_ends() -> io::Result<(Arc<LoopInbox>, LoopEnds)> {
     let poll = Poll::new()?;
     let waker = mio::Waker::new(poll.registry(), worker::WAKER)?;
-    let (inbox, letters) = inbox(waker);
-    let gauge = Arc::new(Gauge::new(INBOX));
-    Ok((Arc::new(LoopInbox::new(inbox, gauge.clone())), (poll, letters, gauge)))
+    let (inbox, messages) = inbox(waker);
+    let load = Arc::new(InboxLoad::new(INBOX));
+    Ok((Arc::new(LoopInbox::new(inbox, load.clone())), (poll, messages, load)))
 }
 
-type HooksThread = (Option<crossbeam_channel::Sender<hooks::Notice>>, Option<JoinHandle<()>>);
+type HooksThread = (Option<crossbeam_channel::Sender<hooks::ConnectionEvent>>, Option<JoinHandle<()>>);
 
 fn start_hooks(hooks: Hooks) -> io::Result<HooksThread> {
     if hooks.is_empty() {
         return Ok((None, None));
     }
-    // Unbounded: an event loop must not wait for the application, and no notice may be lost.
-    let (sender, notices) = crossbeam_channel::unbounded();
-    let handle = spawn("fanfare-hooks".to_owned(), move || hooks.run(&notices))?;
+    // Unbounded: an event loop must not wait for the application, and no event may be lost.
+    let (sender, connection_events) = crossbeam_channel::unbounded();
+    let handle = spawn("fanfare-hooks".to_owned(), move || hooks.run(&connection_events))?;
     Ok((Some(sender), Some(handle)))
 }
 
@@ -276,11 +286,11 @@ impl Running {
         let by_ms = self.shared.clock.now().elapsed_ms + timeout_ms;
         self.wait_until(by_ms, |running| running.loops.iter().all(JoinHandle::is_finished));
         for inbox in &self.shared.loops {
-            inbox.send(worker::Letter::Stop);
+            inbox.send(LoopMessage::Stop);
         }
         // A thread that panicked has ended the process.
         self.loops.drain(..).for_each(|handle| drop(handle.join()));
-        self.shared.control.send(control::Letter::Stop(LAST_WORDS));
+        self.shared.control.send(ControlMessage::Stop(LAST_WORDS));
         // What the control thread finishes may need to know who asks.
         if let Some(control) = self.control.take() {
             let _ = control.join();

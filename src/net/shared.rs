@@ -11,16 +11,16 @@ use super::control;
 use super::descriptors::Reserve;
 use super::gather::gather;
 use super::inbox::{Inbox, LoopInbox};
+use super::message::{ControlMessage, LoopMessage, LoopReport};
 use super::meters::{self, KindCounts, Meters};
 use super::presence::Presence;
 use super::sockets::{Asked, Sockets};
 use super::statistics::Statistics;
-use super::worker::{self, LoopReport};
 use crate::access::Access;
 use crate::event::{Draft, Drafts, Now, Publication};
 use crate::journal::{Acknowledge, AppendError, Appended, Journal};
 use crate::metrics::Format;
-use crate::shard::{Admission, Command, Settings, Who};
+use crate::shard::{Admission, Command, DisconnectTarget, Settings};
 
 /// The engine, seen from any of its threads and from the application.
 pub(crate) struct Shared {
@@ -30,7 +30,7 @@ pub(crate) struct Shared {
     pub(super) presence: Box<dyn Presence>,
     pub(super) journal: Box<dyn Journal>,
     pub(super) loops: Vec<Arc<LoopInbox>>,
-    pub(super) control: Inbox<control::Letter>,
+    pub(super) control: Inbox<ControlMessage>,
     pub(super) reserve: Reserve,
     pub(super) sockets: Sockets,
     pub(super) access: Access,
@@ -134,7 +134,7 @@ impl Shared {
         });
         for (inbox, share) in self.loops.iter().zip(shares) {
             let reply = Box::new(move |report| share.add(|reports: &mut Vec<_>| reports.push(report)));
-            inbox.send(worker::Letter::Report(reply));
+            inbox.send(LoopMessage::Report(reply));
         }
     }
 
@@ -148,29 +148,29 @@ impl Shared {
         };
         self.sockets.tell_shortage(now);
         match self.loops.get(holder) {
-            Some(inbox) => inbox.send(worker::Letter::Reclaim(most)),
-            None => self.control.send(control::Letter::Reclaim(most)),
+            Some(inbox) => inbox.send(LoopMessage::Reclaim(most)),
+            None => self.control.send(ControlMessage::Reclaim(most)),
         }
     }
 
     /// Publications that wait for an event loop.
     pub(super) fn inbox_events(&self, number: usize) -> usize {
-        self.loops.get(number).map_or(0, |inbox| inbox.gauge.records())
+        self.loops.get(number).map_or(0, |inbox| inbox.load.records())
     }
 
     /// Sends a heartbeat now to the streams of a user, or to all.
     pub(super) fn ping(&self, user: Option<&Arc<str>>) {
         for inbox in &self.loops {
-            inbox.send(worker::Letter::Command(Command::Ping(user.cloned())));
+            inbox.send(LoopMessage::Command(Command::Ping(user.cloned())));
         }
     }
 
     /// Ends streams everywhere. `done` is told how many, on the thread of the last loop to answer.
-    pub(crate) fn disconnect(&self, who: &Who, done: impl FnOnce(usize) + Send + 'static) {
+    pub(crate) fn disconnect(&self, who: &DisconnectTarget, done: impl FnOnce(usize) + Send + 'static) {
         let shares = gather(self.loops.len(), 0, done);
         for (inbox, share) in self.loops.iter().zip(shares) {
             let reply = Box::new(move |count| share.add(|sum: &mut usize| *sum += count));
-            inbox.send(worker::Letter::Command(Command::Disconnect(who.clone(), reply)));
+            inbox.send(LoopMessage::Command(Command::Disconnect(who.clone(), reply)));
         }
     }
 
@@ -190,7 +190,7 @@ impl Shared {
     pub(super) fn drain(&self, most: Duration) {
         self.admission.drain();
         let spread = Duration::from_millis(self.admission.total() as u64).min(most);
-        self.control.send(control::Letter::Drain);
+        self.control.send(ControlMessage::Drain);
         self.journal.drain(spread);
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use super::descriptors;
-use crate::api::Door;
+use crate::api::ListenerKind;
 use crate::event::Now;
 
 /// Descriptors for whatever else opens one while the server runs: key files, the program around it.
@@ -75,33 +75,33 @@ impl Sockets {
         self.control_share.store(control_share, Ordering::Relaxed);
     }
 
-    fn count(&self, door: Door) -> &AtomicUsize {
-        match door {
-            Door::Front => &self.front,
-            Door::Control => &self.control,
+    fn count(&self, listener_kind: ListenerKind) -> &AtomicUsize {
+        match listener_kind {
+            ListenerKind::Public => &self.front,
+            ListenerKind::Control => &self.control,
         }
     }
 
     /// One more connection.
-    pub(super) fn opened(&self, door: Door) {
-        self.count(door).fetch_add(1, Ordering::Relaxed);
+    pub(super) fn opened(&self, listener_kind: ListenerKind) {
+        self.count(listener_kind).fetch_add(1, Ordering::Relaxed);
     }
 
     /// So many connections less.
-    pub(super) fn closed(&self, door: Door, connections: usize) {
+    pub(super) fn closed(&self, listener_kind: ListenerKind, connections: usize) {
         if connections > 0 {
-            self.count(door).fetch_sub(connections, Ordering::Relaxed);
+            self.count(listener_kind).fetch_sub(connections, Ordering::Relaxed);
         }
     }
 
-    /// How much room there is for a connection that comes in by that door.
-    pub(super) fn room(&self, door: Door) -> Room {
+    /// How much room there is for a connection that comes in by that listener.
+    pub(super) fn room(&self, listener_kind: ListenerKind) -> Room {
         let (front, control) = (self.front.load(Ordering::Relaxed), self.control.load(Ordering::Relaxed));
         let share = self.control_share.load(Ordering::Relaxed);
-        let taken = match door {
-            Door::Control if control < share => return Room::Plenty,
-            Door::Control => front.saturating_add(control),
-            Door::Front => front.saturating_add(control.max(share)),
+        let taken = match listener_kind {
+            ListenerKind::Control if control < share => return Room::Plenty,
+            ListenerKind::Control => front.saturating_add(control),
+            ListenerKind::Public => front.saturating_add(control.max(share)),
         };
         match self.limit.load(Ordering::Relaxed).saturating_sub(taken) {
             0 => Room::None,
@@ -198,20 +198,32 @@ mod tests {
     #[test]
     fn some_room_is_the_control_listeners_alone() {
         let sockets = Sockets::new(2);
-        assert_eq!(sockets.room(Door::Front), Room::Plenty, "no limit is known");
+        assert_eq!(sockets.room(ListenerKind::Public), Room::Plenty, "no limit is known");
         sockets.set(64, 4);
-        (0..57).for_each(|_| sockets.opened(Door::Front));
-        assert_eq!(sockets.room(Door::Front), Room::Plenty);
-        sockets.opened(Door::Front);
-        assert_eq!(sockets.room(Door::Front), Room::Little);
-        (0..2).for_each(|_| sockets.opened(Door::Front));
-        assert_eq!((sockets.room(Door::Front), sockets.room(Door::Control)), (Room::None, Room::Plenty));
-        (0..4).for_each(|_| sockets.opened(Door::Control));
-        assert_eq!((sockets.room(Door::Front), sockets.room(Door::Control)), (Room::None, Room::None));
-        sockets.closed(Door::Front, 10);
-        assert_eq!((sockets.room(Door::Front), sockets.room(Door::Control)), (Room::Plenty, Room::Plenty));
-        (0..10).for_each(|_| sockets.opened(Door::Control));
-        assert_eq!((sockets.room(Door::Front), sockets.room(Door::Control)), (Room::None, Room::None));
+        (0..57).for_each(|_| sockets.opened(ListenerKind::Public));
+        assert_eq!(sockets.room(ListenerKind::Public), Room::Plenty);
+        sockets.opened(ListenerKind::Public);
+        assert_eq!(sockets.room(ListenerKind::Public), Room::Little);
+        (0..2).for_each(|_| sockets.opened(ListenerKind::Public));
+        assert_eq!(
+            (sockets.room(ListenerKind::Public), sockets.room(ListenerKind::Control)),
+            (Room::None, Room::Plenty)
+        );
+        (0..4).for_each(|_| sockets.opened(ListenerKind::Control));
+        assert_eq!(
+            (sockets.room(ListenerKind::Public), sockets.room(ListenerKind::Control)),
+            (Room::None, Room::None)
+        );
+        sockets.closed(ListenerKind::Public, 10);
+        assert_eq!(
+            (sockets.room(ListenerKind::Public), sockets.room(ListenerKind::Control)),
+            (Room::Plenty, Room::Plenty)
+        );
+        (0..10).for_each(|_| sockets.opened(ListenerKind::Control));
+        assert_eq!(
+            (sockets.room(ListenerKind::Public), sockets.room(ListenerKind::Control)),
+            (Room::None, Room::None)
+        );
     }
 
     #[test]

@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
+use super::message::LoopReport;
 use super::shared::Shared;
-use super::worker::LoopReport;
 use crate::journal::JournalReport;
 use crate::shard::{CloseReason, Report};
 

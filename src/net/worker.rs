@@ -11,42 +11,18 @@ use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
 
 use super::authentication::{Job, Waiting};
-use super::control;
 use super::descriptors;
-use super::hooks::Notice;
-use super::inbox::{Gauge, Letters};
+use super::hooks::ConnectionEvent;
+use super::inbox::{InboxLoad, Receiver};
 use super::listener::{self, Listener};
+use super::message::{ControlMessage, Handoff, LoopMessage, LoopReport};
 use super::meters::Awaited;
 use super::shared::Shared;
 use super::sockets::Room;
-use crate::api::Door;
+use crate::api::ListenerKind;
 use crate::event::{Now, Refusal};
 use crate::metrics::Histogram;
-use crate::shard::{
-    Arrival, Command, Decision, Effect, Entry, HandOver, Inquiry, Reply, Report, Shard, StreamToken,
-};
-
-/// What reaches an event loop from other threads.
-pub(super) enum Letter {
-    /// For its shard.
-    Command(Command),
-    /// A stream that was judged and admitted by the control thread, and how many bytes came behind its request.
-    Adopt(OwnedFd, Arrival, usize),
-    /// Close so many connections at most that are no streams, those first that came first.
-    Reclaim(usize),
-    /// Tell how it stands.
-    Report(Reply<LoopReport>),
-    /// Close everything that is left and end.
-    Stop,
-}
-
-/// How an event loop stands.
-pub(super) struct LoopReport {
-    pub(super) number: usize,
-    pub(super) shard: Report,
-    /// Its turns since the start, without their waiting.
-    pub(super) turns: Histogram,
-}
+use crate::shard::{Arrival, Command, Decision, Effect, Entry, HandOver, Inquiry, Shard, StreamToken};
 
 pub(super) const WAKER: Token = Token(usize::MAX);
 /// Most listeners of an engine.
@@ -57,8 +33,8 @@ const LISTENER: usize = usize::MAX - MAX_LISTENERS;
 const EVENTS: usize = 1024;
 /// Connections accepted from one listener in a turn.
 const ACCEPTS: usize = 256;
-/// Letters taken in a turn before streams are written to.
-const LETTERS: usize = 4096;
+/// Messages taken in a turn before streams are written to.
+const MESSAGES: usize = 4096;
 /// Streams written to in a turn before the loop looks at what else has happened. Few enough that an event which
 /// comes in the middle of a pass is joined by nearly all that wait for it.
 const WRITES: usize = 128;
@@ -72,11 +48,11 @@ pub(super) struct Worker {
     poll: Poll,
     shard: Shard<TcpStream>,
     listeners: Vec<Listening>,
-    letters: Letters<Letter>,
-    gauge: Arc<Gauge>,
+    messages: Receiver<LoopMessage>,
+    load: Arc<InboxLoad>,
     shared: Arc<Shared>,
     /// Where connects and disconnects are told, if anybody asked.
-    notices: Option<Sender<Notice>>,
+    connection_events: Option<Sender<ConnectionEvent>>,
     /// A command that the shard had no appetite for.
     waiting: bool,
     /// Its connections, as they are counted for all.
@@ -115,9 +91,9 @@ impl Worker {
         poll: Poll,
         shard: Shard<TcpStream>,
         listeners: Vec<Listener>,
-        (letters, gauge): (Letters<Letter>, Arc<Gauge>),
+        (messages, load): (Receiver<LoopMessage>, Arc<InboxLoad>),
         shared: Arc<Shared>,
-        notices: Option<Sender<Notice>>,
+        connection_events: Option<Sender<ConnectionEvent>>,
     ) -> io::Result<Self> {
         let mut listening = Vec::new();
         for (n, Listener { socket, is_handed_in }) in listeners.into_iter().enumerate() {
@@ -131,10 +107,10 @@ impl Worker {
             poll,
             shard,
             listeners: listening,
-            letters,
-            gauge,
+            messages,
+            load,
             shared,
-            notices,
+            connection_events,
             waiting: false,
             held: 0,
             turns: Histogram::default(),
@@ -159,7 +135,7 @@ impl Worker {
             }
             more = self.turn(&events);
         }
-        self.leave_letters();
+        self.leave_messages();
     }
 
     /// Every stream is told before the loop ends, however little time there is.
@@ -172,15 +148,15 @@ impl Worker {
 
     /// What came too late: what waits here no longer counts against others, and streams on their way are told like
     /// all others.
-    fn leave_letters(&mut self) {
+    fn leave_messages(&mut self) {
         let now = self.shared.clock.now();
-        while let Some(letter) = self.letters.next() {
-            match letter {
-                Letter::Command(command) => self.gauge.leave(&command),
-                Letter::Adopt(socket, arrival, behind) => self.adopt(socket, arrival, behind, now),
-                Letter::Reclaim(_) => self.shared.sockets.answered(),
+        while let Some(message) = self.messages.next() {
+            match message {
+                LoopMessage::Command(command) => self.load.leave(&command),
+                LoopMessage::Adopt(socket, arrival, behind) => self.adopt(socket, arrival, behind, now),
+                LoopMessage::Reclaim(_) => self.shared.sockets.answered(),
                 // Who asks takes no answer for nothing.
-                Letter::Report(_) | Letter::Stop => {}
+                LoopMessage::Report(_) | LoopMessage::Stop => {}
             }
         }
         while self.shard.flush(WRITES, now) {}
@@ -231,7 +207,7 @@ impl Worker {
     /// Lets all threads know how many connections are here, and whether they are of use.
     fn tell_connections(&mut self) {
         let held = self.shard.len();
-        self.shared.sockets.closed(Door::Front, self.held.saturating_sub(held));
+        self.shared.sockets.closed(ListenerKind::Public, self.held.saturating_sub(held));
         self.held = held;
         self.shared.sockets.set_idle(self.number, self.shard.unopened_since_ms());
     }
@@ -247,23 +223,23 @@ impl Worker {
         self.poll.poll(events, deadline.map(|at| Duration::from_millis(at.saturating_sub(now_ms))))
     }
 
-    /// Takes letters in order, for as long as the shard wants more.
+    /// Takes messages in order, for as long as the shard wants more.
     fn apply(&mut self, now: Now) {
-        self.letters.rearm();
-        for _ in 0..LETTERS {
+        self.messages.rearm();
+        for _ in 0..MESSAGES {
             if !self.shard.accepts_commands() {
                 break;
             }
-            match self.letters.next() {
+            match self.messages.next() {
                 None => break,
-                Some(Letter::Stop) => {
+                Some(LoopMessage::Stop) => {
                     self.stopping = true;
                     self.shard.cut_replays(now);
                 }
-                Some(Letter::Adopt(socket, arrival, behind)) => {
+                Some(LoopMessage::Adopt(socket, arrival, behind)) => {
                     self.adopt(socket, arrival, behind, now);
                 }
-                Some(Letter::Reclaim(most)) => {
+                Some(LoopMessage::Reclaim(most)) => {
                     let reclaimed = self.shard.reclaim(most, now);
                     self.shared.meters.reclaimed.add(Awaited::Request, reclaimed.silent);
                     self.shared.meters.reclaimed.add(Awaited::Head, reclaimed.head);
@@ -271,21 +247,21 @@ impl Worker {
                     self.shared.sockets.set_idle(self.number, self.shard.unopened_since_ms());
                     self.shared.sockets.answered();
                 }
-                Some(Letter::Report(reply)) => {
+                Some(LoopMessage::Report(reply)) => {
                     let (shard, turns) = (self.shard.report(now), self.turns.clone());
                     reply(LoopReport { number: self.number, shard, turns });
                 }
-                Some(Letter::Command(command)) => {
+                Some(LoopMessage::Command(command)) => {
                     if matches!(command, Command::Drain(_)) {
                         self.close_listeners(now);
                         self.draining = true;
                     }
-                    self.gauge.leave(&command);
+                    self.load.leave(&command);
                     self.shard.apply(command, now);
                 }
             }
         }
-        self.waiting = !self.letters.is_empty();
+        self.waiting = !self.messages.is_empty();
     }
 
     fn adopt(&mut self, socket: OwnedFd, arrival: Arrival, behind: usize, now: Now) {
@@ -347,7 +323,7 @@ impl Worker {
     fn accept_from(&mut self, listening: &mut Listening, now: Now) {
         let mut lent = false;
         for _ in 0..ACCEPTS {
-            match self.shared.sockets.room(Door::Front) {
+            match self.shared.sockets.room(ListenerKind::Public) {
                 Room::Plenty => {}
                 // Before it is needed.
                 Room::Little => drop(self.shared.make_room(now)),
@@ -370,7 +346,7 @@ impl Worker {
                     }
                     lent = false;
                     self.held += 1;
-                    self.shared.sockets.opened(Door::Front);
+                    self.shared.sockets.opened(ListenerKind::Public);
                     self.register(slot);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -429,7 +405,7 @@ impl Worker {
 
     fn perform_effects(&mut self, now: Now) {
         let mut refused = self.perform(now);
-        // Not as letters: there may be as many of them as letters are taken in a turn.
+        // Not as messages: there may be as many of them as messages are taken in a turn.
         while !refused.is_empty() {
             for token in refused {
                 let decision = Decision::Refused(Refusal::Auth);
@@ -449,8 +425,10 @@ impl Worker {
                 Effect::Resume(resume) => self.shared.journal.resume(&resume, now),
                 Effect::Refused(reason) => self.shared.meters.refused.count(reason),
                 Effect::Finish(slot) => self.finish(slot),
-                Effect::Connected(client) => self.tell(Notice::Connected(client)),
-                Effect::Disconnected(client, reason) => self.tell(Notice::Disconnected(client, reason)),
+                Effect::Connected(client) => self.tell(ConnectionEvent::Connected(client)),
+                Effect::Disconnected(client, reason) => {
+                    self.tell(ConnectionEvent::Disconnected(client, reason))
+                }
             }
         }
         refused
@@ -470,10 +448,10 @@ impl Worker {
         }
     }
 
-    fn tell(&self, notice: Notice) {
-        if let Some(notices) = &self.notices {
+    fn tell(&self, event: ConnectionEvent) {
+        if let Some(connection_events) = &self.connection_events {
             // The hooks thread outlives the loops.
-            let _ = notices.send(notice);
+            let _ = connection_events.send(event);
         }
     }
 
@@ -483,12 +461,12 @@ impl Worker {
         self.held -= 1;
         // A socket that cannot be taken off the poll is of no use elsewhere either.
         if self.poll.registry().deregister(&mut socket).is_err() {
-            self.shared.sockets.closed(Door::Front, 1);
+            self.shared.sockets.closed(ListenerKind::Public, 1);
             self.shared.admission.others().leave(peer);
         } else {
-            let (socket, door) = (OwnedFd::from(socket), Door::Front);
-            let visitor = control::Visitor { socket, peer, bytes, first_byte_ms, refusal, decision, door };
-            self.shared.control.send(control::Letter::Visitor(visitor));
+            let (socket, listener_kind) = (OwnedFd::from(socket), ListenerKind::Public);
+            let handoff = Handoff { socket, peer, bytes, first_byte_ms, refusal, decision, listener_kind };
+            self.shared.control.send(ControlMessage::Handoff(handoff));
         }
     }
 }

@@ -24,7 +24,7 @@ pub enum Command {
     /// Send a heartbeat now to the streams of a user, or to all.
     Ping(Option<Arc<str>>),
     /// End streams; tells how many.
-    Disconnect(Who, Reply<usize>),
+    Disconnect(DisconnectTarget, Reply<usize>),
     /// Tell how it stands.
     Report(Reply<Report>),
     /// End all streams now. Their clients are told to come back after a second at the earliest, spread over that
@@ -34,7 +34,7 @@ pub enum Command {
 
 /// Whose streams to end.
 #[derive(Clone, Debug)]
-pub enum Who {
+pub enum DisconnectTarget {
     /// All streams of a user.
     User(Arc<str>),
     /// One stream.
@@ -103,7 +103,7 @@ pub struct Newest {
 }
 
 /// The way into a shard, seen from the journal.
-pub trait Outlet: Send + Sync {
+pub trait ShardSender: Send + Sync {
     /// Whether publications of so many bytes can be taken now. Where they cannot, the shard is woken.
     fn has_room(&self, records: usize, bytes: usize) -> bool;
     /// Waits until they can be, for so long at most; whether they can.

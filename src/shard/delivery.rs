@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::Shard;
 use super::applied::Batch;
-use super::command::{Command, Newest, Who};
+use super::command::{Command, DisconnectTarget, Newest};
 use super::outbox::Piece;
 use crate::event::{ClientId, Framing, Now, PerFraming, Record, Selector, Target};
 
@@ -21,8 +21,12 @@ impl<S: Write> Shard<S> {
             Command::Join(join) => self.join(join, now),
             Command::Decided(token, decision) => self.decided(token, decision, now),
             Command::Ping(user) => self.ping(user.as_deref(), now),
-            Command::Disconnect(Who::User(user), reply) => reply(self.disconnect_user(&user, now)),
-            Command::Disconnect(Who::Client(client), reply) => reply(self.disconnect_client(client, now)),
+            Command::Disconnect(DisconnectTarget::User(user), reply) => {
+                reply(self.disconnect_user(&user, now))
+            }
+            Command::Disconnect(DisconnectTarget::Client(client), reply) => {
+                reply(self.disconnect_client(client, now))
+            }
             Command::Report(reply) => reply(self.report(now)),
             Command::Drain(spread) => self.begin_drain(spread),
         }

@@ -9,7 +9,7 @@ use super::deadlines::Deadline;
 use super::opening::{Arrival, StreamRequest};
 use super::phase::{Phase, Undecided};
 use super::settings::MAX_RECEIVED;
-use crate::api::{Permit, Problem, Subscription};
+use crate::api::{Problem, StreamGrant, Subscription};
 use crate::event::{Now, Refusal};
 use crate::http::{Head, KeptHead};
 
@@ -24,7 +24,7 @@ pub trait Judge: Send + Sync {
 #[derive(Clone, Debug)]
 pub enum Decision {
     /// It is opened.
-    Permitted(Permit),
+    Permitted(StreamGrant),
     /// It is refused for good.
     Denied(Problem),
     /// It is refused for now.
@@ -100,7 +100,9 @@ impl<S> Shard<S> {
         decision: Decision,
         now: Now,
     ) -> Result<(), Decision> {
-        let Decision::Permitted(Permit { profile, expires_unix_ms }) = decision else { return Err(decision) };
+        let Decision::Permitted(StreamGrant { profile, expires_unix_ms }) = decision else {
+            return Err(decision);
+        };
         self.admission.admit(arrival.peer, profile.user.as_ref()).map_err(Decision::Refused)?;
         if let Some(meta) = self.connections.meta(slot) {
             self.admission.others().leave(meta.peer);

@@ -66,7 +66,8 @@ use std::sync::Arc;
 pub use admission::{Admission, StreamLimits};
 pub use close::CloseReason;
 pub use command::{
-    After, Command, Effect, HandOver, Join, Missed, Newest, Outlet, Reply, Resume, StreamToken, Who,
+    After, Command, DisconnectTarget, Effect, HandOver, Join, Missed, Newest, Reply, Resume, ShardSender,
+    StreamToken,
 };
 pub use judge::{Decision, Inquiry, Judge};
 pub use opening::Arrival;

@@ -12,7 +12,7 @@ use super::judge::Decision;
 use super::outbox::Piece;
 use super::phase::{Partial, Phase};
 use super::settings::MAX_RECEIVED;
-use crate::api::{CrossOrigin, LastEventId, Permit, Subscription, write_head};
+use crate::api::{CrossOrigin, LastEventId, StreamGrant, Subscription, write_head};
 use crate::event::{Continuity, EventId, Framing, Gap, Now, Profile, Refusal, ServerEvent};
 use crate::http::is_loopback_host;
 use crate::http::{BodyFraming, Head, HeadScanner, Method, Outline, Scan};
@@ -194,11 +194,11 @@ impl<S> Shard<S> {
             Some(judge) if !settings.open => judge.judge(&head, peer, &subscription, now),
             _ => {
                 let (profile, expires_unix_ms) = (std::mem::take(&mut subscription.claims), None);
-                Some(Decision::Permitted(Permit { profile, expires_unix_ms }))
+                Some(Decision::Permitted(StreamGrant { profile, expires_unix_ms }))
             }
         };
         let Subscription { framing, last_event_id, .. } = subscription;
-        let Permit { profile, expires_unix_ms } = Permit::default();
+        let StreamGrant { profile, expires_unix_ms } = StreamGrant::default();
         let arrival = Arrival { peer, framing, last_event_id, profile, expires_unix_ms, cross_origin };
         Some((StreamRequest { arrival, outline }, decision))
     }

@@ -13,7 +13,7 @@ use cap::Cap;
 use fanfare::api::{CrossOrigin, LastEventId};
 use fanfare::event::{ClientKey, Draft, Drafts, Framing, Now, Profile};
 use fanfare::journal::{Acknowledge, Delivery, HistoryLimits, Journal, MemoryJournal};
-use fanfare::shard::{Admission, Arrival, Command, Newest, Outlet, Settings, Shard, StreamLimits};
+use fanfare::shard::{Admission, Arrival, Command, Newest, Settings, Shard, ShardSender, StreamLimits};
 use fanfare::{Event, Pattern, Publication, Target, Topic};
 
 #[global_allocator]
@@ -47,7 +47,7 @@ impl Write for Sink {
     }
 }
 
-impl Outlet for Sink {
+impl ShardSender for Sink {
     fn has_room(&self, _: usize, _: usize) -> bool {
         true
     }

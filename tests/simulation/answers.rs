@@ -2,7 +2,7 @@
 
 use fanfare::event::Now;
 use fanfare::journal::{Acknowledge, Journal};
-use fanfare::shard::{Command, Join, Outlet, Resume};
+use fanfare::shard::{Command, Join, Resume, ShardSender};
 
 use crate::client::Connection;
 use crate::settings::TIMEOUT_MS;

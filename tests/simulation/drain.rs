@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use fanfare::event::{Draft, Drafts};
 use fanfare::journal::{AppendError, Journal};
-use fanfare::shard::{Admission, CloseReason, Command, Effect, Newest, Outlet, Totals};
+use fanfare::shard::{Admission, CloseReason, Command, Effect, Newest, ShardSender, Totals};
 use fanfare::{Event, Publication, Target};
 
 use crate::answers::later;

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use fanfare::shard::{Command, Newest, Outlet};
+use fanfare::shard::{Command, Newest, ShardSender};
 
 /// An inbox of a shard; publications that wait are limited.
 #[derive(Default)]
@@ -17,7 +17,7 @@ pub(crate) struct Inbox {
     passed: Mutex<Option<Newest>>,
 }
 
-impl Outlet for Inbox {
+impl ShardSender for Inbox {
     fn has_room(&self, records: usize, _: usize) -> bool {
         self.commands.lock().unwrap().len() + records <= self.limit
     }

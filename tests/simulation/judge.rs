@@ -4,10 +4,10 @@
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 
-use fanfare::api::{Parameters, Permit, Problem, Subscription};
+use fanfare::api::{Parameters, Problem, StreamGrant, Subscription};
 use fanfare::event::{Now, Refusal};
 use fanfare::http::Head;
-use fanfare::shard::{Command, Decision, HandOver, Inquiry, Judge, Outlet};
+use fanfare::shard::{Command, Decision, HandOver, Inquiry, Judge, ShardSender};
 use fastrand::Rng;
 
 use crate::client::Connection;
@@ -46,7 +46,7 @@ impl Judge for FakeJudge {
 }
 
 fn permitted(asked: &Subscription) -> Decision {
-    Decision::Permitted(Permit { profile: asked.claims.clone(), expires_unix_ms: None })
+    Decision::Permitted(StreamGrant { profile: asked.claims.clone(), expires_unix_ms: None })
 }
 
 fn denied() -> Decision {

@@ -12,7 +12,7 @@ use fanfare::api::{CrossOrigin, LastEventId};
 use fanfare::event::{ClientKey, Draft, Drafts, Framing, Now, Pattern, Profile, Refusal};
 use fanfare::journal::{Delivery, HistoryLimits, Journal, MemoryJournal};
 use fanfare::shard::{
-    Admission, Arrival, Command, Effect, Heartbeat, Inquiry, Newest, Outlet, Resume, Settings, Shard,
+    Admission, Arrival, Command, Effect, Heartbeat, Inquiry, Newest, Resume, Settings, Shard, ShardSender,
     StreamLimits, StreamToken,
 };
 use fastrand::Rng;
@@ -104,9 +104,9 @@ impl World {
         let limit = rng.usize(4..200);
         let inboxes: Vec<Arc<Inbox>> =
             (0..rng.usize(1..=3)).map(|_| Arc::new(Inbox::with_limit(limit))).collect();
-        let outlets = inboxes.iter().map(|inbox| inbox.clone() as Arc<dyn Outlet>).collect();
+        let senders = inboxes.iter().map(|inbox| inbox.clone() as Arc<dyn ShardSender>).collect();
         let journal =
-            MemoryJournal::new(epoch, ClientKey::new([seed, seed]), history, Delivery::new(outlets));
+            MemoryJournal::new(epoch, ClientKey::new([seed, seed]), history, Delivery::new(senders));
         let shards = shards(inboxes.len(), &settings, &admission, journal.newest());
         let clients = (0..rng.usize(1..20)).map(|_| plan::client(&mut rng)).collect();
         Self {
@@ -389,8 +389,10 @@ impl World {
     fn administrate(&mut self) {
         let n = self.rng.usize(..self.clients.len());
         let who = match (self.rng.bool(), &self.clients[n].who.user, client_id(&self.clients[n])) {
-            (true, Some(user), _) => fanfare::shard::Who::User(user.as_str().into()),
-            (false, _, Some(id)) => fanfare::shard::Who::Client(id.parse().expect("an id of ours")),
+            (true, Some(user), _) => fanfare::shard::DisconnectTarget::User(user.as_str().into()),
+            (false, _, Some(id)) => {
+                fanfare::shard::DisconnectTarget::Client(id.parse().expect("an id of ours"))
+            }
             _ => return,
         };
         for inbox in &self.inboxes {

@@ -18,7 +18,7 @@ const LAYERS: [(&str, &[&str]); 13] = [
             "shard::Join",
             "shard::Missed",
             "shard::Newest",
-            "shard::Outlet",
+            "shard::ShardSender",
             "shard::Resume",
             "shard::StreamToken",
             "wire",
@@ -29,7 +29,7 @@ const LAYERS: [(&str, &[&str]); 13] = [
     ("metrics", &[]),
     ("net", &["access", "journal", "metrics", "shard", "wire"]),
     ("config", &["shard::Heartbeat", "wire"]),
-    ("publisher", &["net", "journal", "shard::Who", "wire"]),
+    ("publisher", &["net", "journal", "shard::DisconnectTarget", "wire"]),
     (
         "server",
         &[

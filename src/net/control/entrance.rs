@@ -8,7 +8,7 @@ use std::time::Duration;
 use mio::net::TcpListener;
 use mio::{Interest, Poll, Token};
 
-use crate::api::Door;
+use crate::api::ListenerKind;
 use crate::event::Now;
 use crate::net::descriptors;
 use crate::net::listener::{self, Listener};
@@ -74,7 +74,7 @@ impl Entrance {
     pub(super) fn accept(&mut self, shared: &Shared, now: Now) -> Vec<(OwnedFd, IpAddr)> {
         let (mut accepted, mut lent) = (Vec::new(), false);
         while self.is_ready(now) && accepted.len() < ACCEPTS {
-            let is_room = match shared.sockets.room(Door::Control) {
+            let is_room = match shared.sockets.room(ListenerKind::Control) {
                 Room::Plenty => true,
                 Room::Little => {
                     shared.make_room(now);
@@ -88,7 +88,7 @@ impl Entrance {
             }
             match self.listener.accept() {
                 Ok((socket, peer)) => {
-                    shared.sockets.opened(Door::Control);
+                    shared.sockets.opened(ListenerKind::Control);
                     accepted.push((OwnedFd::from(socket), peer.ip().to_canonical()));
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.ready = false,

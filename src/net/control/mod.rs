@@ -6,7 +6,7 @@
 
 mod body_total;
 mod entrance;
-mod exchange;
+mod http_connection;
 mod online;
 mod rejected;
 mod service;
@@ -22,61 +22,20 @@ use std::time::Duration;
 use mio::{Events, Interest, Poll, Token};
 use slab::Slab;
 
-use super::authentication::Verdict;
-use super::inbox::Letters;
+use super::inbox::Receiver;
 use super::listener::Listener;
 use super::meters::Awaited;
 use super::shared::Shared;
 use super::worker::{self, WAKER};
 use crate::access::RateLimit;
-use crate::api::{Door, Response};
-use crate::event::{HttpDate, Now, Refusal};
-use crate::shard::{Arrival, Decision, YOUNG_MS};
+use crate::api::ListenerKind;
+use crate::event::{HttpDate, Now};
+use crate::net::message::{Asker, ControlMessage, Handoff, LoopMessage};
+use crate::shard::{Arrival, YOUNG_MS};
 pub(super) use body_total::BodyTotal;
 use entrance::Entrance;
-use exchange::{Exchange, Fate, Patience, Turn};
+use http_connection::{HttpConnection, Next, Timeouts, Turn};
 use service::Service;
-
-/// What reaches the control thread from others.
-pub(super) enum Letter {
-    /// A connection that is not a stream, or not known to be one.
-    Visitor(Visitor),
-    /// An answer that event loops had a part in.
-    Answer(Asker, Response),
-    /// Who a request is from.
-    Identified(Asker, Box<Verdict>),
-    /// Finish what is under way, within that time, and end.
-    Stop(Duration),
-    /// Nobody new is let in any more.
-    Drain,
-    /// Close so many connections at most, those first that have been idle for longest.
-    Reclaim(usize),
-}
-
-/// A connection on its way from an event loop.
-pub(super) struct Visitor {
-    pub(super) socket: OwnedFd,
-    pub(super) peer: IpAddr,
-    /// What was read from it.
-    pub(super) bytes: Vec<u8>,
-    /// When the first byte came, in ms since the start.
-    pub(super) first_byte_ms: u64,
-    /// Why its stream is refused for now, if it is.
-    pub(super) refusal: Option<Refusal>,
-    /// What is decided of its first request, if anything is.
-    pub(super) decision: Option<Decision>,
-    /// Through which listener it came.
-    pub(super) door: Door,
-}
-
-/// Who waits for an answer.
-#[derive(Clone, Copy)]
-pub(super) struct Asker {
-    slot: usize,
-    serial: u32,
-    /// The number of the request on its connection.
-    request: u32,
-}
 
 /// Listeners have the tokens from here on.
 const ENTRANCE: usize = usize::MAX - worker::MAX_LISTENERS;
@@ -98,8 +57,8 @@ const TICK: Duration = Duration::from_millis(100);
 pub(super) struct Control {
     poll: Poll,
     entrances: Vec<Entrance>,
-    exchanges: Slab<Exchange>,
-    letters: Letters<Letter>,
+    connections: Slab<HttpConnection>,
+    messages: Receiver<ControlMessage>,
     service: Service,
     /// Exchanges with something to do in this turn.
     active: Vec<usize>,
@@ -114,7 +73,7 @@ pub(super) struct Control {
 impl Control {
     pub(super) fn new(
         poll: Poll,
-        letters: Letters<Letter>,
+        messages: Receiver<ControlMessage>,
         listeners: Vec<Listener>,
         rates: RateLimit,
         shared: Arc<Shared>,
@@ -124,8 +83,8 @@ impl Control {
         Ok(Self {
             poll,
             entrances,
-            exchanges: Slab::new(),
-            letters,
+            connections: Slab::new(),
+            messages,
             service: Service::new(shared, rates),
             active: Vec::new(),
             serial: 0,
@@ -146,7 +105,7 @@ impl Control {
         let mut events = Events::with_capacity(EVENTS);
         while !self.is_done() {
             let now = self.shared().clock.now();
-            let is_let_in = self.entrances.iter().any(|door| door.is_ready(now));
+            let is_let_in = self.entrances.iter().any(|listener_kind| listener_kind.is_ready(now));
             let timeout = match self.active.is_empty() && !is_let_in {
                 false => Some(Duration::ZERO),
                 true if self.entrances.iter().any(Entrance::is_waiting) => Some(entrance::ROOM),
@@ -154,7 +113,7 @@ impl Control {
             };
             debug_assert!(
                 timeout == Some(Duration::ZERO)
-                    || !self.exchanges.iter().any(|(_, exchange)| exchange.is_able()),
+                    || !self.connections.iter().any(|(_, connection)| connection.is_able()),
                 "it waits, though there is something to be done"
             );
             if let Err(error) = self.poll.poll(&mut events, timeout)
@@ -168,13 +127,13 @@ impl Control {
 
     /// Whether there is something that the passing of time changes.
     fn is_watching(&self) -> bool {
-        !self.exchanges.is_empty() || self.stop_by_ms.is_some()
+        !self.connections.is_empty() || self.stop_by_ms.is_some()
     }
 
     fn is_done(&self) -> bool {
         let Some(stop_by_ms) = self.stop_by_ms else { return false };
         let now = self.service.shared().clock.now();
-        now.elapsed_ms >= stop_by_ms || self.exchanges.iter().all(|(_, exchange)| exchange.is_done(now))
+        now.elapsed_ms >= stop_by_ms || self.connections.iter().all(|(_, connection)| connection.is_done(now))
     }
 
     fn turn(&mut self, events: &Events) {
@@ -183,18 +142,18 @@ impl Control {
             let Token(slot) = event.token();
             if let Some(entrance) = slot.checked_sub(ENTRANCE).and_then(|n| self.entrances.get_mut(n)) {
                 entrance.set_ready();
-            } else if let Some(exchange) = self.exchanges.get_mut(slot) {
+            } else if let Some(connection) = self.connections.get_mut(slot) {
                 if event.is_readable() || event.is_error() {
-                    exchange.set_readable(event.is_read_closed() || event.is_error());
+                    connection.set_readable(event.is_read_closed() || event.is_error());
                 }
                 if event.is_error() {
-                    exchange.abandon_decision();
+                    connection.abandon_decision();
                 }
                 self.active.push(slot);
             }
         }
         self.let_in(now);
-        self.take_letters(now);
+        self.take_messages(now);
         if now.elapsed_ms >= self.next_tick_ms {
             self.next_tick_ms = now.elapsed_ms + TICK.as_millis() as u64;
             self.check_time(now);
@@ -211,7 +170,7 @@ impl Control {
         self.active = active;
         // After the answers: a publisher can send the next event while the loops hand out this one.
         self.service.wake_loops();
-        self.shared().meters.control_connections.store(self.exchanges.len() as u64, Ordering::Relaxed);
+        self.shared().meters.control_connections.store(self.connections.len() as u64, Ordering::Relaxed);
     }
 
     fn let_in(&mut self, now: Now) {
@@ -233,44 +192,55 @@ impl Control {
     fn welcome_all(&mut self, accepted: Vec<(OwnedFd, IpAddr)>, now: Now) {
         for (socket, peer) in accepted {
             let (bytes, first_byte_ms) = (Vec::new(), now.elapsed_ms);
-            let visitor = Visitor {
+            let handoff = Handoff {
                 socket,
                 peer,
                 bytes,
                 first_byte_ms,
                 refusal: None,
                 decision: None,
-                door: Door::Control,
+                listener_kind: ListenerKind::Control,
             };
-            self.welcome(visitor, now);
+            self.welcome(handoff, now);
         }
     }
 
-    fn take_letters(&mut self, now: Now) {
-        self.letters.rearm();
-        while let Some(letter) = self.letters.next() {
-            match letter {
-                Letter::Visitor(visitor) => self.welcome(visitor, now),
-                Letter::Answer(asker, response) => self.attend(asker, now, |exchange, service, date| {
-                    exchange.answer_late(asker.request, &response, service, date, now);
-                }),
-                Letter::Identified(asker, verdict) => self.attend(asker, now, |exchange, service, date| {
-                    if exchange.is_deciding(asker.request) {
-                        exchange.identified(*verdict, service, date, now);
-                    }
-                }),
-                Letter::Drain => self.close_entrances(now),
-                Letter::Reclaim(most) => self.reclaim(most, now),
-                Letter::Stop(within) => self.stop_by_ms = Some(now.elapsed_ms + within.as_millis() as u64),
+    fn take_messages(&mut self, now: Now) {
+        self.messages.rearm();
+        while let Some(message) = self.messages.next() {
+            match message {
+                ControlMessage::Handoff(handoff) => self.welcome(handoff, now),
+                ControlMessage::Answer(asker, response) => {
+                    self.attend(asker, now, |connection, service, date| {
+                        connection.answer_late(asker.request, &response, service, date, now);
+                    })
+                }
+                ControlMessage::Identified(asker, verdict) => {
+                    self.attend(asker, now, |connection, service, date| {
+                        if connection.is_deciding(asker.request) {
+                            connection.identified(*verdict, service, date, now);
+                        }
+                    })
+                }
+                ControlMessage::Drain => self.close_entrances(now),
+                ControlMessage::Reclaim(most) => self.reclaim(most, now),
+                ControlMessage::Stop(within) => {
+                    self.stop_by_ms = Some(now.elapsed_ms + within.as_millis() as u64)
+                }
             }
         }
     }
 
-    fn welcome(&mut self, visitor: Visitor, now: Now) {
+    fn welcome(&mut self, handoff: Handoff, now: Now) {
         self.serial = self.serial.wrapping_add(1);
-        self.shared().sockets.may_idle(self.shared().loops.len(), visitor.first_byte_ms);
-        let slot = self.exchanges.insert(Exchange::new(visitor, self.serial, self.service.body_share(), now));
-        let socket = &mut self.exchanges[slot].socket;
+        self.shared().sockets.may_idle(self.shared().loops.len(), handoff.first_byte_ms);
+        let slot = self.connections.insert(HttpConnection::new(
+            handoff,
+            self.serial,
+            self.service.body_share(),
+            now,
+        ));
+        let socket = &mut self.connections[slot].socket;
         let interest = Interest::READABLE | Interest::WRITABLE;
         match self.poll.registry().register(socket, Token(slot), interest) {
             Ok(()) => self.active.push(slot),
@@ -284,7 +254,7 @@ impl Control {
     /// Does what the passing of time asks for, and lets all threads know whether connections are here that are of no use.
     fn check_time(&mut self, now: Now) {
         let shared = self.service.shared();
-        let patience = Patience {
+        let timeouts = Timeouts {
             head_ms: shared.settings.head_timeout.as_millis() as u64,
             silence_ms: shared.body_timeout.as_millis() as u64,
             decision_ms: shared.settings.decision_timeout.as_millis() as u64,
@@ -295,11 +265,11 @@ impl Control {
         let mut idle_since_ms = None;
         // All of them, ten times a second: it took 1 ms for 10,000 idle ones when they were gone through twice and each was
         // driven as well, in a release build on a core of 2.5 GHz. Now only those are driven that something is done with.
-        for (slot, exchange) in &mut self.exchanges {
-            if exchange.check_time(&patience, &self.service, date, now) {
+        for (slot, connection) in &mut self.connections {
+            if connection.check_time(&timeouts, &self.service, date, now) {
                 self.active.push(slot);
             }
-            if let Some((since_ms, _)) = exchange.idle_since(now) {
+            if let Some((since_ms, _)) = connection.idle_since(now) {
                 idle_since_ms = Some(idle_since_ms.map_or(since_ms, |least: u64| least.min(since_ms)));
             }
         }
@@ -308,8 +278,8 @@ impl Control {
 
     /// Closes the connections that have been idle for longest, to make room.
     fn reclaim(&mut self, most: usize, now: Now) {
-        let idle = self.exchanges.iter().filter_map(|(slot, exchange)| {
-            let (since_ms, awaited) = exchange.idle_since(now)?;
+        let idle = self.connections.iter().filter_map(|(slot, connection)| {
+            let (since_ms, awaited) = connection.idle_since(now)?;
             Some((since_ms, slot, awaited))
         });
         let mut idle: Vec<(u64, usize, Awaited)> = idle.collect();
@@ -320,13 +290,13 @@ impl Control {
                 break;
             }
             // A request that has just come is no idleness.
-            if self.exchanges.get(slot).is_some_and(|exchange| !exchange.is_heard()) {
+            if self.connections.get(slot).is_some_and(|connection| !connection.is_heard()) {
                 self.close(slot);
                 self.shared().meters.reclaimed.count(awaited);
                 left -= 1;
             }
         }
-        let idle = self.exchanges.iter().filter_map(|(_, exchange)| exchange.idle_since(now));
+        let idle = self.connections.iter().filter_map(|(_, connection)| connection.idle_since(now));
         let since_ms = idle.map(|(since_ms, _)| since_ms).min();
         self.shared().sockets.set_idle(self.shared().loops.len(), since_ms);
         self.shared().sockets.answered();
@@ -334,33 +304,33 @@ impl Control {
 
     /// Forgets a connection, which closes it.
     fn close(&mut self, slot: usize) {
-        let Some(exchange) = self.exchanges.try_remove(slot) else { return };
-        self.shared().sockets.closed(exchange.door, 1);
-        if exchange.door == Door::Front {
-            self.shared().admission.others().leave(exchange.peer);
+        let Some(connection) = self.connections.try_remove(slot) else { return };
+        self.shared().sockets.closed(connection.listener_kind, 1);
+        if connection.listener_kind == ListenerKind::Public {
+            self.shared().admission.others().leave(connection.peer);
         }
     }
 
     /// Has the connection that asked act on what has come for it, if it is still there.
-    fn attend(&mut self, asker: Asker, now: Now, act: impl FnOnce(&mut Exchange, &Service, &str)) {
-        let Some(exchange) = self.exchanges.get_mut(asker.slot) else { return };
-        if exchange.serial != asker.serial {
+    fn attend(&mut self, asker: Asker, now: Now, act: impl FnOnce(&mut HttpConnection, &Service, &str)) {
+        let Some(connection) = self.connections.get_mut(asker.slot) else { return };
+        if connection.serial != asker.serial {
             return;
         }
         self.active.push(asker.slot);
         let date = self.date.at(now);
-        if !is_sound(|| act(exchange, &self.service, date)) {
+        if !is_sound(|| act(connection, &self.service, date)) {
             self.close(asker.slot);
         }
     }
 
     /// Reads from one connection and acts on it.
     fn drive(&mut self, slot: usize, turn: Turn, now: Now) -> bool {
-        let Some(exchange) = self.exchanges.get_mut(slot) else { return false };
-        let asker = Asker { slot, serial: exchange.serial, request: 0 };
+        let Some(connection) = self.connections.get_mut(slot) else { return false };
+        let asker = Asker { slot, serial: connection.serial, request: 0 };
         let is_driven = is_sound(|| {
-            exchange.drive(&self.service, &mut self.input, &mut self.date, asker, turn, now);
-            exchange.bound_body(&self.service, self.date.at(now), now);
+            connection.drive(&self.service, &mut self.input, &mut self.date, asker, turn, now);
+            connection.bound_body(&self.service, self.date.at(now), now);
         });
         if !is_driven {
             self.close(slot);
@@ -370,44 +340,44 @@ impl Control {
 
     /// Writes the answers of one connection. True if it can go on at once.
     fn flush(&mut self, slot: usize, now: Now) -> bool {
-        let Some(exchange) = self.exchanges.get_mut(slot) else { return false };
-        match exchange.flush(now) {
-            Fate::Stays => exchange.can_go_on(),
-            Fate::Closes => {
+        let Some(connection) = self.connections.get_mut(slot) else { return false };
+        match connection.flush(now) {
+            Next::Stay => connection.can_go_on(),
+            Next::Close => {
                 self.close(slot);
                 false
             }
-            Fate::Leaves(arrival) => self.release(slot, *arrival, now),
+            Next::Leave(arrival) => self.release(slot, *arrival, now),
         }
     }
 
     /// A stream leaves for an event loop, if it is admitted.
     fn release(&mut self, slot: usize, arrival: Arrival, now: Now) -> bool {
-        let Some(exchange) = self.exchanges.get_mut(slot) else { return false };
+        let Some(connection) = self.connections.get_mut(slot) else { return false };
         let shared = self.service.shared().clone();
         if let Err(reason) = shared.admission.admit(arrival.peer, arrival.profile.user.as_ref()) {
-            exchange.refuse(&self.service, arrival.framing, reason, self.date.at(now), now);
+            connection.refuse(&self.service, arrival.framing, reason, self.date.at(now), now);
             return true;
         }
-        if self.poll.registry().deregister(&mut exchange.socket).is_err() {
+        if self.poll.registry().deregister(&mut connection.socket).is_err() {
             shared.admission.release(arrival.peer, arrival.profile.user.as_ref());
             self.close(slot);
             return false;
         }
-        let exchange = self.exchanges.remove(slot);
-        match exchange.door {
+        let connection = self.connections.remove(slot);
+        match connection.listener_kind {
             // It stays counted, wherever it is held.
-            Door::Front => shared.admission.others().leave(exchange.peer),
-            Door::Control => {
-                shared.sockets.closed(Door::Control, 1);
-                shared.sockets.opened(Door::Front);
+            ListenerKind::Public => shared.admission.others().leave(connection.peer),
+            ListenerKind::Control => {
+                shared.sockets.closed(ListenerKind::Control, 1);
+                shared.sockets.opened(ListenerKind::Public);
             }
         }
         let loops = &shared.loops;
         self.next_loop = (self.next_loop + 1) % loops.len();
-        let behind = exchange.unread();
-        let letter = worker::Letter::Adopt(OwnedFd::from(exchange.socket), arrival, behind);
-        loops[self.next_loop].send(letter);
+        let behind = connection.unread();
+        let message = LoopMessage::Adopt(OwnedFd::from(connection.socket), arrival, behind);
+        loops[self.next_loop].send(message);
         false
     }
 }

@@ -53,7 +53,7 @@ mod tests {
     use std::sync::mpsc::channel;
 
     use super::*;
-    use crate::api::Manner;
+    use crate::api::ResponseOptions;
     use crate::net::presence::tests::Remote;
 
     #[test]
@@ -72,7 +72,10 @@ mod tests {
 
     fn body_of(response: &Response) -> String {
         let mut bytes = Vec::new();
-        response.write(&mut bytes, Manner { head_only: false, close: false, date: "", cross_origin: b"" });
+        response.write(
+            &mut bytes,
+            ResponseOptions { head_only: false, close: false, date: "", cross_origin: b"" },
+        );
         let text = String::from_utf8(bytes).unwrap();
         text.split_once("\r\n\r\n").expect("a head").1.to_owned()
     }

@@ -8,11 +8,11 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::body_total::BodyShare;
-use super::{Asker, Letter, online};
-use crate::access::{Licence, RateLimit};
+use super::online;
+use crate::access::{PublishGrant, RateLimit};
 use crate::api::{
-    AskedFields, Cors, CrossOrigin, Door, Permit, Problem, Response, Route, Scope, Subscription, TestEvent,
-    browser_client, framing_of, holds_browser_client, openapi, write_head,
+    AskedFields, Cors, CrossOrigin, ListenerKind, Problem, Response, Route, Scope, StreamGrant, Subscription,
+    TestEvent, browser_client, framing_of, holds_browser_client, openapi, write_head,
 };
 use crate::event::{Framing, JsonError, Now, Publication, Refusal, ServerEvent, Target};
 use crate::http::prefers_open_metrics;
@@ -20,8 +20,9 @@ use crate::http::{Head, Method, TargetForm, Undecodable, Version, is_escaped};
 use crate::journal::{Acknowledge, AppendError, Appended};
 use crate::metrics::Format;
 use crate::net::authentication::{Undecided, Verdict};
+use crate::net::message::{Asker, ControlMessage};
 use crate::net::shared::Shared;
-use crate::shard::{Arrival, Decision, Who};
+use crate::shard::{Arrival, Decision, DisconnectTarget};
 
 /// What a head asks for, judged before its body is read.
 pub(super) struct Plan {
@@ -55,9 +56,9 @@ pub(super) enum Task {
     /// Open a stream.
     Stream(Box<Arrival>),
     /// Publish events.
-    Publish { batch: bool, licence: Box<Licence> },
+    Publish { batch: bool, grant: Box<PublishGrant> },
     /// Publish an event made from a few words.
-    Test(Box<Licence>),
+    Test(Box<PublishGrant>),
     /// Say what may be asked from other origins.
     Preflight { allow: &'static str, cross_origin: CrossOrigin, asked: Box<AskedFields> },
     /// Tell everything that is counted.
@@ -134,11 +135,18 @@ impl Service {
     }
 
     /// Judges a head: path and method, then permission, then what it says of the body.
-    pub(super) fn plan(&self, head: &Head<'_>, peer: IpAddr, door: Door, known: Known, now: Now) -> Plan {
+    pub(super) fn plan(
+        &self,
+        head: &Head<'_>,
+        peer: IpAddr,
+        listener_kind: ListenerKind,
+        known: Known,
+        now: Now,
+    ) -> Plan {
         let settings = &self.shared.settings;
         let peer = settings.proxies.client(peer, head);
         let cross_origin = settings.cors.judge(head.only_field("origin"));
-        let route = self.route(head, door);
+        let route = self.route(head, listener_kind);
         let name = route.as_ref().map_or(NO_ROUTE, Route::as_str);
         let task = route.and_then(|route| self.task(route, head, peer, cross_origin, known, now));
         // Never the query, which may hold a token; what clients wrote, escaped.
@@ -157,7 +165,7 @@ impl Service {
         }
     }
 
-    fn route(&self, head: &Head<'_>, door: Door) -> Result<Route, Problem> {
+    fn route(&self, head: &Head<'_>, listener_kind: ListenerKind) -> Result<Route, Problem> {
         for (part, text) in [("path", head.path), ("query", head.query.unwrap_or_default())] {
             if !is_escaped(text) {
                 return Err(Problem::new(400, format!("the {part}: {}", Undecodable::Escape)));
@@ -165,7 +173,7 @@ impl Service {
         }
         match head.form {
             TargetForm::Asterisk => Ok(Route::Options("GET, HEAD, POST, DELETE, OPTIONS")),
-            _ => self.shared.settings.routes.find(head.method, head.path, door),
+            _ => self.shared.settings.routes.find(head.method, head.path, listener_kind),
         }
     }
 
@@ -199,22 +207,22 @@ impl Service {
             Route::Stream | Route::StreamHead => {
                 let topics = &self.shared.settings.topics;
                 let subscription = Subscription::from_head(head, self.shared.access.parameters(), topics)?;
-                let permit = self.shared.access.permit(identity, &subscription)?;
+                let grant = self.shared.access.permit(identity, &subscription)?;
                 if route == Route::StreamHead {
                     return Ok(Task::Route(route));
                 }
                 let Subscription { framing, last_event_id, .. } = subscription;
-                let Permit { profile, expires_unix_ms } = permit;
+                let StreamGrant { profile, expires_unix_ms } = grant;
                 let arrival =
                     Arrival { peer, framing, last_event_id, profile, expires_unix_ms, cross_origin };
                 Ok(Task::Stream(Box::new(arrival)))
             }
             Route::Publish => {
-                let licence = Box::new(Licence::new(identity, peer));
-                Ok(Task::Publish { batch: is_batch(head)?, licence })
+                let grant = Box::new(PublishGrant::new(identity, peer));
+                Ok(Task::Publish { batch: is_batch(head)?, grant })
             }
             Route::Test => match is_batch(head)? {
-                false => Ok(Task::Test(Box::new(Licence::new(identity, peer)))),
+                false => Ok(Task::Test(Box::new(PublishGrant::new(identity, peer)))),
                 true => Err(unsupported(JSON, JSON)),
             },
             Route::BrowserClient => Ok(Task::BrowserClient { is_held: holds_browser_client(head) }),
@@ -238,17 +246,17 @@ impl Service {
     ) -> Result<Outcome, Problem> {
         let shared = self.shared.clone();
         let later = move |response| {
-            shared.control.send(Letter::Answer(asker, response));
+            shared.control.send(ControlMessage::Answer(asker, response));
         };
         match task {
             Task::Identify(..) => Err(Problem::new(500, "it is not known who this is from")),
             Task::Refuse(reason) => Ok(Outcome::Refused(reason)),
             Task::Stream(arrival) => Ok(Outcome::Stream(arrival)),
-            Task::Publish { batch: false, licence } => {
-                self.publish_one(Publication::from_json(text(body)?), &licence, asker, now)
+            Task::Publish { batch: false, grant } => {
+                self.publish_one(Publication::from_json(text(body)?), &grant, asker, now)
             }
-            Task::Publish { batch: true, licence } => self.publish_batch(text(body)?, &licence, asker, now),
-            Task::Test(licence) => self.send_test(text(body)?, &licence, asker, now),
+            Task::Publish { batch: true, grant } => self.publish_batch(text(body)?, &grant, asker, now),
+            Task::Test(grant) => self.send_test(text(body)?, &grant, asker, now),
             Task::Preflight { allow, cross_origin, asked } => {
                 Ok(Outcome::Answer(Cors::preflight(cross_origin, &asked, options(allow))))
             }
@@ -284,9 +292,11 @@ impl Service {
                 self.shared.statistics(|statistics| later(Response::json(200, &statistics)));
                 return Ok(Outcome::Later);
             }
-            Route::DisconnectUser(user) => return Ok(self.disconnect(&Who::User(user.into()), later)),
+            Route::DisconnectUser(user) => {
+                return Ok(self.disconnect(&DisconnectTarget::User(user.into()), later));
+            }
             Route::DisconnectClient(client) => match client.parse() {
-                Ok(client) => return Ok(self.disconnect(&Who::Client(client), later)),
+                Ok(client) => return Ok(self.disconnect(&DisconnectTarget::Client(client), later)),
                 // An id that is not one of ours is a stream that is not here.
                 Err(_) => Response::json(200, &json!({ "disconnected": 0 })),
             },
@@ -296,7 +306,7 @@ impl Service {
         }))
     }
 
-    fn disconnect(&self, who: &Who, later: impl FnOnce(Response) + Send + 'static) -> Outcome {
+    fn disconnect(&self, who: &DisconnectTarget, later: impl FnOnce(Response) + Send + 'static) -> Outcome {
         self.shared.disconnect(who, |count| later(Response::json(200, &json!({ "disconnected": count }))));
         Outcome::Later
     }
@@ -304,25 +314,31 @@ impl Service {
     fn publish_one(
         &self,
         publication: Result<Publication, JsonError>,
-        licence: &Licence,
+        grant: &PublishGrant,
         asker: Asker,
         now: Now,
     ) -> Result<Outcome, Problem> {
         let publication = publication.map_err(|error| problem(&error, None))?;
-        licence.judge(&publication.target)?;
-        self.take_rate(licence, 1, now)?;
+        grant.judge(&publication.target)?;
+        self.take_rate(grant, 1, now)?;
         self.append([publication], asker, |appended| Response::published(appended.first))
     }
 
-    fn send_test(&self, text: &str, licence: &Licence, asker: Asker, now: Now) -> Result<Outcome, Problem> {
+    fn send_test(
+        &self,
+        text: &str,
+        grant: &PublishGrant,
+        asker: Asker,
+        now: Now,
+    ) -> Result<Outcome, Problem> {
         match TestEvent::from_json(text).map_err(|error| problem(&error, None))? {
-            TestEvent::Publication(publication) => self.publish_one(Ok(*publication), licence, asker, now),
+            TestEvent::Publication(publication) => self.publish_one(Ok(*publication), grant, asker, now),
             TestEvent::Ping { user } => {
-                licence.judge(&user.as_deref().map_or_else(Target::all, Target::user))?;
+                grant.judge(&user.as_deref().map_or_else(Target::all, Target::user))?;
                 if self.shared.admission.is_draining() {
                     return Err(overloaded(&AppendError::Ended));
                 }
-                self.take_rate(licence, 1, now)?;
+                self.take_rate(grant, 1, now)?;
                 self.shared.ping(user.as_ref());
                 Ok(Outcome::Answer(Response::sent()))
             }
@@ -332,7 +348,7 @@ impl Service {
     fn publish_batch(
         &self,
         text: &str,
-        licence: &Licence,
+        grant: &PublishGrant,
         asker: Asker,
         now: Now,
     ) -> Result<Outcome, Problem> {
@@ -340,9 +356,9 @@ impl Service {
         if batch.is_empty() {
             return Err(Problem::new(422, "the batch has no event"));
         }
-        batch.iter().try_for_each(|publication| licence.judge(&publication.target))?;
+        batch.iter().try_for_each(|publication| grant.judge(&publication.target))?;
         let count = batch.len();
-        self.take_rate(licence, count, now)?;
+        self.take_rate(grant, count, now)?;
         self.append(batch, asker, move |Appended { first, last }| {
             let (first_id, last_id) = (first.to_string(), last.to_string());
             Response::json(202, &Accepted { accepted: count, first_id, last_id })
@@ -360,7 +376,7 @@ impl Service {
             let shared = self.shared.clone();
             Box::new(move |acknowledged| {
                 let response = acknowledged.map_or_else(|error| Response::from(overloaded(&error)), answer);
-                shared.control.send(Letter::Answer(asker, response));
+                shared.control.send(ControlMessage::Answer(asker, response));
             })
         };
         let appended =
@@ -380,12 +396,12 @@ impl Service {
         }
     }
 
-    fn take_rate(&self, licence: &Licence, events: usize, now: Now) -> Result<(), Problem> {
+    fn take_rate(&self, grant: &PublishGrant, events: usize, now: Now) -> Result<(), Problem> {
         let mut rates = self.rates.borrow_mut();
         if !rates.is_on() {
             return Ok(());
         }
-        rates.take(&licence.rate_key(), events, now).map_err(|wait| {
+        rates.take(&grant.rate_key(), events, now).map_err(|wait| {
             Problem::new(429, "published faster than allowed").retry_after(wait.as_secs_f64().ceil() as u64)
         })
     }

@@ -3,31 +3,31 @@
 use std::io::{self, Write};
 use std::net::Shutdown;
 
-use super::{Exchange, Phase};
+use super::{HttpConnection, Phase};
 use crate::event::Now;
 use crate::shard::Arrival;
 
 /// What is to become of a connection after a turn.
-pub(in crate::net::control) enum Fate {
-    Stays,
-    Closes,
-    Leaves(Box<Arrival>),
+pub(in crate::net::control) enum Next {
+    Stay,
+    Close,
+    Leave(Box<Arrival>),
 }
 
-impl Exchange {
+impl HttpConnection {
     /// Writes what is to be written, once everything of a turn is done.
-    pub(in crate::net::control) fn flush(&mut self, now: Now) -> Fate {
+    pub(in crate::net::control) fn flush(&mut self, now: Now) -> Next {
         while !self.answers.is_written() {
             match self.socket.write(self.answers.unwritten()) {
                 Ok(count) if count > 0 => {
                     self.answers.advance(count);
                     self.progress_ms = now.elapsed_ms;
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return self.fate(),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return self.next(),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 _ => {
                     self.phase = Phase::Closed;
-                    return self.fate();
+                    return self.next();
                 }
             }
         }
@@ -39,22 +39,22 @@ impl Exchange {
             let _ = self.socket.shutdown(Shutdown::Write);
             self.since_ms = now.elapsed_ms;
         }
-        self.fate()
+        self.next()
     }
 
-    fn fate(&mut self) -> Fate {
+    fn next(&mut self) -> Next {
         match &self.phase {
-            Phase::Closed => Fate::Closes,
+            Phase::Closed => Next::Close,
             // All is said, and the client has nothing more to say.
-            Phase::Closing { shut: true } if !self.readable && self.peer_is_done() => Fate::Closes,
+            Phase::Closing { shut: true } if !self.readable && self.peer_is_done() => Next::Close,
             // None is awaited: a stream is held until then.
             Phase::Leaving(_) if self.answers.is_written() => {
                 match std::mem::replace(&mut self.phase, Phase::Closed) {
-                    Phase::Leaving(arrival) => Fate::Leaves(arrival),
-                    _ => Fate::Closes,
+                    Phase::Leaving(arrival) => Next::Leave(arrival),
+                    _ => Next::Close,
                 }
             }
-            _ => Fate::Stays,
+            _ => Next::Stay,
         }
     }
 

@@ -3,17 +3,17 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::super::Asker;
 use super::super::service::{Known, Service, bodies_are_full};
-use super::{Exchange, Phase, expects};
+use super::{HttpConnection, Phase, expects};
 use crate::api::Scope;
 use crate::event::Now;
 use crate::net::authentication::{Job, Undecided, Verdict, Waiting};
+use crate::net::message::Asker;
 
 /// Bytes behind a head that may be kept while it is not known who it is from, and do not count.
 const FREE: usize = 4 * 1024;
 
-impl Exchange {
+impl HttpConnection {
     /// Asks who the request is from whose head came last; its body can wait.
     pub(super) fn identify(
         &mut self,
@@ -29,7 +29,7 @@ impl Exchange {
         let request = Arc::downgrade(&head);
         self.enter(Phase::Deciding(head), now);
         let shared = service.shared();
-        let job = Job { request, peer, asker: Waiting::Exchange(asker, scope) };
+        let job = Job { request, peer, asker: Waiting::HttpConnection(asker, scope) };
         if !shared.authentication.put(job, shared.clock.elapsed()) {
             self.identified(Verdict::Undecided(Undecided::Full), service, date, now);
         }
@@ -52,7 +52,7 @@ impl Exchange {
         let Phase::Deciding(kept) = &self.phase else { return };
         let kept = kept.clone();
         let Ok(head) = kept.head() else { return self.phase = Phase::Closed };
-        let plan = service.plan(&head, self.peer, self.door, Known::Verdict(verdict), now);
+        let plan = service.plan(&head, self.peer, self.listener_kind, Known::Verdict(verdict), now);
         self.begin(plan, expects(&head), service, date, now);
     }
 

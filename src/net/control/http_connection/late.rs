@@ -5,11 +5,11 @@
 //! (9.3.2) allows only safe requests to be done at the same time, and whoever publishes and then asks for statistics
 //! means those after it. What is refused does nothing, so its answer takes its place at once.
 
-use super::super::Asker;
 use super::super::service::{Plan, Service, Task};
-use super::{Exchange, Phase};
-use crate::api::{Manner, Response};
+use super::{HttpConnection, Phase};
+use crate::api::{Response, ResponseOptions};
 use crate::event::Now;
+use crate::net::message::Asker;
 
 /// A request that waits until no answer before its own is awaited.
 pub(super) struct Held {
@@ -29,7 +29,7 @@ impl Plan {
     }
 }
 
-impl Exchange {
+impl HttpConnection {
     /// Where the answer to the request goes that was looked at last.
     pub(super) fn numbered(&self, asker: Asker) -> Asker {
         Asker { request: self.request, ..asker }
@@ -48,7 +48,7 @@ impl Exchange {
             service.shared().meters.count_response(awaited.route, response.status());
             let cross_origin = service.cross_origin(awaited.cross_origin);
             let (head_only, close) = (awaited.head_only, !awaited.keep_alive);
-            response.write(out, Manner { head_only, close, date, cross_origin });
+            response.write(out, ResponseOptions { head_only, close, date, cross_origin });
         });
         if !is_awaited {
             return;

@@ -16,14 +16,14 @@ use mio::net::TcpStream;
 use super::body_total::BodyShare;
 use super::rejected::Rejected;
 use super::service::{Known, NO_ROUTE, Outcome, Plan, Service, Task};
-use super::{Asker, Visitor};
+use crate::net::message::{Asker, Handoff};
 use answers::{Answers, Awaited};
 use late::Held;
-pub(super) use output::Fate;
-pub(super) use timeout::Patience;
+pub(super) use output::Next;
+pub(super) use timeout::Timeouts;
 pub(super) use turn::Turn;
 
-use crate::api::{CrossOrigin, Door, Manner, Problem, Response, write_head};
+use crate::api::{CrossOrigin, ListenerKind, Problem, Response, ResponseOptions, write_head};
 use crate::event::{Framing, HttpDate, Now, Refusal};
 use crate::http::{BodyFraming, Head, KeptHead, Rejection, RequestReader, Step};
 use crate::shard::{Arrival, Decision};
@@ -38,7 +38,7 @@ const LINGER_BYTES: usize = 16 * 1024 * 1024;
 /// How long the end of the server waits for the first byte of a connection that has just come, in ms.
 const ARRIVAL_MS: u64 = 250;
 
-pub(super) struct Exchange {
+pub(super) struct HttpConnection {
     pub(super) socket: TcpStream,
     pub(super) serial: u32,
     pub(super) peer: IpAddr,
@@ -60,7 +60,7 @@ pub(super) struct Exchange {
     refusal: Option<Refusal>,
     /// What is decided of the first request, if anything is.
     decision: Option<Decision>,
-    pub(super) door: Door,
+    pub(super) listener_kind: ListenerKind,
     /// What answers to the request that was looked at last say to the page that asked.
     cross_origin: CrossOrigin,
     /// What that request asked for.
@@ -104,9 +104,9 @@ enum Phase {
     Closed,
 }
 
-impl Exchange {
-    pub(super) fn new(visitor: Visitor, serial: u32, share: BodyShare, now: Now) -> Self {
-        let Visitor { socket, peer, bytes, first_byte_ms, refusal, decision, door } = visitor;
+impl HttpConnection {
+    pub(super) fn new(handoff: Handoff, serial: u32, share: BodyShare, now: Now) -> Self {
+        let Handoff { socket, peer, bytes, first_byte_ms, refusal, decision, listener_kind } = handoff;
         let (phase, since_ms) = match &*bytes {
             b"" => (Phase::Idle { answered: false }, now.elapsed_ms),
             // An empty line is not yet a request.
@@ -128,7 +128,7 @@ impl Exchange {
             progress_ms: now.elapsed_ms,
             refusal,
             decision,
-            door,
+            listener_kind,
             cross_origin: CrossOrigin::Silent,
             route: NO_ROUTE,
             answered: false,
@@ -290,7 +290,7 @@ impl Exchange {
             Step::Head(head) => {
                 self.request = self.request.wrapping_add(1);
                 let known = self.decision.take().map_or(Known::Nothing, Known::Decision);
-                let plan = service.plan(&head, self.peer, self.door, known, now);
+                let plan = service.plan(&head, self.peer, self.listener_kind, known, now);
                 let expects = expects(&head);
                 match plan.task {
                     Ok(Task::Identify(peer, scope)) => {
@@ -412,7 +412,7 @@ impl Exchange {
     ) {
         service.shared().meters.count_response(self.route, response.status());
         let cross_origin = service.cross_origin(self.cross_origin);
-        let manner = Manner { head_only, close: !keep_alive, date, cross_origin };
+        let manner = ResponseOptions { head_only, close: !keep_alive, date, cross_origin };
         self.answers.push(|out| response.write(out, manner));
         self.go_on(keep_alive, now);
     }

@@ -2,7 +2,7 @@
 
 use super::super::rejected::cross_origin_of;
 use super::super::service::{NO_ROUTE, Service, Task};
-use super::{Exchange, Phase};
+use super::{HttpConnection, Phase};
 use crate::api::Problem;
 use crate::event::Now;
 use crate::net::authentication::{Undecided, Verdict};
@@ -22,7 +22,7 @@ const STILL_MS: u64 = 250;
 const ORIGIN_MS: u64 = 1_000;
 
 /// How long is waited for what, in ms.
-pub(in crate::net::control) struct Patience {
+pub(in crate::net::control) struct Timeouts {
     /// For a first byte, and for a whole head from its first byte.
     pub(in crate::net::control) head_ms: u64,
     /// For more of a body.
@@ -35,16 +35,16 @@ pub(in crate::net::control) struct Patience {
     pub(in crate::net::control) stall_ms: u64,
 }
 
-impl Exchange {
+impl HttpConnection {
     /// Acts on the time: 408, or closing without a word. True if there was something to be done.
     pub(in crate::net::control) fn check_time(
         &mut self,
-        patience: &Patience,
+        timeouts: &Timeouts,
         service: &Service,
         date: &str,
         now: Now,
     ) -> bool {
-        let Patience { head_ms, silence_ms, decision_ms, idle_ms, stall_ms } = *patience;
+        let Timeouts { head_ms, silence_ms, decision_ms, idle_ms, stall_ms } = *timeouts;
         let waited = now.elapsed_ms.saturating_sub(self.since_ms);
         let silent = now.elapsed_ms.saturating_sub(self.heard_ms);
         if self.answers.is_written() {
