@@ -54,10 +54,11 @@
 //!
 //! # Layers
 //!
-//! `wire` is bytes and values and does no I/O. `shard` is one event loop's streams and what is queued for each, without a
-//! clock, a thread or a socket of its own. `journal` orders events and remembers them. `access` decides who a request is
-//! from. `net` has the threads, sockets and clocks, and makes every system call. The first three are public for
-//! simulations and benchmarks, hidden, and may change with any release.
+//! `http` reads requests, `event` is what is published and the bytes that a stream is sent, `api` is what can be asked and
+//! answered; none of them does I/O. `shard` is one event loop's streams and what is queued for each, without a clock, a
+//! thread or a socket of its own. `journal` orders events and remembers them. `access` decides who a request is from. `net`
+//! has the threads, sockets and clocks, and makes every system call. All but `access` and `net` are public for simulations
+//! and benchmarks, hidden, and may change with any release.
 
 mod access;
 #[doc(hidden)]

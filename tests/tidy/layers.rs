@@ -6,9 +6,11 @@ use crate::paths::own_paths;
 use crate::{code_lines, sources};
 
 /// What each part may import, beside itself. Of a part with `::` only those names.
-const LAYERS: [(&str, &[&str]); 13] = [
-    ("wire", &[]),
-    ("shard", &["wire"]),
+const LAYERS: [(&str, &[&str]); 15] = [
+    ("event", &[]),
+    ("http", &[]),
+    ("api", &["event", "http"]),
+    ("shard", &["api", "event", "http"]),
     // Of the shard, a journal sees only the commands.
     (
         "journal",
@@ -21,14 +23,14 @@ const LAYERS: [(&str, &[&str]); 13] = [
             "shard::ShardSender",
             "shard::Resume",
             "shard::StreamToken",
-            "wire",
+            "event",
         ],
     ),
-    ("access", &["wire"]),
+    ("access", &["api", "event", "http"]),
     ("guide", &[]),
     ("metrics", &[]),
-    ("net", &["access", "journal", "metrics", "shard", "wire"]),
-    ("config", &["shard::Heartbeat", "wire"]),
+    ("net", &["access", "api", "event", "http", "journal", "metrics", "shard"]),
+    ("config", &["api", "event", "http", "shard::Heartbeat"]),
     ("publisher", &["net", "journal", "shard::DisconnectTarget", "wire"]),
     (
         "server",
@@ -42,8 +44,10 @@ const LAYERS: [(&str, &[&str]); 13] = [
             "shard::Heartbeat",
             "shard::REPLAY_EFFORT",
             "shard::Settings",
+            "api",
+            "event",
+            "http",
             "shard::StreamLimits",
-            "wire",
         ],
     ),
     // The program: the library's public API, which is not `crate::`.
@@ -51,7 +55,20 @@ const LAYERS: [(&str, &[&str]); 13] = [
     ("main", &["cli"]),
     (
         "lib",
-        &["access", "config", "guide", "journal", "metrics", "net", "publisher", "server", "shard", "wire"],
+        &[
+            "access",
+            "api",
+            "config",
+            "event",
+            "guide",
+            "http",
+            "journal",
+            "metrics",
+            "net",
+            "publisher",
+            "server",
+            "shard",
+        ],
     ),
 ];
 
@@ -81,7 +98,7 @@ const OUTSIDE: [(&str, &[&str]); 22] = [
     ("rustls::", &["cli"]),
     ("libc::", &["cli"]),
     // They stand in no public signature.
-    ("ipnet::", &["wire"]),
+    ("ipnet::", &["http"]),
     ("jsonwebtoken::", &["access"]),
 ];
 
@@ -165,9 +182,9 @@ fn every_layer_is_there() {
 #[test]
 fn an_import_from_above_is_found() {
     let cases = [
-        ("wire/event.rs", "use crate::shard::Shard;", "shard::Shard"),
-        ("wire/http/head.rs", "use super::super::super::shard::Shard;", "shard::Shard"),
-        ("wire/event.rs", "use crate::{wire::Id, net::Clock};", "net::Clock"),
+        ("event/id.rs", "use crate::shard::Shard;", "shard::Shard"),
+        ("http/head.rs", "use super::super::shard::Shard;", "shard::Shard"),
+        ("event/id.rs", "use crate::{event::Id, net::Clock};", "net::Clock"),
         ("shard/mod.rs", "    let x = crate::net::start();", "net::start"),
         ("shard/sweep.rs", "use std::time::{Duration, Instant};", "Instant"),
         ("shard/mod.rs", "use std::thread;", "std::thread"),
@@ -176,7 +193,7 @@ fn an_import_from_above_is_found() {
         ("journal/file.rs", "use crossbeam_channel::Sender;", "crossbeam_channel::"),
         ("net/worker.rs", "use crate::publisher::Publisher;", "publisher::Publisher"),
         ("publisher.rs", "use crate::server::Engine;", "server::Engine"),
-        ("publisher.rs", "use crate::shard::{Shard, Who};", "shard::Shard"),
+        ("publisher.rs", "use crate::shard::{Shard, DisconnectTarget};", "shard::Shard"),
         ("server/engine.rs", "use mio::Poll;", "mio::"),
         ("config.rs", "use crate::net::Access;", "net::Access"),
         ("cli/serve.rs", "use crate::net::Running;", "net::Running"),
@@ -191,14 +208,14 @@ fn an_import_from_above_is_found() {
 #[test]
 fn what_lies_below_may_be_imported() {
     let cases = [
-        ("wire/event.rs", "use crate::wire::Event; use super::id::EventId; use serde_json::Value;"),
-        ("wire/event.rs", "// use crate::shard::Shard;"),
-        ("wire/http/head.rs", "mod tests {\n    use super::super::Method;\n}"),
-        ("shard/sweep.rs", "use std::time::Duration; use crate::wire::{Frame, Now};"),
+        ("event/id.rs", "use crate::event::Event; use super::id::EventId; use serde_json::Value;"),
+        ("event/id.rs", "// use crate::shard::Shard;"),
+        ("http/head.rs", "mod tests {\n    use super::super::Method;\n}"),
+        ("shard/sweep.rs", "use std::time::Duration; use crate::event::{Frame, Now};"),
         ("shard/sweep.rs", "let instantly = Instants;"),
         ("net/clock.rs", "use std::time::{Instant, SystemTime};"),
         ("cli/serve.rs", "use fanfare::Engine; use super::options;"),
-        ("lib.rs", "pub use crate::wire::Event;"),
+        ("lib.rs", "pub use crate::event::Event;"),
     ];
     for (path, text) in cases {
         assert_eq!(misplaced(path, text), Vec::<String>::new(), "{path}: {text}");

@@ -83,13 +83,13 @@ mod tests {
 
     #[test]
     fn every_form_of_a_path_is_found() {
-        assert_eq!(paths("a", "use crate::wire::Event;"), ["wire::Event"]);
+        assert_eq!(paths("a", "use crate::event::Event;"), ["event::Event"]);
         assert_eq!(
-            paths("a", "use crate::{\n    net::{self, Clock},\n    wire::*,\n};\nuse std::io;"),
-            ["net::self", "net::Clock", "wire::*"]
+            paths("a", "use crate::{\n    net::{self, Clock},\n    event::*,\n};\nuse std::io;"),
+            ["net::self", "net::Clock", "event::*"]
         );
         assert_eq!(paths("a", "let x = crate::net::start(1);"), ["net::start"]);
-        assert_eq!(paths("a", "// crate::net\nfn f() {} // crate::wire"), Vec::<String>::new());
+        assert_eq!(paths("a", "// crate::net\nfn f() {} // crate::event"), Vec::<String>::new());
         assert_eq!(paths("a", "my_crate::x; $crate::y"), Vec::<String>::new());
         assert_eq!(paths("a", "pub(in crate::net) fn"), ["net"]);
     }
@@ -98,7 +98,7 @@ mod tests {
     fn super_is_followed() {
         assert_eq!(paths("net::control", "use super::worker;"), ["net::worker"]);
         assert_eq!(paths("net::control", "use super::super::shard::Shard;"), ["shard::Shard"]);
-        assert_eq!(paths("wire::id", "mod tests {\n    use super::*;\n}"), ["wire::id::*"]);
-        assert_eq!(paths("wire::id", "mod tests {\n    use super::super::Event;\n}"), ["wire::Event"]);
+        assert_eq!(paths("event::id", "mod tests {\n    use super::*;\n}"), ["event::id::*"]);
+        assert_eq!(paths("event::id", "mod tests {\n    use super::super::Event;\n}"), ["event::Event"]);
     }
 }

@@ -93,10 +93,10 @@ fn what_is_refused_is_found() {
         ("a.rs", "let x = unsafe { y };", "unsafe {"),
         ("net/worker.rs", "// a Manager\nlet now = Instant::now();", "Instant::now("),
         ("a/clock.rs", "SystemTime::now()", "SystemTime::now("),
-        ("wire/utils.rs", "", "utils"),
+        ("event/utils.rs", "", "utils"),
         ("common/mod.rs", "", "common"),
-        ("wire/mod.rs", "pub(crate) mod helpers;", "helpers"),
-        ("wire/mod.rs", "mod core {", "core"),
+        ("event/mod.rs", "pub(crate) mod helpers;", "helpers"),
+        ("event/mod.rs", "mod core {", "core"),
     ];
     for (path, text, word) in cases {
         assert_eq!(refused(path, text), [word], "{path}: {text}");
@@ -108,7 +108,7 @@ fn what_is_not_refused_is_not_found() {
     let cases = [
         ("net/clock.rs", "let now = Instant::now(); SystemTime::now()"),
         ("net/worker.rs", "self.poll.registry().register(socket, token, interest); use core::fmt;"),
-        ("wire/mod.rs", "// Manager, todo!()\nmod event;"),
+        ("event/mod.rs", "// Manager, todo!()\nmod event;"),
     ];
     for (path, text) in cases {
         assert_eq!(refused(path, text), Vec::<String>::new(), "{path}: {text}");
