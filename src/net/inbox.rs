@@ -164,13 +164,13 @@ const EARLY: usize = 64 * 1024;
 pub(super) struct LoopInbox {
     inbox: Inbox<LoopMessage>,
     pub(super) load: Arc<InboxLoad>,
-    entrance: Mutex<Entrance>,
+    intake: Mutex<Intake>,
 }
 
 /// Whether publications are put in. While a loop has no stream they are not: what nobody is there for must not fill
 /// the inbox, nor wake the loop.
 #[derive(Default)]
-struct Entrance {
+struct Intake {
     closed: bool,
     /// The newest event that was not put in.
     passed: Option<Newest>,
@@ -178,7 +178,7 @@ struct Entrance {
 
 impl LoopInbox {
     pub(super) fn new(inbox: Inbox<LoopMessage>, load: Arc<InboxLoad>) -> Self {
-        Self { inbox, load, entrance: Mutex::default() }
+        Self { inbox, load, intake: Mutex::default() }
     }
 
     pub(super) fn send(&self, message: LoopMessage) -> bool {
@@ -187,29 +187,29 @@ impl LoopInbox {
 
     /// For the loop, which has no stream: from now on publications are not put in. False if some wait already.
     pub(super) fn close(&self) -> bool {
-        let mut entrance = self.entrance();
-        entrance.closed = self.load.records() == 0;
-        entrance.closed
+        let mut intake = self.intake();
+        intake.closed = self.load.records() == 0;
+        intake.closed
     }
 
     /// For the loop, before it looks at anything that may become a stream: every publication that is not put in from
     /// now on was before, or is up to the event returned, if there is one.
     pub(super) fn open(&self) -> Option<Newest> {
-        let mut entrance = self.entrance();
-        entrance.closed = false;
-        entrance.passed.take()
+        let mut intake = self.intake();
+        intake.closed = false;
+        intake.passed.take()
     }
 
-    fn entrance(&self) -> MutexGuard<'_, Entrance> {
+    fn intake(&self) -> MutexGuard<'_, Intake> {
         // Nothing under the lock can panic.
-        self.entrance.lock().unwrap_or_else(PoisonError::into_inner)
+        self.intake.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Publications do not wake the loop: many are put in, and then it is woken once.
     fn put(&self, command: Command, newest: Newest) {
-        let mut entrance = self.entrance();
-        if entrance.closed {
-            entrance.passed = Some(newest);
+        let mut intake = self.intake();
+        if intake.closed {
+            intake.passed = Some(newest);
             return;
         }
         let weight = weight(&command);

@@ -14,6 +14,7 @@
 //! `Shared::publish → Journal::append → LoopInbox::send → Shard::apply → Outbox::push → write`. A loop that has no
 //! stream is passed by: it is told where history stands when it opens one.
 
+mod acceptor;
 mod authentication;
 mod clock;
 mod control;

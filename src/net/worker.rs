@@ -7,14 +7,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crossbeam_channel::Sender;
-use mio::net::{TcpListener, TcpStream};
+use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 
+use super::acceptor::{Accepted, Acceptor};
 use super::authentication::{Job, Waiting};
-use super::descriptors;
 use super::hooks::ConnectionEvent;
 use super::inbox::{InboxLoad, Receiver};
-use super::listener::{self, Listener};
+use super::listener::Listener;
 use super::message::{ControlMessage, Handoff, LoopMessage, LoopReport};
 use super::meters::Awaited;
 use super::shared::Shared;
@@ -47,7 +47,7 @@ pub(super) struct Worker {
     number: usize,
     poll: Poll,
     shard: Shard<TcpStream>,
-    listeners: Vec<Listening>,
+    acceptors: Vec<Acceptor>,
     messages: Receiver<LoopMessage>,
     load: Arc<InboxLoad>,
     shared: Arc<Shared>,
@@ -66,25 +66,6 @@ pub(super) struct Worker {
     stopping: bool,
 }
 
-struct Listening {
-    listener: TcpListener,
-    is_handed_in: bool,
-    /// Edge-triggered: true until accepting has found nothing more.
-    ready: bool,
-    /// Out of descriptors: not before this time, in ms since the start.
-    paused_until_ms: Option<u64>,
-    /// That descriptors ran out was said, and since then connections have always been waiting.
-    warned: bool,
-}
-
-impl Listening {
-    fn pause(&mut self, now: Now, ms: u64) {
-        // Not shorter than what it waits for already.
-        let until_ms = self.paused_until_ms.unwrap_or(0).max(now.elapsed_ms + ms);
-        self.paused_until_ms = Some(until_ms);
-    }
-}
-
 impl Worker {
     pub(super) fn new(
         number: usize,
@@ -95,18 +76,13 @@ impl Worker {
         shared: Arc<Shared>,
         connection_events: Option<Sender<ConnectionEvent>>,
     ) -> io::Result<Self> {
-        let mut listening = Vec::new();
-        for (n, Listener { socket, is_handed_in }) in listeners.into_iter().enumerate() {
-            let mut listener = TcpListener::from_std(socket);
-            poll.registry().register(&mut listener, Token(LISTENER + n), Interest::READABLE)?;
-            let (ready, paused_until_ms, warned) = (true, None, false);
-            listening.push(Listening { listener, is_handed_in, ready, paused_until_ms, warned });
-        }
+        let acceptor = |(n, listener)| Acceptor::new(listener, Token(LISTENER + n), poll.registry());
+        let acceptors = listeners.into_iter().enumerate().map(acceptor).collect::<io::Result<_>>()?;
         Ok(Self {
             number,
             poll,
             shard,
-            listeners: listening,
+            acceptors,
             messages,
             load,
             shared,
@@ -179,7 +155,7 @@ impl Worker {
         for event in events {
             match event.token() {
                 WAKER => {}
-                Token(token) if token >= LISTENER => self.listeners_ready(token - LISTENER),
+                Token(token) if token >= LISTENER => self.acceptor_ready(token - LISTENER),
                 Token(slot) => {
                     if event.is_readable() || event.is_error() {
                         self.shard.readable(slot as u32, event.is_read_closed() || event.is_error(), now);
@@ -213,11 +189,11 @@ impl Worker {
     }
 
     fn wait(&mut self, events: &mut Events, more: bool) -> io::Result<()> {
-        let accepting = |listening: &Listening| listening.ready && listening.paused_until_ms.is_none();
-        if more || self.waiting || self.listeners.iter().any(accepting) {
+        let accepting = |acceptor: &Acceptor| acceptor.is_waiting() && acceptor.paused_until_ms().is_none();
+        if more || self.waiting || self.acceptors.iter().any(accepting) {
             return self.poll.poll(events, Some(Duration::ZERO));
         }
-        let paused = self.listeners.iter().filter_map(|listening| listening.paused_until_ms).min();
+        let paused = self.acceptors.iter().filter_map(Acceptor::paused_until_ms).min();
         let deadline = [self.shard.next_deadline(), paused].into_iter().flatten().min();
         let now_ms = self.turned_at.as_millis() as u64;
         self.poll.poll(events, deadline.map(|at| Duration::from_millis(at.saturating_sub(now_ms))))
@@ -253,7 +229,7 @@ impl Worker {
                 }
                 Some(LoopMessage::Command(command)) => {
                     if matches!(command, Command::Drain(_)) {
-                        self.close_listeners(now);
+                        self.close_acceptors(now);
                         self.draining = true;
                     }
                     self.load.leave(&command);
@@ -282,45 +258,38 @@ impl Worker {
         }
     }
 
-    fn listeners_ready(&mut self, n: usize) {
-        if let Some(listening) = self.listeners.get_mut(n) {
-            listening.ready = true;
+    fn acceptor_ready(&mut self, n: usize) {
+        if let Some(acceptor) = self.acceptors.get_mut(n) {
+            acceptor.set_ready();
         }
     }
 
     fn accept(&mut self, now: Now) {
-        let mut listeners = std::mem::take(&mut self.listeners);
-        for listening in &mut listeners {
-            let resumed = listening.paused_until_ms.take_if(|at| *at <= now.elapsed_ms).is_some();
-            if resumed {
-                listening.ready |= self.shared.reserve.refill();
+        let mut acceptors = std::mem::take(&mut self.acceptors);
+        for acceptor in &mut acceptors {
+            if acceptor.resume(now) && self.shared.reserve.refill() {
+                acceptor.set_ready();
             }
             // Whoever comes to a listener that others hold, now that streams are being ended, is theirs.
-            let is_theirs = listening.is_handed_in && self.shared.admission.is_draining();
-            if listening.ready && listening.paused_until_ms.is_none() && !is_theirs {
-                self.accept_from(listening, now);
+            let is_theirs = acceptor.is_handed_in && self.shared.admission.is_draining();
+            if acceptor.is_ready(now) && !is_theirs {
+                self.accept_from(acceptor, now);
             }
         }
-        self.listeners = listeners;
+        self.acceptors = acceptors;
     }
 
     /// Those who wait in the queue of a listener of our own are accepted first: closing would reset them.
-    fn close_listeners(&mut self, now: Now) {
-        for mut listening in std::mem::take(&mut self.listeners) {
-            // The poll would go on telling of a listener that others hold.
-            let _ = self.poll.registry().deregister(&mut listening.listener);
-            if listening.is_handed_in {
-                continue;
-            }
-            listener::lock(&listening.listener);
-            listening.ready = true;
-            while listening.ready && listening.paused_until_ms.is_none() {
-                self.accept_from(&mut listening, now);
+    fn close_acceptors(&mut self, now: Now) {
+        for mut acceptor in std::mem::take(&mut self.acceptors) {
+            let is_own = acceptor.close(self.poll.registry());
+            while is_own && acceptor.is_ready(now) {
+                self.accept_from(&mut acceptor, now);
             }
         }
     }
 
-    fn accept_from(&mut self, listening: &mut Listening, now: Now) {
+    fn accept_from(&mut self, acceptor: &mut Acceptor, now: Now) {
         let mut lent = false;
         for _ in 0..ACCEPTS {
             match self.shared.sockets.room(ListenerKind::Public) {
@@ -328,19 +297,19 @@ impl Worker {
                 // Before it is needed.
                 Room::Little => drop(self.shared.make_room(now)),
                 Room::None if lent => {}
-                Room::None => match self.find_room(listening, now) {
+                Room::None => match self.find_room(acceptor, now) {
                     true => lent = true,
                     false => break,
                 },
             }
-            match listening.listener.accept() {
-                Ok((socket, peer)) => {
-                    let refusal = match self.enter(peer.ip().to_canonical(), now) {
+            match acceptor.accept() {
+                Accepted::Connection(socket, peer) => {
+                    let refusal = match self.enter(peer, now) {
                         Entry::Closed => continue,
                         Entry::Refused => Some(Refusal::Address),
                         Entry::Served => lent.then_some(Refusal::Descriptors),
                     };
-                    let slot = self.shard.accept(socket, peer.ip().to_canonical(), now);
+                    let slot = self.shard.accept(socket, peer, now);
                     if let Some(reason) = refusal {
                         self.shard.refuse_when_known(slot, reason, now);
                     }
@@ -349,24 +318,20 @@ impl Worker {
                     self.shared.sockets.opened(ListenerKind::Public);
                     self.register(slot);
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    (listening.ready, listening.warned) = (false, false);
-                    break;
-                }
-                Err(error) if descriptors::are_exhausted(&error) => {
-                    if lent || !self.find_room(listening, now) {
-                        listening.pause(now, RETRY_ACCEPT_MS);
+                Accepted::Nobody => break,
+                Accepted::Gone => {}
+                Accepted::Exhausted => {
+                    if lent || !self.find_room(acceptor, now) {
+                        acceptor.pause(now, RETRY_ACCEPT_MS);
                         break;
                     }
                     lent = true;
                 }
-                // The peer was gone before it was accepted: not the listener's trouble.
-                Err(error) if is_of_one_connection(&error) => {}
-                Err(error) => {
-                    if !std::mem::replace(&mut listening.warned, true) {
+                Accepted::Failed(error) => {
+                    if acceptor.warn() {
                         tracing::warn!(%error, "cannot accept: new connections wait");
                     }
-                    listening.pause(now, RETRY_ACCEPT_MS);
+                    acceptor.pause(now, RETRY_ACCEPT_MS);
                     break;
                 }
             }
@@ -378,18 +343,18 @@ impl Worker {
 
     /// Out of descriptors. True where one of those kept back can be used to say so; else accepting pauses, for no longer
     /// than it takes others to make room, if there are any who can.
-    fn find_room(&self, listening: &mut Listening, now: Now) -> bool {
+    fn find_room(&self, acceptor: &mut Acceptor, now: Now) -> bool {
         if self.shared.make_room(now) {
-            listening.pause(now, ROOM_MS);
+            acceptor.pause(now, ROOM_MS);
             return false;
         }
         if self.shared.reserve.lend() {
             return true;
         }
-        if !std::mem::replace(&mut listening.warned, true) {
+        if acceptor.warn() {
             tracing::warn!("out of file descriptors: new connections wait");
         }
-        listening.pause(now, RETRY_ACCEPT_MS);
+        acceptor.pause(now, RETRY_ACCEPT_MS);
         false
     }
 
@@ -469,9 +434,4 @@ impl Worker {
             self.shared.control.send(ControlMessage::Handoff(handoff));
         }
     }
-}
-
-fn is_of_one_connection(error: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
-    matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted)
 }

@@ -31,7 +31,7 @@ const LAYERS: [(&str, &[&str]); 15] = [
     ("metrics", &[]),
     ("net", &["access", "api", "event", "http", "journal", "metrics", "shard"]),
     ("config", &["api", "event", "http", "shard::Heartbeat"]),
-    ("publisher", &["net", "journal", "shard::DisconnectTarget", "wire"]),
+    ("publisher", &["event", "journal", "net", "shard::DisconnectTarget"]),
     (
         "server",
         &[

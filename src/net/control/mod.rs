@@ -4,8 +4,8 @@
 //! streams back. One turn: read all, append all, answer all. A journal may acknowledge what was appended later: answers keep
 //! their order, and publishes behind it do not wait.
 
+mod accepting;
 mod body_total;
-mod entrance;
 mod http_connection;
 mod online;
 mod rejected;
@@ -22,6 +22,7 @@ use std::time::Duration;
 use mio::{Events, Interest, Poll, Token};
 use slab::Slab;
 
+use super::acceptor::Acceptor;
 use super::inbox::Receiver;
 use super::listener::Listener;
 use super::meters::Awaited;
@@ -33,12 +34,11 @@ use crate::event::{HttpDate, Now};
 use crate::net::message::{Asker, ControlMessage, Handoff, LoopMessage};
 use crate::shard::{Arrival, YOUNG_MS};
 pub(super) use body_total::BodyTotal;
-use entrance::Entrance;
 use http_connection::{HttpConnection, Next, Timeouts, Turn};
 use service::Service;
 
 /// Listeners have the tokens from here on.
-const ENTRANCE: usize = usize::MAX - worker::MAX_LISTENERS;
+const ACCEPTOR: usize = usize::MAX - worker::MAX_LISTENERS;
 /// Edges taken from the kernel at once.
 const EVENTS: usize = 1024;
 /// What connections are read into.
@@ -56,7 +56,7 @@ const TICK: Duration = Duration::from_millis(100);
 
 pub(super) struct Control {
     poll: Poll,
-    entrances: Vec<Entrance>,
+    acceptors: Vec<Acceptor>,
     connections: Slab<HttpConnection>,
     messages: Receiver<ControlMessage>,
     service: Service,
@@ -78,11 +78,11 @@ impl Control {
         rates: RateLimit,
         shared: Arc<Shared>,
     ) -> io::Result<Self> {
-        let entrance = |(n, listener)| Entrance::new(listener, Token(ENTRANCE + n), &poll);
-        let entrances = listeners.into_iter().enumerate().map(entrance).collect::<io::Result<_>>()?;
+        let acceptor = |(n, listener)| Acceptor::new(listener, Token(ACCEPTOR + n), poll.registry());
+        let acceptors = listeners.into_iter().enumerate().map(acceptor).collect::<io::Result<_>>()?;
         Ok(Self {
             poll,
-            entrances,
+            acceptors,
             connections: Slab::new(),
             messages,
             service: Service::new(shared, rates),
@@ -105,10 +105,10 @@ impl Control {
         let mut events = Events::with_capacity(EVENTS);
         while !self.is_done() {
             let now = self.shared().clock.now();
-            let is_let_in = self.entrances.iter().any(|listener_kind| listener_kind.is_ready(now));
-            let timeout = match self.active.is_empty() && !is_let_in {
+            let is_ready = self.acceptors.iter().any(|acceptor| acceptor.is_ready(now));
+            let timeout = match self.active.is_empty() && !is_ready {
                 false => Some(Duration::ZERO),
-                true if self.entrances.iter().any(Entrance::is_waiting) => Some(entrance::ROOM),
+                true if self.acceptors.iter().any(Acceptor::is_waiting) => Some(accepting::ROOM),
                 true => self.is_watching().then_some(TICK),
             };
             debug_assert!(
@@ -140,8 +140,8 @@ impl Control {
         let now = self.shared().clock.now();
         for event in events {
             let Token(slot) = event.token();
-            if let Some(entrance) = slot.checked_sub(ENTRANCE).and_then(|n| self.entrances.get_mut(n)) {
-                entrance.set_ready();
+            if let Some(acceptor) = slot.checked_sub(ACCEPTOR).and_then(|n| self.acceptors.get_mut(n)) {
+                acceptor.set_ready();
             } else if let Some(connection) = self.connections.get_mut(slot) {
                 if event.is_readable() || event.is_error() {
                     connection.set_readable(event.is_read_closed() || event.is_error());
@@ -152,7 +152,7 @@ impl Control {
                 self.active.push(slot);
             }
         }
-        self.let_in(now);
+        self.accept(now);
         self.take_messages(now);
         if now.elapsed_ms >= self.next_tick_ms {
             self.next_tick_ms = now.elapsed_ms + TICK.as_millis() as u64;
@@ -173,23 +173,27 @@ impl Control {
         self.shared().meters.control_connections.store(self.connections.len() as u64, Ordering::Relaxed);
     }
 
-    fn let_in(&mut self, now: Now) {
-        let mut entrances = std::mem::take(&mut self.entrances);
-        for entrance in &mut entrances {
-            let accepted = entrance.accept(self.shared(), now);
-            self.welcome_all(accepted, now);
+    fn accept(&mut self, now: Now) {
+        let mut acceptors = std::mem::take(&mut self.acceptors);
+        for acceptor in &mut acceptors {
+            let accepted = accepting::accept(acceptor, self.shared(), now);
+            self.register_all(accepted, now);
         }
-        self.entrances = entrances;
+        self.acceptors = acceptors;
     }
 
-    fn close_entrances(&mut self, now: Now) {
-        for entrance in std::mem::take(&mut self.entrances) {
-            let waiting = entrance.close(&self.poll, self.shared(), now);
-            self.welcome_all(waiting, now);
+    /// Listens no longer; those who wait are accepted first, unless they are another process's.
+    fn close_acceptors(&mut self, now: Now) {
+        for mut acceptor in std::mem::take(&mut self.acceptors) {
+            let is_own = acceptor.close(self.poll.registry());
+            while is_own && acceptor.is_ready(now) {
+                let accepted = accepting::accept(&mut acceptor, self.shared(), now);
+                self.register_all(accepted, now);
+            }
         }
     }
 
-    fn welcome_all(&mut self, accepted: Vec<(OwnedFd, IpAddr)>, now: Now) {
+    fn register_all(&mut self, accepted: Vec<(OwnedFd, IpAddr)>, now: Now) {
         for (socket, peer) in accepted {
             let (bytes, first_byte_ms) = (Vec::new(), now.elapsed_ms);
             let handoff = Handoff {
@@ -201,7 +205,7 @@ impl Control {
                 decision: None,
                 listener_kind: ListenerKind::Control,
             };
-            self.welcome(handoff, now);
+            self.register(handoff, now);
         }
     }
 
@@ -209,7 +213,7 @@ impl Control {
         self.messages.rearm();
         while let Some(message) = self.messages.next() {
             match message {
-                ControlMessage::Handoff(handoff) => self.welcome(handoff, now),
+                ControlMessage::Handoff(handoff) => self.register(handoff, now),
                 ControlMessage::Answer(asker, response) => {
                     self.attend(asker, now, |connection, service, date| {
                         connection.answer_late(asker.request, &response, service, date, now);
@@ -222,7 +226,7 @@ impl Control {
                         }
                     })
                 }
-                ControlMessage::Drain => self.close_entrances(now),
+                ControlMessage::Drain => self.close_acceptors(now),
                 ControlMessage::Reclaim(most) => self.reclaim(most, now),
                 ControlMessage::Stop(within) => {
                     self.stop_by_ms = Some(now.elapsed_ms + within.as_millis() as u64)
@@ -231,7 +235,7 @@ impl Control {
         }
     }
 
-    fn welcome(&mut self, handoff: Handoff, now: Now) {
+    fn register(&mut self, handoff: Handoff, now: Now) {
         self.serial = self.serial.wrapping_add(1);
         self.shared().sockets.may_idle(self.shared().loops.len(), handoff.first_byte_ms);
         let slot = self.connections.insert(HttpConnection::new(
