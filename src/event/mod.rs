@@ -1,8 +1,8 @@
 //! Events: what is published, whom it is for, and the bytes that a stream is sent.
 
 mod client;
+mod content;
 mod continuity;
-mod event;
 mod excerpt;
 mod frame;
 mod framing;
@@ -17,8 +17,8 @@ mod time;
 mod topic;
 
 pub use client::{Client, ClientId, ClientKey, InvalidClientId, Profile, StreamToken};
+pub use content::{Event, EventError, MAX_EVENT_NAME, MAX_RETRY_MS};
 pub use continuity::{Continuity, Gap};
-pub use event::{Event, EventError, MAX_EVENT_NAME, MAX_RETRY_MS};
 pub(crate) use excerpt::excerpt;
 pub use frame::Frame;
 pub use framing::{Framing, PerFraming};

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::value::RawValue;
 use smallvec::SmallVec;
 
-use super::event::{Event, EventError, MAX_RETRY_MS};
+use super::content::{Event, EventError, MAX_RETRY_MS};
 use super::excerpt::excerpt;
 use super::frame::{CHUNK_END, CHUNK_HEAD, Frame};
 use super::id::EventId;

@@ -4,7 +4,7 @@ use std::io;
 use std::net::IpAddr;
 
 use mio::net::{TcpListener, TcpStream};
-use mio::{Interest, Registry, Token};
+use mio::{Interest, Poll, Token};
 
 use super::descriptors;
 use super::listener::{self, Listener};
@@ -38,10 +38,10 @@ pub(super) enum Accepted {
 
 impl Acceptor {
     /// Registers a listener.
-    pub(super) fn new(listener: Listener, token: Token, registry: &Registry) -> io::Result<Self> {
+    pub(super) fn new(listener: Listener, token: Token, poll: &Poll) -> io::Result<Self> {
         let Listener { socket, is_handed_in } = listener;
         let mut listener = TcpListener::from_std(socket);
-        registry.register(&mut listener, token, Interest::READABLE)?;
+        poll.registry().register(&mut listener, token, Interest::READABLE)?;
         Ok(Self { listener, is_handed_in, ready: true, paused_until_ms: None, warned: false })
     }
 
@@ -95,9 +95,9 @@ impl Acceptor {
 
     /// Listens no longer. True where those who wait are this process's to accept, which is to be done before it is dropped:
     /// that would reset them. False where they are another's.
-    pub(super) fn close(&mut self, registry: &Registry) -> bool {
+    pub(super) fn close(&mut self, poll: &Poll) -> bool {
         // The poll would go on telling of a listener that others hold.
-        let _ = registry.deregister(&mut self.listener);
+        let _ = poll.registry().deregister(&mut self.listener);
         if !self.is_handed_in {
             listener::lock(&self.listener);
             self.ready = true;

@@ -76,7 +76,7 @@ impl Worker {
         shared: Arc<Shared>,
         connection_events: Option<Sender<ConnectionEvent>>,
     ) -> io::Result<Self> {
-        let acceptor = |(n, listener)| Acceptor::new(listener, Token(LISTENER + n), poll.registry());
+        let acceptor = |(n, listener)| Acceptor::new(listener, Token(LISTENER + n), &poll);
         let acceptors = listeners.into_iter().enumerate().map(acceptor).collect::<io::Result<_>>()?;
         Ok(Self {
             number,
@@ -282,7 +282,7 @@ impl Worker {
     /// Those who wait in the queue of a listener of our own are accepted first: closing would reset them.
     fn close_acceptors(&mut self, now: Now) {
         for mut acceptor in std::mem::take(&mut self.acceptors) {
-            let is_own = acceptor.close(self.poll.registry());
+            let is_own = acceptor.close(&self.poll);
             while is_own && acceptor.is_ready(now) {
                 self.accept_from(&mut acceptor, now);
             }

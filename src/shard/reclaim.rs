@@ -66,7 +66,7 @@ impl<S> Shard<S> {
     fn next_unopened(&mut self) -> Option<(u64, usize)> {
         let head_ms = self.head_timeout_ms();
         let decision_ms = self.settings.decision_timeout.as_millis() as u64;
-        let kinds: [(u64, fn(&Phase) -> bool); 3] =
+        let kinds: [(u64, Awaits); 3] =
             [(head_ms, is_silent), (head_ms, is_partial), (decision_ms, is_deciding)];
         let (connections, mut next) = (&self.connections, None);
         for (n, (queue, (timeout_ms, is_it))) in self.deadlines.unopened().into_iter().zip(kinds).enumerate()
@@ -80,6 +80,9 @@ impl<S> Shard<S> {
         next
     }
 }
+
+/// Whether that is what a connection is waited for.
+type Awaits = fn(&Phase) -> bool;
 
 fn is_silent(phase: &Phase) -> bool {
     matches!(phase, Phase::Head(None))

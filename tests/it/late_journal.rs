@@ -45,7 +45,7 @@ struct State {
 }
 
 enum Waiting {
-    Publication(Fortune, Drafts, Now, Acknowledge),
+    Publication(Fortune, Box<Drafts>, Now, Acknowledge),
     Drain(Duration),
 }
 
@@ -108,7 +108,7 @@ impl Commits {
                     publications += 1;
                     acknowledge(match fortune {
                         Fortune::Lost => Err(AppendError::Full),
-                        _ => self.append(drafts, now),
+                        _ => self.append(*drafts, now),
                     });
                 }
                 Waiting::Drain(spread) => self.memory().drain(spread),
@@ -166,7 +166,7 @@ impl Journal for LateJournal {
         if fortune == Fortune::Refused {
             return Err(AppendError::Full);
         }
-        state.waiting.push_back(Waiting::Publication(fortune, drafts, now, later()));
+        state.waiting.push_back(Waiting::Publication(fortune, Box::new(drafts), now, later()));
         Ok(None)
     }
 

@@ -78,7 +78,7 @@ impl Control {
         rates: RateLimit,
         shared: Arc<Shared>,
     ) -> io::Result<Self> {
-        let acceptor = |(n, listener)| Acceptor::new(listener, Token(ACCEPTOR + n), poll.registry());
+        let acceptor = |(n, listener)| Acceptor::new(listener, Token(ACCEPTOR + n), &poll);
         let acceptors = listeners.into_iter().enumerate().map(acceptor).collect::<io::Result<_>>()?;
         Ok(Self {
             poll,
@@ -185,7 +185,7 @@ impl Control {
     /// Listens no longer; those who wait are accepted first, unless they are another process's.
     fn close_acceptors(&mut self, now: Now) {
         for mut acceptor in std::mem::take(&mut self.acceptors) {
-            let is_own = acceptor.close(self.poll.registry());
+            let is_own = acceptor.close(&self.poll);
             while is_own && acceptor.is_ready(now) {
                 let accepted = accepting::accept(&mut acceptor, self.shared(), now);
                 self.register_all(accepted, now);
