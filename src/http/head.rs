@@ -56,11 +56,13 @@ impl<'b> Head<'b> {
     pub fn parse(bytes: &'b [u8], outline: &Outline) -> Result<Self, Rejection> {
         let (method, version) = (outline.line.method(bytes), outline.line.version);
         let target = Target::parse(method, outline.line.target(bytes))?;
-        let mut fields = [EMPTY_HEADER; MAX_FIELDS];
         let section = bytes.get(outline.fields..outline.length).unwrap_or_default();
-        let fields: Box<[_]> = match httparse::parse_headers(section, &mut fields) {
-            Ok(Status::Complete((length, fields))) if length == section.len() => Box::from(fields),
-            _ => return Err(Rejection::malformed("the fields can be read in more than one way")),
+        let fields = match split::<FEW_FIELDS>(section) {
+            Err(httparse::Error::TooManyHeaders) => split::<MAX_FIELDS>(section),
+            split => split,
+        };
+        let Ok(Some(fields)) = fields else {
+            return Err(Rejection::malformed("the fields can be read in more than one way"));
         };
         let mut head = Self {
             method: Method::of(method),
@@ -126,6 +128,18 @@ impl<'b> Head<'b> {
         self.keep_alive = !close && (keep_alive || self.version == Version::Http11);
         self.expects_continue &= self.version == Version::Http11 && self.body != BodyFraming::Empty;
     }
+}
+
+/// Nearly every head has fewer fields, and room for [`MAX_FIELDS`] takes as long to prepare as these take to split.
+const FEW_FIELDS: usize = 16;
+
+/// Splits fields, up to so many; `None` where something is left over.
+fn split<const MOST: usize>(section: &[u8]) -> Result<Option<Box<[Header<'_>]>>, httparse::Error> {
+    let mut fields = [EMPTY_HEADER; MOST];
+    Ok(match httparse::parse_headers(section, &mut fields)? {
+        Status::Complete((length, fields)) if length == section.len() => Some(Box::from(fields)),
+        _ => None,
+    })
 }
 
 /// The elements of a list (RFC 9110, 5.6.1), the empty ones left out.

@@ -52,7 +52,7 @@ impl Shared {
         publications: impl IntoIterator<Item = Publication>,
     ) -> Result<Appended, AppendError> {
         let mut acknowledged = None;
-        let appended = self.append(publications, &mut || {
+        let appended = self.append(publications, self.clock.now(), &mut || {
             let (sender, receiver) = bounded(1);
             acknowledged = Some(receiver);
             Box::new(move |result| {
@@ -75,10 +75,10 @@ impl Shared {
     pub(super) fn append(
         self: &Arc<Self>,
         publications: impl IntoIterator<Item = Publication>,
+        now: Now,
         later: &mut dyn FnMut() -> Acknowledge,
     ) -> Result<Option<Appended>, AppendError> {
         let began = self.clock.elapsed();
-        let now = self.clock.now_at(began);
         let drafts: Drafts = publications.into_iter().map(Draft::from).collect();
         let mut kinds = KindCounts::default();
         drafts.iter().for_each(|draft| kinds.count(draft.kind()));

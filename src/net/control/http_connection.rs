@@ -161,26 +161,29 @@ impl HttpConnection {
         input: &mut [u8],
         date: &mut HttpDate,
         asker: Asker,
-        Turn { most_reads, most_heads }: Turn,
+        Turn { most_reads, most_heads, most_requests }: Turn,
         now: Now,
     ) {
         if self.held_back && !self.is_full() {
             // It was the server that did not read on.
             (self.since_ms, self.heard_ms) = (now.elapsed_ms, now.elapsed_ms);
         }
-        let mut heads = 0;
+        let (mut heads, mut requests) = (0, 0);
         for reads in 0.. {
             while self.is_taking() {
                 let (is_head, before) = (!matches!(self.phase, Phase::Body), self.reader.buffered());
                 // A request that was begun is finished; the rest has its turn when others have had theirs.
-                if is_head && heads >= most_heads {
+                if is_head && (heads >= most_heads || requests >= most_requests) {
                     (self.unseen, self.held_back) = (true, false);
                     return;
                 }
                 if !self.step(service, date, asker, now) {
                     break;
                 }
-                heads += if is_head { before.saturating_sub(self.reader.buffered()) } else { 0 };
+                if is_head {
+                    heads += before.saturating_sub(self.reader.buffered());
+                    requests += 1;
+                }
             }
             self.held_back = self.is_full();
             // What came with the last read is looked at as well: if it was all, nothing else would have it looked at.
@@ -208,6 +211,11 @@ impl HttpConnection {
                 Err(_) => self.phase = Phase::Closed,
             }
         }
+    }
+
+    /// Whether it came by a listener for operators.
+    pub(super) fn is_control(&self) -> bool {
+        self.listener_kind == ListenerKind::Control
     }
 
     /// Whether a next request may be looked at.

@@ -10,6 +10,7 @@ mod http_connection;
 mod online;
 mod rejected;
 mod service;
+mod turns;
 
 use std::io;
 use std::net::IpAddr;
@@ -31,11 +32,13 @@ use super::worker::{self, WAKER};
 use crate::access::RateLimit;
 use crate::api::ListenerKind;
 use crate::event::{HttpDate, Now};
+use crate::http::client_network;
 use crate::net::message::{Asker, ControlMessage, Handoff, LoopMessage};
 use crate::shard::{Arrival, YOUNG_MS};
 pub(super) use body_total::BodyTotal;
 use http_connection::{HttpConnection, Next, Timeouts, Turn};
 use service::Service;
+use turns::Turns;
 
 /// Listeners have the tokens from here on.
 const ACCEPTOR: usize = usize::MAX - worker::MAX_LISTENERS;
@@ -51,6 +54,12 @@ const READS: usize = 64;
 /// Bytes of heads that are looked at in a turn, but one head from each. A head may be made to cost a hundred times what a
 /// plain one does, and a connection brings hundreds of them at once.
 const HEADS: usize = 64 * 1024;
+/// The same, of requests: the smallest heads may ask for the largest answers.
+const REQUESTS: usize = 256;
+/// How long connections have turns, before those that have become active meanwhile are looked at.
+const TURN: Duration = Duration::from_millis(2);
+/// Connections that are driven before the clock is looked at.
+const CLOCK_EVERY: usize = 4;
 /// How often the time is looked at while connections are open.
 const TICK: Duration = Duration::from_millis(100);
 
@@ -60,8 +69,9 @@ pub(super) struct Control {
     connections: Slab<HttpConnection>,
     messages: Receiver<ControlMessage>,
     service: Service,
-    /// Exchanges with something to do in this turn.
-    active: Vec<usize>,
+    turns: Turns,
+    /// Those that were driven in this turn.
+    driven: Vec<usize>,
     serial: u32,
     next_loop: usize,
     next_tick_ms: u64,
@@ -86,7 +96,8 @@ impl Control {
             connections: Slab::new(),
             messages,
             service: Service::new(shared, rates),
-            active: Vec::new(),
+            turns: Turns::default(),
+            driven: Vec::new(),
             serial: 0,
             next_loop: 0,
             next_tick_ms: 0,
@@ -106,7 +117,7 @@ impl Control {
         while !self.is_done() {
             let now = self.shared().clock.now();
             let is_ready = self.acceptors.iter().any(|acceptor| acceptor.is_ready(now));
-            let timeout = match self.active.is_empty() && !is_ready {
+            let timeout = match self.turns.is_empty() && !is_ready {
                 false => Some(Duration::ZERO),
                 true if self.acceptors.iter().any(Acceptor::is_waiting) => Some(accepting::ROOM),
                 true => self.is_watching().then_some(TICK),
@@ -149,7 +160,7 @@ impl Control {
                 if event.is_error() {
                     connection.abandon_decision();
                 }
-                self.active.push(slot);
+                self.turns.add(slot, connection.is_control());
             }
         }
         self.accept(now);
@@ -158,19 +169,44 @@ impl Control {
             self.next_tick_ms = now.elapsed_ms + TICK.as_millis() as u64;
             self.check_time(now);
         }
-        let mut active = std::mem::take(&mut self.active);
-        active.sort_unstable();
-        active.dedup();
-        let each = active.len().max(1);
-        let most_reads = (READS / each).clamp(1, READS_EACH);
-        let turn = Turn { most_reads, most_heads: (HEADS / each).max(1) };
-        active.retain(|slot| self.drive(*slot, turn, now));
+        self.drive_all(now);
         // Those that are not done go on in the next turn, when others have had theirs.
-        active.retain(|slot| self.flush(*slot, now));
-        self.active = active;
+        for slot in std::mem::take(&mut self.driven) {
+            if self.flush(slot, now)
+                && let Some(connection) = self.connections.get(slot)
+            {
+                self.turns.put_back(slot, connection.is_control());
+            }
+        }
         // After the answers: a publisher can send the next event while the loops hand out this one.
         self.service.wake_loops();
         self.shared().meters.control_connections.store(self.connections.len() as u64, Ordering::Relaxed);
+    }
+
+    /// Drives those whose turn it is, until the time is up.
+    fn drive_all(&mut self, now: Now) {
+        let each = self.turns.len().max(1);
+        let turn = Turn {
+            most_reads: (READS / each).clamp(1, READS_EACH),
+            most_heads: (HEADS / each).max(1),
+            most_requests: (REQUESTS / each).max(1),
+        };
+        let until = Duration::from_millis(now.elapsed_ms) + TURN;
+        self.turns.begin();
+        for n in 1_usize.. {
+            let connections = &self.connections;
+            let network =
+                |slot: usize| connections.get(slot).map(|connection| client_network(connection.peer));
+            let Some(slot) = self.turns.next(network) else { return };
+            self.drive(slot, turn, now);
+            // Where one connection is all there is, nobody need look at the clock.
+            if n.is_multiple_of(CLOCK_EVERY) && self.shared().clock.elapsed() >= until {
+                if let Some(slot) = self.turns.next_busy() {
+                    self.drive(slot, turn, now);
+                }
+                return;
+            }
+        }
     }
 
     fn accept(&mut self, now: Now) {
@@ -244,10 +280,11 @@ impl Control {
             self.service.body_share(),
             now,
         ));
+        let is_control = self.connections[slot].is_control();
         let socket = &mut self.connections[slot].socket;
         let interest = Interest::READABLE | Interest::WRITABLE;
         match self.poll.registry().register(socket, Token(slot), interest) {
-            Ok(()) => self.active.push(slot),
+            Ok(()) => self.turns.add(slot, is_control),
             Err(error) => {
                 tracing::warn!(%error, "cannot register a connection with epoll; it is closed");
                 self.close(slot);
@@ -271,7 +308,7 @@ impl Control {
         // driven as well, in a release build on a core of 2.5 GHz. Now only those are driven that something is done with.
         for (slot, connection) in &mut self.connections {
             if connection.check_time(&timeouts, &self.service, date, now) {
-                self.active.push(slot);
+                self.turns.add(slot, connection.is_control());
             }
             if let Some((since_ms, _)) = connection.idle_since(now) {
                 idle_since_ms = Some(idle_since_ms.map_or(since_ms, |least: u64| least.min(since_ms)));
@@ -309,6 +346,7 @@ impl Control {
     /// Forgets a connection, which closes it.
     fn close(&mut self, slot: usize) {
         let Some(connection) = self.connections.try_remove(slot) else { return };
+        self.turns.forget(slot);
         self.shared().sockets.closed(connection.listener_kind, 1);
         if connection.listener_kind == ListenerKind::Public {
             self.shared().admission.others().leave(connection.peer);
@@ -321,7 +359,7 @@ impl Control {
         if connection.serial != asker.serial {
             return;
         }
-        self.active.push(asker.slot);
+        self.turns.add(asker.slot, connection.is_control());
         let date = self.date.at(now);
         if !is_sound(|| act(connection, &self.service, date)) {
             self.close(asker.slot);
@@ -329,17 +367,17 @@ impl Control {
     }
 
     /// Reads from one connection and acts on it.
-    fn drive(&mut self, slot: usize, turn: Turn, now: Now) -> bool {
-        let Some(connection) = self.connections.get_mut(slot) else { return false };
+    fn drive(&mut self, slot: usize, turn: Turn, now: Now) {
+        let Some(connection) = self.connections.get_mut(slot) else { return };
         let asker = Asker { slot, serial: connection.serial, request: 0 };
         let is_driven = is_sound(|| {
             connection.drive(&self.service, &mut self.input, &mut self.date, asker, turn, now);
             connection.bound_body(&self.service, self.date.at(now), now);
         });
-        if !is_driven {
-            self.close(slot);
+        match is_driven {
+            true => self.driven.push(slot),
+            false => self.close(slot),
         }
-        is_driven
     }
 
     /// Writes the answers of one connection. True if it can go on at once.
@@ -369,6 +407,7 @@ impl Control {
             return false;
         }
         let connection = self.connections.remove(slot);
+        self.turns.forget(slot);
         match connection.listener_kind {
             // It stays counted, wherever it is held.
             ListenerKind::Public => shared.admission.others().leave(connection.peer),

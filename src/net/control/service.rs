@@ -56,9 +56,9 @@ pub(super) enum Task {
     /// Open a stream.
     Stream(Box<Arrival>),
     /// Publish events.
-    Publish { batch: bool, grant: Box<PublishGrant> },
+    Publish { batch: bool, grant: PublishGrant },
     /// Publish an event made from a few words.
-    Test(Box<PublishGrant>),
+    Test(PublishGrant),
     /// Say what may be asked from other origins.
     Preflight { allow: &'static str, cross_origin: CrossOrigin, asked: Box<AskedFields> },
     /// Tell everything that is counted.
@@ -107,6 +107,8 @@ pub(super) const NO_ROUTE: &str = "none";
 pub(super) struct Service {
     shared: Arc<Shared>,
     rates: RefCell<RateLimit>,
+    /// The description of the interface.
+    openapi: String,
     /// Requests that have published since the event loops were woken.
     unseen: Cell<usize>,
 }
@@ -117,7 +119,8 @@ const UNSEEN: usize = 32;
 
 impl Service {
     pub(super) fn new(shared: Arc<Shared>, rates: RateLimit) -> Self {
-        Self { shared, rates: RefCell::new(rates), unseen: Cell::new(0) }
+        let openapi = openapi(shared.settings.routes.base());
+        Self { shared, rates: RefCell::new(rates), openapi, unseen: Cell::new(0) }
     }
 
     /// The fields that an answer has for the page that asked.
@@ -218,11 +221,11 @@ impl Service {
                 Ok(Task::Stream(Box::new(arrival)))
             }
             Route::Publish => {
-                let grant = Box::new(PublishGrant::new(identity, peer));
+                let grant = PublishGrant::new(identity, peer);
                 Ok(Task::Publish { batch: is_batch(head)?, grant })
             }
             Route::Test => match is_batch(head)? {
-                false => Ok(Task::Test(Box::new(PublishGrant::new(identity, peer)))),
+                false => Ok(Task::Test(PublishGrant::new(identity, peer))),
                 true => Err(unsupported(JSON, JSON)),
             },
             Route::BrowserClient => Ok(Task::BrowserClient { is_held: holds_browser_client(head) }),
@@ -280,9 +283,7 @@ impl Service {
             Route::Options(allow) => options(allow),
             Route::Users => return Ok(online::users(presence, later)),
             Route::User(user) => return Ok(online::user(presence, user, later)),
-            Route::OpenApi => {
-                Response::text(200, &openapi(self.shared.settings.routes.base())).of_type("application/json")
-            }
+            Route::OpenApi => Response::text(200, &self.openapi).of_type("application/json"),
             Route::Liveness => Response::text(200, "ok\n"),
             Route::Readiness if self.shared.is_shutting_down() => return Err(unavailable("draining")),
             Route::Readiness => Response::text(200, "ready\n"),
@@ -321,7 +322,7 @@ impl Service {
         let publication = publication.map_err(|error| problem(&error, None))?;
         grant.judge(&publication.target)?;
         self.take_rate(grant, 1, now)?;
-        self.append([publication], asker, |appended| Response::published(appended.first))
+        self.append([publication], asker, now, |appended| Response::published(appended.first))
     }
 
     fn send_test(
@@ -359,7 +360,7 @@ impl Service {
         batch.iter().try_for_each(|publication| grant.judge(&publication.target))?;
         let count = batch.len();
         self.take_rate(grant, count, now)?;
-        self.append(batch, asker, move |Appended { first, last }| {
+        self.append(batch, asker, now, move |Appended { first, last }| {
             let (first_id, last_id) = (first.to_string(), last.to_string());
             Response::json(202, &Accepted { accepted: count, first_id, last_id })
         })
@@ -370,6 +371,7 @@ impl Service {
         &self,
         publications: impl IntoIterator<Item = Publication>,
         asker: Asker,
+        now: Now,
         answer: impl FnOnce(Appended) -> Response + Copy + Send + 'static,
     ) -> Result<Outcome, Problem> {
         let later = || -> Acknowledge {
@@ -380,7 +382,7 @@ impl Service {
             })
         };
         let appended =
-            self.shared.append(publications, &mut { later }).map_err(|error| overloaded(&error))?;
+            self.shared.append(publications, now, &mut { later }).map_err(|error| overloaded(&error))?;
         let Some(appended) = appended else { return Ok(Outcome::Later) };
         self.unseen.set(self.unseen.get() + 1);
         if self.unseen.get() >= UNSEEN {

@@ -6,4 +6,6 @@ pub(in crate::net::control) struct Turn {
     pub(in crate::net::control) most_reads: usize,
     /// In bytes; one is looked at in any case.
     pub(in crate::net::control) most_heads: usize,
+    /// One is looked at in any case.
+    pub(in crate::net::control) most_requests: usize,
 }
