@@ -8,7 +8,11 @@
 //! an index by hash. The shard compares them with the stream's patterns when it takes the answer out of its inbox.
 
 mod history;
+#[doc(hidden)]
+pub mod idempotency;
 mod keys;
+#[doc(hidden)]
+pub mod log;
 mod losses;
 mod memory;
 mod wanted;
