@@ -1,5 +1,6 @@
 //! The keys that make repeating a publish safe.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher as _, RandomState};
 
@@ -34,7 +35,7 @@ struct Known {
 #[derive(Clone, Copy, Debug)]
 enum State {
     UnderWay,
-    Answered { answer: Answer, unix_ms: u64 },
+    Answered(Answer),
 }
 
 /// The ids of what was published, as they were answered.
@@ -90,7 +91,7 @@ impl IdempotencyKeys {
         match self.known.get(&hash) {
             Some(known) if known.body != body => Repeat::OtherBody,
             Some(Known { state: State::UnderWay, .. }) => Repeat::UnderWay,
-            Some(Known { state: State::Answered { answer, .. }, .. }) => Repeat::Answered(*answer),
+            Some(Known { state: State::Answered(answer), .. }) => Repeat::Answered(*answer),
             None if self.under_way == self.most => Repeat::TooMany,
             None => {
                 self.under_way += 1;
@@ -104,7 +105,7 @@ impl IdempotencyKeys {
     /// It was published, and from now on is answered so.
     pub fn answered(&mut self, ticket: Ticket, answer: Answer, unix_ms: u64) {
         if let Some(known) = self.known.get_mut(&ticket.0) {
-            known.state = State::Answered { answer, unix_ms };
+            known.state = State::Answered(answer);
             self.under_way -= 1;
             self.answered.push_back((unix_ms, ticket.0));
         }
@@ -121,8 +122,8 @@ impl IdempotencyKeys {
     /// Takes up what was answered before a restart, the oldest first. A key that is known already stays as it is.
     pub fn restore(&mut self, scope: &str, key: &str, body: BodyHash, answer: Answer, unix_ms: u64) {
         let hash = self.hash(scope, key);
-        if !self.known.contains_key(&hash) {
-            self.known.insert(hash, Known { body, state: State::Answered { answer, unix_ms } });
+        if let Entry::Vacant(place) = self.known.entry(hash) {
+            place.insert(Known { body, state: State::Answered(answer) });
             self.answered.push_back((unix_ms, hash));
             self.make_room();
         }

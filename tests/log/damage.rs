@@ -59,7 +59,7 @@ fn flip(world: &mut World, name: &str, from: usize) {
 }
 
 #[test]
-fn one_damaged_byte_costs_one_append_and_those_concerned_are_told() {
+fn one_damaged_byte_costs_one_group_and_those_concerned_are_told() {
     let seen = run_seeds("one_damaged_byte", 150, |seed| {
         let mut world = filled(seed, true);
         let logs = names(&world, ".log");
@@ -68,7 +68,7 @@ fn one_damaged_byte_costs_one_append_and_those_concerned_are_told() {
         world.try_open().expect("a log");
         assert!(!world.log().recovery.is_new_epoch);
         let gone = gone(&mut world);
-        assert!(gone.len() <= 6, "more than one append: {gone:?}");
+        assert!(gone.len() <= 15, "more than one group: {gone:?}");
         let now_ms = world.now_ms;
         let done = world.log().maintenance.run(now_ms);
         assert_eq!(done.damaged, usize::from(world.reader().report().damaged > 0));
@@ -143,13 +143,18 @@ fn damage_in_the_newest_segment_leaves_what_is_behind_it() {
         while world.reader_is_short() {
             world.append();
         }
+        let log = names(&world, ".log").pop().expect("a segment");
+        let size = world.disk.content(&log).len();
+        world.append();
+        if names(&world, ".log").pop() != Some(log) {
+            return Seen::default();
+        }
         world.disk.end(Ending::Kill);
         let newest = world.model.next - 1;
         let log = names(&world, ".log").pop().expect("a segment");
-        let size = world.disk.content(&log).len();
         let mut random = fastrand::Rng::with_seed(seed);
-        // In the first half, so that something valid follows.
-        world.disk.damage(&log, |bytes| bytes[random.usize(..size / 2)] ^= 0x10);
+        // Not in the last group, so that something valid follows.
+        world.disk.damage(&log, |bytes| bytes[random.usize(..size)] ^= 0x10);
         world.log = None;
         world.try_open().expect("a log");
         assert_eq!(world.reader().newest(), newest, "nothing behind it was cut");
@@ -213,6 +218,6 @@ fn whatever_stands_on_the_disk_nothing_panics_and_nothing_is_made_up() {
         Seen { gaps: gone.len() as u64, ..Seen::default() }
     });
     if std::env::var("FANFARE_SEED").is_err() {
-        assert!(seen.gaps > 300 && seen.refused < 30, "{seen:?}");
+        assert!(seen.gaps > 300 && seen.refused < 75, "{seen:?}");
     }
 }

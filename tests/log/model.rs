@@ -36,8 +36,8 @@ pub struct Batch {
 pub struct Model {
     /// What is there, by seq, or was, before it was removed.
     pub events: BTreeMap<u64, Event>,
-    /// The seqs of each group that was appended.
-    pub groups: Vec<Range<u64>>,
+    /// The seqs of each batch that was appended.
+    pub batches: Vec<Range<u64>>,
     /// The keys of appends, and their seqs.
     pub keys: BTreeMap<String, Range<u64>>,
     /// Every event that anybody has seen, by epoch and seq.
@@ -186,12 +186,12 @@ impl Model {
                 self.events.insert(seq, Event { unix_ms, ..event.clone() });
                 seq += 1;
             }
+            self.batches.push(first..seq);
             if let Some(key) = &batch.key {
                 self.keys.insert(key.clone(), first..seq);
             }
         }
         assert_eq!(seq, seqs.end, "each event has a seq");
-        self.groups.push(seqs.clone());
         self.next = seqs.end;
     }
 

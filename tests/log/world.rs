@@ -182,6 +182,7 @@ impl World {
         let done = self.log().maintenance.run(now_ms);
         self.seen.removed += done.removed as u64;
         self.seen.sealed += done.sealed as u64;
+        self.has_failed |= self.reader().report().has_failed;
     }
 
     fn close(&mut self) {
@@ -293,25 +294,25 @@ impl World {
                 self.is_damaged = true;
             }
         }
-        self.check_groups(&there, newest);
+        self.check_batches(&there, newest);
         self.check_lost_ids(reader, newest);
         // What is gone is not there for the next crash.
         self.model.events.retain(|seq, _| *seq <= newest && missing.binary_search(seq).is_err());
         self.model.keys.retain(|_, seqs| seqs.end <= newest + 1);
     }
 
-    /// Each group is there whole, or not at all.
-    fn check_groups(&mut self, there: &BTreeSet<u64>, newest: u64) {
+    /// Each batch is there whole, or not at all.
+    fn check_batches(&mut self, there: &BTreeSet<u64>, newest: u64) {
         let kept = |seq: &u64| {
             let event = self.model.events.get(seq);
             event.is_some_and(|event| !event.is_hole() && !event.has_expired(self.now_ms))
         };
-        for group in &self.model.groups {
-            let seqs: Vec<u64> = group.clone().filter(kept).collect();
+        for batch in &self.model.batches {
+            let seqs: Vec<u64> = batch.clone().filter(kept).collect();
             let count = seqs.iter().filter(|seq| there.contains(seq)).count();
-            assert!(count == 0 || count == seqs.len(), "half of {group:?} is there");
+            assert!(count == 0 || count == seqs.len(), "half of {batch:?} is there");
         }
-        self.model.groups.retain(|group| group.end <= newest + 1);
+        self.model.batches.retain(|batch| batch.end <= newest + 1);
     }
 
     /// Whoever has seen what is gone is told so.

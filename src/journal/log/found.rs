@@ -60,8 +60,14 @@ impl Found {
         Ok(Self { first, epoch, unix_ms, head, begin, size, index, index_size, memory: None, next })
     }
 
-    /// Reads all of it. `behind` is the first seq of the segment that follows: what is missing before that is lost.
-    pub(super) fn scan(&mut self, disk: &dyn Disk, behind: Option<u64>) -> Result<Scanned, OpenError> {
+    /// Reads all of it. `behind` is the first seq of the segment that follows: what is missing before that is lost. Where a
+    /// sync is known to have `failed`, all is written again.
+    pub(super) fn scan(
+        &mut self,
+        disk: &dyn Disk,
+        behind: Option<u64>,
+        failed: bool,
+    ) -> Result<Scanned, OpenError> {
         let name = log_name(self.first);
         let scan = || {
             let file = disk.open(&name)?;
@@ -70,11 +76,12 @@ impl Found {
             let scanned = Scan::new(file.clone(), self.first, epoch, self.size)
                 .run(self.begin, self.first, &mut index)?;
             index.end = scanned.end;
-            keep(&*file, scanned.last_group..scanned.end)?;
+            let doubtful = if failed { self.begin } else { scanned.last_group };
+            keep(&*file, doubtful..scanned.end)?;
             Ok((index, scanned))
         };
         let (mut index, mut scanned) =
-            scan().map_err(|error: io::Error| OpenError::io("read", &name, error))?;
+            scan().map_err(|error: io::Error| OpenError::io("recover", &name, error))?;
         if self.head.is_none() {
             (self.epoch, self.unix_ms) = (scanned.epoch, scanned.last_ms);
         }
@@ -141,11 +148,11 @@ impl Found {
 }
 
 /// Brings to the disk what the process before may not have. Where a sync has failed, the kernel takes for written what is
-/// not, so the last group is written again.
-fn keep(file: &dyn File, last_group: Range<u64>) -> io::Result<()> {
-    let mut bytes = vec![0; (last_group.end - last_group.start) as usize];
-    read_all(file, &mut bytes, last_group.start)?;
-    write_all(file, &bytes, last_group.start)?;
+/// not, so it is written again: the last group always, for the process may not have been able to say that one has.
+fn keep(file: &dyn File, doubtful: Range<u64>) -> io::Result<()> {
+    let mut bytes = vec![0; (doubtful.end - doubtful.start) as usize];
+    read_all(file, &mut bytes, doubtful.start)?;
+    write_all(file, &bytes, doubtful.start)?;
     file.sync()
 }
 

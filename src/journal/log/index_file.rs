@@ -319,12 +319,14 @@ mod tests {
                 assert_eq!(index.offsets(&file, &query, from, limit).unwrap(), found);
                 let is_wanted = |target: &Target| {
                     let topics = &profile.topics;
-                    let topic = target.to.topics.iter().any(|topic| topics.iter().any(|of| of.matches(topic)));
+                    let topic =
+                        target.to.topics.iter().any(|topic| topics.iter().any(|of| of.matches(topic)));
                     let user = target.to.users.iter().any(|user| Some(&**user) == profile.user.as_deref());
                     target.to.everyone || topic || user
                 };
                 let wanted = (1..).zip(&events).filter(|(_, target)| is_wanted(target));
-                let wanted = wanted.map(|(seq, _)| 100 * seq + 48).filter(|offset| u64::from(*offset) >= from);
+                let wanted =
+                    wanted.map(|(seq, _)| 100 * seq + 48).filter(|offset| u64::from(*offset) >= from);
                 assert_eq!(found.offsets, wanted.take(limit).collect::<Vec<u32>>());
             }
             let query = Query::of(&Profile { user: Some("both".into()), ..Profile::default() }, None);
@@ -356,7 +358,9 @@ mod tests {
         let all = 128 * index.memory();
         assert!(all < 4 << 20, "{all} bytes in memory, {} on disk", 128 * file.0.len());
         let mut keys = BTreeSet::new();
-        index.each_key(&file, |key, newest| assert!(keys.insert(key.to_vec()) && newest.lasting > 0)).unwrap();
+        index
+            .each_key(&file, |key, newest| assert!(keys.insert(key.to_vec()) && newest.lasting > 0))
+            .unwrap();
         assert_eq!(keys.len(), 250_000);
         let within = 5_000..10_000;
         let mut hit = 0;

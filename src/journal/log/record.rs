@@ -180,7 +180,8 @@ pub(super) fn record_head(head: [u8; RECORD_HEAD]) -> (usize, u32) {
 
 impl<'b> RawRecord<'b> {
     /// Takes the record that stands before all else. `None` where there is none, or a damaged one.
-    pub(super) fn take(input: &mut Input<'b>) -> Option<Self> {
+    #[cfg(test)]
+    fn take(input: &mut Input<'b>) -> Option<Self> {
         let (length, crc) = record_head(input.array()?);
         Self::read(input.bytes(length)?, crc)
     }

@@ -112,7 +112,12 @@ impl Opener {
         previous: &Previous,
     ) -> Result<Log, OpenError> {
         self.clean_up(&mut found, names)?;
-        let mut next = self.look_through(&mut found)?;
+        let failed = match previous {
+            Previous::Known(state) => state.end == End::Doubt,
+            Previous::Unreadable => true,
+            Previous::New => false,
+        };
+        let mut next = self.look_through(&mut found, failed)?;
         let is_doubtful = self.is_doubtful(previous, &mut next, found.last());
         if found.last().is_some_and(|newest| newest.is_empty() && (is_doubtful || newest.head.is_none())) {
             // The one that is begun takes its place.
@@ -146,7 +151,7 @@ impl Opener {
     }
 
     /// Finds out where each segment ends, as far as that is needed. Returns the seq that goes on behind them.
-    fn look_through(&mut self, found: &mut [Found]) -> Result<u64, OpenError> {
+    fn look_through(&mut self, found: &mut [Found], failed: bool) -> Result<u64, OpenError> {
         let firsts: Vec<u64> = found.iter().map(|found| found.first).collect();
         let mut next = Some(self.losses.floor);
         for (at, found) in found.iter_mut().enumerate() {
@@ -155,7 +160,7 @@ impl Opener {
             }
             if found.index.is_none() && at + 1 + RECENT >= firsts.len() {
                 let behind = firsts.get(at + 1).copied();
-                let scanned = found.scan(&*self.disk, behind)?;
+                let scanned = found.scan(&*self.disk, behind, failed)?;
                 scanned.lost.iter().for_each(|lost| self.lose(lost.clone()));
                 if behind.is_none() && (found.head.is_some() || !found.is_empty()) {
                     self.recovery.torn_bytes = found.cut(&*self.disk, scanned.end)?;
