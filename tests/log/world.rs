@@ -238,6 +238,15 @@ impl World {
         if was_sure && !self.is_unsure && !self.has_failed && !self.is_damaged {
             assert!(!recovery.is_new_epoch, "nothing can be lost, so the epoch goes on");
         }
+        if recovery.damaged > 0 {
+            assert!(
+                !was_sure || self.has_failed || self.is_damaged,
+                "{} events are damaged",
+                recovery.damaged
+            );
+            // Also where nobody misses them, for they had expired.
+            self.is_damaged = true;
+        }
         let epoch = self.log().appender.epoch();
         if self.epochs.insert(epoch) {
             assert_eq!(self.epochs.last(), Some(&epoch), "epochs draw upward");

@@ -96,6 +96,10 @@ impl Previous {
             return Ok(Self::Unreadable);
         }
         let text = std::str::from_utf8(&bytes[..count]).unwrap_or_default();
+        // Torn while the file was new.
+        if TITLE.starts_with(text.trim_end_matches('\0')) {
+            return Ok(Self::Unreadable);
+        }
         let first = text.lines().next().unwrap_or_default();
         let Some(format) = first.strip_prefix(TITLE) else {
             return Err(OpenError::Foreign { name: LOCK.to_owned() });

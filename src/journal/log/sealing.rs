@@ -29,6 +29,10 @@ impl Shared {
         let SegmentIndex::Memory(index) = segment.index.read().clone() else { return Ok(()) };
         // An index says that its segment is whole, so that must be on the disk first.
         let log = self.file(&segment.log_name())?;
+        // After a sync has failed, one that succeeds says nothing.
+        if self.has_failed() {
+            return Err(io::Error::other("a sync has failed"));
+        }
         if let Err(error) = log.sync() {
             self.fail();
             return Err(error);
