@@ -3,20 +3,20 @@
 use std::collections::BTreeSet;
 
 /// What a disk writes whole or not at all, as a rule. Here even that may be torn, but what was synced of it stays.
-pub const SECTOR: usize = 512;
+pub(crate) const SECTOR: usize = 512;
 
 /// The bytes of a file.
 #[derive(Default)]
-pub struct Content {
-    pub bytes: Vec<u8>,
-    pub synced: Vec<u8>,
+pub(crate) struct Content {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) synced: Vec<u8>,
     /// Sectors that a failed sync has made the kernel forget.
-    pub forgotten: BTreeSet<usize>,
+    pub(crate) forgotten: BTreeSet<usize>,
 }
 
 impl Content {
     /// What is left after a power failure.
-    pub fn lose(&mut self, random: &mut fastrand::Rng) {
+    pub(crate) fn lose(&mut self, random: &mut fastrand::Rng) {
         self.forgotten.clear();
         if self.bytes == self.synced {
             return;
@@ -72,7 +72,7 @@ impl Content {
         self.bytes = bytes;
     }
 
-    pub fn sync(&mut self) {
+    pub(crate) fn sync(&mut self) {
         if self.forgotten.is_empty() {
             self.synced.clone_from(&self.bytes);
             return;
@@ -87,7 +87,7 @@ impl Content {
     }
 
     /// A sync has failed: the kernel takes for written what was not.
-    pub fn forget(&mut self) {
+    pub(crate) fn forget(&mut self) {
         for start in (0..self.bytes.len()).step_by(SECTOR) {
             let end = self.bytes.len().min(start + SECTOR);
             if self.synced.get(start..end) != Some(&self.bytes[start..end]) {

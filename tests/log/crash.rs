@@ -49,7 +49,7 @@ fn operations(seed: u64) -> (u64, Seen) {
 
 #[test]
 fn a_crash_at_any_write_loses_nothing_that_was_acknowledged() {
-    let seen = run_seeds("a_crash_at_any_write", 24, |seed| {
+    let seen = run_seeds("a_crash_at_any_write", 20, |seed| {
         let (operations, mut seen) = operations(seed);
         for crash in 1..=operations {
             let world = run(seed, crash, None).expect("a crash");

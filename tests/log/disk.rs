@@ -11,11 +11,11 @@ use crate::content::{Content, SECTOR};
 
 /// A folder on the simulated disk. Its clones are the same.
 #[derive(Clone)]
-pub struct SimulatedDisk(Arc<Mutex<State>>);
+pub(crate) struct SimulatedDisk(Arc<Mutex<State>>);
 
 /// What the next operation that changes something does, instead of what it should.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub(crate) enum Fault {
     /// Everything ends in the midst of it.
     Crash,
     /// It fails.
@@ -26,7 +26,7 @@ pub enum Fault {
 
 /// How everything ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ending {
+pub(crate) enum Ending {
     /// The process dies, the kernel does not.
     Kill,
     /// The kernel dies, too.
@@ -68,7 +68,7 @@ enum Verdict {
 }
 
 impl SimulatedDisk {
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(Arc::new(Mutex::new(State {
             random: fastrand::Rng::with_seed(seed),
             files: Vec::new(),
@@ -91,34 +91,34 @@ impl SimulatedDisk {
     }
 
     /// The number of operations so far that change something.
-    pub fn operations(&self) -> u64 {
+    pub(crate) fn operations(&self) -> u64 {
         self.state().operations
     }
 
     /// Lets the operation with a number fail.
-    pub fn plan(&self, operation: u64, fault: Fault) {
+    pub(crate) fn plan(&self, operation: u64, fault: Fault) {
         self.state().faults.insert(operation, fault);
     }
 
-    pub fn clear_plans(&self) {
+    pub(crate) fn clear_plans(&self) {
         self.state().faults.clear();
     }
 
-    pub fn set_room(&self, bytes: u64) {
+    pub(crate) fn set_room(&self, bytes: u64) {
         self.state().room = bytes;
     }
 
-    pub fn is_down(&self) -> bool {
+    pub(crate) fn is_down(&self) -> bool {
         self.state().is_down
     }
 
     /// The kinds of operations that faults have hit.
-    pub fn hit(&self) -> Vec<&'static str> {
+    pub(crate) fn hit(&self) -> Vec<&'static str> {
         self.state().hit.clone()
     }
 
     /// Ends everything, and begins again.
-    pub fn end(&self, ending: Ending) {
+    pub(crate) fn end(&self, ending: Ending) {
         let mut state = self.state();
         state.is_down = false;
         state.is_locked = false;
@@ -129,17 +129,17 @@ impl SimulatedDisk {
         }
     }
 
-    pub fn file_names(&self) -> Vec<String> {
+    pub(crate) fn file_names(&self) -> Vec<String> {
         self.state().names.keys().cloned().collect()
     }
 
-    pub fn content(&self, name: &str) -> Vec<u8> {
+    pub(crate) fn content(&self, name: &str) -> Vec<u8> {
         let state = self.state();
         state.names.get(name).map_or(Vec::new(), |file| state.files[*file].bytes.clone())
     }
 
     /// Changes what stands on the disk.
-    pub fn damage(&self, name: &str, change: impl FnOnce(&mut Vec<u8>)) {
+    pub(crate) fn damage(&self, name: &str, change: impl FnOnce(&mut Vec<u8>)) {
         let mut state = self.state();
         let Some(file) = state.names.get(name).copied() else { return };
         let content = &mut state.files[file];
@@ -147,7 +147,7 @@ impl SimulatedDisk {
         content.synced = content.bytes.clone();
     }
 
-    pub fn put(&self, name: &str, bytes: &[u8]) {
+    pub(crate) fn put(&self, name: &str, bytes: &[u8]) {
         let mut state = self.state();
         let file = state.files.len();
         state.files.push(Content { bytes: bytes.to_vec(), synced: bytes.to_vec(), ..Content::default() });
@@ -155,7 +155,7 @@ impl SimulatedDisk {
         state.synced_names.insert(name.to_owned(), file);
     }
 
-    pub fn delete(&self, name: &str) {
+    pub(crate) fn delete(&self, name: &str) {
         let mut state = self.state();
         state.names.remove(name);
         state.synced_names.remove(name);

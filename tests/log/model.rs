@@ -8,49 +8,49 @@ use fanfare::journal::log::{Append, AppendKey, Entry, Query, Stored};
 use fanfare::wire::{Pattern, Profile, Topic};
 
 /// Users that events are for; one more never gets one.
-pub const USERS: u64 = 6;
+pub(crate) const USERS: u64 = 6;
 
 /// One event as it was appended.
 #[derive(Clone, Debug)]
-pub struct Event {
-    pub target: Target,
-    pub fields: Vec<u8>,
-    pub retry_ms: Option<u64>,
-    pub ttl_ms: Option<u64>,
+pub(crate) struct Event {
+    pub(crate) target: Target,
+    pub(crate) fields: Vec<u8>,
+    pub(crate) retry_ms: Option<u64>,
+    pub(crate) ttl_ms: Option<u64>,
     /// Set when it is appended.
-    pub unix_ms: u64,
+    pub(crate) unix_ms: u64,
     /// The user, or the topic, it is for; `None`: everyone.
-    pub user: Option<u64>,
-    pub topic: Option<String>,
+    pub(crate) user: Option<u64>,
+    pub(crate) topic: Option<String>,
 }
 
 /// What is appended at once by one publisher.
 #[derive(Clone, Debug)]
-pub struct Batch {
-    pub events: Vec<Event>,
-    pub key: Option<String>,
+pub(crate) struct Batch {
+    pub(crate) events: Vec<Event>,
+    pub(crate) key: Option<String>,
 }
 
 /// Everything that is known of a log.
 #[derive(Default)]
-pub struct Model {
+pub(crate) struct Model {
     /// What is there, by seq, or was, before it was removed.
-    pub events: BTreeMap<u64, Event>,
+    pub(crate) events: BTreeMap<u64, Event>,
     /// The seqs of each batch that was appended.
-    pub batches: Vec<Range<u64>>,
+    pub(crate) batches: Vec<Range<u64>>,
     /// The keys of appends, and their seqs.
-    pub keys: BTreeMap<String, Range<u64>>,
+    pub(crate) keys: BTreeMap<String, Range<u64>>,
     /// Every event that anybody has seen, by epoch and seq.
-    pub seen: HashMap<(u64, u64), Vec<u8>>,
+    pub(crate) seen: HashMap<(u64, u64), Vec<u8>>,
     /// Up to here everything is on the disk.
-    pub synced: u64,
-    pub next: u64,
+    pub(crate) synced: u64,
+    pub(crate) next: u64,
     /// Bytes that no event before had.
-    pub serial: u64,
+    pub(crate) serial: u64,
 }
 
 impl Event {
-    pub fn entry(&self) -> Entry<'_> {
+    pub(crate) fn entry(&self) -> Entry<'_> {
         Entry {
             target: &self.target,
             fields: &self.fields,
@@ -61,15 +61,15 @@ impl Event {
         }
     }
 
-    pub fn is_hole(&self) -> bool {
+    pub(crate) fn is_hole(&self) -> bool {
         self.ttl_ms == Some(0)
     }
 
-    pub fn has_expired(&self, now_ms: u64) -> bool {
+    pub(crate) fn has_expired(&self, now_ms: u64) -> bool {
         self.ttl_ms.is_some_and(|ttl| self.unix_ms + ttl <= now_ms)
     }
 
-    pub fn is(&self, stored: &Stored) -> bool {
+    pub(crate) fn is(&self, stored: &Stored) -> bool {
         self.fields == *stored.fields
             && self.retry_ms == stored.retry_ms
             && self.retry_ms.is_some() == stored.is_text
@@ -81,7 +81,7 @@ impl Event {
 
 impl Batch {
     /// Calls `take` with batches as a log takes them.
-    pub fn appends<T>(batches: &[Self], take: impl FnOnce(&[Append<'_>]) -> T) -> T {
+    pub(crate) fn appends<T>(batches: &[Self], take: impl FnOnce(&[Append<'_>]) -> T) -> T {
         let entries: Vec<Vec<Entry<'_>>> =
             batches.iter().map(|batch| batch.events.iter().map(Event::entry).collect()).collect();
         let appends: Vec<Append<'_>> = batches
@@ -97,15 +97,15 @@ impl Batch {
 }
 
 /// Who looks for events, and what of the model it should find.
-pub struct Subscriber {
-    pub query: Query,
+pub(crate) struct Subscriber {
+    pub(crate) query: Query,
     user: Option<u64>,
     pattern: Option<Pattern>,
 }
 
 impl Subscriber {
     /// A user; some follow topics, too.
-    pub fn user(user: u64) -> Self {
+    pub(crate) fn user(user: u64) -> Self {
         let pattern = ["t.*", "t.1", "t.>", "*.2", "u.>"].get(user as usize);
         let pattern = pattern.map(|text| Pattern::parse(text).expect("a pattern"));
         let topics = pattern.iter().cloned().collect();
@@ -113,11 +113,12 @@ impl Subscriber {
         Self { query: Query::of(&profile, None), user: Some(user), pattern }
     }
 
-    pub fn of_all() -> Self {
-        Self { query: Query::all(), user: None, pattern: None }
+    /// Whether it is told of no loss but its own: who follows a pattern that begins with a wildcard is told of all topics'.
+    pub(crate) fn is_told_exactly(&self) -> bool {
+        self.pattern.as_ref().is_none_or(|pattern| !pattern.as_str().starts_with('*'))
     }
 
-    pub fn wants(&self, event: &Event) -> bool {
+    pub(crate) fn wants(&self, event: &Event) -> bool {
         let Some(user) = self.user else { return true };
         let follows = |topic: &String| {
             let topic = Topic::parse(topic).expect("a topic");
@@ -133,7 +134,7 @@ impl Subscriber {
 
 impl Model {
     /// Something to append at once: several publishers', each one event or a batch.
-    pub fn invent(&mut self, random: &mut fastrand::Rng) -> Vec<Batch> {
+    pub(crate) fn invent(&mut self, random: &mut fastrand::Rng) -> Vec<Batch> {
         let count = 1 + random.usize(..3) * random.usize(..2);
         (0..count).map(|_| self.invent_batch(random)).collect()
     }
@@ -178,7 +179,7 @@ impl Model {
     }
 
     /// Notes what has been appended, at that time and with these seqs.
-    pub fn append(&mut self, batches: &[Batch], seqs: Range<u64>, unix_ms: u64) {
+    pub(crate) fn append(&mut self, batches: &[Batch], seqs: Range<u64>, unix_ms: u64) {
         let mut seq = seqs.start;
         for batch in batches {
             let first = seq;
@@ -196,7 +197,7 @@ impl Model {
     }
 
     /// Notes that somebody has seen an event.
-    pub fn see(&mut self, epoch: u64, seq: u64, fields: &[u8]) {
+    pub(crate) fn see(&mut self, epoch: u64, seq: u64, fields: &[u8]) {
         let known = self.seen.entry((epoch, seq)).or_insert_with(|| fields.to_vec());
         assert_eq!(known, fields, "{epoch}-{seq} is two events");
     }

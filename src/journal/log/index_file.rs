@@ -293,7 +293,7 @@ mod tests {
                 let text = format!("t{}.{}.{}", random.u32(..3), random.u32(..40), random.u32(..3));
                 Target::topic(Topic::parse(&text).unwrap()).or_user("both")
             }
-            _ => Target::user(format!("user-{}", random.u32(..2_000))),
+            _ => Target::user(format!("user-{}", random.u32(..6_000))),
         }
     }
 
@@ -311,7 +311,7 @@ mod tests {
                 let patterns = ["t1.>", "t1.*.2", "*.7.*", ">", "t2.3.1", "t9.>"];
                 let topics = patterns.iter().filter(|_| random.u32(..4) == 0);
                 let topics = topics.filter_map(|text| Pattern::parse(text).ok()).collect();
-                let user = Some(format!("user-{}", random.u32(..2_100)).into());
+                let user = Some(format!("user-{}", random.u32(..6_100)).into());
                 let profile = Profile { user, topics, ..Profile::default() };
                 let query = Query::of(&profile, None);
                 let (from, limit) = (random.u64(..700_000), random.usize(1..500));
