@@ -95,6 +95,11 @@ impl Event {
         self.retry
     }
 
+    /// Whether its data is text, not JSON.
+    pub(crate) fn is_text(&self) -> bool {
+        matches!(self.data, Data::Text(_))
+    }
+
     /// Whether it can be sent: what its constructors could not know.
     pub(crate) fn check(&self) -> Result<(), EventError> {
         match self.retry {

@@ -10,6 +10,7 @@ use smallvec::SmallVec;
 use super::content::{Event, EventError, MAX_RETRY_MS};
 use super::excerpt::excerpt;
 use super::frame::{CHUNK_END, CHUNK_HEAD, Frame};
+use super::framing::Framing;
 use super::id::EventId;
 use super::json::{self, JsonError, Members};
 use super::target::{Few, Pair, Selector, Target, TargetKind};
@@ -48,6 +49,8 @@ pub struct Record {
     pub target: Target,
     /// How long history keeps it at most, in ms; zero: it is not in history.
     pub ttl_ms: Option<u64>,
+    /// Whether its data is text, not JSON.
+    pub is_text: bool,
     size: usize,
 }
 
@@ -63,6 +66,7 @@ pub struct Draft {
     target: Target,
     target_size: usize,
     ttl: Option<Duration>,
+    is_text: bool,
 }
 
 /// Several, in order; mostly it is one.
@@ -70,19 +74,41 @@ pub type Drafts = SmallVec<[Draft; 1]>;
 
 impl From<Publication> for Draft {
     fn from(publication: Publication) -> Self {
-        let size = publication.event.fields_size();
-        let room = if size < LARGE { 0 } else { ROOM };
-        let end = if size < LARGE { 0 } else { CHUNK_END };
-        let mut fields = Vec::with_capacity(room + size + end);
-        fields.resize(room, 0);
-        publication.event.write_fields(&mut fields);
-        let retry = publication.event.retry_ms();
-        let target = publication.target.sorted();
-        Self { fields, room: room as u8, retry, target_size: target.size(), target, ttl: publication.ttl }
+        let Publication { event, target, ttl } = publication;
+        let (size, retry, is_text) = (event.fields_size(), event.retry_ms(), event.is_text());
+        Self::of(size, |out| event.write_fields(out), retry, target.sorted(), ttl, is_text)
     }
 }
 
 impl Draft {
+    /// The draft of an event that was kept: with its encoded fields without `id:` and `retry:`. `target` must be sorted.
+    pub(crate) fn restored(
+        fields: &[u8],
+        retry: Option<u64>,
+        target: Target,
+        ttl_ms: Option<u64>,
+        is_text: bool,
+    ) -> Self {
+        let ttl = ttl_ms.map(Duration::from_millis);
+        Self::of(fields.len(), |out| out.extend_from_slice(fields), retry, target, ttl, is_text)
+    }
+
+    fn of(
+        size: usize,
+        write: impl FnOnce(&mut Vec<u8>),
+        retry: Option<u64>,
+        target: Target,
+        ttl: Option<Duration>,
+        is_text: bool,
+    ) -> Self {
+        let room = if size < LARGE { 0 } else { ROOM };
+        let end = if size < LARGE { 0 } else { CHUNK_END };
+        let mut fields = Vec::with_capacity(room + size + end);
+        fields.resize(room, 0);
+        write(&mut fields);
+        Self { fields, room: room as u8, retry, target_size: target.size(), target, ttl, is_text }
+    }
+
     /// About how many bytes the record will take, for limits.
     pub fn size(&self) -> usize {
         self.fields.len() + ID_FIELD + size_of::<Record>() + self.target_size
@@ -117,7 +143,7 @@ impl Draft {
         };
         let ttl_ms = self.ttl.map(|ttl| u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX));
         let size = frame.size() + size_of::<Record>() + self.target_size;
-        Record { position, id, frame, target: self.target, ttl_ms, size }
+        Record { position, id, frame, target: self.target, ttl_ms, is_text: self.is_text, size }
     }
 }
 
@@ -141,6 +167,20 @@ impl Record {
     /// Whether history never holds it.
     pub fn is_transient(&self) -> bool {
         self.ttl_ms == Some(0)
+    }
+
+    /// Its reconnection time, and its encoded fields without that and `id:`.
+    pub(crate) fn fields(&self) -> (Option<u64>, &[u8]) {
+        let bytes = self.frame.bytes(Framing::Plain);
+        let line = |bytes: &'_ [u8], name: &[u8]| {
+            let end = bytes.starts_with(name).then(|| bytes.iter().position(|byte| *byte == b'\n'))??;
+            Some((name.len()..end, end + 1))
+        };
+        let retry = line(bytes, b"retry: ");
+        let number = |value| std::str::from_utf8(&bytes[value]).ok()?.parse().ok();
+        let retry_ms = retry.clone().and_then(|(value, _)| number(value));
+        let bytes = retry.map_or(bytes, |(_, end)| &bytes[end..]);
+        (retry_ms, line(bytes, b"id: ").map_or(bytes, |(_, end)| &bytes[end..]))
     }
 
     /// Bytes of memory behind this record, about.
@@ -412,6 +452,25 @@ mod tests {
         assert_eq!(batch.len(), 2);
         let (line, _) = Publication::from_ndjson("{\"data\":1}\n\n{\"data\"\n{}").unwrap_err();
         assert_eq!(line, 3);
+    }
+
+    #[test]
+    fn what_is_kept_of_a_record_makes_the_same_one_again() {
+        let id = EventId { epoch: 9, seq: 1 };
+        for bytes in [0, 10, LARGE, 100_000] {
+            for (text, retry) in [(true, None), (false, Some(86_400_000)), (true, Some(0))] {
+                let data = "x".repeat(bytes);
+                let event = if text { Event::text("e", &data) } else { Event::json("message", &data) };
+                let event = retry.into_iter().fold(event.unwrap(), Event::retry);
+                let target = Target::user("ada").or_user("grace");
+                let publication = Publication::new(event, target).ttl(Duration::from_millis(1_500));
+                let record = Draft::from(publication).seal(7, id);
+                let (retry_ms, fields) = record.fields();
+                assert_eq!((retry_ms, record.is_text), (retry, text));
+                let draft = Draft::restored(fields, retry_ms, record.target.clone(), record.ttl_ms, text);
+                assert_eq!(format!("{:?}", draft.seal(7, id)), format!("{record:?}"));
+            }
+        }
     }
 
     #[test]

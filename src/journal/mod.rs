@@ -18,7 +18,11 @@
 mod delivery;
 mod epochs;
 mod history;
+#[doc(hidden)]
+pub mod idempotency;
 mod keys;
+#[doc(hidden)]
+pub mod log;
 mod losses;
 mod memory;
 mod wanted;

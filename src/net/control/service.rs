@@ -56,9 +56,9 @@ pub(super) enum Task {
     /// Open a stream.
     Stream(Box<Arrival>),
     /// Publish events.
-    Publish { batch: bool, grant: PublishGrant },
+    Publish { batch: bool, grant: Box<PublishGrant> },
     /// Publish an event made from a few words.
-    Test(PublishGrant),
+    Test(Box<PublishGrant>),
     /// Say what may be asked from other origins.
     Preflight { allow: &'static str, cross_origin: CrossOrigin, asked: Box<AskedFields> },
     /// Tell everything that is counted.
@@ -221,11 +221,11 @@ impl Service {
                 Ok(Task::Stream(Box::new(arrival)))
             }
             Route::Publish => {
-                let grant = PublishGrant::new(identity, peer);
+                let grant = Box::new(PublishGrant::new(identity, peer));
                 Ok(Task::Publish { batch: is_batch(head)?, grant })
             }
             Route::Test => match is_batch(head)? {
-                false => Ok(Task::Test(PublishGrant::new(identity, peer))),
+                false => Ok(Task::Test(Box::new(PublishGrant::new(identity, peer)))),
                 true => Err(unsupported(JSON, JSON)),
             },
             Route::BrowserClient => Ok(Task::BrowserClient { is_held: holds_browser_client(head) }),
