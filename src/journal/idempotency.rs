@@ -183,9 +183,12 @@ mod tests {
         Answer { first: EventId { epoch: 1, seq }, last: EventId { epoch: 1, seq: seq + 1 } }
     }
 
-    /// As slow and plain as can be: scope, key, body, the answer and its time.
+    /// Scope, key, body, the answer and its time.
+    type Row = (u8, u8, u8, Option<(Answer, u64)>);
+
+    /// As slow and plain as can be.
     #[derive(Default)]
-    struct Model(Vec<(u8, u8, u8, Option<(Answer, u64)>)>);
+    struct Model(Vec<Row>);
 
     impl Model {
         fn expire(&mut self, now_ms: u64) {
