@@ -276,3 +276,14 @@ fn a_decision_that_comes_too_late_is_not_the_next_requests() {
     let status = connection.response().status();
     assert!(matches!(status, 401 | 503), "{status}");
 }
+
+/// The time for a decision is as long as the time for a head, and has passed when the control thread gets to see it.
+#[test]
+fn a_stream_that_nobody_decides_on_is_refused_for_now_and_not_called_slow() {
+    let (server, gate) = gated(|builder| builder.head_timeout(Duration::from_secs(5)));
+    let mut connection = from([127, 0, 0, 7], &server);
+    connection.send(stream("slow ada"));
+    assert!(is_refused(&connection.response(), "auth"));
+    assert_eq!(gate.came(), 1);
+    gate.open();
+}

@@ -53,6 +53,8 @@ impl HttpConnection {
             self.phase = Phase::Closed;
         }
         match self.phase {
+            // What has come is looked at first: it may be the whole of a request, and late for reasons of the server's own.
+            Phase::Idle { .. } | Phase::Head | Phase::Body if self.unseen => return false,
             Phase::Idle { answered: false } if waited >= head_ms => self.phase = Phase::Closed,
             Phase::Idle { answered: true } if waited >= idle_ms && !self.answers.is_awaiting() => {
                 self.phase = Phase::Closed
