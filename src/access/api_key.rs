@@ -1,5 +1,8 @@
 //! API keys: long-lived secrets of publishers and operators.
 
+use std::hash::{BuildHasher, RandomState};
+
+use hashbrown::HashTable;
 use subtle::ConstantTimeEq;
 
 use super::identity::Identity;
@@ -9,12 +12,16 @@ use crate::event::Pattern;
 /// API keys and what each may do, from a file: one key a line, then its scopes.
 #[derive(Default)]
 pub(crate) struct ApiKeys {
-    keys: Vec<ApiKey>,
+    keys: HashTable<ApiKey>,
+    /// Of its own key: nobody can choose secrets by their hashes.
+    hashes: RandomState,
     warnings: Vec<KeyWarning>,
 }
 
 struct ApiKey {
+    hash: u64,
     secret: Box<[u8]>,
+    line: usize,
     identity: Identity,
 }
 
@@ -40,24 +47,27 @@ const ENOUGH: usize = 16;
 impl ApiKeys {
     /// Reads the text of a file. Empty lines, and what begins with `#`, are left out.
     pub(crate) fn parse(text: &str) -> Result<Self, InvalidApiKeys> {
-        let mut keys: Vec<(usize, ApiKey)> = Vec::new();
+        let mut keys = Self::default();
         for (line, text) in (1..).zip(text.lines()) {
             let mut words = text.split_ascii_whitespace();
             let Some(secret) = words.next().filter(|word| !word.starts_with('#')) else { continue };
             if !secret.bytes().all(|byte| byte.is_ascii_graphic()) {
                 return Err(InvalidApiKeys::Unprintable { line });
             }
-            if let Some((first, _)) = keys.iter().find(|(_, key)| *key.secret == *secret.as_bytes()) {
-                return Err(InvalidApiKeys::Repeated { line, first: *first });
+            let secret = secret.as_bytes();
+            if let Some(first) = keys.key(secret) {
+                return Err(InvalidApiKeys::Repeated { line, first: first.line });
             }
             let identity = identity_of(words, line)?;
-            keys.push((line, ApiKey { secret: secret.as_bytes().into(), identity }));
+            keys.warnings.extend(doubts(line, secret));
+            let hash = keys.hashes.hash_one(secret);
+            let key = ApiKey { hash, secret: secret.into(), line, identity };
+            keys.keys.insert_unique(hash, key, |key| key.hash);
         }
-        if keys.is_empty() {
-            return Err(InvalidApiKeys::Empty);
+        match keys.keys.is_empty() {
+            true => Err(InvalidApiKeys::Empty),
+            false => Ok(keys),
         }
-        let warnings = keys.iter().flat_map(|(line, key)| doubts(*line, &key.secret)).collect();
-        Ok(Self { keys: keys.into_iter().map(|(_, key)| key).collect(), warnings })
     }
 
     /// What whoever wrote the file may not have meant.
@@ -65,16 +75,24 @@ impl ApiKeys {
         &self.warnings
     }
 
-    /// Whose key that is. Takes as long whichever it is, or is not: only the length of a key can be learned from
-    /// the time.
+    /// Whose key that is, at the same cost however many there are. Nothing about a key can be learned from the time: which
+    /// one it is compared with depends on a keyed hash of the whole, and the comparison takes as long wherever the two
+    /// differ.
     pub(super) fn find(&self, secret: &str) -> Option<&Identity> {
-        let mut found = None;
-        for key in &self.keys {
-            if bool::from(key.secret.ct_eq(secret.as_bytes())) {
-                found = Some(&key.identity);
-            }
-        }
-        found
+        self.key(secret.as_bytes()).map(|key| &key.identity)
+    }
+
+    fn key(&self, secret: &[u8]) -> Option<&ApiKey> {
+        let hash = self.hashes.hash_one(secret);
+        self.keys.find(hash, |key| key.hash == hash && key.is(secret))
+    }
+}
+
+impl ApiKey {
+    fn is(&self, secret: &[u8]) -> bool {
+        #[cfg(test)]
+        tests::COMPARISONS.set(tests::COMPARISONS.get() + 1);
+        self.secret.ct_eq(secret).into()
     }
 }
 
@@ -103,8 +121,38 @@ fn identity_of<'t>(scopes: impl Iterator<Item = &'t str>, line: usize) -> Result
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use super::*;
     use crate::api::Scope;
+
+    thread_local! {
+        /// Comparisons of secrets, on this thread.
+        pub(super) static COMPARISONS: Cell<usize> = const { Cell::new(0) };
+    }
+
+    #[test]
+    fn a_key_is_compared_with_one_other_at_most() {
+        const KEYS: usize = 10_000;
+        let text: String = (0..KEYS).map(|n| format!("k_live_{n:016} publish\n")).collect();
+        COMPARISONS.set(0);
+        let keys = ApiKeys::parse(&text).unwrap();
+        assert_eq!(COMPARISONS.get(), 0, "no two have one hash");
+        for n in 0..KEYS {
+            let identity = keys.find(&format!("k_live_{n:016}")).unwrap();
+            assert_eq!(
+                identity.rate_key,
+                Identity::new().rate_key(format!("API key of line {}", n + 1)).rate_key
+            );
+            assert!(keys.find(&format!("k_live_{n:015}")).is_none());
+        }
+        assert_eq!(COMPARISONS.get(), KEYS);
+        let again = text + "k_live_0000000000000041 admin";
+        assert_eq!(
+            ApiKeys::parse(&again).err(),
+            Some(InvalidApiKeys::Repeated { line: KEYS + 1, first: 42 })
+        );
+    }
 
     #[test]
     fn keys_have_scopes() {

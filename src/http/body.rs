@@ -43,6 +43,8 @@ struct Payload {
 pub enum BodyProgress {
     /// All bytes were taken, and more must come.
     Incomplete,
+    /// Much chunk framing was scanned, and there may be more to be taken: others may have their turn before.
+    Paused,
     /// The body is whole. Bytes that were not taken belong to the next request.
     Complete,
     /// The request must not be interpreted further.
@@ -75,6 +77,7 @@ impl BodyReader {
                         Ok(ChunkEvent::Data(length)) => {
                             self.payload.push(bytes.get(at - length..at).unwrap_or_default(), usize::MAX);
                         }
+                        Ok(ChunkEvent::Pause) => break BodyProgress::Paused,
                         Ok(ChunkEvent::More) => break BodyProgress::Incomplete,
                         Ok(ChunkEvent::End) => break BodyProgress::Complete,
                         Err(rejection) => break BodyProgress::Rejected(rejection),
@@ -106,6 +109,14 @@ impl BodyReader {
     /// Bytes of payload so far, discarded ones included.
     pub fn received(&self) -> u64 {
         self.payload.received
+    }
+
+    /// Bytes of chunk framing so far.
+    pub fn framing(&self) -> u64 {
+        match &self.rest {
+            Rest::Length(_) => 0,
+            Rest::Chunked(chunks) => chunks.framing(),
+        }
     }
 
     /// Bytes of memory that the payload so far takes.

@@ -2,7 +2,7 @@
 
 use super::field::{FieldEvent, FieldScanner};
 use super::limits::RequestLimits;
-use super::octet::{QUOTED, TOKEN, VALUE, is_blank};
+use super::octet::{Class, QUOTED, TOKEN, VALUE, is_blank};
 use super::rejection::Rejection;
 
 /// Most digits of a chunk size: what fits 64 bits, leading zeros included.
@@ -11,6 +11,8 @@ const SIZE_DIGITS: u8 = 16;
 const FRAMING_ALLOWANCE: u64 = 16 << 10;
 /// Bytes of framing that a body may have for each byte of payload so far.
 const FRAMING_RATIO: u64 = 4;
+/// Bytes of framing between two pauses: a body in chunks of 8 KiB, as large as is taken by default, has fewer.
+pub(super) const PAUSE_FRAMING: u64 = 2 << 10;
 
 /// Recognises a chunked body: sizes, extensions (which are ignored), data, and trailers (which are dropped).
 #[derive(Clone, Copy, Debug, Default)]
@@ -59,6 +61,8 @@ enum Extension {
 pub(super) enum ChunkEvent {
     /// All bytes there are, and more must come.
     More,
+    /// Another [`PAUSE_FRAMING`] bytes of framing: a good moment to see to something else.
+    Pause,
     /// So many bytes of payload.
     Data(usize),
     /// The end of the body.
@@ -78,7 +82,7 @@ impl ChunkScanner {
         at: &mut usize,
         limits: &RequestLimits,
     ) -> Result<ChunkEvent, Rejection> {
-        while let Some(&byte) = bytes.get(*at) {
+        while *at < bytes.len() {
             if let State::Data(left) = self.state {
                 let here = bytes.len() - *at;
                 let taken = usize::try_from(left).map_or(here, |left| left.min(here));
@@ -88,17 +92,58 @@ impl ChunkScanner {
                 self.state = if left == 0 { State::DataCr } else { State::Data(left) };
                 return Ok(ChunkEvent::Data(taken));
             }
-            if self.framing >= self.payload.saturating_mul(FRAMING_RATIO).saturating_add(FRAMING_ALLOWANCE) {
+            let most = self.payload.saturating_mul(FRAMING_RATIO).saturating_add(FRAMING_ALLOWANCE);
+            let room = most.saturating_sub(self.framing);
+            if room == 0 {
                 return Err(Rejection::malformed("the chunks are mostly framing"));
             }
-            self.framing += 1;
-            let is_end = self.step(byte, limits)?;
-            *at += 1;
-            if is_end {
+            let room = room.min(PAUSE_FRAMING - self.framing % PAUSE_FRAMING);
+            let end = at.saturating_add(room as usize).min(bytes.len());
+            let before = *at;
+            let ended = self.advance_framing(bytes.get(..end).unwrap_or_default(), at, limits);
+            self.framing += (*at - before) as u64;
+            if ended? {
                 return Ok(ChunkEvent::End);
+            }
+            if self.framing.is_multiple_of(PAUSE_FRAMING) {
+                return Ok(ChunkEvent::Pause);
             }
         }
         Ok(ChunkEvent::More)
+    }
+
+    /// Bytes of framing so far.
+    pub(super) fn framing(&self) -> u64 {
+        self.framing
+    }
+
+    /// Moves `at` to the next payload, or else to the end of `bytes`. True if the body ends before.
+    fn advance_framing(
+        &mut self,
+        bytes: &[u8],
+        at: &mut usize,
+        limits: &RequestLimits,
+    ) -> Result<bool, Rejection> {
+        while let Some(&byte) = bytes.get(*at) {
+            match self.state {
+                State::Data(_) => return Ok(false),
+                State::Extension(extension) => {
+                    // Most of an extension is runs, which need no decision for each byte.
+                    let end = extension.class().map_or(*at, |class| class.run(bytes, *at));
+                    if end > *at {
+                        *at = end;
+                        continue;
+                    }
+                }
+                _ => {}
+            }
+            let is_end = self.step(byte, limits)?;
+            *at += 1;
+            if is_end {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Takes a byte that is not payload. True if it is the last of the body.
@@ -162,6 +207,15 @@ impl ChunkScanner {
 }
 
 impl Extension {
+    /// The octets that leave it as it is.
+    const fn class(self) -> Option<Class> {
+        match self {
+            Self::Name | Self::Value => Some(TOKEN),
+            Self::Quoted => Some(QUOTED),
+            _ => None,
+        }
+    }
+
     fn step(self, byte: u8) -> Result<State, Rejection> {
         let next = match (self, byte) {
             (Self::Name | Self::Value | Self::AfterQuoted, b'\r') => return Ok(State::SizeEnd),
@@ -199,6 +253,7 @@ mod tests {
         loop {
             match scanner.advance(bytes, &mut at, &limits).map_err(|rejection| (at, rejection.status))? {
                 ChunkEvent::Data(length) => payload.extend_from_slice(&bytes[at - length..at]),
+                ChunkEvent::Pause => {}
                 ChunkEvent::More => return Err((at, 0)),
                 ChunkEvent::End => return Ok((at, payload)),
             }
@@ -213,6 +268,49 @@ mod tests {
         for cut in 0..body.len() {
             assert_eq!(decode(&body[..cut], 3), Err((cut, 0)), "cut at {cut}");
         }
+    }
+
+    #[test]
+    fn much_framing_is_taken_in_parts() {
+        let limits = RequestLimits::default();
+        let quoted = format!("1;a=\"{}\"\r\nx\r\n", "x".repeat(9_000));
+        let named = format!("1;{}\r\nx\r\n", "x".repeat(9_000));
+        for body in [b"2\r\nxx\r\n".repeat(2_000), quoted.into_bytes(), named.into_bytes()] {
+            for length in [body.len(), 1, 1_000] {
+                let (mut scanner, mut framing, mut pauses) = (ChunkScanner::default(), 0, 0);
+                for piece in body.chunks(length) {
+                    let mut at = 0;
+                    loop {
+                        let before = at;
+                        match scanner.advance(piece, &mut at, &limits).expect("sound chunks") {
+                            ChunkEvent::Data(taken) => framing += at - before - taken,
+                            ChunkEvent::Pause => {
+                                framing += at - before;
+                                pauses += 1;
+                                // However it arrives.
+                                assert_eq!(framing as u64, pauses * PAUSE_FRAMING);
+                            }
+                            ChunkEvent::More => break framing += at - before,
+                            ChunkEvent::End => panic!("it has no end"),
+                        }
+                    }
+                }
+                assert_eq!(scanner.framing(), framing as u64);
+                assert_eq!(pauses, scanner.framing() / PAUSE_FRAMING);
+                assert!(pauses >= 4, "{pauses}");
+            }
+        }
+    }
+
+    /// Framing that stands before any payload has a bound to the byte, whatever it is made of.
+    #[test]
+    fn framing_has_a_bound() {
+        let allowance = FRAMING_ALLOWANCE as usize;
+        for extension in ["1;a=\"", "1;a=", "1;"] {
+            let body = extension.to_owned() + &"x".repeat(2 * allowance);
+            assert_eq!(decode(body.as_bytes(), 3), Err((allowance, 400)), "{extension}");
+        }
+        assert_eq!(decode(&b"1\r\n!\r\n".repeat(20_000), 20_000), Err((6 * 16_382 + 2, 400)));
     }
 
     #[test]

@@ -23,6 +23,8 @@ pub struct RequestReader {
     stage: Stage,
     /// Of the head that came last, until something is pushed.
     outline: Option<Outline>,
+    /// Bytes of chunk framing so far, of all bodies.
+    framing: u64,
 }
 
 /// Bytes that an empty buffer may keep allocated: enough for the requests that usually come together.
@@ -40,6 +42,9 @@ enum Stage {
 pub enum Step<'r> {
     /// Nothing until more bytes are pushed.
     Incomplete,
+    /// A part of a body was looked at that is costly for its size, and there may be more: to be called again, when
+    /// others have had their turn.
+    Paused,
     /// A request begins. Its body, if only an empty one, is yet to come.
     Head(Head<'r>),
     /// The payload of the request whose head came last.
@@ -114,10 +119,13 @@ impl RequestReader {
                 Scan::Rejected(rejection) => Step::Rejected(rejection),
             },
             Stage::Body(body) => {
+                let framing = body.framing();
                 let (taken, progress) = body.advance(bytes, limits);
                 self.taken += taken;
+                self.framing = self.framing.wrapping_add(body.framing() - framing);
                 match progress {
                     BodyProgress::Incomplete => Step::Incomplete,
+                    BodyProgress::Paused => Step::Paused,
                     BodyProgress::Complete => {
                         let payload = body.take_payload();
                         self.stage = Stage::default();
@@ -152,6 +160,19 @@ impl RequestReader {
             Stage::Body(body) => body.received(),
             Stage::Head(_) | Stage::Rejected(_) => 0,
         }
+    }
+
+    /// Bytes of chunk framing so far of the body that is awaited, 0 if none is.
+    pub fn body_framing(&self) -> u64 {
+        match &self.stage {
+            Stage::Body(body) => body.framing(),
+            Stage::Head(_) | Stage::Rejected(_) => 0,
+        }
+    }
+
+    /// Bytes of chunk framing that were looked at so far, of all bodies: these cost more than payload does.
+    pub fn framing(&self) -> u64 {
+        self.framing
     }
 
     /// Gives back the memory of a large read once all of it is taken, so that a connection between two reads
@@ -196,6 +217,7 @@ impl Default for Stage {
 
 #[cfg(test)]
 mod tests {
+    use super::super::chunk::PAUSE_FRAMING;
     use super::*;
 
     const POST: &[u8] = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n";
@@ -263,6 +285,32 @@ mod tests {
                 "of the next it is kept"
             );
         }
+    }
+
+    /// A server can look at something else in between, and counts what small bodies have, too.
+    #[test]
+    fn chunk_framing_is_counted_and_taken_in_parts() {
+        let head = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+        let body = [b"2\r\nxx\r\n".repeat(10_000), b"0\r\n\r\n".to_vec()].concat();
+        let small = b"1;a=b\r\nx\r\n0\r\n\r\n";
+        let mut reader = RequestReader::new();
+        reader.push(&[head, &body[..], head, small].concat());
+        assert!(matches!(next(&mut reader), Step::Head(_)));
+        let mut pauses = 0;
+        loop {
+            let before = reader.framing();
+            match next(&mut reader) {
+                Step::Paused => pauses += 1,
+                Step::Body(body) => break assert_eq!(body.len(), 20_000),
+                other => panic!("{other:?}"),
+            }
+            assert_eq!(reader.framing() - before, PAUSE_FRAMING);
+            assert_eq!(reader.body_framing(), reader.framing());
+        }
+        assert_eq!((pauses, reader.framing(), reader.body_framing()), (50_005 / PAUSE_FRAMING, 50_005, 0));
+        assert!(matches!(next(&mut reader), Step::Head(_)));
+        assert!(matches!(next(&mut reader), Step::Body(body) if body == b"x"));
+        assert_eq!(reader.framing(), 50_005 + small.len() as u64 - 1);
     }
 
     #[test]

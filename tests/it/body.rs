@@ -68,6 +68,55 @@ fn bodies_that_will_be_refused_are_not_kept() {
     eventually("it is given back", || held(&server) == 0);
 }
 
+/// What is not wanted must not be looked at without end.
+#[test]
+fn a_chunked_body_that_is_not_wanted_has_little_framing() {
+    const CHUNK: &[u8] = b"2\r\nxx\r\n";
+    let server = Server::with(|builder| {
+        builder.authenticate(|_| Err(Denial::Unauthorized("a bearer token is needed".into())))
+    });
+    let begin = |method: &str, path: &str, chunks: usize| {
+        let fields = "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n";
+        let mut connection = server.connect();
+        connection.send(format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n"));
+        connection.send(CHUNK.repeat(chunks));
+        connection
+    };
+    for (method, path, status, beyond) in [
+        ("POST", "/nowhere", 404, 404),
+        ("POST", "/api/sse/events", 401, 401),
+        // Not refused, but nothing is done with the body.
+        ("GET", "/healthz", 200, 413),
+    ] {
+        let mut connection = begin(method, path, 12 * KIB);
+        connection.send("0\r\n\r\n");
+        assert_eq!(connection.response().status(), status, "{path}");
+        assert_eq!(connection.get("/healthz").status(), 200, "the connection goes on");
+        // It has no end, and is answered all the same.
+        let mut connection = begin(method, path, 14 * KIB);
+        let response = connection.response();
+        response.problem(beyond);
+        assert_eq!(response.field("connection"), Some("close"), "{path}");
+        connection.expect_end();
+    }
+}
+
+/// As large as the limit, in chunks that are as small as may be.
+#[test]
+fn a_chunked_body_that_is_wanted_may_have_much_framing() {
+    let server = Server::start();
+    let mut connection = server.connect();
+    let fields = "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n";
+    connection.send(format!("POST /api/sse/events HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n"));
+    for chunk in publication(1024 * KIB).as_bytes().chunks(2).collect::<Vec<_>>().chunks(10_000) {
+        let chunks = chunk.iter().flat_map(|two| [&b"2\r\n"[..], two, b"\r\n"].concat());
+        connection.send(chunks.collect::<Vec<u8>>());
+    }
+    connection.send("0\r\n\r\n");
+    id_of(&connection.response());
+    assert_eq!(connection.get("/healthz").status(), 200);
+}
+
 #[test]
 fn bodies_under_way_have_a_total_and_small_publications_go_through() {
     let server = Server::with(|builder| builder.max_body(256 * KIB).max_bodies(512 * KIB));

@@ -39,6 +39,7 @@ impl Connection {
         while self.rejected_at.is_none() {
             match self.reader.next(&RequestLimits::default()) {
                 Step::Incomplete => return,
+                Step::Paused => {}
                 Step::Head(head) => {
                     assert!(self.head.is_none(), "a head before the body of the last request");
                     self.head = Some((head.method.as_str().into(), target(&head), head.keep_alive));

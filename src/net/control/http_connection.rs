@@ -21,6 +21,7 @@ use answers::{Answers, Awaited};
 use late::Held;
 pub(super) use output::Next;
 pub(super) use timeout::Timeouts;
+use turn::Seen;
 pub(super) use turn::Turn;
 
 use crate::api::{CrossOrigin, ListenerKind, Problem, Response, ResponseOptions, write_head};
@@ -35,6 +36,9 @@ const MAX_AWAITED: usize = 256;
 /// Bytes that are read and discarded after the last answer: a body well over the limit, but not so much that one
 /// client keeps the thread from others.
 const LINGER_BYTES: usize = 16 * 1024 * 1024;
+/// Bytes of chunk framing that a body may have that nothing is done with: a body as large as is taken by default, in
+/// chunks of 128 bytes, has as many. Beyond that the connection is not worth it.
+const MAX_UNWANTED_FRAMING: u64 = 64 * 1024;
 /// How long the end of the server waits for the first byte of a connection that has just come, in ms.
 const ARRIVAL_MS: u64 = 250;
 
@@ -153,7 +157,7 @@ impl HttpConnection {
     }
 
     /// Reads what there is, at most `most_reads` times, and does what it asks, as far as answers can be told now: one
-    /// request at least, and more until their heads are `most_heads` bytes. `input` is a buffer to read into; to `asker`
+    /// request at least, and more until it is the turn of others. `input` is a buffer to read into; to `asker`
     /// go answers that others have a part in.
     pub(super) fn drive(
         &mut self,
@@ -161,34 +165,37 @@ impl HttpConnection {
         input: &mut [u8],
         date: &mut HttpDate,
         asker: Asker,
-        Turn { most_reads, most_heads, most_requests }: Turn,
+        turn: Turn,
         now: Now,
     ) {
         if self.held_back && !self.is_full() {
             // It was the server that did not read on.
             (self.since_ms, self.heard_ms) = (now.elapsed_ms, now.elapsed_ms);
         }
-        let (mut heads, mut requests) = (0, 0);
+        let mut seen = Seen::default();
         for reads in 0.. {
             while self.is_taking() {
-                let (is_head, before) = (!matches!(self.phase, Phase::Body), self.reader.buffered());
-                // A request that was begun is finished; the rest has its turn when others have had theirs.
-                if is_head && (heads >= most_heads || requests >= most_requests) {
+                let is_head = !matches!(self.phase, Phase::Body);
+                let (before, framing) = (self.reader.buffered(), self.reader.framing());
+                // The rest has its turn when others have had theirs.
+                if turn.is_over(seen, is_head) {
                     (self.unseen, self.held_back) = (true, false);
                     return;
                 }
-                if !self.step(service, date, asker, now) {
-                    break;
-                }
+                let goes_on = self.step(service, date, asker, now);
                 if is_head {
-                    heads += before.saturating_sub(self.reader.buffered());
-                    requests += 1;
+                    seen.heads += before.saturating_sub(self.reader.buffered());
+                    seen.requests += 1;
+                }
+                seen.framing += self.reader.framing().wrapping_sub(framing) as usize;
+                if !goes_on {
+                    break;
                 }
             }
             self.held_back = self.is_full();
             // What came with the last read is looked at as well: if it was all, nothing else would have it looked at.
             self.unseen = false;
-            if !self.readable || self.is_held_back() || reads == most_reads {
+            if !self.readable || self.is_held_back() || reads == turn.most_reads {
                 return;
             }
             match self.socket.read(input) {
@@ -289,6 +296,7 @@ impl HttpConnection {
                 }
                 return false;
             }
+            Step::Paused => self.bound_framing(service, date.at(now), now),
             Step::Rejected(rejection) if matches!(self.phase, Phase::Body) => {
                 self.tell(rejection, service, date.at(now), now);
             }
@@ -393,6 +401,19 @@ impl HttpConnection {
             Ok(Outcome::Stream(arrival)) => self.enter(Phase::Leaving(arrival), now),
             Ok(Outcome::Refused(reason)) => self.refuse(service, framing, reason, date, now),
         }
+    }
+
+    /// Ends what a client makes the server look at, where nothing will be done with it: the answer comes before the body
+    /// is whole, and so does the end of the connection.
+    fn bound_framing(&mut self, service: &Service, date: &str, now: Now) {
+        if self.reader.body_framing() < MAX_UNWANTED_FRAMING || self.wants_body() {
+            return;
+        }
+        let Some(plan) = self.plan.take() else { return };
+        let detail = "a body that is not needed has too much framing";
+        let problem = plan.task.err().unwrap_or_else(|| Problem::new(413, detail));
+        self.answer(&problem.into(), service, plan.head_only, false, date, now);
+        self.reader = RequestReader::default();
     }
 
     /// Answers a stream that is refused for now.

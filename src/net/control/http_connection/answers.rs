@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use crate::api::CrossOrigin;
 
 /// Memory that is kept between answers: bytes to be written, and places behind an awaited answer.
-const KEPT_BYTES: usize = 64 * 1024;
+const KEPT_BYTES: usize = 4 * 1024;
 const KEPT_PLACES: usize = 16;
 
 /// Answers that are to be written, and what stands behind one that is still awaited.
@@ -115,6 +115,10 @@ impl Answers {
             self.written = 0;
             self.out.shrink_to(KEPT_BYTES);
             self.behind.shrink_to(KEPT_PLACES);
+        } else if self.written >= KEPT_BYTES && self.written >= self.out.len() / 2 {
+            // A client that never takes all must not have what it took kept for ever.
+            self.out.drain(..self.written);
+            self.written = 0;
         }
     }
 }
@@ -141,6 +145,21 @@ mod tests {
         let text = String::from_utf8(answers.unwritten().to_vec()).expect("text");
         answers.advance(text.len());
         text
+    }
+
+    #[test]
+    fn what_is_written_is_not_kept_though_something_always_waits() {
+        let mut answers = Answers::default();
+        let text = "x".repeat(1_000);
+        answers.push(write(&text));
+        for _ in 0..10_000 {
+            answers.push(write(&text));
+            answers.advance(1_000);
+            assert_eq!(answers.unwritten().len(), 1_000);
+            assert!(answers.out.capacity() < 4 * KEPT_BYTES, "{}", answers.out.capacity());
+        }
+        answers.advance(1_000);
+        assert!(answers.is_written() && answers.out.capacity() <= KEPT_BYTES);
     }
 
     #[test]

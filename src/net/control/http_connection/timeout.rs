@@ -117,7 +117,7 @@ impl HttpConnection {
     }
 
     /// Whether something will be done with the body that is awaited.
-    fn wants_body(&self) -> bool {
+    pub(super) fn wants_body(&self) -> bool {
         self.plan.as_ref().is_some_and(|plan| plan.task.as_ref().is_ok_and(Task::takes_body))
     }
 
