@@ -276,3 +276,15 @@ fn a_decision_that_comes_too_late_is_not_the_next_requests() {
     let status = connection.response().status();
     assert!(matches!(status, 401 | 503), "{status}");
 }
+
+/// A browser's `EventSource` comes back after a refusal, and gives up for good after a 408.
+#[test]
+fn a_stream_that_is_decided_too_late_is_refused_for_now_however_short_the_head_timeout() {
+    let (server, gate) = gated(|builder| builder.head_timeout(Duration::from_secs(2)));
+    let mut connection = server.connect();
+    connection.send(stream("slow ada"));
+    // It comes whole, and the decision takes longer than it may, and longer than a head may.
+    let response = connection.response();
+    gate.open();
+    assert!(is_refused(&response, "auth"), "{}: {}", response.status(), response.text());
+}
