@@ -413,7 +413,6 @@ impl HttpConnection {
         let detail = "a body that is not needed has too much framing";
         let problem = plan.task.err().unwrap_or_else(|| Problem::new(413, detail));
         self.answer(&problem.into(), service, plan.head_only, false, date, now);
-        self.reader = RequestReader::default();
     }
 
     /// Answers a stream that is refused for now.

@@ -53,8 +53,6 @@ impl HttpConnection {
             self.phase = Phase::Closed;
         }
         match self.phase {
-            // What has come is looked at first: it may be the whole of a request, and late for reasons of the server's own.
-            Phase::Idle { .. } | Phase::Head | Phase::Body if self.unseen => return false,
             Phase::Idle { answered: false } if waited >= head_ms => self.phase = Phase::Closed,
             Phase::Idle { answered: true } if waited >= idle_ms && !self.answers.is_awaiting() => {
                 self.phase = Phase::Closed
@@ -65,8 +63,9 @@ impl HttpConnection {
             Phase::Deciding(_) if waited >= decision_ms => {
                 self.identified(Verdict::Undecided(Undecided::Late), service, date, now);
             }
-            // It was the server that did not read on.
-            Phase::Head | Phase::Body if self.held_back => return false,
+            // It was the server that did not read on, or has not looked at what has come: an event loop hands over a whole
+            // request of which it was decided long after it came.
+            Phase::Head | Phase::Body if self.held_back || self.unseen => return false,
             Phase::Rejected(_) if waited >= ORIGIN_MS => self.tell_rejected(service, date, now),
             Phase::Head if waited >= head_ms => {
                 let cors = &service.shared().settings.cors;
