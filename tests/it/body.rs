@@ -88,12 +88,12 @@ fn a_chunked_body_that_is_not_wanted_has_little_framing() {
         // Not refused, but nothing is done with the body.
         ("GET", "/healthz", 200, 413),
     ] {
-        let mut connection = begin(method, path, 12 * KIB);
+        let mut connection = begin(method, path, 25 * KIB);
         connection.send("0\r\n\r\n");
         assert_eq!(connection.response().status(), status, "{path}");
         assert_eq!(connection.get("/healthz").status(), 200, "the connection goes on");
         // It has no end, and is answered all the same.
-        let mut connection = begin(method, path, 14 * KIB);
+        let mut connection = begin(method, path, 27 * KIB);
         let response = connection.response();
         response.problem(beyond);
         assert_eq!(response.field("connection"), Some("close"), "{path}");

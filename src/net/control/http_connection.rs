@@ -38,7 +38,7 @@ const MAX_AWAITED: usize = 256;
 const LINGER_BYTES: usize = 16 * 1024 * 1024;
 /// Bytes of chunk framing that a body may have that nothing is done with: a body as large as is taken by default, in
 /// chunks of 128 bytes, has as many. Beyond that the connection is not worth it.
-const MAX_UNWANTED_FRAMING: u64 = 64 * 1024;
+const MAX_UNWANTED_FRAMING: u64 = 128 * 1024;
 /// How long the end of the server waits for the first byte of a connection that has just come, in ms.
 const ARRIVAL_MS: u64 = 250;
 
