@@ -1,12 +1,14 @@
 //! The index of a sealed segment: a file that is written once.
 //!
-//!     magic, format
-//!     postings      of keys with many records: offsets in ascending order, each as the distance from the one before
-//!     blocks        of about 16 KiB: keys in order, each with its newest records and its postings, or where those are
-//!     append keys   with the body's hash, the first seq, the number of records and the time of each
-//!     marks         groups at which a scan may begin
-//!     fences        for each block: what its keys begin with, where it is, and its checksum
-//!     footer        what the segment holds, where these parts are, and their checksums
+//! ```text
+//! magic, format
+//! postings      of keys with many records: offsets in ascending order, each as the distance from the one before
+//! blocks        of about 16 KiB: keys in order, each with its newest records and its postings, or where those are
+//! append keys   with the body's hash, the first seq, the number of records and the time of each
+//! marks         groups at which a scan may begin
+//! fences        for each block: what its keys begin with, where it is, and its checksum
+//! footer        what the segment holds, where these parts are, and their checksums
+//! ```
 //!
 //! In memory are the footer and the fences only. To look for a key costs one read of a block, and one of the postings if they
 //! do not fit into it.

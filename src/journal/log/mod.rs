@@ -1,10 +1,12 @@
 //! The log on disk that stands behind a journal whose history survives.
 //!
-//!     LOCK             held while the log is open; under which kernel, and how it ended
-//!     <seq>.log        segments: the records, in groups that are there whole or not at all
-//!     <seq>.idx        the index of a segment that is no longer written to
-//!     losses.a, .b     for whom what was lost is no longer there, in turns
-//!     *.new            a file that is not whole yet
+//! ```text
+//! LOCK             held while the log is open; under which kernel, and how it ended
+//! <seq>.log        segments: the records, in groups that are there whole or not at all
+//! <seq>.idx        the index of a segment that is no longer written to
+//! losses.a, .b     for whom what was lost is no longer there, in turns
+//! *.new            a file that is not whole yet
+//! ```
 //!
 //! Every file but the segment that is written to, `LOCK` and the losses is written once and then renamed into place. A log
 //! has three ends, each for a thread that may wait for the disk: [`Appender`] writes groups and syncs them, [`Reader`]
