@@ -34,7 +34,7 @@ for (const name of ["plain", "react"]) {
     const address = await serve(t, server);
     const profile = await site.profile(t);
     const page = await profile.newPage();
-    page.setDefaultTimeout(60_000);
+    page.setDefaultTimeout(300_000);
     const troubles = [];
     page.on("pageerror", (error) => troubles.push(String(error)));
     await page.goto(address);

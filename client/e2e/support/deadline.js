@@ -1,7 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 
 /** Asks until it holds. */
-export async function eventually(check, { within = 60_000, every = 25 } = {}) {
+export async function eventually(check, { within = 300_000, every = 25 } = {}) {
   const deadline = Date.now() + within;
   for (;;) {
     try {

@@ -68,7 +68,7 @@ export class Site {
   /** A page of another address, until the tests are over. */
   async blank(url) {
     const page = await this.#browser.newPage();
-    page.setDefaultTimeout(60_000);
+    page.setDefaultTimeout(300_000);
     await page.goto(url);
     return page;
   }
@@ -77,7 +77,7 @@ export class Site {
   async tab(test, profile) {
     profile ??= await this.profile(test);
     const page = await profile.newPage();
-    page.setDefaultTimeout(60_000);
+    page.setDefaultTimeout(300_000);
     const tab = new Tab(page);
     page.on("pageerror", (error) => tab.troubles.push(String(error)));
     await page.goto(`http://127.0.0.1:${this.#listener.address().port}/`);
