@@ -171,13 +171,15 @@ impl Control {
         }
         self.drive_all(now);
         // Those that are not done go on in the next turn, when others have had theirs.
-        for slot in std::mem::take(&mut self.driven) {
+        let mut driven = std::mem::take(&mut self.driven);
+        for slot in driven.drain(..) {
             if self.flush(slot, now)
                 && let Some(connection) = self.connections.get(slot)
             {
                 self.turns.put_back(slot, connection.is_control());
             }
         }
+        self.driven = driven;
         // After the answers: a publisher can send the next event while the loops hand out this one.
         self.service.wake_loops();
         self.shared().meters.control_connections.store(self.connections.len() as u64, Ordering::Relaxed);

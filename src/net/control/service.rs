@@ -374,7 +374,7 @@ impl Service {
         now: Now,
         answer: impl FnOnce(Appended) -> Response + Copy + Send + 'static,
     ) -> Result<Outcome, Problem> {
-        let later = || -> Acknowledge {
+        let mut later = || -> Acknowledge {
             let shared = self.shared.clone();
             Box::new(move |acknowledged| {
                 let response = acknowledged.map_or_else(|error| Response::from(overloaded(&error)), answer);
@@ -382,7 +382,7 @@ impl Service {
             })
         };
         let appended =
-            self.shared.append(publications, now, &mut { later }).map_err(|error| overloaded(&error))?;
+            self.shared.append(publications, now, &mut later).map_err(|error| overloaded(&error))?;
         let Some(appended) = appended else { return Ok(Outcome::Later) };
         self.unseen.set(self.unseen.get() + 1);
         if self.unseen.get() >= UNSEEN {
