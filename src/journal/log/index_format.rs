@@ -1,6 +1,6 @@
 //! The bytes of an index on disk.
 
-use super::input::{Input, put_block, put_number};
+use super::input::{Input, checked, put_block, put_checksum, put_number};
 use super::lock::FORMAT;
 use super::memory_index::{MemoryIndex, Newest};
 
@@ -77,16 +77,12 @@ impl Footer {
             out.extend_from_slice(&number.to_le_bytes());
         }
         [append_keys, marks, fences].iter().for_each(|part| part.put(&mut out));
-        out.extend_from_slice(&crc32fast::hash(&out).to_le_bytes());
+        put_checksum(&mut out);
         out
     }
 
     pub(super) fn decode(bytes: &[u8; FOOTER]) -> Option<Self> {
-        let (covered, crc) = bytes.split_last_chunk::<4>()?;
-        if crc32fast::hash(covered) != u32::from_le_bytes(*crc) {
-            return None;
-        }
-        let mut input = Input::new(covered);
+        let mut input = Input::new(checked(bytes)?);
         if input.array()? != MAGIC || input.u32()? != FORMAT {
             return None;
         }

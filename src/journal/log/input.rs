@@ -75,6 +75,17 @@ impl<'b> Input<'b> {
     }
 }
 
+/// The bytes before a checksum of them; `None` where it is another's.
+pub(super) fn checked(bytes: &[u8]) -> Option<&[u8]> {
+    let (covered, crc) = bytes.split_last_chunk::<4>()?;
+    (crc32fast::hash(covered) == u32::from_le_bytes(*crc)).then_some(covered)
+}
+
+/// Appends what [`checked`] looks at.
+pub(super) fn put_checksum(out: &mut Vec<u8>) {
+    out.extend_from_slice(&crc32fast::hash(out).to_le_bytes());
+}
+
 /// Appends what [`Input::number`] reads.
 pub(super) fn put_number(out: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {

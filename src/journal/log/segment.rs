@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::{Mutex, RwLock};
 
 use super::index_file::IndexFile;
-use super::input::Input;
+use super::input::{Input, checked, put_checksum};
 use super::lock::FORMAT;
 use super::memory_index::MemoryIndex;
 
@@ -108,7 +108,7 @@ impl SegmentHead {
         let mut out = MAGIC.to_vec();
         out.extend_from_slice(&FORMAT.to_le_bytes());
         out.extend_from_slice(&length.to_le_bytes());
-        out.extend_from_slice(&crc32fast::hash(&out).to_le_bytes());
+        put_checksum(&mut out);
         out.extend_from_slice(&self.first.to_le_bytes());
         out.extend_from_slice(&self.unix_ms.to_le_bytes());
         out.extend_from_slice(&(epochs.len() as u32).to_le_bytes());
@@ -116,7 +116,7 @@ impl SegmentHead {
             out.extend_from_slice(&epoch.to_le_bytes());
             out.extend_from_slice(&first.to_le_bytes());
         }
-        out.extend_from_slice(&crc32fast::hash(&out).to_le_bytes());
+        put_checksum(&mut out);
         out
     }
 
@@ -143,11 +143,7 @@ impl SegmentHead {
     }
 
     fn take(bytes: &[u8]) -> Option<Self> {
-        let (covered, crc) = bytes.split_last_chunk::<4>()?;
-        if crc32fast::hash(covered) != u32::from_le_bytes(*crc) {
-            return None;
-        }
-        let mut input = Input::new(covered.get(FIXED..)?);
+        let mut input = Input::new(checked(bytes)?.get(FIXED..)?);
         let (first, unix_ms, count) = (input.u64()?, input.u64()?, input.u32()?);
         let epochs = (0..count.min(MAX_EPOCHS as u32)).map(|_| Some((input.u64()?, input.u64()?)));
         let epochs: Vec<_> = epochs.collect::<Option<_>>()?;
