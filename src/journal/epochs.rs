@@ -26,6 +26,16 @@ impl Epochs {
         Self(SmallVec::from([Epoch { epoch, after: 0, after_seq: 0 }]))
     }
 
+    /// The epochs of a history whose positions are its seqs, each with the seq of its first event; the oldest may have begun
+    /// earlier than that. Not empty; both numbers of each are not less than those of the one before.
+    pub(super) fn of_firsts(firsts: &[(u64, u64)]) -> Self {
+        let begin = |(at, &(epoch, first)): (usize, &(u64, u64))| {
+            let after = if at == 0 { 0 } else { first.saturating_sub(1) };
+            Epoch { epoch, after, after_seq: after }
+        };
+        Self(firsts.iter().enumerate().map(begin).collect())
+    }
+
     /// Begins an epoch behind the event with that position and `seq`, the newest that is left. `epoch` must be greater
     /// than those before, so that ids grow.
     pub fn begin(&mut self, epoch: u64, after: u64, after_seq: u64) {
@@ -40,14 +50,15 @@ impl Epochs {
 
     /// The id of the event at a position; at 0, the id that stands before the first event.
     pub fn id(&self, position: u64) -> EventId {
-        let epoch = self.0.iter().rev().find(|epoch| epoch.after < position).or(self.0.first());
+        let begun = self.0.partition_point(|epoch| epoch.after < position);
+        let epoch = self.0.get(begun.saturating_sub(1));
         let Epoch { epoch, after, after_seq } = epoch.copied().unwrap_or(self.newest());
         EventId { epoch, seq: after_seq + position.saturating_sub(after) }
     }
 
     /// The position of an id, where `newest` is the position of the newest event.
     pub fn position(&self, id: EventId, newest: u64) -> Result<u64, Gap> {
-        let at = self.0.iter().position(|epoch| epoch.epoch == id.epoch).ok_or(Gap::Epoch)?;
+        let at = self.0.binary_search_by_key(&id.epoch, |epoch| epoch.epoch).map_err(|_| Gap::Epoch)?;
         let Epoch { after, after_seq, .. } = self.0[at];
         let next = self.0.get(at + 1);
         let end = next.map_or(newest, |next| next.after);

@@ -1,13 +1,12 @@
 //! What history no longer holds, by whom it was for.
 
+use super::loss_table::LossTable;
 use super::wanted::{Hasher, Key, Wanted};
 use crate::event::Selector;
 
-/// Places of the table.
+/// Places of the table: of 20,000 quiet users whose neighbours have all lost something, one in a hundred fetches its state
+/// once too often.
 const PLACES: usize = 1 << 18;
-/// Places of each key. A key is taken for lost only if others have marked all of them since: of 20,000 quiet
-/// users whose neighbours have all lost something, one in a hundred fetches its state once too often.
-const COPIES: usize = 3;
 
 /// For everyone, and for each user, session, topic and client, the newest event that history has dropped.
 ///
@@ -19,12 +18,12 @@ pub(super) struct Losses {
     anybody: u64,
     /// Newest dropped event to any topic, for subscriptions that begin with a wildcard.
     any_topic: u64,
-    places: Box<[u64]>,
+    table: LossTable,
 }
 
 impl Losses {
     pub(super) fn new() -> Self {
-        Self { anybody: 0, any_topic: 0, places: vec![0; PLACES].into_boxed_slice() }
+        Self { anybody: 0, any_topic: 0, table: LossTable::new(PLACES) }
     }
 
     /// Takes note that an event was dropped because of history's limits.
@@ -36,30 +35,15 @@ impl Losses {
         if !to.topics.is_empty() {
             self.any_topic = self.any_topic.max(seq);
         }
-        Key::of(to).for_each(|key| self.mark(hasher.hash(key), seq));
+        Key::of(to).for_each(|key| self.table.mark(hasher.hash(key), seq));
     }
 
     /// The newest dropped event that a client may have seen; 0 where there is none.
     pub(super) fn newest(&self, wanted: &Wanted) -> u64 {
         let topics = if wanted.any_topic { self.any_topic } else { 0 };
-        let newest = wanted.keys.iter().map(|key| self.at(*key)).max().unwrap_or(0);
+        let newest = wanted.keys.iter().map(|key| self.table.at(*key)).max().unwrap_or(0);
         newest.max(topics).max(self.anybody)
     }
-
-    fn mark(&mut self, key: u64, seq: u64) {
-        for place in places_of(key) {
-            self.places[place] = self.places[place].max(seq);
-        }
-    }
-
-    fn at(&self, key: u64) -> u64 {
-        places_of(key).iter().map(|place| self.places[*place]).min().unwrap_or(0)
-    }
-}
-
-/// Splits a hash into one place for each copy.
-fn places_of(hash: u64) -> [usize; COPIES] {
-    std::array::from_fn(|copy| (hash >> (copy * 21)) as usize % PLACES)
 }
 
 #[cfg(test)]

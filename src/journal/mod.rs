@@ -23,6 +23,7 @@ pub mod idempotency;
 mod keys;
 #[doc(hidden)]
 pub mod log;
+mod loss_table;
 mod losses;
 mod memory;
 mod wanted;

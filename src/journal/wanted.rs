@@ -14,7 +14,7 @@ pub(super) enum Key<'k> {
     Client(ClientId),
     Topic(&'k str),
     /// The topics that begin with these one or two tokens and have more.
-    Branch(&'k str),
+    Branch(&'k [u8]),
 }
 
 /// The hash function of a journal: SipHash with a random key, since names come from clients.
@@ -45,24 +45,31 @@ impl<'k> Key<'k> {
         let clients = to.clients.iter().map(|client| Key::Client(*client));
         let topics = to.topics.iter().flat_map(|topic| {
             let topic = topic.as_str();
-            [Key::Topic(topic)].into_iter().chain(branches(topic).map(Key::Branch))
+            [Key::Topic(topic)].into_iter().chain(branches(topic.as_bytes()).map(Key::Branch))
         });
         users.chain(sessions).chain(clients).chain(topics)
     }
 
     /// The key of all topics that a pattern matches; `None` if there is no such key.
     fn of_pattern(pattern: &'k Pattern) -> Option<Self> {
-        let text = pattern.as_str();
         if pattern.is_literal() {
-            return Some(Key::Topic(text));
+            return Some(Key::Topic(pattern.as_str()));
         }
-        branches(text).take_while(|branch| !branch.contains(['*', '>'])).last().map(Key::Branch)
+        branch_of(pattern).map(Key::Branch)
     }
 }
 
-/// The first token and the first two tokens, if more follow.
-fn branches(text: &str) -> impl Iterator<Item = &str> {
-    text.match_indices('.').take(2).map(|(at, _)| &text[..at])
+/// Of a topic, the first token and the first two tokens, if more follow.
+pub(super) fn branches(topic: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let points = topic.iter().enumerate().filter(|(_, byte)| **byte == b'.');
+    points.take(2).map(|(at, _)| &topic[..at])
+}
+
+/// The longest branch that all topics which a pattern with wildcards matches have in common; `None` where it begins with a
+/// wildcard.
+pub(super) fn branch_of(pattern: &Pattern) -> Option<&[u8]> {
+    let is_literal = |branch: &&[u8]| !branch.iter().any(|byte| matches!(byte, b'*' | b'>'));
+    branches(pattern.as_str().as_bytes()).take_while(is_literal).last()
 }
 
 impl Wanted {

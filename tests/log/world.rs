@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use fanfare::EventId;
 use fanfare::journal::log::{
-    Budget, Log, LogOptions, OpenError, Opening, Place, Query, Reader, RefusedAppend, Stored,
+    Budget, Log, LogOptions, OpenError, Opening, Query, Reader, RefusedAppend, Stored,
 };
 
 use crate::disk::{Ending, SimulatedDisk};
@@ -282,7 +282,7 @@ impl World {
             let event = event.unwrap_or_else(|| panic!("{} was never appended", stored.seq));
             assert!(event.is(stored), "{stored:?} is not {event:?}");
             let id = reader.epochs().id(stored.seq);
-            assert_eq!(reader.place(id), Place::Known);
+            assert_eq!(reader.position(id), Ok(stored.seq));
             self.model.see(id.epoch, stored.seq, &stored.fields);
         }
         let missing: Vec<u64> = self
@@ -327,11 +327,11 @@ impl World {
     /// Whoever has seen what is gone is told so.
     fn check_lost_ids(&mut self, reader: &Reader, newest: u64) {
         for (epoch, seq) in self.model.seen.keys().copied() {
-            let place = reader.place(EventId { epoch, seq });
+            let position = reader.position(EventId { epoch, seq });
             let held = reader.epochs().id(seq).epoch;
-            match place {
-                Place::Known => assert!(held == epoch && seq <= newest, "{epoch}-{seq} is not what it was"),
-                _ => {
+            match position {
+                Ok(_) => assert!(held == epoch && seq <= newest, "{epoch}-{seq} is not what it was"),
+                Err(_) => {
                     self.seen.lost_tails += 1;
                     assert!(
                         self.has_failed || !self.options.always_sync || self.is_damaged,

@@ -8,6 +8,7 @@ use siphasher::sip::SipHasher13;
 use smallvec::SmallVec;
 
 use crate::event::{ClientId, Pattern, Profile, Selector, Topic};
+use crate::journal::wanted::{branch_of, branches};
 
 /// A key as bytes.
 pub(super) type Key = SmallVec<[u8; 64]>;
@@ -118,9 +119,7 @@ impl KeyHasher {
 
     /// The hash under which the losses of what a pattern matches are noted; `None` where it begins with a wildcard.
     pub(super) fn losses_matched(self, pattern: &Pattern) -> Option<u64> {
-        let is_literal = |branch: &&[u8]| !branch.iter().any(|byte| matches!(byte, b'*' | b'>'));
-        let branch = branches(pattern.as_str().as_bytes()).take_while(is_literal).last();
-        branch.map(|branch| self.branch(branch))
+        branch_of(pattern).map(|branch| self.branch(branch))
     }
 
     fn branch(self, branch: &[u8]) -> u64 {
@@ -136,12 +135,6 @@ pub(super) fn is_everyone(key: &[u8]) -> bool {
 /// Whether it is the key of a topic.
 pub(super) fn is_topic(key: &[u8]) -> bool {
     key.first() == Some(&TOPIC)
-}
-
-/// The first token and the first two tokens, if more follow.
-fn branches(text: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let points = text.iter().enumerate().filter(|(_, byte)| **byte == b'.');
-    points.take(2).map(|(at, _)| &text[..at])
 }
 
 #[cfg(test)]

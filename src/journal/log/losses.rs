@@ -4,14 +4,13 @@ use std::io;
 use std::sync::Arc;
 
 use super::disk::{Disk, File, read_most, write_all};
-use super::input::Input;
+use super::input::{Input, checked, put_checksum};
 use super::key::{KeyHasher, Query, is_everyone, is_topic};
 use super::lock::FORMAT;
+use crate::journal::loss_table::LossTable;
 
 /// Places of the table, by default. 2 MiB in memory, and twice on disk.
 pub(super) const PLACES: usize = 1 << 18;
-/// Places of each key. A key is taken for lost only if others have marked all of them since.
-const COPIES: usize = 3;
 /// Most removed segments that are remembered with their time; of more every second one goes.
 const MAX_REMOVED: usize = 1_024;
 const MAGIC: [u8; 8] = *b"FANFLOS\n";
@@ -38,7 +37,7 @@ pub(super) struct Losses {
     any_topic: u64,
     /// Of all.
     newest: u64,
-    places: Box<[u64]>,
+    table: LossTable,
     /// The segments that were removed: first seq, and when it was begun.
     removed: Vec<(u64, u64)>,
 }
@@ -46,8 +45,7 @@ pub(super) struct Losses {
 impl Losses {
     /// Nothing is lost yet; the hash has this key, which must be random.
     pub(super) fn new(key: [u64; 2], places: usize) -> Self {
-        let places = vec![0; places.max(1)].into();
-        let hasher = KeyHasher(key);
+        let (table, hasher) = (LossTable::new(places), KeyHasher(key));
         Self {
             generation: 0,
             hasher,
@@ -55,7 +53,7 @@ impl Losses {
             anybody: 0,
             any_topic: 0,
             newest: 0,
-            places,
+            table,
             removed: Vec::new(),
         }
     }
@@ -74,9 +72,7 @@ impl Losses {
             self.any_topic = self.any_topic.max(seq);
         }
         for hash in self.hasher.losses_of(key) {
-            for place in self.places_of(hash) {
-                self.places[place] = self.places[place].max(seq);
-            }
+            self.table.mark(hash, seq);
         }
     }
 
@@ -105,9 +101,9 @@ impl Losses {
             return self.newest;
         }
         let keyed =
-            query.keys.iter().filter(|key| !is_everyone(key)).map(|key| self.at(self.hasher.hash(key)));
+            query.keys.iter().filter(|key| !is_everyone(key)).map(|key| self.table.at(self.hasher.hash(key)));
         let matched = query.patterns.iter().map(|pattern| match self.hasher.losses_matched(pattern) {
-            Some(hash) => self.at(hash),
+            Some(hash) => self.table.at(hash),
             None => self.any_topic,
         });
         keyed.chain(matched).max().unwrap_or(0).max(self.anybody)
@@ -121,14 +117,6 @@ impl Losses {
         // It may have been in the one before, too.
         let before = behind.checked_sub(1).and_then(|at| self.removed.get(at));
         Some(before.map_or(first, |(first, _)| *first) - 1)
-    }
-
-    fn at(&self, hash: u64) -> u64 {
-        self.places_of(hash).iter().map(|place| self.places[*place]).min().unwrap_or(0)
-    }
-
-    fn places_of(&self, hash: u64) -> [usize; COPIES] {
-        std::array::from_fn(|copy| (hash >> (copy * 21)) as usize % self.places.len())
     }
 
     /// Writes it to disk; what was written before stays until that is done.
@@ -182,30 +170,26 @@ impl Losses {
     /// Of always the same size, whatever it holds, for a disk that is full.
     fn encode(&self) -> Vec<u8> {
         let mut out = MAGIC.to_vec();
-        out.reserve(size_of_val(&*self.places) + MAX_REMOVED * 16 + 100);
+        out.reserve(size_of_val(self.table.places()) + MAX_REMOVED * 16 + 100);
         out.extend_from_slice(&FORMAT.to_le_bytes());
         let Self { generation, hasher: KeyHasher([low, high]), floor, anybody, any_topic, newest, .. } =
             *self;
-        let counts = [self.places.len() as u64, self.removed.len() as u64];
+        let counts = [self.table.places().len() as u64, self.removed.len() as u64];
         for number in [generation, low, high, floor, anybody, any_topic, newest].into_iter().chain(counts) {
             out.extend_from_slice(&number.to_le_bytes());
         }
-        self.places.iter().for_each(|seq| out.extend_from_slice(&seq.to_le_bytes()));
+        self.table.places().iter().for_each(|seq| out.extend_from_slice(&seq.to_le_bytes()));
         for at in 0..MAX_REMOVED {
             let (first, unix_ms) = self.removed.get(at).copied().unwrap_or_default();
             out.extend_from_slice(&first.to_le_bytes());
             out.extend_from_slice(&unix_ms.to_le_bytes());
         }
-        out.extend_from_slice(&crc32fast::hash(&out).to_le_bytes());
+        put_checksum(&mut out);
         out
     }
 
     fn decode(bytes: &[u8]) -> Option<Self> {
-        let (covered, crc) = bytes.split_last_chunk::<4>()?;
-        if crc32fast::hash(covered) != u32::from_le_bytes(*crc) {
-            return None;
-        }
-        let mut input = Input::new(covered);
+        let mut input = Input::new(checked(bytes)?);
         if input.array()? != MAGIC || input.u32()? != FORMAT {
             return None;
         }
@@ -214,13 +198,12 @@ impl Losses {
             *number = input.u64()?;
         }
         let [generation, low, high, floor, anybody, any_topic, newest, places, removed] = numbers;
-        let count =
-            usize::try_from(places).ok().filter(|places| *places > 0 && *places <= input.len() / 8)?;
-        let places = (0..count).map(|_| input.u64()).collect::<Option<_>>()?;
+        let count = usize::try_from(places).ok().filter(|places| *places <= input.len() / 8)?;
+        let table = LossTable::from_places((0..count).map(|_| input.u64()).collect::<Option<_>>()?)?;
         let count = usize::try_from(removed).ok().filter(|count| *count <= MAX_REMOVED)?;
         let removed = (0..count).map(|_| Some((input.u64()?, input.u64()?))).collect::<Option<_>>()?;
         let hasher = KeyHasher([low, high]);
-        Some(Self { generation, hasher, floor, anybody, any_topic, newest, places, removed })
+        Some(Self { generation, hasher, floor, anybody, any_topic, newest, table, removed })
     }
 }
 

@@ -46,7 +46,6 @@ mod window;
 pub use address::storable;
 pub use appender::{Append, Appender, Unsynced};
 pub use disk::{Disk, File};
-pub use epochs::{EpochChain, Place};
 pub use error::{OpenError, RefusedAppend, Unstorable};
 pub use folder::Folder;
 pub use key::Query;

@@ -4,14 +4,14 @@ use std::collections::HashSet;
 use std::io;
 use std::sync::Arc;
 
-use super::epochs::{EpochChain, Place};
 use super::input::Input;
 use super::key::Query;
 use super::record::RawRecord;
 use super::replay::Replay;
 use super::scan::{Scan, Visit};
 use super::shared::Shared;
-use crate::event::EventId;
+use crate::event::{EventId, Gap};
+use crate::journal::Epochs;
 
 /// Reads a log, on any thread: what looks up ids and losses takes a short lock, what reads events waits for the disk.
 #[derive(Clone, Debug)]
@@ -66,13 +66,14 @@ impl Reader {
     }
 
     /// The chain of epochs, which does not change while the log is open.
-    pub fn epochs(&self) -> &EpochChain {
-        &self.shared.chain
+    pub fn epochs(&self) -> &Epochs {
+        self.shared.chain.epochs()
     }
 
-    /// Where an id stands.
-    pub fn place(&self, id: EventId) -> Place {
-        self.shared.chain.place(id, self.newest())
+    /// The seq that an id means: of an event of the log, which may have been removed since, or of what stands before the
+    /// first.
+    pub fn position(&self, id: EventId) -> Result<u64, Gap> {
+        self.epochs().position(id, self.newest())
     }
 
     /// Whether something behind a seq is lost that a query may have found: removed as too old, or damaged.
