@@ -88,7 +88,7 @@ pub use event::{
 #[doc(inline)]
 pub use http::{IpNetwork, IpNetworkError};
 #[doc(inline)]
-pub use journal::AppendError;
+pub use journal::{AppendError, Unstorable};
 pub use net::{EngineStatistics, HistoryStatistics, KeyFileError, LoopStatistics, Statistics};
 pub use publisher::{PublishError, Publisher};
 pub use server::{Engine, EngineBuilder, StartError};

@@ -49,7 +49,7 @@ pub(crate) fn append(c: &mut Criterion) {
                 sender.0.lock().expect("one thread").clear();
                 Drafts::from([Draft::from(publication(Target::user(format!("user-{n}"))))])
             },
-            |drafts| journal.append(drafts, NOW, &mut later),
+            |drafts| journal.append(drafts.into(), NOW, &mut later),
             BatchSize::NumIterations(1_000),
         );
     });
@@ -63,7 +63,7 @@ pub(crate) fn replay(c: &mut Criterion) {
     for n in 0..2_000_u64 {
         let target = if n % 2 == 0 { Target::user("ada") } else { Target::user("grace") };
         journal
-            .append(Drafts::from([Draft::from(publication(target))]), NOW, &mut later)
+            .append(Drafts::from([Draft::from(publication(target))]).into(), NOW, &mut later)
             .expect("there is room");
     }
     let profile = Some(Arc::new(Profile { user: Some("ada".into()), ..Profile::default() }));

@@ -10,7 +10,7 @@ use super::delivery::{Delivery, Records};
 use super::epochs::Epochs;
 use super::history::{Found, Gone, History, HistoryLimits, Portion};
 use super::wanted::{Hasher, Wanted};
-use super::{Acknowledge, AppendError, Appended, Journal, JournalReport};
+use super::{Acknowledge, Append, AppendError, Appended, Journal, JournalReport, ReadError, Reading, Told};
 use crate::event::{ClientKey, Continuity, Draft, Drafts, Gap, Now, Profile};
 use crate::shard::{After, Join, Missed, Newest, Resume};
 
@@ -61,6 +61,7 @@ impl State {
     fn place(&self, after: After, wanted: &Wanted, now: Now) -> (u64, Continuity) {
         let position = match after {
             After::Position(position) => Ok(position),
+            After::Earliest | After::Since(_) => Ok(0),
             After::Id(id) => self.epochs.position(id, self.newest),
         };
         match position {
@@ -88,10 +89,11 @@ impl State {
 impl Journal for MemoryJournal {
     fn append(
         &self,
-        drafts: Drafts,
+        append: Append,
         now: Now,
         _: &mut dyn FnMut() -> Acknowledge,
     ) -> Result<Option<Appended>, AppendError> {
+        let drafts = append.drafts;
         let bytes = drafts.iter().map(Draft::size).sum();
         let mut gone = Gone::new();
         let mut state = self.state.lock();
@@ -103,7 +105,7 @@ impl Journal for MemoryJournal {
         }
         let records = state.sequence(drafts);
         let (Some(first), Some(last)) = (records.first(), records.last()) else { return Ok(None) };
-        let appended = Appended { first: first.id, last: last.id };
+        let appended = Appended { first: first.id, last: last.id, is_repeat: false };
         for record in &records {
             state.history.insert(record.clone(), now.elapsed_ms, &mut gone);
         }
@@ -134,6 +136,10 @@ impl Journal for MemoryJournal {
         self.delivery.join(Join { token: *token, missed: Some(missed) });
         // Otherwise a loop that resumes many streams would take the lock again before a waiting publisher wakes up.
         MutexGuard::unlock_fair(state);
+    }
+
+    fn read(&self, _: Reading, _: Now, done: Told) {
+        done(Err(ReadError::Unreadable));
     }
 
     fn newest(&self) -> Newest {

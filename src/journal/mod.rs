@@ -26,12 +26,15 @@ pub mod log;
 mod loss_table;
 mod losses;
 mod memory;
+mod reading;
 mod wanted;
 
 pub use delivery::Delivery;
 pub use epochs::Epochs;
 pub use history::HistoryLimits;
+pub use log::Unstorable;
 pub use memory::MemoryJournal;
+pub use reading::{Page, Published, ReadError, Reading, Told};
 
 use std::time::Duration;
 
@@ -42,12 +45,59 @@ use crate::shard::{Newest, Resume};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AppendError {
-    /// An event loop has as much before it as it may; nothing was published. Try again shortly.
+    /// An event loop, or the disk, has as much before it as it may; nothing was published. Try again shortly.
     #[error("an event loop is too far behind; nothing was published")]
     Full,
     /// The engine is shutting down, and its streams are being ended; nothing was published.
     #[error("the server is shutting down; nothing was published")]
     Ended,
+    /// The disk that keeps history is full; nothing was published. Publishing goes on when there is room.
+    #[error("the disk is full; nothing was published")]
+    DiskFull,
+    /// The disk refused to write, and may take it another time; nothing was published.
+    #[error("the history cannot be written; nothing was published")]
+    Disk,
+    /// A write to the disk was lost, so nobody knows what it holds; nothing is published until a restart.
+    #[error("the history has failed; nothing is published until a restart")]
+    Failed,
+    /// A history on disk cannot keep the event; nothing was published.
+    #[error("{0}; nothing was published")]
+    Unstorable(#[from] log::Unstorable),
+    /// A publication with the same idempotency key has not been acknowledged yet; this one was not published.
+    #[error("a publication with this idempotency key is under way")]
+    KeyUnderWay,
+    /// Something else was published with the same idempotency key; this was not.
+    #[error("something else was published with this idempotency key")]
+    KeyReused,
+    /// As many publications with an idempotency key are under way as may be; nothing was published.
+    #[error("too many publications with an idempotency key are under way; nothing was published")]
+    KeysFull,
+}
+
+/// One publication, or one batch: what is kept and delivered whole, or not at all.
+#[derive(Debug)]
+pub struct Append {
+    /// Its events, in order; not empty.
+    pub drafts: Drafts,
+    /// What makes repeating it safe.
+    pub key: Option<Box<IdempotencyKey>>,
+}
+
+/// The key of a publication that may be repeated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdempotencyKey {
+    /// Whose key it is: the same key of another publisher is another.
+    pub scope: Box<str>,
+    /// The key, from 1 to 255 bytes.
+    pub key: Box<str>,
+    /// A hash of what is published with it.
+    pub body: idempotency::BodyHash,
+}
+
+impl From<Drafts> for Append {
+    fn from(drafts: Drafts) -> Self {
+        Self { drafts, key: None }
+    }
 }
 
 /// What is called once a publication is acknowledged: it is kept and delivered, or it is not and never will be. It must
@@ -61,6 +111,8 @@ pub struct Appended {
     pub first: EventId,
     /// Of its last event.
     pub last: EventId,
+    /// Whether it had been published before, with the same idempotency key: nothing was published now.
+    pub is_repeat: bool,
 }
 
 /// What a journal holds.
@@ -78,14 +130,14 @@ pub struct JournalReport {
 
 /// An ordered history of events, and the way from it to every shard.
 pub trait Journal: Send + Sync {
-    /// Publishes events, in order and with ids in a row: all, or none. `drafts` must not be empty.
+    /// Publishes events, in order and with ids in a row: all, or none.
     ///
     /// `Some`: they are acknowledged. `None`: they will be, in the order of all publications; `later` has been asked for
     /// what is to be called then, on any thread, perhaps before this returns. Of what is acknowledged at once, the shards
     /// need not know before they are [woken](Self::wake).
     fn append(
         &self,
-        drafts: Drafts,
+        append: Append,
         now: Now,
         later: &mut dyn FnMut() -> Acknowledge,
     ) -> Result<Option<Appended>, AppendError>;
@@ -100,6 +152,9 @@ pub trait Journal: Send + Sync {
 
     /// Answers with a [`Join`](crate::shard::Join) in the asking shard's inbox.
     fn resume(&self, resume: &Resume, now: Now);
+
+    /// Reads what is held. `done` is told it, on any thread, perhaps before this returns.
+    fn read(&self, reading: Reading, now: Now, done: Told);
 
     /// The newest event; before any, what stands before the first.
     fn newest(&self) -> Newest;

@@ -82,7 +82,7 @@ impl Shared {
         let drafts: Drafts = publications.into_iter().map(Draft::from).collect();
         let mut kinds = KindCounts::default();
         drafts.iter().for_each(|draft| kinds.count(draft.kind()));
-        let appended = self.journal.append(drafts, now, &mut || {
+        let appended = self.journal.append(drafts.into(), now, &mut || {
             let (shared, kinds, acknowledge) = (self.clone(), kinds.clone(), later());
             Box::new(move |result| {
                 if result.is_ok() {

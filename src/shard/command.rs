@@ -64,6 +64,10 @@ pub struct Resume {
 pub enum After {
     /// The client has brought this id. What it means is for the journal to say.
     Id(EventId),
+    /// Everything that history holds.
+    Earliest,
+    /// What was published from this time on, in ms since the Unix epoch, and history holds.
+    Since(u64),
     /// The shard has sent everything up to this position.
     Position(u64),
 }

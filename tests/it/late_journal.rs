@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use fanfare::event::{ClientKey, Drafts, Now};
 use fanfare::journal::{
-    Acknowledge, Appended, Delivery, HistoryLimits, Journal, JournalReport, MemoryJournal,
+    Acknowledge, Append, Appended, Delivery, HistoryLimits, Journal, JournalReport, MemoryJournal, Reading,
+    Told,
 };
 use fanfare::shard::{Newest, Resume};
 use fanfare::{AppendError, EngineBuilder};
@@ -138,7 +139,7 @@ impl Commits {
 
     fn append(&self, drafts: Drafts, now: Now) -> Result<Appended, AppendError> {
         let later = &mut || -> Acknowledge { panic!("a journal in memory acknowledges at once") };
-        self.memory().append(drafts, now, later).map(|appended| appended.expect("acknowledged"))
+        self.memory().append(drafts.into(), now, later).map(|appended| appended.expect("acknowledged"))
     }
 
     fn memory(&self) -> &MemoryJournal {
@@ -153,7 +154,7 @@ impl Commits {
 impl Journal for LateJournal {
     fn append(
         &self,
-        drafts: Drafts,
+        append: Append,
         now: Now,
         later: &mut dyn FnMut() -> Acknowledge,
     ) -> Result<Option<Appended>, AppendError> {
@@ -166,7 +167,7 @@ impl Journal for LateJournal {
         if fortune == Fortune::Refused {
             return Err(AppendError::Full);
         }
-        state.waiting.push_back(Waiting::Publication(fortune, Box::new(drafts), now, later()));
+        state.waiting.push_back(Waiting::Publication(fortune, Box::new(append.drafts), now, later()));
         Ok(None)
     }
 
@@ -180,6 +181,10 @@ impl Journal for LateJournal {
 
     fn resume(&self, resume: &Resume, now: Now) {
         self.0.memory().resume(resume, now);
+    }
+
+    fn read(&self, reading: Reading, now: Now, done: Told) {
+        self.0.memory().read(reading, now, done);
     }
 
     fn newest(&self) -> Newest {

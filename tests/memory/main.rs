@@ -129,7 +129,9 @@ fn fill(name: &str, publication: impl Fn(u64) -> Publication) {
         MemoryJournal::new(NOW.unix_ms, ClientKey::new([1, 2]), limits, Delivery::new(vec![Arc::new(Sink)]));
     let before = ALLOCATOR.allocated();
     for n in 0..30_000 {
-        journal.append(Drafts::from([Draft::from(publication(n))]), NOW, &mut later).expect("there is room");
+        journal
+            .append(Drafts::from([Draft::from(publication(n))]).into(), NOW, &mut later)
+            .expect("there is room");
     }
     let (taken, report) = (ALLOCATOR.allocated() - before, journal.report(NOW));
     println!("{name}: {taken} bytes taken, {} reported, {} events", report.bytes, report.events);

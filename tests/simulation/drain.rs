@@ -67,7 +67,7 @@ impl World {
             self.journal.drain(spread);
             let publication = Publication::new(Event::text("late", "x").unwrap(), Target::all());
             let late: Drafts = [Draft::from(publication)].into_iter().collect();
-            assert_eq!(self.journal.append(late, self.now(), &mut later), Err(AppendError::Ended));
+            assert_eq!(self.journal.append(late.into(), self.now(), &mut later), Err(AppendError::Ended));
         } else {
             self.inboxes.iter().for_each(|inbox| inbox.send(Command::Drain(spread)));
         }

@@ -80,8 +80,8 @@ impl Queue {
         assert!(self.asked.is_empty(), "one at a time");
         let (token, id) = (asked.token, EventId { epoch: EPOCH, seq: 0 });
         let position = match asked.after {
-            After::Id(_) => 5,
             After::Position(position) => position + 5,
+            _ => 5,
         };
         let (records, continuity) = (Vec::new(), Continuity::Recovered);
         let join = Join { token, missed: Some(Missed { records, position, id, last, continuity }) };

@@ -172,7 +172,7 @@ impl World {
             .collect();
         let drafts: Drafts = batch.iter().map(|event| Draft::from(event.publication())).collect();
         let largest = drafts.iter().map(Draft::size).max().unwrap_or(0);
-        let Ok(Some(appended)) = self.journal.append(drafts, self.now(), &mut later) else { return };
+        let Ok(Some(appended)) = self.journal.append(drafts.into(), self.now(), &mut later) else { return };
         assert_eq!(appended.first, EventId { epoch: self.epoch, seq: first });
         assert_eq!(appended.last.seq, first + count as u64 - 1);
         self.max_frame = self.max_frame.max(largest);

@@ -360,7 +360,7 @@ impl Service {
         batch.iter().try_for_each(|publication| grant.judge(&publication.target))?;
         let count = batch.len();
         self.take_rate(grant, count, now)?;
-        self.append(batch, asker, now, move |Appended { first, last }| {
+        self.append(batch, asker, now, move |Appended { first, last, .. }| {
             let (first_id, last_id) = (first.to_string(), last.to_string());
             Response::json(202, &Accepted { accepted: count, first_id, last_id })
         })
