@@ -2,10 +2,10 @@
 
 use super::authority::AuthorityScanner;
 use super::body::BodyFraming;
-use super::head::Version;
 use super::limits::RequestLimits;
 use super::octet::is_blank;
 use super::rejection::Rejection;
+use super::version::Version;
 
 /// Judges Host (RFC 9110, 7.2), Content-Length (RFC 9110, 8.6) and Transfer-Encoding (RFC 9112, 6.1 to 6.3)
 /// while they arrive, and more strictly than these require: two parties that read such a field differently

@@ -8,15 +8,7 @@ use super::method::Method;
 use super::rejection::Rejection;
 use super::scanner::Outline;
 use super::target::{Target, TargetForm};
-
-/// Versions of HTTP/1. A higher minor version counts as 1.1 (RFC 9110, 2.5).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Version {
-    /// HTTP/1.0
-    Http10,
-    /// HTTP/1.1
-    Http11,
-}
+use super::version::Version;
 
 /// The head of a request: a view of the bytes that it was read from, nothing in it decoded.
 #[derive(Clone, Debug)]

@@ -41,12 +41,13 @@ mod scanner;
 mod target;
 #[cfg(test)]
 mod tests;
+mod version;
 
 pub use accept::{accepts_event_stream, prefers_open_metrics};
 pub use address::client_network;
 pub use authority::Authority;
 pub use body::{BodyFraming, BodyProgress, BodyReader};
-pub use head::{Head, Version};
+pub use head::Head;
 pub use host::is_loopback_host;
 pub use kept_head::KeptHead;
 pub use limits::{MAX_FIELDS, RequestLimits};
@@ -63,3 +64,4 @@ pub use reader::{RequestReader, Step};
 pub use rejection::Rejection;
 pub use scanner::{HeadScanner, Outline, Scan};
 pub use target::TargetForm;
+pub use version::Version;

@@ -1,10 +1,10 @@
 //! The request line (RFC 9112, 3).
 
-use super::head::Version;
 use super::limits::RequestLimits;
 use super::octet::{TARGET, TOKEN};
 use super::rejection::Rejection;
 use super::target::Target;
+use super::version::Version;
 
 /// Recognises a request line, and one empty line before it (RFC 9112, 2.2).
 #[derive(Clone, Copy, Debug, Default)]
