@@ -2,10 +2,6 @@
 
 use std::borrow::Cow;
 
-use serde::Serialize;
-
-use super::response::Response;
-
 /// A refusal: `application/problem+json` (RFC 9457).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
@@ -136,34 +132,8 @@ impl Problem {
 }
 
 /// The kind of a status.
-fn kind_of(status: u16) -> Option<&'static ProblemKind> {
+pub(super) fn kind_of(status: u16) -> Option<&'static ProblemKind> {
     PROBLEMS.iter().find(|kind| kind.status == status)
-}
-
-/// The phrase of a refusing status.
-pub(super) fn title_of(status: u16) -> &'static str {
-    kind_of(status).map_or("", |kind| kind.title)
-}
-
-impl From<Problem> for Response {
-    fn from(problem: Problem) -> Self {
-        #[derive(Serialize)]
-        struct Body<'p> {
-            r#type: String,
-            title: &'p str,
-            status: u16,
-            detail: &'p str,
-        }
-        let Problem { status, detail, field } = problem;
-        let r#type = kind_of(status)
-            .map_or_else(|| "about:blank".to_owned(), |kind| format!("{PROBLEM_TYPE}{}", kind.name));
-        let body = Body { r#type, title: title_of(status), status, detail: &detail };
-        let response = Self::json(status, &body).of_type("application/problem+json");
-        match field {
-            Some((name, value)) => response.with_field(name, value),
-            None => response,
-        }
-    }
 }
 
 #[cfg(test)]

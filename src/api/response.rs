@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
-use super::problem::title_of;
+use super::problem::{PROBLEM_TYPE, Problem, kind_of};
 use crate::event::EventId;
 
 /// An answer with a body of known length.
@@ -140,5 +140,31 @@ fn reason_phrase(status: u16) -> &'static str {
         204 => "No Content",
         304 => "Not Modified",
         status => title_of(status),
+    }
+}
+
+/// The phrase of a refusing status.
+fn title_of(status: u16) -> &'static str {
+    kind_of(status).map_or("", |kind| kind.title)
+}
+
+impl From<Problem> for Response {
+    fn from(problem: Problem) -> Self {
+        #[derive(Serialize)]
+        struct Body<'p> {
+            r#type: String,
+            title: &'p str,
+            status: u16,
+            detail: &'p str,
+        }
+        let Problem { status, detail, field } = problem;
+        let r#type = kind_of(status)
+            .map_or_else(|| "about:blank".to_owned(), |kind| format!("{PROBLEM_TYPE}{}", kind.name));
+        let body = Body { r#type, title: title_of(status), status, detail: &detail };
+        let response = Self::json(status, &body).of_type("application/problem+json");
+        match field {
+            Some((name, value)) => response.with_field(name, value),
+            None => response,
+        }
     }
 }
