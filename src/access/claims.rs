@@ -185,8 +185,8 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::access::keyring::TokenRules;
     use crate::access::registered::RegisteredClaims;
+    use crate::access::token_rules::TokenRules;
     use crate::api::Scope;
 
     const NOW: u64 = 1_000_000_000;

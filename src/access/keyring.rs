@@ -13,14 +13,17 @@ use super::remembered::Remembered;
 use super::request::RequestHead;
 #[cfg(feature = "jwt")]
 use super::token::TokenKeys;
-#[cfg(not(feature = "jwt"))]
-use super::without_tokens::TokenKeys;
+use super::token_rules::TokenRules;
 use crate::api::meant_token;
 use crate::event::Pattern;
 
 /// Longest token, in bytes: as long as a query may be. Whoever made it, its claims are read on threads that others wait
 /// for.
 const MAX_TOKEN: usize = 8 * 1024;
+
+/// Keys that tokens are verified with: there are none where the feature `jwt` is off.
+#[cfg(not(feature = "jwt"))]
+pub(crate) enum TokenKeys {}
 
 /// Says whom requests are from by the tokens and API keys that they bring. Its keys can be replaced at any time.
 pub(crate) struct Keyring {
@@ -40,22 +43,6 @@ pub(crate) struct Keys {
     /// verified meanwhile.
     #[cfg(feature = "jwt")]
     pub(super) remembered: Remembered,
-}
-
-/// What tokens must say to count.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct TokenRules {
-    /// Who they must be for.
-    #[cfg(feature = "jwt")]
-    pub(crate) audience: Option<String>,
-    /// Who they must be from.
-    #[cfg(feature = "jwt")]
-    pub(crate) issuer: Option<String>,
-    /// How far clocks may differ.
-    #[cfg(feature = "jwt")]
-    pub(crate) leeway: std::time::Duration,
-    /// The cookie that may carry one.
-    pub(crate) cookie: Option<String>,
 }
 
 impl Keyring {

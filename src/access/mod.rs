@@ -25,6 +25,7 @@ mod remembered;
 mod request;
 #[cfg(feature = "jwt")]
 mod token;
+mod token_rules;
 #[cfg(feature = "jwt")]
 mod tokens;
 #[cfg(not(feature = "jwt"))]
@@ -35,11 +36,12 @@ pub use denial::Denial;
 pub(crate) use gate::{Access, PublishGrant};
 pub use identity::Identity;
 pub(crate) use key_warning::KeyWarning;
-pub(crate) use keyring::{Keyring, Keys, TokenRules};
+pub(crate) use keyring::{Keyring, Keys};
 pub(crate) use rate::RateLimit;
 pub use request::RequestHead;
 #[cfg(feature = "jwt")]
 pub(crate) use token::{InvalidKey, TokenKeys};
+pub(crate) use token_rules::TokenRules;
 
 /// Looks at a request's head and says who it is from, or why it is refused. Closures are the usual form.
 ///

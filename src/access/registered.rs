@@ -10,7 +10,7 @@ use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Unexp
 
 use super::denial::Denial;
 use super::jws::{Skipped, malformed, once};
-use super::keyring::TokenRules;
+use super::token_rules::TokenRules;
 
 /// What a token says of when it counts, of who issued it, and of who it is for.
 #[derive(Debug)]

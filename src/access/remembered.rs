@@ -95,8 +95,8 @@ mod tests {
 
     use super::*;
     use crate::access::claims::Claims;
-    use crate::access::keyring::TokenRules;
     use crate::access::registered::RegisteredClaims;
+    use crate::access::token_rules::TokenRules;
 
     fn verified(user: &str, exp: u64) -> Verified {
         let claims = format!(r#"{{"sub":"{user}","exp":{exp}}}"#);

@@ -4,9 +4,6 @@ use super::denial::Denial;
 use super::identity::Identity;
 use super::keyring::{Keyring, Keys, tokens_of};
 
-/// There are none.
-pub(crate) enum TokenKeys {}
-
 impl Keyring {
     /// Whom a token is for: nobody.
     pub(super) fn token_at_once(&self, keys: &Keys, token: &str, _: u64) -> Option<Result<Identity, Denial>> {
