@@ -56,74 +56,8 @@ fn of_cookie(request: &RequestHead<'_>, name: &str) -> Result<Option<Credential>
     }
 }
 
-/// The token of an `Authorization` field's value, if its scheme, in any case, is `Bearer`.
-pub(super) fn bearer(value: &[u8]) -> Option<&str> {
-    let value = std::str::from_utf8(value).ok()?;
-    let (scheme, token) = value.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim_start_matches(' '))
-}
-
 /// Whether the scheme is `Bearer`, whatever follows. Whoever means to be somebody is not let in as nobody.
 fn says_bearer(value: &[u8]) -> bool {
     let scheme = value.split(|byte| matches!(byte, b' ' | b'\t')).next();
     scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"bearer"))
-}
-
-/// The values of a cookie in a `Cookie` field, in their order, without the quotes that may be around them. They are
-/// octets: what stands in the others is nobody's business here.
-pub(super) fn cookies<'v>(field: &'v [u8], name: &str) -> impl Iterator<Item = &'v [u8]> {
-    field.split(|byte| *byte == b';').filter_map(move |pair| {
-        let value = pair.trim_ascii().strip_prefix(name.as_bytes())?.strip_prefix(b"=")?;
-        Some(value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\"")).unwrap_or(value))
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn bearer_tokens() {
-        for (value, token) in [
-            ("Bearer abc", Some("abc")),
-            ("bearer   abc", Some("abc")),
-            ("BEARER abc def", Some("abc def")),
-            ("Bearer ", Some("")),
-            ("Bearer", None),
-            ("Basic abc", None),
-            ("Bearerabc", None),
-            ("", None),
-        ] {
-            assert_eq!(bearer(value.as_bytes()), token, "{value:?}");
-        }
-        assert_eq!(bearer(b"Bearer \xff"), None);
-    }
-
-    #[test]
-    fn cookies_of_a_name() {
-        for (field, values) in [
-            (&b"token=abc"[..], &[&b"abc"[..]][..]),
-            (b"a=1; token=abc; b=2", &[b"abc"]),
-            (b"a=1;token=abc", &[b"abc"]),
-            (b"token=\"abc\"", &[b"abc"]),
-            (b"token=\"abc", &[b"\"abc"]),
-            (b"token=\"", &[b"\""]),
-            (b"token=\"\"", &[b""]),
-            (b"token=a=b", &[b"a=b"]),
-            (b"token=", &[b""]),
-            (b"token=first; token=second", &[b"first", b"second"]),
-            (b"\xe9=\xff; token=abc; b=\x80", &[b"abc"]),
-            (b"a=\xff;token=\xff", &[b"\xff"]),
-            (b"a=\"x; token=abc; y\"", &[b"abc"]),
-            (b"TOKEN=abc", &[]),
-            (b"xtoken=abc", &[]),
-            (b"tokenx=abc", &[]),
-            (b"token =abc", &[]),
-            (b"token", &[]),
-            (b"", &[]),
-        ] {
-            let found: Vec<&[u8]> = cookies(field, "token").collect();
-            assert_eq!(found, values, "{}", field.escape_ascii());
-        }
-    }
 }

@@ -4,7 +4,6 @@ use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
 
-use super::credential::{bearer, cookies};
 use crate::http::{Head, query_values};
 
 /// A request's head, as an authenticate hook sees it.
@@ -74,5 +73,71 @@ impl<'r> RequestHead<'r> {
     /// When the request came, in ms since the Unix epoch.
     pub fn unix_ms(&self) -> u64 {
         self.unix_ms
+    }
+}
+
+/// The token of an `Authorization` field's value, if its scheme, in any case, is `Bearer`.
+fn bearer(value: &[u8]) -> Option<&str> {
+    let value = std::str::from_utf8(value).ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim_start_matches(' '))
+}
+
+/// The values of a cookie in a `Cookie` field, in their order, without the quotes that may be around them. They are
+/// octets: what stands in the others is nobody's business here.
+fn cookies<'v>(field: &'v [u8], name: &str) -> impl Iterator<Item = &'v [u8]> {
+    field.split(|byte| *byte == b';').filter_map(move |pair| {
+        let value = pair.trim_ascii().strip_prefix(name.as_bytes())?.strip_prefix(b"=")?;
+        Some(value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\"")).unwrap_or(value))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bearer_tokens() {
+        for (value, token) in [
+            ("Bearer abc", Some("abc")),
+            ("bearer   abc", Some("abc")),
+            ("BEARER abc def", Some("abc def")),
+            ("Bearer ", Some("")),
+            ("Bearer", None),
+            ("Basic abc", None),
+            ("Bearerabc", None),
+            ("", None),
+        ] {
+            assert_eq!(bearer(value.as_bytes()), token, "{value:?}");
+        }
+        assert_eq!(bearer(b"Bearer \xff"), None);
+    }
+
+    #[test]
+    fn cookies_of_a_name() {
+        for (field, values) in [
+            (&b"token=abc"[..], &[&b"abc"[..]][..]),
+            (b"a=1; token=abc; b=2", &[b"abc"]),
+            (b"a=1;token=abc", &[b"abc"]),
+            (b"token=\"abc\"", &[b"abc"]),
+            (b"token=\"abc", &[b"\"abc"]),
+            (b"token=\"", &[b"\""]),
+            (b"token=\"\"", &[b""]),
+            (b"token=a=b", &[b"a=b"]),
+            (b"token=", &[b""]),
+            (b"token=first; token=second", &[b"first", b"second"]),
+            (b"\xe9=\xff; token=abc; b=\x80", &[b"abc"]),
+            (b"a=\xff;token=\xff", &[b"\xff"]),
+            (b"a=\"x; token=abc; y\"", &[b"abc"]),
+            (b"TOKEN=abc", &[]),
+            (b"xtoken=abc", &[]),
+            (b"tokenx=abc", &[]),
+            (b"token =abc", &[]),
+            (b"token", &[]),
+            (b"", &[]),
+        ] {
+            let found: Vec<&[u8]> = cookies(field, "token").collect();
+            assert_eq!(found, values, "{}", field.escape_ascii());
+        }
     }
 }
