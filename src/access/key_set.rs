@@ -7,71 +7,8 @@ use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, K
 use jsonwebtoken::{Algorithm, DecodingKey, DecodingKeyKind};
 use serde_json::Value;
 
-use super::token::{InvalidKey, TokenKey};
-
-/// Keys of one `kid` and algorithm that a token is tried with, so that no token costs more than so many signatures.
-pub(super) const MAX_TRIED: usize = 4;
-/// RFC 7518, 3.3.
-const MIN_RSA_BITS: usize = 2048;
-/// More is verified by no token here.
-const MAX_RSA_BITS: usize = 4096;
-/// Characters of a `kid` that are shown.
-const SHOWN: usize = 64;
-
-/// Why a key cannot be used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Unusable {
-    #[error("an RSA key must have at least {MIN_RSA_BITS} bits (RFC 7518, 3.3)")]
-    ShortRsa,
-    #[error("an RSA key must have at most {MAX_RSA_BITS} bits")]
-    LongRsa,
-    #[error("an EC key must be on the curve P-256, for ES256")]
-    Curve,
-    #[error("an Ed25519 key must not be of small order: anybody could sign for it")]
-    SmallOrder,
-    #[error("the secret is empty")]
-    EmptySecret,
-    #[error("the key is malformed")]
-    Malformed,
-    #[error("a member is missing or has the wrong type")]
-    Member,
-    #[error("keys of its type or curve are not supported")]
-    Type,
-    #[error("its alg is not RS256, ES256, EdDSA or HS256, or does not fit its type")]
-    Algorithm,
-    #[error("it is not meant to verify signatures")]
-    Purpose,
-    #[error("only {MAX_TRIED} keys of one kid and algorithm are tried")]
-    TooMany,
-}
-
-/// A key of a set that is left out, and why. Shows its `kid`, and nothing else that is in it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct LeftOut {
-    /// Its place in the set, from 1.
-    number: usize,
-    id: Option<String>,
-    reason: Unusable,
-}
-
-impl LeftOut {
-    /// Whether it is in the set for something else: that is no mistake.
-    pub(crate) fn is_for_something_else(&self) -> bool {
-        self.reason == Unusable::Purpose
-    }
-}
-
-impl fmt::Display for LeftOut {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.id {
-            Some(id) => {
-                let shown: String = id.chars().take(SHOWN).collect();
-                write!(f, "the key with the kid {shown:?}: {}", self.reason)
-            }
-            None => write!(f, "key {} of the set, without a kid: {}", self.number, self.reason),
-        }
-    }
-}
+use super::invalid_key::{InvalidKey, LeftOut, MAX_RSA_BITS, MAX_TRIED, MIN_RSA_BITS, Unusable};
+use super::token_key::TokenKey;
 
 /// Reads a set (RFC 7517, 5): the keys that can be used, and the others.
 pub(super) fn read(json: &[u8]) -> Result<(Vec<TokenKey>, Vec<LeftOut>), InvalidKey> {

@@ -3,7 +3,7 @@
 use std::fmt;
 
 #[cfg(feature = "jwt")]
-use super::key_set::LeftOut;
+use super::invalid_key::LeftOut;
 
 /// What whoever wrote a file of keys may not have meant. It never says what is in it, but for the `kid` of a key.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -12,6 +12,8 @@ mod denial;
 mod gate;
 mod identity;
 #[cfg(feature = "jwt")]
+mod invalid_key;
+#[cfg(feature = "jwt")]
 mod jws;
 #[cfg(feature = "jwt")]
 mod key_set;
@@ -25,6 +27,8 @@ mod remembered;
 mod request;
 #[cfg(feature = "jwt")]
 mod token;
+#[cfg(feature = "jwt")]
+mod token_key;
 mod token_rules;
 #[cfg(feature = "jwt")]
 mod tokens;
@@ -35,12 +39,14 @@ pub(crate) use api_key::{ApiKeys, InvalidApiKeys};
 pub use denial::Denial;
 pub(crate) use gate::{Access, PublishGrant};
 pub use identity::Identity;
+#[cfg(feature = "jwt")]
+pub(crate) use invalid_key::InvalidKey;
 pub(crate) use key_warning::KeyWarning;
 pub(crate) use keyring::{Keyring, Keys};
 pub(crate) use rate::RateLimit;
 pub use request::RequestHead;
 #[cfg(feature = "jwt")]
-pub(crate) use token::{InvalidKey, TokenKeys};
+pub(crate) use token::TokenKeys;
 pub(crate) use token_rules::TokenRules;
 
 /// Looks at a request's head and says who it is from, or why it is refused. Closures are the usual form.

@@ -1,13 +1,15 @@
 //! JSON Web Tokens (RFC 7519), and the keys that they are signed with.
 
-use jsonwebtoken::crypto::{self, rust_crypto::DEFAULT_PROVIDER};
+use jsonwebtoken::crypto;
 use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, DecodingKey};
 
 use super::denial::Denial;
+use super::invalid_key::{InvalidKey, MAX_TRIED};
 use super::jws::{Header, Signed, no_token};
-use super::key_set::{self, LeftOut, MAX_TRIED, Unusable};
+use super::key_set;
 use super::key_warning::KeyWarning;
+use super::token_key::TokenKey;
 
 /// Keys that tokens are verified with. Each is for one algorithm: what a token says of its own algorithm can only
 /// agree with it, so that a public key is never taken for a secret (RFC 8725, 3.1).
@@ -16,32 +18,6 @@ pub(crate) struct TokenKeys {
     /// A token may say by `kid` which of the keys it is for.
     by_id: bool,
     warnings: Vec<KeyWarning>,
-}
-
-pub(super) struct TokenKey {
-    id: Option<String>,
-    algorithm: Algorithm,
-    key: DecodingKey,
-}
-
-/// A key file that cannot be used. It never says what is in it.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum InvalidKey {
-    #[error("the secret is empty")]
-    EmptySecret,
-    #[error("not a public key in PEM (RSA, EC on P-256 or Ed25519)")]
-    NotPem,
-    #[error(transparent)]
-    Unusable(#[from] Unusable),
-    #[error("not a JSON Web Key Set: {0}")]
-    NotJwks(String),
-    #[error("the set has no usable key for HS256, RS256, ES256 or EdDSA{}", first(.0))]
-    NoKey(Option<LeftOut>),
-}
-
-/// The first key that is left out, where there is nothing but such.
-fn first(left_out: &Option<LeftOut>) -> String {
-    left_out.as_ref().map_or(String::new(), |left| format!("; {left}"))
 }
 
 impl TokenKeys {
@@ -149,21 +125,4 @@ impl TokenKeys {
 
 fn other_algorithm() -> Denial {
     Denial::InvalidToken("the token is not signed with the algorithm of the key".to_owned())
-}
-
-impl TokenKey {
-    pub(super) fn new(id: Option<String>, key: DecodingKey, algorithm: Algorithm) -> Result<Self, Unusable> {
-        // A program that embeds this may have another provider in its tree, and none would be chosen then.
-        // Where one is installed already, that one serves as well.
-        let _ = DEFAULT_PROVIDER.install_default();
-        match (DEFAULT_PROVIDER.verifier_factory)(&algorithm, &key) {
-            Ok(_) => Ok(Self { id, algorithm, key }),
-            Err(_) => Err(Unusable::Malformed),
-        }
-    }
-
-    /// Whether a token may be meant for the one as for the other.
-    pub(super) fn is_like(&self, other: &Self) -> bool {
-        self.id == other.id && self.algorithm == other.algorithm
-    }
 }
