@@ -9,7 +9,7 @@ use fanfare::event::MAX_RETRY_MS;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::options::{duration, pair};
+use super::value::{duration, pair};
 
 /// An event, less its data, and whom it is for.
 #[derive(Debug, Args)]

@@ -18,6 +18,7 @@ mod serve;
 mod spool;
 mod tail;
 mod terminal;
+mod value;
 
 use std::io::{self, Write};
 use std::path::Path;

@@ -13,8 +13,8 @@ use ureq::typestate::AgentScope;
 use ureq::{Agent, Body, BodyReader};
 
 use super::failure::Failure;
-use super::options::up_to_a_day;
 use super::proxy::proxy_to;
+use super::value::some_time;
 
 /// Holds a key or token where there is no file of it.
 const TOKEN_VARIABLE: &str = "FANFARE_TOKEN";
@@ -187,14 +187,6 @@ fn accepted(mut response: Response<Body>) -> Result<Response<Body>, Failure> {
     match response.status().is_success() {
         true => Ok(response),
         false => Err(Failure::refused(&mut response)),
-    }
-}
-
-/// A duration that is not nothing.
-pub(super) fn some_time(text: &str) -> Result<Duration, String> {
-    match up_to_a_day(text)? {
-        Duration::ZERO => Err("must be more than nothing".to_owned()),
-        time => Ok(time),
     }
 }
 

@@ -1,0 +1,63 @@
+//! Values of options, as they are typed.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use fanfare::{IpNetwork, IpNetworkError, Pattern};
+
+const A_DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// A duration with its unit: `30s`, `500ms`, `5m`.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text).map_err(|error| format!("{error}; a duration is written as 30s or 500ms"))
+}
+
+/// A duration that somebody waits for.
+pub(super) fn up_to_a_day(text: &str) -> Result<Duration, String> {
+    let time = duration(text)?;
+    if time > A_DAY { Err("must be at most 1day".to_owned()) } else { Ok(time) }
+}
+
+/// A duration that is not nothing.
+pub(super) fn some_time(text: &str) -> Result<Duration, String> {
+    match up_to_a_day(text)? {
+        Duration::ZERO => Err("must be more than nothing".to_owned()),
+        time => Ok(time),
+    }
+}
+
+/// A size, with or without a unit: `64MiB`, `4096`.
+pub(super) fn size(text: &str) -> Result<usize, String> {
+    let bytes: ByteSize =
+        text.parse().map_err(|error| format!("{error}; a size is written as 64MiB or 4096"))?;
+    // What is more than fits is taken for the most that does.
+    let bytes = Some(bytes.as_u64()).filter(|bytes| *bytes < u64::MAX);
+    bytes
+        .and_then(|bytes| usize::try_from(bytes).ok())
+        .ok_or_else(|| "is more than this machine can address".to_owned())
+}
+
+/// A name and what it is: `room=5`.
+pub(super) fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("a pair is written as NAME=VALUE".to_owned()),
+    }
+}
+
+/// An address with its port. Names are not looked up: they may change.
+pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
+    let wrong = |_| "an address is written as 127.0.0.1:3000, 0.0.0.0:3000 or [::]:3000".to_owned();
+    text.parse().map_err(wrong)
+}
+
+/// A network, or one address.
+pub(super) fn network(text: &str) -> Result<IpNetwork, String> {
+    text.parse().map_err(|error: IpNetworkError| error.to_string())
+}
+
+/// A pattern of topics.
+pub(super) fn pattern(text: &str) -> Result<Pattern, String> {
+    Pattern::parse(text).map_err(|error| error.to_string())
+}
