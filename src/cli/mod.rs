@@ -4,6 +4,7 @@ mod arguments;
 mod backoff;
 mod batch;
 mod event_stream;
+mod exit;
 mod failure;
 mod file;
 mod log;
@@ -27,6 +28,7 @@ use std::process::ExitCode;
 use fanfare::Engine;
 
 use arguments::Stop;
+use exit::{USAGE, fail};
 use options::Command;
 
 /// Parses, runs, and maps what went wrong to an exit status: 2 for what was asked for, 1 for what happened.
@@ -42,11 +44,6 @@ pub(crate) fn run() -> ExitCode {
         Err(Stop::Wrong(message)) => fail(USAGE, &message),
     }
 }
-
-/// Asked for what cannot be.
-const USAGE: u8 = 2;
-/// The operation failed.
-const FAILED: u8 = 1;
 
 /// Says whether a server could start with that file.
 fn check(path: &Path) -> ExitCode {
@@ -64,14 +61,4 @@ fn check(path: &Path) -> ExitCode {
 fn print(text: &str) -> ExitCode {
     let _ = io::stdout().write_all(text.as_bytes());
     ExitCode::SUCCESS
-}
-
-fn fail(status: u8, message: &str) -> ExitCode {
-    notice(message);
-    ExitCode::from(status)
-}
-
-fn notice(message: &str) {
-    // Not with eprintln!, which panics where nobody reads.
-    let _ = writeln!(io::stderr(), "fanfare: {}", terminal::one_line(message));
 }

@@ -10,11 +10,11 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::batch::{Batches, Line};
+use super::exit::{FAILED, USAGE, fail, notice};
 use super::failure::Failure;
 use super::message::{Content, MessageOptions, json};
 use super::remote::{Remote, RemoteOptions};
 use super::terminal::one_line;
-use super::{FAILED, USAGE, fail, notice};
 
 /// Most bytes that are read as the data or text of one event.
 const MAX_INPUT: u64 = 64 * 1024 * 1024;

@@ -8,11 +8,11 @@ use fanfare::{Engine, EngineBuilder, StartError};
 use listenfd::ListenFd;
 use sd_notify::NotifyState;
 
+use super::exit::{FAILED, USAGE, fail};
 use super::log::Log;
 use super::options::{LogFormat, ServeOptions};
 use super::requests::{self, Requests};
 use super::spool::Spool;
-use super::{FAILED, USAGE, fail};
 
 pub(super) fn serve(options: ServeOptions) -> ExitCode {
     let started = Log::start(options.log_format)

@@ -13,12 +13,12 @@ use ureq::BodyReader;
 
 use super::backoff::Backoff;
 use super::event_stream::{EventStream, StreamEvent};
+use super::exit::{FAILED, fail, notice};
 use super::failure::reason;
 use super::printer::{Format, Printer};
 use super::remote::{Opened, Remote, RemoteOptions};
 use super::terminal::one_line;
 use super::value::{pair, some_time};
-use super::{FAILED, fail, notice};
 
 const AFTER_HELP: &str = "Whenever the stream is lost it is opened again, and goes on where it was. Gaps and refusals \
                           are told on standard error.\n\
