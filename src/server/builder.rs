@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::epoch::next_epoch;
+use super::keys::Reloadable;
 use super::{Engine, StartError};
-use crate::access::{Access, Authenticate, Keyring, RateLimit, TokenRules};
+use crate::access::{Access, Authenticate, RateLimit};
 use crate::api::{Cors, Parameters, Routes};
 use crate::config::{Config, ConfigError, DEFAULT_PORT};
 use crate::event::{ClientKey, TopicLimits};
@@ -15,8 +16,8 @@ use crate::http::RequestLimits;
 use crate::http::TrustedProxies;
 use crate::journal::{HistoryLimits, MemoryJournal};
 use crate::net::{
-    self, AuthenticationThreads, Clock, Hooks, IpVersions, KeyFiles, LinesDropped, Listener, OpenJournal,
-    Setup, SocketOptions,
+    self, AuthenticationThreads, Clock, Hooks, IpVersions, LinesDropped, Listener, OpenJournal, Setup,
+    SocketOptions,
 };
 use crate::shard::{Settings, StreamLimits};
 
@@ -51,6 +52,13 @@ pub struct EngineBuilder {
 impl fmt::Debug for EngineBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EngineBuilder").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    /// Sets an engine up.
+    pub fn builder() -> EngineBuilder {
+        EngineBuilder::default()
     }
 }
 
@@ -181,9 +189,7 @@ fn judges(
         (Some(_), Some(_)) => return Err(ConfigError::new("authenticate", TWO_JUDGES)),
         // A program that says who asks may have parameters of its own for it.
         (Some(hook), None) => (closed(hook, Parameters::Asked), AuthenticationThreads::Hook(hook_threads)),
-        (None, Some(keys)) => {
-            (closed(keys.keyring.clone(), Parameters::Token), AuthenticationThreads::Signatures)
-        }
+        (None, Some(keys)) => (closed(keys.keyring(), Parameters::Token), AuthenticationThreads::Signatures),
         (None, None) => (Access::Open { loopback_host: !config.insecure_open }, AuthenticationThreads::None),
     })
 }
@@ -195,57 +201,6 @@ const UNDECIDED: usize = 4_096;
 
 /// How long a request may wait for the decision on who it is from.
 const DECISION_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Keys that can be read anew.
-pub(super) struct Reloadable {
-    keyring: Arc<Keyring>,
-    files: KeyFiles,
-}
-
-impl Reloadable {
-    fn new(config: &Config) -> Result<Option<Self>, StartError> {
-        if !config.has_keys() {
-            return Ok(None);
-        }
-        let files = KeyFiles {
-            #[cfg(feature = "jwt")]
-            tokens: token_keys(config),
-            api: config.api_key_file.clone(),
-        };
-        let rules = token_rules(config);
-        let anonymous = config.anonymous_subscribers.then(|| config.anonymous_topics.clone());
-        let keyring = Arc::new(Keyring::new(files.read()?, rules, anonymous));
-        Ok(Some(Self { keyring, files }))
-    }
-
-    pub(super) fn reload(&self) -> Result<(), net::KeyFileError> {
-        self.keyring.replace(self.files.read()?);
-        Ok(())
-    }
-}
-
-/// The file of the keys that tokens are verified with; at most one is given.
-#[cfg(feature = "jwt")]
-fn token_keys(config: &Config) -> Option<net::TokenKeyFile> {
-    let secret = config.jwt_secret_file.clone().map(net::TokenKeyFile::Secret);
-    let public_key = config.jwt_public_key_file.clone().map(net::TokenKeyFile::PublicKey);
-    secret.or(public_key).or_else(|| config.jwks_file.clone().map(net::TokenKeyFile::Jwks))
-}
-
-#[cfg(feature = "jwt")]
-fn token_rules(config: &Config) -> TokenRules {
-    TokenRules {
-        audience: config.jwt_audience.clone(),
-        issuer: config.jwt_issuer.clone(),
-        leeway: config.jwt_leeway,
-        cookie: config.jwt_cookie.clone(),
-    }
-}
-
-#[cfg(not(feature = "jwt"))]
-fn token_rules(_: &Config) -> TokenRules {
-    TokenRules::default()
-}
 
 fn settings(config: &Config) -> Settings {
     Settings {

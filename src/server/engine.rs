@@ -4,8 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::EngineBuilder;
-use super::builder::Reloadable;
+use super::keys::Reloadable;
 use crate::net::{KeyFileError, Running};
 use crate::publisher::Publisher;
 
@@ -31,11 +30,6 @@ impl fmt::Debug for Engine {
 }
 
 impl Engine {
-    /// Sets an engine up.
-    pub fn builder() -> EngineBuilder {
-        EngineBuilder::default()
-    }
-
     pub(super) fn new(running: Running, keys: Option<Reloadable>, drain_delay: Duration) -> Self {
         let publisher = Publisher::new(running.shared.clone());
         let addresses = running.addresses.clone();

@@ -3,6 +3,7 @@
 mod builder;
 mod engine;
 mod epoch;
+mod keys;
 mod options;
 
 pub use builder::EngineBuilder;
