@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use super::authentication::Verdict;
+use super::verdict::Verdict;
 use crate::api::{ListenerKind, Response};
 use crate::event::Refusal;
 use crate::metrics::Histogram;

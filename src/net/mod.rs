@@ -32,6 +32,7 @@ mod random;
 mod shared;
 mod sockets;
 mod statistics;
+mod verdict;
 mod worker;
 
 use std::io::{self, Write};

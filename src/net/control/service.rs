@@ -19,9 +19,9 @@ use crate::http::prefers_open_metrics;
 use crate::http::{Head, Method, TargetForm, Undecodable, Version, is_escaped};
 use crate::journal::{Acknowledge, AppendError, Appended};
 use crate::metrics::Format;
-use crate::net::authentication::{Undecided, Verdict};
 use crate::net::message::{Asker, ControlMessage};
 use crate::net::shared::Shared;
+use crate::net::verdict::{Undecided, Verdict};
 use crate::shard::{Arrival, Decision, DisconnectTarget};
 
 /// What a head asks for, judged before its body is read.

@@ -7,8 +7,9 @@ use super::super::service::{Known, Service, bodies_are_full};
 use super::{HttpConnection, Phase, expects};
 use crate::api::Scope;
 use crate::event::Now;
-use crate::net::authentication::{Job, Undecided, Verdict, Waiting};
+use crate::net::authentication::{Job, Waiting};
 use crate::net::message::Asker;
+use crate::net::verdict::{Undecided, Verdict};
 
 /// Bytes behind a head that may be kept while it is not known who it is from, and do not count.
 const FREE: usize = 4 * 1024;

@@ -5,8 +5,8 @@ use super::super::service::{NO_ROUTE, Service, Task};
 use super::{HttpConnection, Phase};
 use crate::api::Problem;
 use crate::event::Now;
-use crate::net::authentication::{Undecided, Verdict};
 use crate::net::meters::Awaited;
+use crate::net::verdict::{Undecided, Verdict};
 
 /// How long a body may be as slow as it likes, in ms, and how fast it must then have been, in bytes a second.
 const BODY_GRACE_MS: u64 = 5_000;
