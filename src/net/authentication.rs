@@ -1,9 +1,9 @@
 //! The threads that say who requests are from, where that takes long: signatures of tokens that nobody has verified
 //! before, and the application's own hook, which may block.
 //!
-//! Event loops and the control thread judge what they can at once ([`judge_at_once`](crate::access::Access::judge_at_once)) and put the rest in here.
-//! Each connection has one request waiting at most: its next one is not looked at before. The answer comes back as a
-//! message, to where the connection is.
+//! Event loops and the control thread judge what they can at once
+//! ([`judge_at_once`](crate::access::Access::judge_at_once)) and put the rest in here. Each connection has one request
+//! waiting at most: its next one is not looked at before. The answer comes back as a message, to where the connection is.
 //!
 //! A decision that another server is asked for would be one more kind of [`Job`] here.
 

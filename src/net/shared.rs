@@ -7,19 +7,17 @@ use crossbeam_channel::bounded;
 
 use super::authentication::Authentication;
 use super::clock::Clock;
-use super::control;
+use super::control::BodyTotal;
 use super::descriptors::Reserve;
 use super::gather::gather;
 use super::inbox::{Inbox, LoopInbox};
 use super::message::{ControlMessage, LoopMessage, LoopReport};
-use super::meters::{self, KindCounts, Meters};
+use super::meters::{KindCounts, Meters};
 use super::presence::Presence;
 use super::sockets::{Asked, Sockets};
-use super::statistics::Statistics;
 use crate::access::Access;
 use crate::event::{Draft, Drafts, Now, Publication};
 use crate::journal::{Acknowledge, AppendError, Appended, Journal};
-use crate::metrics::Format;
 use crate::shard::{Admission, Command, DisconnectTarget, Settings};
 
 /// The engine, seen from any of its threads and from the application.
@@ -39,7 +37,7 @@ pub(crate) struct Shared {
     pub(super) body_timeout: Duration,
     pub(super) idle_timeout: Duration,
     /// The memory that bodies of requests take.
-    pub(super) bodies: Arc<control::BodyTotal>,
+    pub(super) bodies: Arc<BodyTotal>,
     /// When a shutdown began, in ms since the start.
     pub(super) shutdown_ms: OnceLock<u64>,
     pub(super) meters: Meters,
@@ -110,24 +108,8 @@ impl Shared {
         &*self.presence
     }
 
-    /// Tells connection and engine statistics. `done` is called on the thread of the last loop to answer.
-    pub(crate) fn statistics(self: &Arc<Self>, done: impl FnOnce(Statistics) + Send + 'static) {
-        let shared = self.clone();
-        self.reports(move |reports| {
-            done(Statistics::new(&reports, shared.journal.report(shared.clock.now()), &shared));
-        });
-    }
-
-    /// Tells everything in the text that Prometheus reads, as [`statistics`](Self::statistics) does.
-    pub(super) fn metrics(self: &Arc<Self>, format: Format, done: impl FnOnce(String) + Send + 'static) {
-        let shared = self.clone();
-        self.reports(move |reports| {
-            done(meters::expose(&shared, &reports, &shared.journal.report(shared.clock.now()), format));
-        });
-    }
-
     /// Asks every event loop how it stands. One that has ended does not answer.
-    fn reports(&self, done: impl FnOnce(Vec<LoopReport>) + Send + 'static) {
+    pub(super) fn reports(&self, done: impl FnOnce(Vec<LoopReport>) + Send + 'static) {
         let shares = gather(self.loops.len(), Vec::new(), move |mut reports: Vec<LoopReport>| {
             reports.sort_by_key(|report| report.number);
             done(reports);

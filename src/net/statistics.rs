@@ -1,5 +1,7 @@
 //! What operators are shown.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
 use super::message::LoopReport;
@@ -97,8 +99,18 @@ pub struct LoopStatistics {
     pub inbox_events: usize,
 }
 
+impl Shared {
+    /// Tells connection and engine statistics. `done` is called on the thread of the last loop to answer.
+    pub(crate) fn statistics(self: &Arc<Self>, done: impl FnOnce(Statistics) + Send + 'static) {
+        let shared = self.clone();
+        self.reports(move |reports| {
+            done(Statistics::new(&reports, shared.journal.report(shared.clock.now()), &shared));
+        });
+    }
+}
+
 impl Statistics {
-    pub(super) fn new(reports: &[LoopReport], journal: JournalReport, shared: &Shared) -> Self {
+    fn new(reports: &[LoopReport], journal: JournalReport, shared: &Shared) -> Self {
         let mut sum = Report::default();
         reports.iter().for_each(|report| sum.add(&report.shard));
         let slow = [CloseReason::Stalled, CloseReason::Lagged];

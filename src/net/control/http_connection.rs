@@ -14,8 +14,9 @@ use std::sync::Arc;
 use mio::net::TcpStream;
 
 use super::body_total::BodyShare;
+use super::outcome::Outcome;
 use super::rejected::Rejected;
-use super::service::{Known, NO_ROUTE, Outcome, Plan, Service, Task};
+use super::service::{Known, NO_ROUTE, Plan, Service, Task};
 use crate::net::message::{Asker, Handoff};
 use answers::{Answers, Awaited};
 use late::Held;

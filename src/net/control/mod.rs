@@ -8,6 +8,7 @@ mod accepting;
 mod body_total;
 mod http_connection;
 mod online;
+mod outcome;
 mod rejected;
 mod service;
 mod turns;

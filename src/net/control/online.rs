@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::json;
 
-use super::service::Outcome;
+use super::outcome::Outcome;
 use crate::api::Response;
 use crate::net::presence::{Presence, Question};
 

@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::body_total::BodyShare;
 use super::online;
+use super::outcome::Outcome;
 use crate::access::{PublishGrant, RateLimit};
 use crate::api::{
     AskedFields, Cors, CrossOrigin, ListenerKind, Problem, Response, Route, Scope, StreamGrant, Subscription,
@@ -83,20 +84,6 @@ impl Task {
     pub(super) fn takes_body(&self) -> bool {
         matches!(self, Self::Publish { .. } | Self::Test(_))
     }
-}
-
-/// What comes of a task.
-pub(super) enum Outcome {
-    /// This answer.
-    Answer(Response),
-    /// An answer that event loops have a part in.
-    Later,
-    /// The head of a stream, and no more.
-    StreamHead,
-    /// A stream, which an event loop takes over.
-    Stream(Box<Arrival>),
-    /// A stream, but not now: an answer that a browser takes for a stream, and comes back after.
-    Refused(Refusal),
 }
 
 const JSON: &str = "application/json";
