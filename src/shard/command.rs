@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::close::CloseReason;
-use super::judge::{Decision, Inquiry};
+use super::decision::{Decision, Inquiry};
 use super::report::Report;
 pub use crate::event::StreamToken;
 use crate::event::{Client, ClientId, Continuity, EventId, Profile, Record, Refusal};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Shard;
 use super::close::CloseReason;
-use super::judge::Decision;
+use super::decision::Decision;
 use super::phase::{Partial, Phase};
 use crate::event::{Now, Refusal, ServerEvent};
 

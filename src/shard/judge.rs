@@ -1,15 +1,17 @@
 //! Who a stream is for, where the request itself does not say.
 
 use std::net::IpAddr;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 use super::Shard;
+use super::arrival::Arrival;
 use super::command::{Effect, StreamToken};
 use super::deadlines::Deadline;
-use super::opening::{Arrival, StreamRequest};
+use super::decision::{Decision, Inquiry};
+use super::opening::StreamRequest;
 use super::phase::{Phase, Undecided};
 use super::settings::MAX_RECEIVED;
-use crate::api::{Problem, StreamGrant, Subscription};
+use crate::api::{StreamGrant, Subscription};
 use crate::event::{Now, Refusal};
 use crate::http::{Head, KeptHead};
 
@@ -18,28 +20,6 @@ pub trait Judge: Send + Sync {
     /// What becomes of the request of somebody at that address; `None` where it takes long to say: then the shard
     /// [asks](Inquiry) for it, and is told by a [`Command`](super::Command).
     fn judge(&self, head: &Head<'_>, peer: IpAddr, asked: &Subscription, now: Now) -> Option<Decision>;
-}
-
-/// What becomes of a request for a stream.
-#[derive(Clone, Debug)]
-pub enum Decision {
-    /// It is opened.
-    Permitted(StreamGrant),
-    /// It is refused for good.
-    Denied(Problem),
-    /// It is refused for now.
-    Refused(Refusal),
-}
-
-/// A stream asks for a decision on who it is for.
-#[derive(Clone, Debug)]
-pub struct Inquiry {
-    /// Which stream.
-    pub token: StreamToken,
-    /// What it asked for. It is gone once nobody waits for the answer any more.
-    pub request: Weak<KeptHead>,
-    /// The address of the client.
-    pub peer: IpAddr,
 }
 
 impl<S> Shard<S> {

@@ -18,7 +18,7 @@
 //! # Layout
 //!
 //! - Connections: `table` (by slot), `connection` (one), `phase` (its states), `counts`, `close`.
-//! - Requests: `opening`, `judge`, `admission`, `users`, `others`.
+//! - Requests: `opening` (`arrival`), `judge` (`decision`), `admission`, `users`, `others`.
 //! - Who wants what: `index`, `names`, `trie`.
 //! - What streams are owed: `delivery`, `broadcast` (`tape`, `pass`), `outbox`, `write_queue`, `flush`.
 //! - History: `join`, `replays`.
@@ -26,12 +26,14 @@
 
 mod admission;
 mod applied;
+mod arrival;
 mod broadcast;
 mod close;
 mod command;
 mod connection;
 mod counts;
 mod deadlines;
+mod decision;
 mod delivery;
 mod drain;
 mod ending;
@@ -64,13 +66,14 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 pub use admission::{Admission, StreamLimits};
+pub use arrival::Arrival;
 pub use close::CloseReason;
 pub use command::{
     After, Command, DisconnectTarget, Effect, HandOver, Join, Missed, Newest, Reply, Resume, ShardSender,
     StreamToken,
 };
-pub use judge::{Decision, Inquiry, Judge};
-pub use opening::Arrival;
+pub use decision::{Decision, Inquiry};
+pub use judge::Judge;
 pub use others::{Entry, Others};
 pub use reclaim::{Reclaimed, YOUNG_MS};
 pub use report::{Report, Totals};

@@ -1,38 +1,21 @@
 //! From the first byte of a connection to an open stream, or to its handing over.
 
 use std::io::{self, Read};
-use std::net::IpAddr;
 use std::num::NonZero;
 use std::sync::Arc;
 
 use super::Shard;
+use super::arrival::Arrival;
 use super::close::CloseReason;
 use super::command::{After, Effect, HandOver};
-use super::judge::Decision;
+use super::decision::Decision;
 use super::outbox::Piece;
 use super::phase::{Partial, Phase};
 use super::settings::MAX_RECEIVED;
-use crate::api::{CrossOrigin, LastEventId, StreamGrant, Subscription, write_head};
-use crate::event::{Continuity, EventId, Framing, Gap, Now, Profile, Refusal, ServerEvent};
+use crate::api::{LastEventId, StreamGrant, Subscription, write_head};
+use crate::event::{Continuity, EventId, Framing, Gap, Now, Refusal, ServerEvent};
 use crate::http::is_loopback_host;
 use crate::http::{BodyFraming, Head, HeadScanner, Method, Outline, Scan};
-
-/// A stream that was admitted elsewhere: who it is, and where it left off.
-#[derive(Clone, Debug)]
-pub struct Arrival {
-    /// Who is at the other end.
-    pub peer: IpAddr,
-    /// How the answer's body is delimited.
-    pub framing: Framing,
-    /// Where it left off.
-    pub last_event_id: LastEventId,
-    /// Who it is, and what it may see.
-    pub profile: Profile,
-    /// When its permission ends, in Unix ms.
-    pub expires_unix_ms: Option<u64>,
-    /// What the response head says to the page that asked.
-    pub cross_origin: CrossOrigin,
-}
 
 /// A request for a stream that is sound.
 pub(super) struct StreamRequest {

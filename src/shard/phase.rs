@@ -26,8 +26,8 @@
 
 use std::sync::Arc;
 
+use super::arrival::Arrival;
 use super::close::CloseReason;
-use super::opening::Arrival;
 use super::table::ConnectionTable;
 use crate::event::{Gap, Refusal};
 use crate::http::{HeadScanner, KeptHead};
