@@ -1,11 +1,11 @@
 //! Who may open a stream.
 
 use std::collections::HashMap;
-use std::hash::Hash;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
+use super::key_counts::{add, lock, remove};
 use super::others::Others;
 use super::users::UserStreams;
 use crate::event::Refusal;
@@ -118,34 +118,6 @@ impl Admission {
 
     fn limits_addresses(&self) -> bool {
         self.limits.per_address != usize::MAX
-    }
-}
-
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-pub(super) fn add<K: Hash + Eq + Clone>(counts: &mut HashMap<K, usize>, key: &K, limit: usize) -> bool {
-    match counts.get_mut(key) {
-        Some(count) if *count >= limit => false,
-        Some(count) => {
-            *count += 1;
-            true
-        }
-        None if limit == 0 => false,
-        None => {
-            counts.insert(key.clone(), 1);
-            true
-        }
-    }
-}
-
-pub(super) fn remove<K: Hash + Eq>(counts: &mut HashMap<K, usize>, key: &K) {
-    if let Some(count) = counts.get_mut(key) {
-        *count -= 1;
-        if *count == 0 {
-            counts.remove(key);
-        }
     }
 }
 

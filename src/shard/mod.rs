@@ -17,8 +17,8 @@
 //!
 //! # Layout
 //!
-//! - Connections: `table` (by slot), `connection` (one), `phase` (its states), `counts`, `close`.
-//! - Requests: `opening` (`arrival`), `judge` (`decision`), `admission`, `users`, `others`.
+//! - Connections: `table` (by slot), `connection` (one), `phase` (its states, and their `transitions`), `counts`, `close`.
+//! - Requests: `opening` (`arrival`), `judge` (`decision`), `admission`, `users`, `others` (`key_counts`).
 //! - Who wants what: `index`, `names`, `trie`.
 //! - What streams are owed: `delivery`, `broadcast` (`tape`, `pass`), `outbox`, `write_queue`, `flush`.
 //! - History: `join`, `replays`.
@@ -42,6 +42,7 @@ mod index;
 mod invariants;
 mod join;
 mod judge;
+mod key_counts;
 mod names;
 mod opening;
 mod others;

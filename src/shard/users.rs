@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-use super::admission::{add, lock, remove};
+use super::key_counts::{add, lock, remove};
 
 /// Counts the streams of all event loops by user. They are counted where streams are
 /// [admitted](super::Admission::admit), which limits them.
