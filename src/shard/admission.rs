@@ -1,4 +1,4 @@
-//! Who may open a stream.
+//! Limits on open streams.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -16,15 +16,15 @@ use crate::http::client_network;
 pub struct StreamLimits {
     /// In total.
     pub total: usize,
-    /// From one address; of IPv6, from one network of 64 bits.
+    /// From one IPv4 address or IPv6 /64 network.
     pub per_address: usize,
     /// Of one user.
     pub per_user: usize,
 }
 
-/// The limits on the streams of this process: counts those of all event loops in total, by address and by user.
+/// Counts the streams of all event loops of this process against limits in total, by address and by user.
 ///
-/// One instance is shared by all; it is asked once when a stream opens and once when it ends.
+/// All shards share one instance. It is asked once when a stream opens, and once when it ends.
 #[derive(Debug)]
 pub struct Admission {
     limits: StreamLimits,
@@ -36,7 +36,7 @@ pub struct Admission {
 }
 
 impl Admission {
-    /// Nobody is here yet.
+    /// With no stream open.
     pub fn new(limits: StreamLimits) -> Self {
         Self {
             limits,
@@ -48,18 +48,18 @@ impl Admission {
         }
     }
 
-    /// With a limit for what is no stream.
+    /// Sets the limit on connections that are not streams.
     #[must_use]
     pub fn with_others(self, others: Others) -> Self {
         Self { others, ..self }
     }
 
-    /// The connections that are no streams.
+    /// The connections that are not streams.
     pub fn others(&self) -> &Others {
         &self.others
     }
 
-    /// Counts a stream in, or says why not.
+    /// Counts a stream that opens, or says why it may not.
     pub fn admit(&self, address: IpAddr, user: Option<&Arc<str>>) -> Result<(), Refusal> {
         if self.is_draining() {
             return Err(Refusal::Draining);
@@ -80,7 +80,7 @@ impl Admission {
         Ok(())
     }
 
-    /// Counts a stream out that was admitted with the same arguments.
+    /// Counts a stream that ends. It must have been admitted with the same arguments.
     pub fn release(&self, address: IpAddr, user: Option<&Arc<str>>) {
         self.total.fetch_sub(1, Ordering::Relaxed);
         if self.limits_addresses() {
@@ -91,7 +91,7 @@ impl Admission {
         }
     }
 
-    /// From now on nobody is admitted.
+    /// Admits no stream from now on.
     pub fn drain(&self) {
         self.draining.store(true, Ordering::Relaxed);
     }
@@ -106,7 +106,7 @@ impl Admission {
         self.total.load(Ordering::Relaxed)
     }
 
-    /// How many different users have a stream open in this process.
+    /// How many users have a stream open in this process.
     pub fn users(&self) -> usize {
         self.users.users()
     }

@@ -1,11 +1,11 @@
-//! How far a shard has come with what was published.
+//! Which publications a shard has applied.
 
 use std::sync::Arc;
 
 use super::command::Newest;
 use crate::event::Record;
 
-/// How far publications have been applied.
+/// Which publications have been applied.
 #[derive(Debug)]
 pub(super) struct Applied {
     /// The newest event applied.
@@ -14,7 +14,7 @@ pub(super) struct Applied {
     pub(super) batch: Option<Batch>,
 }
 
-/// Several events that are published in a row, and how many of them were.
+/// The events of a batch, and how many of them are published.
 #[derive(Debug)]
 pub(super) struct Batch {
     pub(super) records: Arc<[Arc<Record>]>,

@@ -1,29 +1,29 @@
 //! Why connections end.
 
-/// Why a connection was closed. Whatever goes wrong with a stream ends it with one of these; the client's
-/// own reconnect with `Last-Event-ID` heals it.
+/// Why a connection was closed. Every failure of a stream ends it with one of these; the client reconnects with
+/// `Last-Event-ID` and misses nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CloseReason {
-    /// The client went away in good order.
+    /// The client closed the connection.
     PeerClosed,
     /// The connection broke: reset, timed out, unreachable.
     PeerLost,
-    /// Nothing could be written for the connection timeout.
+    /// No bytes could be written for the connection timeout.
     Stalled,
-    /// It fell so far behind that history no longer holds its place.
+    /// The stream fell so far behind that history no longer holds its position.
     Lagged,
-    /// It sent more on an open stream than a client ever should.
+    /// The client sent more on an open stream than any client should.
     Flooded,
-    /// Its permission ran out.
+    /// The permission of the stream expired.
     Expired,
-    /// It was disconnected by an administrator or the application.
+    /// An administrator or the application disconnected it.
     Disconnected,
-    /// History did not answer it for the connection timeout.
+    /// History did not answer within the connection timeout.
     Unanswered,
     /// The server is shutting down.
     Draining,
-    /// It opened a connection and sent no request.
+    /// The client sent no request.
     Silent,
 }
 
@@ -42,7 +42,7 @@ impl CloseReason {
         Self::Silent,
     ];
 
-    /// The word for logs and statistics.
+    /// The name in logs and statistics.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::PeerClosed => "peer_closed",

@@ -1,4 +1,4 @@
-//! What reaches a shard from outside, and what it asks for: two enums are the interface of the core.
+//! The interface of the core: the commands that a shard takes, and the effects that it asks for.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -11,28 +11,27 @@ use super::report::Report;
 pub use crate::event::StreamToken;
 use crate::event::{Client, ClientId, Continuity, EventId, Profile, Record, Refusal};
 
-/// What a shard is told by another thread. Publications and joins arrive in id order.
+/// A command from another thread. Publications and joins arrive in id order.
 pub enum Command {
-    /// An event, for whom it may concern.
+    /// One event for the streams it targets.
     Publish(Arc<Record>),
-    /// Several, in order.
+    /// Several events, in order.
     PublishBatch(Arc<[Arc<Record>]>),
     /// The answer to a [`Resume`].
     Join(Join),
     /// The answer to an [`Inquiry`].
     Decided(StreamToken, Decision),
-    /// Send a heartbeat now to the streams of a user, or to all.
+    /// Sends a heartbeat now to the streams of a user, or to all streams.
     Ping(Option<Arc<str>>),
-    /// End streams; tells how many.
+    /// Ends streams, and reports how many.
     Disconnect(DisconnectTarget, Reply<usize>),
-    /// Tell how it stands.
+    /// Reports statistics.
     Report(Reply<Report>),
-    /// End all streams now. Their clients are told to come back after a second at the earliest, spread over that
-    /// time.
+    /// Ends all streams now. Their clients are told to reconnect after one second or more, spread over this time.
     Drain(Duration),
 }
 
-/// Whose streams to end.
+/// Which streams to end.
 #[derive(Clone, Debug)]
 pub enum DisconnectTarget {
     /// All streams of a user.
@@ -41,32 +40,32 @@ pub enum DisconnectTarget {
     Client(ClientId),
 }
 
-/// Where an answer goes. It must not block.
+/// Receives an answer. It must not block.
 pub type Reply<T> = Box<dyn FnOnce(T) + Send>;
 
-/// A stream asks the journal for what it missed.
+/// A stream's request to the journal for the events that it missed.
 #[derive(Clone, Debug)]
 pub struct Resume {
-    /// Who asks.
+    /// Which stream asks.
     pub token: StreamToken,
-    /// Where it goes on.
+    /// Where the stream continues.
     pub after: After,
-    /// What it may see; `None` where it may only see what goes to everyone.
+    /// What it may see; `None` if only what goes to everyone.
     pub profile: Option<Arc<Profile>>,
-    /// About how many bytes it can take at once, at least one event.
+    /// About how many bytes it can take at once; at least one event is answered.
     pub budget: usize,
     /// Maximum number of comparisons of the answer's events with its patterns; at least one event is answered.
     pub effort: usize,
 }
 
-/// The event behind which a stream goes on: it knows everything up to there.
+/// The event after which a stream continues: it has everything up to there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum After {
-    /// The client has brought this id. What it means is for the journal to say.
+    /// An id that the client sent. The journal decides what it means.
     Id(EventId),
     /// Everything that history holds.
     Earliest,
-    /// What was published from this time on, in ms since the Unix epoch, and history holds.
+    /// What history holds of the events published since this time, in ms since the Unix epoch.
     Since(u64),
     /// The shard has sent everything up to this position.
     Position(u64),
@@ -75,29 +74,29 @@ pub enum After {
 /// The answer to a [`Resume`].
 #[derive(Clone, Debug)]
 pub struct Join {
-    /// Whose answer it is.
+    /// Which stream it is for.
     pub token: StreamToken,
-    /// What was found; `None` where history cannot be read. The stream is ended then.
+    /// What was found; `None` if history cannot be read, which ends the stream.
     pub missed: Option<Missed>,
 }
 
-/// What a stream missed, or as much of it as it can take at once.
+/// The events that a stream missed, or as many as it can take at once.
 #[derive(Clone, Debug)]
 pub struct Missed {
-    /// What may be for it, in order; the shard looks closer.
+    /// Candidates in order; the shard checks each against the stream.
     pub records: Vec<Arc<Record>>,
-    /// Everything up to this has been considered.
+    /// Everything up to this position has been considered.
     pub position: u64,
-    /// What a stream is greeted with that is sent nothing before that position: the id that the client has brought, if
-    /// all that came after it is there, else the id at `position`.
+    /// The id in the greeting of a stream that is sent no event before `position`: the id that the client sent, if
+    /// everything after it is there, else the id at `position`.
     pub id: EventId,
-    /// Whether that is all there is: what follows in the inbox is news.
+    /// Whether this is the last part: what follows in the inbox is new.
     pub last: bool,
-    /// Whether everything after the id that was given is there.
+    /// Whether everything after the given id is there.
     pub continuity: Continuity,
 }
 
-/// The newest event of a journal, or what stands before the first.
+/// The newest event of a journal, or the position before the first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Newest {
     /// Its position.
@@ -106,30 +105,30 @@ pub struct Newest {
     pub id: EventId,
 }
 
-/// The way into a shard, seen from the journal.
+/// The journal's way to send to a shard.
 pub trait ShardSender: Send + Sync {
-    /// Whether publications of so many bytes can be taken now. Where they cannot, the shard is woken.
+    /// Whether there is room for publications of this many bytes now. If not, the shard is woken.
     fn has_room(&self, records: usize, bytes: usize) -> bool;
-    /// Waits until they can be, for so long at most; whether they can.
+    /// Waits for that room, at most for the given time, and returns whether there is room.
     fn wait_for_room(&self, records: usize, bytes: usize, at_most: Duration) -> bool;
-    /// Hands a command over. Commands of one thread, or under one lock, arrive in order. A publication does not wake the
-    /// shard, since many may follow: call [`wake`](Self::wake) behind the last; anything else does.
+    /// Sends a command. Commands from one thread, or sent under one lock, arrive in order. A publication does not wake
+    /// the shard, since many may follow: call [`wake`](Self::wake) after the last. Any other command does.
     fn send(&self, command: Command);
     /// Wakes the shard if publications wait for it.
     fn wake(&self);
 }
 
-/// What a shard asks the world to do.
+/// What a shard asks its caller to do.
 pub enum Effect<S> {
     /// A request that is not a stream, or must be refused.
     HandOver(HandOver<S>),
-    /// A stream needs a decision on who it is for.
+    /// A stream needs a decision about who it is for.
     Inquire(Inquiry),
     /// A stream needs history.
     Resume(Resume),
-    /// A stream was refused for now, after it had been opened; for statistics.
+    /// A stream was refused temporarily after it had been opened. For statistics.
     Refused(Refusal),
-    /// Everything is written to the connection in that slot: say that nothing follows (a half-close).
+    /// Everything is written to the connection in this slot: shut down its sending side.
     Finish(u32),
     /// A stream was opened. Only with [`Settings::watch`](super::Settings::watch).
     Connected(Client),
@@ -137,24 +136,24 @@ pub enum Effect<S> {
     Disconnected(Client, CloseReason),
 }
 
-/// A connection that leaves the shard, with what was read from it.
+/// A connection that leaves the shard, with the bytes read from it.
 pub struct HandOver<S> {
     /// The connection.
     pub socket: S,
-    /// Who is at the other end.
+    /// The address of the peer.
     pub peer: IpAddr,
-    /// All bytes read and not acted upon.
+    /// All bytes that were read and not processed.
     pub bytes: Vec<u8>,
     /// When the first byte of the request came, in ms since the start.
     pub first_byte_ms: u64,
-    /// Why its stream is refused for now, if it is.
+    /// Why its stream is refused temporarily, if it is.
     pub refusal: Option<Refusal>,
-    /// What is decided of the first request, if anything is: it is for a stream then, and sound.
+    /// The decision about its first request, if there is one. The request is then a valid one for a stream.
     pub decision: Option<Decision>,
 }
 
 impl Command {
-    /// Of a publication, its newest event.
+    /// The newest event of a publication.
     pub fn newest(&self) -> Option<Newest> {
         let record = match self {
             Self::Publish(record) => record,
@@ -166,12 +165,12 @@ impl Command {
 }
 
 impl Newest {
-    /// What stands before the first event of a history that begins with this epoch.
+    /// The position before the first event of a history that begins with this epoch.
     pub fn before_first(epoch: u64) -> Self {
         Self { position: 0, id: EventId { epoch, seq: 0 } }
     }
 
-    /// Where this is the newest event.
+    /// The position and id of this record.
     pub fn of(record: &Record) -> Self {
         Self { position: record.position, id: record.id }
     }
@@ -199,7 +198,7 @@ impl<S> fmt::Debug for Effect<S> {
     }
 }
 
-/// What was read, which may hold credentials, is left out.
+/// Omits the bytes, which may hold credentials.
 impl<S> fmt::Debug for HandOver<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HandOver")

@@ -1,4 +1,4 @@
-//! One connection: its socket, and what it is owed.
+//! One connection: its socket, and the data queued for it.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -9,37 +9,37 @@ use super::settings::SLOW_MS;
 use super::tape::Tape;
 use crate::event::{Framing, Now, Profile};
 
-/// The hot part of a connection: what a pass over all of them touches, in one cache line.
+/// The hot part of a connection: what a pass over all connections touches, in one cache line.
 #[derive(Debug)]
 pub(super) struct Connection<S> {
     pub(super) socket: S,
     pub(super) serial: u32,
     /// When something was last written, in ms since the start, wrapping.
     pub(super) sent_ms: u32,
-    /// When the peer last took something, or was first owed something, in ms since the start, wrapping.
+    /// When the peer last read something, or data was first queued for it, in ms since the start, wrapping.
     pub(super) progress_ms: u32,
     pub(super) state: State,
     pub(super) outbox: Option<Box<Outbox>>,
     /// `None` for an anonymous stream.
     pub(super) profile: Option<Arc<Profile>>,
     pub(super) framing: Framing,
-    /// The socket took less than it was given; the next writable edge goes on.
+    /// The socket is full: writing resumes when it becomes writable.
     pub(super) blocked: bool,
-    /// It stands in the list of streams to be flushed.
+    /// It is in the queue of streams to write to.
     pub(super) queued: bool,
 }
 
 /// With a socket of a descriptor's size.
 const _: () = assert!(size_of::<Connection<i32>>() <= 64, "the hot part of a connection fits a cache line");
 
-/// What became of an attempt to write out what is owed.
+/// The result of writing to a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Written {
     /// Everything is written.
     All,
-    /// Its turn is over; the socket may take more.
+    /// The turn is over; the socket may accept more.
     Spent,
-    /// The socket takes no more for now.
+    /// The socket is full for now.
     Blocked,
     /// The connection is broken.
     Lost,
@@ -75,13 +75,13 @@ impl<S> Connection<S> {
         self.state.cursor()
     }
 
-    /// The oldest offset of the tape that it has not written yet; beyond all where it needs none.
+    /// The oldest offset of the tape that is not written to it yet; `u64::MAX` if it needs none.
     pub(super) fn needs(&self) -> u64 {
         let stretch = self.outbox.as_ref().and_then(|outbox| outbox.needs());
         stretch.or(self.cursor()).unwrap_or(u64::MAX)
     }
 
-    /// Whether it has everything that there is for it, and was told where it goes on.
+    /// Whether nothing is queued for it and it has been greeted.
     pub(super) fn is_idle(&self, tape: &Tape) -> bool {
         let waits = match self.phase() {
             Phase::Streaming { cursor } => *cursor == tape.end(),
@@ -91,18 +91,18 @@ impl<S> Connection<S> {
         waits && self.outbox.is_none()
     }
 
-    /// Bytes owed.
+    /// Bytes queued for it.
     pub(super) fn backlog(&self, tape: &Tape) -> usize {
         let own = self.outbox.as_ref().map_or(0, |outbox| outbox.len());
         own + self.cursor().map_or(0, |cursor| (tape.end() - cursor) as usize)
     }
 
-    /// Whether it is a live stream that is owed more than this.
+    /// Whether it is a live stream with more than this many bytes queued.
     pub(super) fn is_over_limit(&self, tape: &Tape, max_backlog: usize) -> bool {
         matches!(self.phase(), Phase::Streaming { .. }) && self.backlog(tape) > max_backlog
     }
 
-    /// Puts a piece behind everything that is owed so far.
+    /// Appends a piece to what is queued.
     pub(super) fn push(&mut self, piece: Piece, tape: &Tape) {
         let outbox = self.outbox.get_or_insert_default();
         let to = tape.end();
@@ -110,14 +110,14 @@ impl<S> Connection<S> {
             outbox.push(Piece::Tape { from, to }, self.framing);
         }
         outbox.push(piece, self.framing);
-        // The end of a stream without chunks is no bytes.
+        // Without chunked framing, the end of a stream takes no bytes.
         if outbox.is_empty() {
             self.outbox = None;
         }
     }
 
-    /// Passes a live stream over for the newest event of its tape, which lies between these offsets. True if it is owed
-    /// something before that; `None` where it is not live.
+    /// Makes a live stream skip the newest event of its tape, which lies between these offsets. True if it has yet to
+    /// be sent something before that; `None` if it is not live.
     pub(super) fn skip(&mut self, begin: u64, end: u64) -> Option<bool> {
         let from = self.state.move_cursor(end)?;
         let is_owed = from < begin;
@@ -127,7 +127,7 @@ impl<S> Connection<S> {
         Some(is_owed)
     }
 
-    /// Drops what a live stream is owed, but what is begun; `None` where it is not live.
+    /// Drops what is queued for a live stream, except for what is partly written; `None` if it is not live.
     pub(super) fn cut(&mut self, tape: &Tape) -> Option<Cut> {
         let cursor = self.state.move_cursor(tape.end())?;
         let outbox = self.outbox.get_or_insert_default();
@@ -138,7 +138,7 @@ impl<S> Connection<S> {
         Some(cut)
     }
 
-    /// Whether its socket takes no more, and has taken nothing for a while: it does not read, or not enough.
+    /// Whether its socket is full and has accepted nothing for a while: the client does not read, or not fast enough.
     pub(super) fn is_slow(&self, now: Now) -> bool {
         self.blocked && (now.elapsed_ms as u32).wrapping_sub(self.progress_ms) > SLOW_MS
     }
@@ -159,8 +159,8 @@ impl<S> Connection<S> {
 }
 
 impl<S: Write> Connection<S> {
-    /// Writes what is owed until all is written, the socket takes no more, or `turn` bytes are written: one system
-    /// call, unless it is more than [`JOIN`] bytes. `written` counts the bytes.
+    /// Writes until everything is written, the socket is full, or `turn` bytes are written: in one system call, unless
+    /// there are more than [`JOIN`] bytes. Adds the number of bytes to `written`.
     pub(super) fn pump(
         &mut self,
         tape: &Tape,
@@ -173,7 +173,7 @@ impl<S: Write> Connection<S> {
         loop {
             let bytes = next_bytes(self.outbox.as_deref(), self.cursor(), self.framing, tape, join);
             if bytes.is_empty() {
-                // A stretch of the tape that is gone cannot be made up for but by the client's coming back.
+                // A part of the tape is gone: only a reconnect of the client can make up for that.
                 return if self.outbox.is_none() { Written::All } else { Written::Lost };
             }
             if left == 0 {
@@ -186,7 +186,7 @@ impl<S: Write> Connection<S> {
                     *written += count as u64;
                     left -= count;
                     self.sent_ms = now_ms as u32;
-                    // One that is ending has the connection timeout for all that it is still owed.
+                    // A stream that is ending has one connection timeout for everything that is still queued.
                     if !matches!(self.phase(), Phase::Ending(_)) {
                         self.progress_ms = now_ms as u32;
                     }
@@ -208,7 +208,7 @@ impl<S: Write> Connection<S> {
     }
 }
 
-/// The next bytes of a stream, as many as lie together or are worth being joined; none where it is owed nothing.
+/// The next bytes of a stream, as many as are contiguous or worth joining; empty if nothing is queued.
 fn next_bytes<'b>(
     outbox: Option<&'b Outbox>,
     cursor: Option<u64>,

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::phase::Phase;
 use crate::event::{Framing, PerFraming, Profile};
 
-/// Counts that would otherwise take a walk over all connections.
+/// Counts that would otherwise need a walk over all connections.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct StateCounts {
     /// Admitted streams that have not ended.
@@ -14,11 +14,11 @@ pub(super) struct StateCounts {
     pub(super) users: usize,
     /// Of those, with a session.
     pub(super) sessions: usize,
-    /// In `Streaming`, by framing: who reads the tape.
+    /// In `Streaming`, by framing: the readers of each tape.
     pub(super) live: PerFraming<usize>,
     /// In `Ending` or `Lingering`.
     pub(super) ending: usize,
-    /// Connections whose socket takes no more.
+    /// Connections whose socket is full.
     pub(super) blocked: usize,
     behind: BTreeSet<u32>,
 }
@@ -29,7 +29,7 @@ impl StateCounts {
         &self.behind
     }
 
-    /// A connection goes from one state to another.
+    /// Notes the change of a connection from one state to another.
     pub(super) fn change(&mut self, slot: u32, framing: Framing, from: &Phase, to: &Phase) {
         self.count(from, framing, -1);
         self.count(to, framing, 1);
@@ -54,7 +54,7 @@ impl StateCounts {
         }
     }
 
-    /// A stream of that profile was opened (1) or has ended (-1).
+    /// Notes that a stream with this profile was opened (1) or has ended (-1).
     pub(super) fn count_profile(&mut self, profile: &Profile, change: isize) {
         if profile.user.is_some() {
             add(&mut self.users, change);
@@ -64,7 +64,7 @@ impl StateCounts {
         }
     }
 
-    /// The socket of a connection takes no more, or takes something again.
+    /// Notes that the socket of a connection is full, or no longer is.
     pub(super) fn count_blocked(&mut self, is_blocked: bool) {
         add(&mut self.blocked, if is_blocked { 1 } else { -1 });
     }

@@ -1,31 +1,31 @@
-//! What a shard has to do at a time.
+//! When a shard has to act.
 
 use std::collections::{BTreeSet, VecDeque};
 
 use super::connection::Connection;
 
-/// The deadlines of the connections of a shard. What is done at each is for [`sweep`](super::Shard::sweep) to say.
+/// The deadlines of a shard's connections. [`sweep`](super::Shard::sweep) acts on them.
 #[derive(Debug, Default)]
 pub(super) struct Deadlines {
-    /// Connections that have said nothing yet.
+    /// Connections that have sent nothing yet.
     pub(super) silent: DeadlineQueue,
-    /// Request heads that have not arrived whole.
+    /// Incomplete request heads.
     pub(super) head: DeadlineQueue,
     /// Requests for streams that wait for a decision.
     pub(super) decision: DeadlineQueue,
     /// Clients that were told the end and have not closed.
     pub(super) linger: DeadlineQueue,
-    /// When permissions of streams end, with their slots. A stream that ends is taken out.
+    /// When the permissions of streams expire, with their slots. A stream that ends is removed.
     pub(super) expiry: BTreeSet<(u64, u32)>,
 }
 
-/// Deadlines of one kind, which are equally far off: the first to come is the first to be due.
+/// Deadlines of one kind. All are equally far off, so they are due in the order of their insertion.
 ///
-/// One whose connection has left, or goes on otherwise, stays until it is due. So it remembers slot and serial.
+/// A deadline stays until it is due, even if its connection has left or has moved on. So it remembers slot and serial.
 #[derive(Debug, Default)]
 pub(super) struct DeadlineQueue(VecDeque<Deadline>);
 
-/// When something is due, in ms since the start, and whose it is.
+/// When something is due, in ms since the start, and for which connection.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Deadline {
     pub(super) at_ms: u64,
@@ -41,12 +41,12 @@ impl Deadlines {
         queues.into_iter().filter_map(DeadlineQueue::next_ms).chain(expiry_ms).min()
     }
 
-    /// Those of connections that have not asked for anything yet, or of which it is not decided who asks.
+    /// The queues of connections that have not opened a stream, nor been handed over, yet.
     pub(super) fn unopened(&mut self) -> [&mut DeadlineQueue; 3] {
         [&mut self.silent, &mut self.head, &mut self.decision]
     }
 
-    /// Takes the slot of a stream whose permission has ended out.
+    /// Removes and returns the slot of a stream whose permission has expired.
     pub(super) fn pop_expired(&mut self, now_ms: u64) -> Option<u32> {
         let (at_ms, _) = self.expiry.first()?;
         if *at_ms > now_ms {
@@ -65,22 +65,22 @@ impl DeadlineQueue {
         self.0.front().map(|deadline| deadline.at_ms)
     }
 
-    /// Takes the next one that is due out.
+    /// Removes and returns the next deadline that is due.
     pub(super) fn pop_due(&mut self, now_ms: u64) -> Option<Deadline> {
         self.0.pop_front_if(|deadline| deadline.at_ms <= now_ms)
     }
 
-    /// Takes the next one out, due or not.
+    /// Removes and returns the next deadline, due or not.
     pub(super) fn pop(&mut self) -> Option<Deadline> {
         self.0.pop_front()
     }
 
-    /// Forgets those at the front that no longer count.
+    /// Removes the deadlines at the front that no longer count.
     pub(super) fn skip_while(&mut self, is_over: impl Fn(&Deadline) -> bool) {
         while self.0.pop_front_if(|deadline| is_over(deadline)).is_some() {}
     }
 
-    /// Whether it has the deadline of that connection.
+    /// Whether it holds the deadline of this connection.
     pub(super) fn has<S>(&self, slot: u32, connection: &Connection<S>) -> bool {
         self.0.iter().any(|deadline| (deadline.slot, deadline.serial) == (slot, connection.serial))
     }

@@ -1,4 +1,4 @@
-//! What becomes of a request for a stream, and the question for it.
+//! Decisions about requests for streams.
 
 use std::net::IpAddr;
 use std::sync::Weak;
@@ -7,23 +7,23 @@ use crate::api::{Problem, StreamGrant};
 use crate::event::{Refusal, StreamToken};
 use crate::http::KeptHead;
 
-/// What becomes of a request for a stream.
+/// What to do with a request for a stream.
 #[derive(Clone, Debug)]
 pub enum Decision {
-    /// It is opened.
+    /// Open the stream.
     Permitted(StreamGrant),
-    /// It is refused for good.
+    /// Refuse it for good.
     Denied(Problem),
-    /// It is refused for now.
+    /// Refuse it temporarily.
     Refused(Refusal),
 }
 
-/// A stream asks for a decision on who it is for.
+/// A question about who a stream is for.
 #[derive(Clone, Debug)]
 pub struct Inquiry {
     /// Which stream.
     pub token: StreamToken,
-    /// What it asked for. It is gone once nobody waits for the answer any more.
+    /// The request. It is gone once nobody waits for the answer.
     pub request: Weak<KeptHead>,
     /// The address of the client.
     pub peer: IpAddr,

@@ -1,4 +1,4 @@
-//! From a command to what each stream is owed.
+//! From a command to the queues of streams.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use super::outbox::Piece;
 use crate::event::{ClientId, Framing, Now, PerFraming, Record, Selector, Target};
 
 impl<S: Write> Shard<S> {
-    /// Acts on a command. Publications and joins must come in the order in which the journal sent them.
+    /// Applies a command. Publications and joins must come in the order in which the journal sent them.
     pub fn apply(&mut self, command: Command, now: Now) {
         match command {
             Command::Publish(record) => self.publish(&record, now),
@@ -33,8 +33,8 @@ impl<S: Write> Shard<S> {
         self.debug_check();
     }
 
-    /// Whether the next command may be applied. Not while so much is under way, to everybody or to one, that streams
-    /// which only wait for their turn would look slow.
+    /// Whether the next command may be applied. Not while so much is in progress, to all streams or to one, that
+    /// streams which only wait for their turn would look slow.
     pub fn accepts_commands(&self) -> bool {
         self.applied.batch.is_none() && self.is_under_quota()
     }
@@ -43,7 +43,7 @@ impl<S: Write> Shard<S> {
         !self.write_queue.is_pressed() && self.tapes.is_under(self.settings.pass_quota().max(1))
     }
 
-    /// A batch is one command, but no larger than another at a time.
+    /// A batch is one command, but at any time no larger than a single one.
     pub(super) fn go_on_with_batch(&mut self, now: Now) {
         while self.is_under_quota() {
             let Some(Batch { records, published }) = self.applied.batch.take() else { return };
@@ -72,7 +72,7 @@ impl<S: Write> Shard<S> {
         }
     }
 
-    /// For everyone: joined to the common tape, which all but the excepted are owed.
+    /// Delivers to everyone: appends to the shared tape, which all streams read except those excluded.
     fn broadcast(&mut self, record: &Arc<Record>, now: Now) {
         let mut excepted = std::mem::take(&mut self.scratch.candidates);
         excepted.clear();
@@ -95,11 +95,11 @@ impl<S: Write> Shard<S> {
         self.trim(now);
     }
 
-    /// Passes a stream over for the newest event on the tape, which began at these offsets.
+    /// Makes a stream skip the newest event on the tape, which begins at these offsets.
     fn skip(&mut self, slot: u32, begins: PerFraming<u64>) {
         let Some(connection) = self.connections.listed_mut(slot) else { return };
         let framing = connection.framing;
-        // One that is not live was not owed it.
+        // Streams that are not live do not read the tape.
         let Some(is_owed) = connection.skip(begins[framing], self.tapes[framing].end()) else { return };
         self.totals.deliveries -= 1;
         if is_owed {
@@ -107,7 +107,7 @@ impl<S: Write> Shard<S> {
         }
     }
 
-    /// For one stream: put behind what it is owed already.
+    /// Delivers to one stream: appends to what is queued for it.
     pub(super) fn enqueue(&mut self, slot: u32, record: &Arc<Record>, now: Now) {
         let Some(connection) = self.connections.listed_mut(slot) else { return };
         let tape = &self.tapes[connection.framing];
@@ -124,7 +124,7 @@ impl<S: Write> Shard<S> {
         }
     }
 
-    /// The slots of live streams that a selector may mean.
+    /// The slots of live streams that a selector may match.
     fn find(&self, selector: &Selector, slots: &mut Vec<u32>) {
         if self.index.candidates(selector, |slot| self.connections.profile(slot), slots).is_none() {
             slots.extend(self.connections.iter().map(|(slot, _)| slot));
@@ -137,7 +137,7 @@ impl<S: Write> Shard<S> {
         }
     }
 
-    /// Finds the streams that a target excepts, sorted. It uses the index, since comparing topics with the patterns of
+    /// Finds the streams that a target excludes, sorted. Uses the index, since comparing topics with the patterns of
     /// each stream would take much longer.
     fn find_excepted(&self, target: &Target, slots: &mut Vec<u32>) {
         let mut found = Vec::new();
@@ -155,13 +155,12 @@ impl<S: Write> Shard<S> {
         self.connections.listed(slot).is_some_and(|connection| connection.cursor().is_some())
     }
 
-    /// Of the streams that the index has found for a target's names, keeps those that its conditions and exceptions
-    /// keep.
+    /// Removes from the streams that the index found those that the target's conditions or exclusions rule out.
     fn narrow(&self, target: &Target, slots: &mut Vec<u32>) {
         if target.is_plain() {
             return;
         }
-        // For a few streams, comparing each is cheaper than finding everyone who is excepted.
+        // For a few streams, comparing each is cheaper than finding every excluded stream.
         if slots.len() <= FEW {
             return slots
                 .retain(|slot| self.client(*slot).is_some_and(|client| target.matches_named(&client)));
@@ -174,7 +173,7 @@ impl<S: Write> Shard<S> {
         slots.retain(|slot| excepted.binary_search(slot).is_err());
     }
 
-    /// What history never holds is not owed to a stream that is behind; it is counted.
+    /// Events with a `ttl` of 0 are not kept for a stream that is behind; the loss is counted.
     fn count_missed(&mut self, target: &Target) {
         let mut slots = Vec::new();
         let behind = self.connections.counts().behind();
@@ -191,8 +190,8 @@ impl<S: Write> Shard<S> {
         self.totals.transient_missed += slots.len() as u64;
     }
 
-    /// Keeps what the tapes hold within the backlog limit: slow streams further behind keep a cursor. Those that
-    /// still take what they are given have more time.
+    /// Keeps the tapes within the backlog limit: slow streams that are further behind are sent back to history. Streams
+    /// that still read have more time.
     fn trim(&mut self, now: Now) {
         for framing in Framing::ALL {
             let Some(excess) = self.tapes.excess(framing, &self.settings) else { continue };
@@ -217,7 +216,7 @@ impl<S: Write> Shard<S> {
 const FEW: usize = 4;
 
 impl<S> Shard<S> {
-    /// The slot of a stream of this shard, if it is still there.
+    /// The slot of a stream of this shard, if it still exists.
     pub(super) fn slot_of(&self, id: ClientId) -> Option<u32> {
         let token = self.settings.ids.open(id)?;
         self.connections.by_token(token).map(|_| token.slot)

@@ -10,13 +10,13 @@ use super::phase::Phase;
 use super::report::Report;
 use crate::event::{ClientId, Now, ServerEvent};
 
-/// How long a client that was told the end has for closing too, in ms. Many do not before they come back, which they
-/// do after a second at the earliest: by then a server that restarts has let go of them.
+/// How long a client that was told the end may take to close, in ms. Many close only when they reconnect, which they do
+/// after one second or more; a server that restarts has given up on them by then.
 pub(super) const LINGER_MS: u64 = 250;
 
 impl<S> Shard<S> {
-    /// Ends a stream at an event's end: what it is owed, a farewell, and the end of the body are written out
-    /// first. It counts as gone from now on.
+    /// Ends a stream at the end of an event: queued data, a last event and the end of the body are written first. It no
+    /// longer counts as open.
     pub(super) fn end(&mut self, slot: u32, reason: CloseReason, farewell: Option<ServerEvent>, now: Now) {
         let Some(connection) = self.connections.listed(slot) else { return };
         if !connection.is_stream() {
@@ -39,8 +39,8 @@ impl<S> Shard<S> {
         self.schedule_write(slot);
     }
 
-    /// Everything is written: says so, and waits for the client to close. What it still sends is read: to close
-    /// with something unread would be a reset, which takes back what is under way.
+    /// Shuts down the sending side and waits for the client to close. What it still sends is read: closing a socket
+    /// with unread data would reset the connection, and lose what is in transit.
     pub(super) fn linger(&mut self, slot: u32, now: Now) {
         let Some(connection) = self.connections.listed(slot) else { return };
         self.deadlines.linger.push(now.elapsed_ms + LINGER_MS, slot, connection);
@@ -48,7 +48,7 @@ impl<S> Shard<S> {
         self.effects.push(Effect::Finish(slot));
     }
 
-    /// Closes a connection at once, whatever it was doing.
+    /// Closes a connection at once, in any state.
     pub(super) fn close(&mut self, slot: u32, reason: CloseReason) {
         let Some(connection) = self.connections.listed_mut(slot) else { return };
         if matches!(connection.phase(), Phase::Closed) {
@@ -66,7 +66,7 @@ impl<S> Shard<S> {
         self.connections.close(slot);
     }
 
-    /// Takes a stream out of everything that counts or finds it.
+    /// Removes a stream from the index and all counts.
     fn leave(&mut self, slot: u32, reason: CloseReason) {
         if self.settings.watch {
             self.effects.extend(self.client(slot).map(|client| Effect::Disconnected(client, reason)));
@@ -102,7 +102,7 @@ impl<S> Shard<S> {
         })
     }
 
-    /// How it all stands. Walks all connections.
+    /// Statistics of the shard. Walks all connections.
     pub fn report(&self, now: Now) -> Report {
         let half_timeout = (self.settings.connection_timeout.as_millis() / 2) as u32;
         let counts = self.connections.counts();

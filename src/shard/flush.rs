@@ -1,4 +1,4 @@
-//! Writing out what is owed: one system call a stream and pass, however many events wait.
+//! Writing to sockets: one system call per stream and pass, however many events wait.
 
 use std::io::Write;
 
@@ -9,11 +9,11 @@ use super::connection::Written;
 use super::phase::Phase;
 use crate::event::Now;
 
-/// So many bytes of a write cost as much of a turn's budget as a write by itself.
+/// A write of this many bytes costs as much of a turn's budget as a write as such.
 const BYTES_A_WRITE: usize = 32 * 1024;
 
 impl<S: Write> Shard<S> {
-    /// The socket of `slot` can be written again. It is, with the next [`flush`](Self::flush).
+    /// The socket of `slot` is writable again. The next [`flush`](Self::flush) writes to it.
     pub fn writable(&mut self, slot: u32) {
         if self.connections.get(slot).is_some_and(|connection| connection.blocked) {
             self.connections.set_blocked(slot, false);
@@ -22,9 +22,9 @@ impl<S: Write> Shard<S> {
         }
     }
 
-    /// Writes out what is owed, to about `budget` streams that have something of their own and as many of the pass,
-    /// fewer where it is much, and removes what was closed in this turn. No stream is given more than one turn. True
-    /// if more is to be written: flush again after a look at what else has happened.
+    /// Writes to about `budget` streams that have data of their own and to as many of the pass, fewer if there is much
+    /// to write, and removes the connections closed in this turn. No stream gets more than one turn. Returns true if
+    /// more is to be written: call it again after checking for other work.
     pub fn flush(&mut self, budget: usize, now: Now) -> bool {
         self.go_on_with_batch(now);
         self.serve_queue(budget, now);
@@ -38,7 +38,7 @@ impl<S: Write> Shard<S> {
 
     fn serve_queue(&mut self, budget: usize, now: Now) {
         let mut left = budget;
-        // Those that are put back have had their turn.
+        // Streams that are put back have had their turn.
         for _ in 0..self.write_queue.len() {
             if left == 0 {
                 break;
@@ -65,7 +65,7 @@ impl<S: Write> Shard<S> {
             left -= 1;
             let Some(connection) = self.connections.get(slot) else { continue };
             let end = self.tapes[connection.framing].end();
-            // One that is queued has had its turn, or will have it.
+            // A queued stream has had its turn, or will have it.
             let is_due = !connection.blocked && !connection.queued;
             if is_due && connection.cursor().is_some_and(|cursor| cursor < end) {
                 left = (left + 1).saturating_sub(self.give_turn(slot, now));
@@ -73,7 +73,7 @@ impl<S: Write> Shard<S> {
         }
     }
 
-    /// Once every stream that takes anything has been given the tape, it need not be held for them.
+    /// Trims the tapes once every stream that is not blocked has been handed them.
     fn finish_pass(&mut self) {
         if !self.tapes.pass.is_under_way() && self.write_queue.is_empty() {
             self.tapes.all_served(self.connections.counts().blocked > 0);
@@ -87,7 +87,7 @@ impl<S: Write> Shard<S> {
         1 + (self.totals.bytes_sent - before) as usize / BYTES_A_WRITE
     }
 
-    /// Writes out what one connection is owed, as much as one turn is, and acts on what came of it.
+    /// Writes one turn's worth to a connection, and acts on the result.
     pub(super) fn pump(&mut self, slot: u32, now: Now) {
         let Some(connection) = self.connections.listed_mut(slot) else { return };
         if matches!(connection.phase(), Phase::Closed) {
@@ -103,7 +103,7 @@ impl<S: Write> Shard<S> {
         }
     }
 
-    /// Everything owed is written: those that are on their way elsewhere go on.
+    /// Moves a connection on after everything queued for it is written.
     fn written_out(&mut self, slot: u32, now: Now) {
         let Some(connection) = self.connections.listed(slot) else { return };
         match connection.phase() {

@@ -1,4 +1,4 @@
-//! Who wants what: from a user, session, topic or piece of metadata to the streams.
+//! Finds the streams of a user, session, topic or piece of metadata.
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
@@ -7,10 +7,10 @@ use super::names::{Name, Names};
 use super::trie::PatternTrie;
 use crate::event::{Profile, Selector, Topic};
 
-/// The admitted streams of one shard by what they can be addressed by.
+/// The admitted streams of one shard, by what they can be addressed by.
 ///
-/// A publication to one user costs its matches, not the connections. Names are hashed with SipHash, since they
-/// come from clients. `profile` tells that of the stream in a slot, if there is one.
+/// A publication to one user costs its matches, not the number of connections. Names are hashed with SipHash, since
+/// they come from clients. `profile` returns the profile of the stream in a slot, if there is one.
 #[derive(Debug, Default)]
 pub(super) struct Index {
     users: Names,
@@ -48,7 +48,7 @@ impl Index {
         }
     }
 
-    /// Appends the streams of a name.
+    /// Appends the streams that have a name.
     pub(super) fn of_name<'p>(
         &self,
         name: Name<'_>,
@@ -151,7 +151,7 @@ impl Index {
 /// Number of found streams above which duplicates are removed.
 const MANY: usize = 4096;
 
-/// All that a profile can be found by in a table.
+/// All names of a profile that a table can find it by.
 fn names(profile: &Profile) -> impl Iterator<Item = Name<'_>> {
     let user = profile.user.as_deref().map(Name::User);
     let session = profile.session.as_deref().map(Name::Session);

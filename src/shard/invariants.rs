@@ -1,4 +1,4 @@
-//! What always holds between two calls.
+//! Invariants that hold between two calls.
 
 use std::num::NonZero;
 
@@ -16,7 +16,7 @@ impl<S> Shard<S> {
         }
     }
 
-    /// Panics where the shard contradicts itself. Walks all connections.
+    /// Panics if the shard contradicts itself. Walks all connections.
     pub fn check_invariants(&self) {
         let (mut counts, accepted) = (StateCounts::default(), State::accepted());
         for (slot, connection) in self.connections.iter() {

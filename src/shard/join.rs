@@ -12,15 +12,15 @@ use super::table::ConnectionTable;
 use crate::event::{Continuity, Now, Refusal, ServerEvent};
 
 impl<S: Write> Shard<S> {
-    /// The journal's answer to a stream that joins.
+    /// Handles the journal's answer to a stream that joins.
     ///
-    /// It was put into the inbox under the journal's lock, so each event is either in it or behind it.
+    /// It was put into the inbox under the journal's lock, so each event is either in the answer or behind it.
     pub(super) fn join(&mut self, Join { token, missed }: Join, now: Now) {
         let slot = token.slot;
         let records = missed.as_ref().map_or(&[][..], |missed| &missed.records);
         let spent = |patterns| records.iter().map(|record| record.target.effort(patterns)).sum();
         self.replays.done(slot, token.serial, spent);
-        // Its stream may have ended meanwhile.
+        // The stream may have ended in the meantime.
         let connection = self.connections.by_token(token);
         let Some(&Phase::Joining { greeting }) = connection.map(|connection| connection.phase()) else {
             return;
@@ -47,7 +47,7 @@ impl<S: Write> Shard<S> {
         }
     }
 
-    /// Tells the stream where it goes on, if that is still to be told and known by now.
+    /// Greets the stream, if that has not been done and its position is known by now.
     fn welcome(
         &mut self,
         slot: u32,
@@ -62,10 +62,10 @@ impl<S: Write> Shard<S> {
                 self.greet(slot, missed.id, Continuity::Recovered, now);
                 return Ok(Greeting::Sent);
             }
-            // What was found first is what the client is told.
+            // The first loss found is the one to report.
             (Greeting::DueAfter(gap), _) | (Greeting::Due, Continuity::Lost(gap)) => gap,
         };
-        // At a lost position the stream goes on just before the first event that follows.
+        // After a loss, the stream continues just before the first event that follows.
         let begins = match missed.records.first() {
             Some(record) => record.id.preceding(),
             None if missed.last => missed.id,
@@ -75,8 +75,8 @@ impl<S: Write> Shard<S> {
         Ok(Greeting::Sent)
     }
 
-    /// A stream over its backlog limit drops what it is owed and keeps its place: once its socket is written
-    /// out, it joins again from history.
+    /// A stream over its backlog limit drops what is queued and keeps its position: once its socket is written out, it
+    /// joins again from history.
     pub(super) fn lag(&mut self, slot: u32) {
         let Some(connection) = self.connections.listed_mut(slot) else { return };
         let Some(cut) = connection.cut(&self.tapes[connection.framing]) else { return };
@@ -90,7 +90,7 @@ impl<S: Write> Shard<S> {
         self.schedule_write(slot);
     }
 
-    /// The tape is about to forget what a blocked stream needs.
+    /// Sends a blocked stream back to history before the tape forgets what it needs.
     pub(super) fn make_room(&mut self, slot: u32) {
         match self.connections.listed(slot).map(|connection| connection.phase()) {
             Some(Phase::Streaming { .. }) => self.lag(slot),

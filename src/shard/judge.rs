@@ -1,4 +1,4 @@
-//! Who a stream is for, where the request itself does not say.
+//! Finds out who a stream is for, where the request itself does not say.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -15,15 +15,15 @@ use crate::api::{StreamGrant, Subscription};
 use crate::event::{Now, Refusal};
 use crate::http::{Head, KeptHead};
 
-/// Says whom requests for streams are from. It must not block.
+/// Decides who requests for streams are from. It must not block.
 pub trait Judge: Send + Sync {
-    /// What becomes of the request of somebody at that address; `None` where it takes long to say: then the shard
-    /// [asks](Inquiry) for it, and is told by a [`Command`](super::Command).
+    /// Decides about a request from this address; `None` if that takes long. The shard then sends an [`Inquiry`] and
+    /// gets the answer by a [`Command`](super::Command).
     fn judge(&self, head: &Head<'_>, peer: IpAddr, asked: &Subscription, now: Now) -> Option<Decision>;
 }
 
 impl<S> Shard<S> {
-    /// A request that nobody could judge at once waits for a decision.
+    /// Lets a request wait for a decision that takes long.
     pub(super) fn inquire(
         &mut self,
         slot: u32,
@@ -44,8 +44,9 @@ impl<S> Shard<S> {
         self.effects.push(Effect::Inquire(inquiry));
     }
 
-    /// What comes behind a request that is not decided yet is kept: it may be the next one, if this is refused. So much
-    /// that it can be no client of ours goes to the control thread, which does not read on while it waits.
+    /// Keeps what follows a request that waits for a decision: it may be the next request, if this one is refused. If
+    /// it is more than any client sends, the connection goes to the control thread, which does not read on while it
+    /// waits.
     pub(super) fn keep_behind(&mut self, slot: u32, bytes: &[u8]) {
         let connection = self.connections.listed_mut(slot);
         let Some(undecided) = connection.and_then(|connection| connection.state.undecided_mut()) else {
@@ -57,10 +58,10 @@ impl<S> Shard<S> {
         }
     }
 
-    /// The answer to an [`Inquiry`].
+    /// Handles the answer to an [`Inquiry`].
     pub(super) fn decided(&mut self, token: StreamToken, decision: Decision, now: Now) {
         let slot = token.slot;
-        // The connection may have left meanwhile.
+        // The connection may have left in the meantime.
         let connection = self.connections.by_token(token);
         let Some(Phase::Deciding(undecided)) = connection.map(|connection| connection.phase()) else {
             return;
@@ -72,7 +73,7 @@ impl<S> Shard<S> {
         }
     }
 
-    /// Opens a stream that is permitted and admitted, or says what is to be told.
+    /// Opens a stream that is permitted and admitted, or returns what to answer instead.
     pub(super) fn settle(
         &mut self,
         slot: u32,
@@ -91,7 +92,8 @@ impl<S> Shard<S> {
         Ok(())
     }
 
-    /// A connection that waits for a decision is given to the control thread, with what is decided by now.
+    /// Hands a connection that waits for a decision over to the control thread, with the decision, if there is one by
+    /// now.
     pub(super) fn give_up_deciding(&mut self, slot: u32, decision: Option<Decision>) {
         let phase = self.connections.listed(slot).map(|connection| connection.phase());
         let Some(Phase::Deciding(undecided)) = phase else { return };
@@ -100,7 +102,7 @@ impl<S> Shard<S> {
         self.hand_over(slot, bytes, first_byte_ms, None, decision);
     }
 
-    /// Whoever should decide did not do so in time: the client comes back, and asks anew.
+    /// Refuses requests that were not decided in time. Their clients reconnect, and ask again.
     pub(super) fn sweep_decisions(&mut self, now: Now) {
         while let Some(Deadline { slot, serial, .. }) = self.deadlines.decision.pop_due(now.elapsed_ms) {
             if self.connections.by_serial(slot, serial).is_some() {

@@ -1,4 +1,4 @@
-//! How many there are of each key: of an address, of a user.
+//! Counts by key: of an address, of a user.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -8,7 +8,7 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Counts one of a key in, unless there are as many as the limit.
+/// Increments the count of a key, unless it has reached the limit. Returns whether it did.
 pub(super) fn add<K: Hash + Eq + Clone>(counts: &mut HashMap<K, usize>, key: &K, limit: usize) -> bool {
     match counts.get_mut(key) {
         Some(count) if *count >= limit => false,
@@ -24,7 +24,7 @@ pub(super) fn add<K: Hash + Eq + Clone>(counts: &mut HashMap<K, usize>, key: &K,
     }
 }
 
-/// Counts one of a key out. A key of which there is none is forgotten.
+/// Decrements the count of a key, and removes the key at zero.
 pub(super) fn remove<K: Hash + Eq>(counts: &mut HashMap<K, usize>, key: &K) {
     if let Some(count) = counts.get_mut(key) {
         *count -= 1;

@@ -1,26 +1,25 @@
-//! The engine without a body: one event loop's connections, who wants what, what each is owed, and its
+//! The engine core: the connections of one event loop, their subscriptions, the data queued for each, and their
 //! deadlines.
 //!
-//! A [`Shard`] takes bytes, commands and the time. It owns no clock, no thread and no socket of its own: it is
-//! generic over what it reads from and writes to, so that a simulation can drive it. The caller's contract, one
-//! turn after another:
+//! A [`Shard`] takes bytes, commands and the time. It owns no clock, no thread and no socket of its own: it is generic
+//! over what it reads from and writes to, so that a simulation can drive it. In each turn the caller must:
 //!
-//! 1. [`accept`](Shard::accept) new connections, and tell of each edge with [`readable`](Shard::readable) and
-//!    [`writable`](Shard::writable).
-//! 2. [`apply`](Shard::apply) commands in the order in which they came, while
-//!    [`accepts_commands`](Shard::accepts_commands).
-//! 3. [`sweep`](Shard::sweep), then [`flush`](Shard::flush), then act on each of the [`effects`](Shard::effects).
-//! 4. Wait for edges and commands: not at all if `flush` said that more is to be written, else at most until
-//!    [`next_deadline`](Shard::next_deadline).
+//! 1. [`accept`](Shard::accept) new connections, and report readiness with [`readable`](Shard::readable) and
+//! [`writable`](Shard::writable).
+//! 2. [`apply`](Shard::apply) commands in the order of their arrival, while
+//! [`accepts_commands`](Shard::accepts_commands).
+//! 3. [`sweep`](Shard::sweep), then [`flush`](Shard::flush), then carry out the [`effects`](Shard::effects).
+//! 4. Wait for readiness and commands: not at all if `flush` returned true, else at most until
+//! [`next_deadline`](Shard::next_deadline).
 //!
-//! A slot that a connection leaves is reused at the earliest in the next turn.
+//! The slot of a connection that leaves is reused in the next turn at the earliest.
 //!
 //! # Layout
 //!
 //! - Connections: `table` (by slot), `connection` (one), `phase` (its states, and their `transitions`), `counts`, `close`.
 //! - Requests: `opening` (`arrival`), `judge` (`decision`), `admission`, `users`, `others` (`key_counts`).
-//! - Who wants what: `index`, `names`, `trie`.
-//! - What streams are owed: `delivery`, `broadcast` (`tape`, `pass`), `outbox`, `write_queue`, `flush`.
+//! - Subscriptions: `index`, `names`, `trie`.
+//! - Data for streams: `delivery`, `broadcast` (`tape`, `pass`), `outbox`, `write_queue`, `flush`.
 //! - History: `join`, `replays`.
 //! - Time: `deadlines`, `sweep`, `drain`, `reclaim`; `ending`.
 
@@ -94,19 +93,19 @@ use write_queue::WriteQueue;
 
 use crate::event::{Client, Now};
 
-/// One event loop's share of the engine. See the [module](self) for how it is driven.
+/// The connections of one event loop. The [module documentation](self) says how to drive it.
 pub struct Shard<S> {
     settings: Arc<Settings>,
     admission: Arc<Admission>,
     judge: Option<Arc<dyn Judge>>,
     connections: ConnectionTable<S>,
-    /// Who wants what.
+    /// Which streams an event is for.
     index: Index,
     /// How far publications have been applied.
     applied: Applied,
-    /// What goes to everyone.
+    /// Events for all streams.
     tapes: Broadcast,
-    /// Streams with something of their own to be written, or more than one turn's.
+    /// Streams with data of their own to write, or with more than one turn's worth.
     write_queue: WriteQueue,
     /// Streams that wait for history.
     replays: Replays,
@@ -125,7 +124,7 @@ impl<S> fmt::Debug for Shard<S> {
 }
 
 impl<S> Shard<S> {
-    /// An empty shard. `applied` is the newest event of the journal that will not reach it as a command.
+    /// Creates an empty shard. `applied` is the newest event of the journal that will not arrive as a command.
     pub fn new(number: u16, settings: Arc<Settings>, admission: Arc<Admission>, applied: Newest) -> Self {
         Self {
             sweeper: Sweeper::new(&settings),
@@ -146,15 +145,14 @@ impl<S> Shard<S> {
         }
     }
 
-    /// Who is asked whom streams are for, where their requests are not believed. Without one, such requests are handed
-    /// over.
+    /// Sets the judge that decides who a stream is for, where the server is not open. Without one, requests for streams
+    /// are handed over to the control thread.
     #[must_use]
     pub fn with_judge(self, judge: Arc<dyn Judge>) -> Self {
         Self { judge: Some(judge), ..self }
     }
 
-    /// Takes a new connection in and returns its slot. It is one of the [`Others`] until it opens a stream, and counted
-    /// as such already.
+    /// Adds a new connection and returns its slot. It counts as one of the [`Others`] until it opens a stream.
     pub fn accept(&mut self, socket: S, peer: IpAddr, now: Now) -> u32 {
         let slots = self.connections.slots();
         let slot = self.connections.insert(socket, ConnectionMeta::new(peer, now), now);
@@ -172,22 +170,22 @@ impl<S> Shard<S> {
         self.connections.get_mut(slot).map(|connection| &mut connection.socket)
     }
 
-    /// Takes the effects queued since the last call; to be carried out in order.
+    /// Takes the effects queued since the last call. The caller carries them out in order.
     pub fn effects(&mut self) -> Vec<Effect<S>> {
         std::mem::take(&mut self.effects)
     }
 
-    /// Connections held, whatever their state.
+    /// Number of connections, in any state.
     pub fn len(&self) -> usize {
         self.connections.len()
     }
 
-    /// Whether no connection is held.
+    /// Whether there is no connection.
     pub fn is_empty(&self) -> bool {
         self.connections.is_empty()
     }
 
-    /// Whether streams are open or being ended: until their clients have closed, or had the time to.
+    /// Whether streams are open or ending. An ending stream counts until its client has closed or run out of time.
     pub fn has_streams(&self) -> bool {
         self.connections.counts().streams + self.connections.counts().ending > 0
     }
@@ -197,8 +195,8 @@ impl<S> Shard<S> {
         self.applied.newest
     }
 
-    /// Events up to this one will not come as commands: they were published while no stream was here, nor a
-    /// publication on its way.
+    /// Skips events that will not arrive as commands: they were published while no stream was open here and no
+    /// publication was in the inbox.
     pub fn pass_over(&mut self, newest: Newest) {
         debug_assert!(!self.has_streams() && self.applied.batch.is_none(), "an event that concerns nobody");
         if newest.position > self.applied.newest.position {
@@ -206,17 +204,17 @@ impl<S> Shard<S> {
         }
     }
 
-    /// Whether nothing is left to be done until something comes from outside: a command, an edge, or the time.
+    /// Whether there is nothing to do until a command, readiness or a deadline comes.
     pub fn is_at_rest(&self) -> bool {
         !self.tapes.pass.is_under_way() && self.applied.batch.is_none() && self.write_queue.is_empty()
     }
 
-    /// The view of a listed stream that targets and hooks see.
+    /// The stream in a listed slot as targets and hooks see it.
     fn client(&self, slot: u32) -> Option<Client> {
         self.connections.client(slot, self.settings.ids)
     }
 
-    /// Lists a stream to be written to in this turn.
+    /// Queues a stream for writing in this turn.
     fn schedule_write(&mut self, slot: u32) {
         if let Some(connection) = self.connections.listed_mut(slot) {
             self.write_queue.push(slot, connection);

@@ -1,4 +1,4 @@
-//! From a name to the streams that have it, in eight bytes a name.
+//! Finds the streams of a name, in eight bytes a name.
 
 use std::collections::BTreeSet;
 
@@ -18,7 +18,7 @@ pub(super) enum Name<'n> {
 }
 
 impl Name<'_> {
-    /// Whether a stream of that profile has it.
+    /// Whether a stream with this profile has it.
     pub(super) fn is_of(self, profile: &Profile) -> bool {
         match self {
             Self::User(user) => profile.user.as_deref() == Some(user),
@@ -31,11 +31,11 @@ impl Name<'_> {
 
 /// The streams of one kind of name.
 ///
-/// Nearly every name is that of one stream, where the name itself stands, so an entry has none: it is a hash, and the
-/// slot. Only what several streams share is kept here, once. Two names of one stream may have the same hash; their
-/// entries are then alike, and each does for the other.
+/// Nearly every name belongs to one stream, which holds the text, so an entry holds only a hash and the slot. Only
+/// names that several streams share are kept here, once. Two names of one stream may have the same hash; their entries
+/// are then equal, and either serves for both.
 ///
-/// `has` tells whether the stream in a slot has the name that is asked for.
+/// `has` returns whether the stream in a slot has the wanted name.
 #[derive(Debug, Default)]
 pub(super) struct Names {
     table: HashTable<Entry>,
@@ -57,15 +57,15 @@ const SHARED: u32 = 1 << 31;
 /// The streams, in order, that share a name.
 #[derive(Debug)]
 struct SharedName {
-    /// The texts of the name, which is of the kind that all are here.
+    /// The name. All names in a table are of one kind.
     name: (Box<str>, Box<str>),
     slots: BTreeSet<u32>,
 }
 
 impl Names {
-    /// Adds a stream. It must not have been added with that name.
+    /// Adds a stream. It must not have this name already.
     pub(super) fn insert(&mut self, hash: u32, name: Name<'_>, slot: u32, has: impl Fn(u32) -> bool) {
-        // An entry of the same stream is that of another name of the same hash.
+        // An equal entry is that of another name of the same stream with the same hash.
         let found = self.find(hash, name, |other| other != slot && has(other));
         match found.map(|owner| (owner, owner.shared())) {
             Some((_, Some(at))) => drop(self.shared[at].slots.insert(slot)),
@@ -85,7 +85,7 @@ impl Names {
         }
     }
 
-    /// Takes out a stream that was added with that name.
+    /// Removes a stream that was added with this name.
     pub(super) fn remove(&mut self, hash: u32, name: Name<'_>, slot: u32) {
         let Some(owner) = self.find(hash, name, |other| other == slot) else { return };
         if let Some(at) = owner.shared() {

@@ -1,4 +1,4 @@
-//! From the first byte of a connection to an open stream, or to its handing over.
+//! From the first byte of a connection to an open stream, or to the control thread.
 
 use std::io::{self, Read};
 use std::num::NonZero;
@@ -17,18 +17,18 @@ use crate::event::{Continuity, EventId, Framing, Gap, Now, Refusal, ServerEvent}
 use crate::http::is_loopback_host;
 use crate::http::{BodyFraming, Head, HeadScanner, Method, Outline, Scan};
 
-/// A request for a stream that is sound.
+/// A valid request for a stream.
 pub(super) struct StreamRequest {
-    /// What it asks for; not yet for whom it is.
+    /// What it asks for, but not yet who it is for.
     pub(super) arrival: Arrival,
     pub(super) outline: Outline,
 }
 
 impl<S: Read> Shard<S> {
-    /// The connection in `slot` has something to be read, or its peer has `hung_up`.
+    /// The connection in `slot` is readable, or its peer has `hung_up`.
     pub fn readable(&mut self, slot: u32, hung_up: bool, now: Now) {
         let mut input = std::mem::take(&mut self.scratch.input);
-        // What it sends may have it handed over.
+        // What is read may cause the connection to be handed over.
         while let Some(connection) = self.connections.get_mut(slot) {
             if matches!(connection.phase(), Phase::Closed) {
                 break;
@@ -37,7 +37,7 @@ impl<S: Read> Shard<S> {
                 Ok(0) => self.close(slot, CloseReason::PeerClosed),
                 Ok(count) => {
                     self.receive(slot, &input[..count], now);
-                    // A short read has emptied the socket; what comes next is another edge.
+                    // A short read has emptied the socket; more data causes another edge.
                     if count < input.len() && !hung_up {
                         break;
                     }
@@ -53,7 +53,7 @@ impl<S: Read> Shard<S> {
 }
 
 impl<S> Shard<S> {
-    /// Takes in a stream that was judged and admitted on another thread.
+    /// Adds a stream that was judged and admitted on another thread.
     pub fn adopt(&mut self, socket: S, arrival: Arrival, now: Now) -> u32 {
         let slot = self.accept(socket, arrival.peer, now);
         self.open(slot, arrival, now);
@@ -72,7 +72,7 @@ impl<S> Shard<S> {
                 _ => self.discard(slot, bytes.len()),
             };
         };
-        // As a rule the head comes whole, and is looked at where it was read.
+        // Usually the head arrives whole, and is parsed where it was read.
         let Some(mut waiting) = partial.take() else {
             let mut scanner = HeadScanner::default();
             match scanner.scan(bytes, &self.settings.requests) {
@@ -108,7 +108,7 @@ impl<S> Shard<S> {
         self.connections.await_head(slot, partial);
     }
 
-    /// Whatever the new connection in `slot` asks for will be refused: there is room to say so, and no more.
+    /// Refuses whatever the new connection in `slot` will ask for: there is only room to say so.
     pub fn refuse_when_known(&mut self, slot: u32, reason: Refusal, now: Now) {
         self.await_head(slot, Vec::new(), HeadScanner::default(), Some(reason), now);
     }
@@ -118,8 +118,8 @@ impl<S> Shard<S> {
         self.close(slot, CloseReason::PeerLost);
     }
 
-    /// Opens the stream that a whole head asks for, once it is known who asks. Everything else, and all doubt, goes to
-    /// the control thread, which reads the same bytes again and answers.
+    /// Opens the stream that a complete head asks for, once it is known who it is from. Everything else, and anything
+    /// doubtful, goes to the control thread, which parses the same bytes again and answers.
     fn decide(
         &mut self,
         slot: u32,
@@ -144,13 +144,14 @@ impl<S> Shard<S> {
             Some((request, None)) if request.outline.length == bytes.len() => {
                 return self.inquire(slot, request, bytes, first_byte_ms, now);
             }
-            // Others wait behind it.
+            // Other requests wait behind it.
             Some((_, None)) => None,
         };
         self.hand_over(slot, bytes.to_vec(), first_byte_ms, refusal, decision);
     }
 
-    /// The stream that a head asks for, if that is all there is to it, and what becomes of it, where that is known.
+    /// The stream that a head asks for, if it asks for nothing else, and the decision about it, if there is one at
+    /// once.
     fn asked(
         &self,
         slot: u32,
@@ -218,13 +219,13 @@ impl<S> Shard<S> {
         }
     }
 
-    /// A stream that brings no place in history begins at this shard's.
+    /// Starts a stream without a position in history at the position of this shard.
     fn go_live(&mut self, slot: u32, gap: Gap, now: Now) {
         self.greet(slot, self.applied.newest.id, Continuity::Lost(gap), now);
         self.subscribe(slot);
     }
 
-    /// From here on, what is published is for this stream too.
+    /// Subscribes a stream: it gets everything published from now on.
     pub(super) fn subscribe(&mut self, slot: u32) {
         let Some(connection) = self.connections.listed(slot) else { return };
         let cursor = self.tapes[connection.framing].end();
@@ -232,7 +233,7 @@ impl<S> Shard<S> {
         self.schedule_write(slot);
     }
 
-    /// The response head and the first event, as one piece, so that they leave in one write.
+    /// Queues the response head and the first event as one piece, so that they are sent in one write.
     pub(super) fn greet(&mut self, slot: u32, id: EventId, continuity: Continuity, now: Now) {
         let Some(client) = self.client(slot) else { return };
         let Some(framing) = self.connections.listed(slot).map(|connection| connection.framing) else {
@@ -248,7 +249,7 @@ impl<S> Shard<S> {
         }
     }
 
-    /// The head of the response that the stream is; `is_over` where it ends at once.
+    /// The head of a stream's response; `is_over` if the stream ends at once.
     pub(super) fn write_response_head(
         &mut self,
         slot: u32,
@@ -262,7 +263,7 @@ impl<S> Shard<S> {
         write_head(out, framing, is_over, self.scratch.date.at(now), cross_origin);
     }
 
-    /// What a client sends on its open stream is ignored, up to [`MAX_RECEIVED`] bytes.
+    /// Ignores what a client sends on its open stream, up to [`MAX_RECEIVED`] bytes.
     pub fn discard(&mut self, slot: u32, count: usize) {
         let Some(meta) = self.connections.meta_mut(slot) else { return };
         meta.received = meta.received.saturating_add(u16::try_from(count).unwrap_or(u16::MAX));
@@ -271,7 +272,7 @@ impl<S> Shard<S> {
         }
     }
 
-    /// Gives a connection away. Its slot is free at once: it was never listed anywhere.
+    /// Hands a connection over. Its slot is free at once, since no queue or index knows it.
     pub(super) fn hand_over(
         &mut self,
         slot: u32,

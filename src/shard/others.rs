@@ -1,4 +1,4 @@
-//! Connections that are no streams, by the address that they come from.
+//! Connections that are not streams, by address.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -6,10 +6,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::http::{TrustedProxies, client_network};
 
-/// Counts the connections that are no streams, or not yet, where they have a limit by address.
+/// Counts the connections that are not streams, or not yet, against a limit by address.
 ///
-/// What counts is who has opened the connection: behind it there may be many clients only where it is a trusted
-/// proxy's, and those are not limited.
+/// The address counted is that of the peer. Many clients share one only behind a trusted proxy, and the connections of
+/// those are not limited.
 #[derive(Debug)]
 pub struct Others {
     limit: usize,
@@ -17,19 +17,19 @@ pub struct Others {
     counts: Mutex<HashMap<IpAddr, usize>>,
 }
 
-/// What becomes of one more connection.
+/// What to do with a new connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Entry {
-    /// It is served.
+    /// Serve it.
     Served,
-    /// It is beyond the limit: it is told so, whatever it asks for.
+    /// It exceeds the limit: answer any request with an error.
     Refused,
-    /// As many as the limit are being told so: there is no room for one more, and it is not counted.
+    /// It exceeds the limit, and as many as the limit already get that error: close it. It is not counted.
     Closed,
 }
 
 impl Others {
-    /// So many from one address, or from one IPv6 network of 64 bits, less those of these proxies.
+    /// A limit per IPv4 address or IPv6 /64 network, except for these proxies.
     pub fn new(limit: usize, proxies: TrustedProxies) -> Self {
         Self { limit, proxies, counts: Mutex::default() }
     }
@@ -39,7 +39,7 @@ impl Others {
         Self::new(usize::MAX, TrustedProxies::default())
     }
 
-    /// Counts one in.
+    /// Adds a connection.
     pub fn enter(&self, peer: IpAddr) -> Entry {
         if !self.is_counted(peer) {
             return Entry::Served;
@@ -53,7 +53,7 @@ impl Others {
         if *count > self.limit { Entry::Refused } else { Entry::Served }
     }
 
-    /// Counts one out that has closed, or has become a stream.
+    /// Removes a connection that has closed or has become a stream.
     pub fn leave(&self, peer: IpAddr) {
         if !self.is_counted(peer) {
             return;

@@ -1,4 +1,4 @@
-//! What one stream is owed beyond the common tape.
+//! Data queued for one stream, besides the shared tape.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -8,14 +8,14 @@ use crate::event::{Framing, Record, ServerEvent};
 
 /// Most bytes joined for one write.
 pub(super) const JOIN: usize = 64 * 1024;
-/// So many bytes that lie together are written as they are: copying them would cost more than another write.
+/// Contiguous bytes from this length on are written as they are: copying them would cost more than another write.
 const LARGE: usize = 16 * 1024;
 
-/// Pieces to be written in order, before what the stream is owed of the tape from its cursor on.
+/// Pieces to write in order, before the tape from the stream's cursor on.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
     pieces: VecDeque<Piece>,
-    /// Bytes of the first piece that are written already.
+    /// Bytes of the first piece that are already written.
     sent: usize,
     /// Bytes of all pieces.
     bytes: usize,
@@ -27,17 +27,17 @@ pub(super) enum Piece {
     Record(Arc<Record>),
     /// A stretch of the tape: what went to everyone before the next piece.
     Tape { from: u64, to: u64 },
-    /// Something of the server's own: a response head, a `connection` event, a heartbeat.
+    /// A message of the server itself: a response head, a `connection` event, a heartbeat.
     Own(Box<[u8]>),
 }
 
-/// What is left of an outbox that was cut, and where to go on from.
+/// What is left of an outbox that was cut, and where to continue.
 pub(super) struct Cut {
-    /// Everything for the stream up to this is written, or is left to be written. `None`: no event was owed.
+    /// Everything for the stream up to this position is written, or left to be written. `None` if no event was queued.
     pub(super) position: Option<u64>,
     /// Events that were dropped.
     pub(super) dropped: u64,
-    /// Of those, events that history never holds.
+    /// Of those, events with a `ttl` of 0.
     pub(super) transient: u64,
 }
 
@@ -54,12 +54,12 @@ impl Outbox {
         self.pieces.is_empty()
     }
 
-    /// Bytes that are still to be written.
+    /// Bytes left to write.
     pub(super) fn len(&self) -> usize {
         self.bytes - self.sent
     }
 
-    /// The oldest offset of the tape that is still to be written.
+    /// The oldest offset of the tape that is left to write.
     pub(super) fn needs(&self) -> Option<u64> {
         self.pieces.iter().enumerate().find_map(|(at, piece)| match piece {
             Piece::Tape { from, .. } if at == 0 => Some(from + self.sent as u64),
@@ -68,14 +68,14 @@ impl Outbox {
         })
     }
 
-    /// The bytes of the first piece where they need not be copied: it is large, or the only one, and `is_all` says
-    /// that nothing follows the outbox.
+    /// The bytes of the first piece, if they need not be copied: the piece is large, or the only one and nothing
+    /// follows the outbox (`is_all`).
     pub(super) fn first<'a>(&'a self, tape: &'a Tape, framing: Framing, is_all: bool) -> Option<&'a [u8]> {
         let bytes = self.pieces.front()?.contiguous(tape, framing, self.sent)?;
         (bytes.len() >= LARGE || (is_all && self.pieces.len() == 1)).then_some(bytes)
     }
 
-    /// Appends what is to be written, up to [`JOIN`] bytes. True if that was all.
+    /// Appends the bytes to write, up to [`JOIN`] of them. True if that was everything.
     pub(super) fn gather(&self, tape: &Tape, framing: Framing, out: &mut Vec<u8>) -> bool {
         let mut skip = self.sent;
         for piece in &self.pieces {
@@ -94,7 +94,7 @@ impl Outbox {
         true
     }
 
-    /// Takes note that so many bytes were written; returns how many of them were not the outbox's.
+    /// Removes this many written bytes; returns how many of them lie beyond the outbox.
     pub(super) fn advance(&mut self, mut written: usize, framing: Framing) -> usize {
         while let Some(piece) = self.pieces.front() {
             let length = piece.length(framing);
@@ -110,8 +110,8 @@ impl Outbox {
         written
     }
 
-    /// Drops every event that is not begun, and all behind the first of them; what is begun is finished.
-    /// `cursor` is where the stream stands on the tape behind the pieces.
+    /// Drops every event that is not partly written, and everything after the first of them. `cursor` is the stream's
+    /// offset on the tape after the pieces.
     pub(super) fn cut(&mut self, tape: &Tape, cursor: u64, framing: Framing) -> Cut {
         let end = tape.end();
         if cursor < end {
@@ -133,7 +133,7 @@ impl Outbox {
         cut
     }
 
-    /// Keeps of a piece what is not an event or is begun. True once an event was dropped.
+    /// Keeps the parts of a piece that are not events, or are partly written. True once an event was dropped.
     fn keep(&mut self, piece: Piece, begun: usize, tape: &Tape, framing: Framing, cut: &mut Cut) -> bool {
         match piece {
             Piece::Own(_) => {
@@ -158,7 +158,7 @@ impl Outbox {
                 let from = match tape.place(at) {
                     Some(At::Within { position, end }) => {
                         cut.position = Some(position);
-                        // The tape may forget it, so the rest of the event is kept.
+                        // The tape may forget it, so copy the rest of the event.
                         match tape.shared(at).filter(|_| self.pieces.is_empty()) {
                             Some((record, begun)) => {
                                 self.sent = begun;
@@ -207,8 +207,7 @@ impl Piece {
         }
     }
 
-    /// Bytes from `skip` on, as far as they lie together. `None`: the tape no longer holds them, which cutting
-    /// in time prevents.
+    /// Contiguous bytes from `skip` on. `None` if the tape no longer holds them, which cutting in time prevents.
     fn contiguous<'a>(&'a self, tape: &'a Tape, framing: Framing, skip: usize) -> Option<&'a [u8]> {
         match self {
             Self::Record(record) => record.frame.bytes(framing).get(skip..),
@@ -221,7 +220,7 @@ impl Piece {
         }
     }
 
-    /// The piece for what the server itself says.
+    /// A piece for a message of the server itself.
     pub(super) fn own(event: ServerEvent, framing: Framing) -> Self {
         Self::Own(event.bytes(framing).into())
     }

@@ -1,24 +1,24 @@
-//! A walk over all streams, to give each what went to everyone.
+//! A walk over all streams that hands each what goes to everyone.
 
-/// A walk over all streams, in the order of their slots, to give each what it is owed of the tape.
+/// A walk over all streams, in slot order, that writes to each what the tape holds for it.
 ///
-/// It goes round: what is published while it is under way starts no walk of its own, but makes this one go
-/// on until it has come by everybody again.
+/// The walk is circular: an event published during a walk does not start another, but extends this one until it has
+/// visited every slot again.
 #[derive(Debug, Default)]
 pub(super) struct Pass {
-    /// The slot it is at.
+    /// The current slot.
     at: usize,
-    /// Slots that it still has to come by.
+    /// Number of slots left to visit.
     left: usize,
 }
 
 impl Pass {
-    /// Something more is for everyone in so many slots.
+    /// Extends the walk: there is something new for everyone in this many slots.
     pub(super) fn restart(&mut self, slots: usize) {
         self.left = slots;
     }
 
-    /// There is one slot more to come by, which may lie before those that are left.
+    /// Adds a slot, which may lie before those that are left.
     pub(super) fn grow(&mut self) {
         if self.is_under_way() {
             self.left += 1;
@@ -29,7 +29,7 @@ impl Pass {
         self.left > 0
     }
 
-    /// The slot that it comes by next, of so many.
+    /// The next slot to visit, out of this many.
     pub(super) fn next(&mut self, slots: usize) -> Option<u32> {
         self.left = self.left.checked_sub(1)?;
         if self.at >= slots {

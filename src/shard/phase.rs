@@ -1,6 +1,6 @@
 //! The states of a connection. The transitions between them, and a picture of them, are in [`transitions`].
 //!
-//! Others read a [`Phase`]; only this file and that one write it.
+//! Other modules read a [`Phase`]; only these two files change one.
 
 mod transitions;
 
@@ -15,7 +15,7 @@ use crate::http::{HeadScanner, KeptHead};
 #[derive(Debug)]
 pub(super) struct State(Phase);
 
-/// Where a connection is in its life.
+/// The state of a connection's life.
 #[derive(Debug)]
 pub(super) enum Phase {
     /// Its request is not yet known.
@@ -24,50 +24,50 @@ pub(super) enum Phase {
     Deciding(Box<Undecided>),
     /// It waits for history: for its turn, or for the journal's answer.
     Joining { greeting: Greeting },
-    /// It is sent a part of history; once its outbox is written, it asks for what follows that position.
+    /// It is being sent a part of history. Once its outbox is written, it asks for what follows this position.
     Replaying { after: u64, greeting: Greeting },
-    /// It gets what is published; `cursor` is its place on the tape of its framing.
+    /// It gets events as they are published; `cursor` is its offset on the tape of its framing.
     Streaming { cursor: u64 },
-    /// It is behind; once its outbox is written it joins again, after that event.
+    /// It is behind. Once its outbox is written, it joins again after this position.
     Lagging { after: u64 },
-    /// Once its outbox is written its end is said.
+    /// It ends as soon as its outbox is written.
     Ending(CloseReason),
-    /// Its end is said; it is closed once its peer has closed too.
+    /// The client was told the end; the connection closes once the client has closed too.
     Lingering,
     /// It is closed and waits to be removed.
     Closed,
 }
 
-/// A request head that has not arrived whole.
+/// An incomplete request head.
 #[derive(Debug, Default)]
 pub(super) struct Partial {
     pub(super) bytes: Vec<u8>,
     pub(super) scanner: HeadScanner,
     pub(super) first_byte_ms: u64,
-    /// Why it will be refused, whatever it turns out to be.
+    /// Why it will be refused, whatever it asks for.
     pub(super) refusal: Option<Refusal>,
 }
 
 /// A request for a stream that waits for a decision.
 #[derive(Debug)]
 pub(super) struct Undecided {
-    /// What was asked for. Only this holds it, so that whoever is to decide sees when nobody waits any more.
+    /// The request. Nothing else holds it, so that whoever decides can tell when nobody waits any more.
     pub(super) head: Arc<KeptHead>,
-    /// What will be opened, but for whom it is.
+    /// What to open, without who it is for.
     pub(super) arrival: Arrival,
-    /// What was read behind the request.
+    /// What was read after the request.
     pub(super) behind: Vec<u8>,
     pub(super) first_byte_ms: u64,
 }
 
-/// Whether a joining stream has been told where it goes on.
+/// Whether a joining stream has been greeted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Greeting {
-    /// Not yet; the first answer of the journal tells.
+    /// Not yet: the first answer of the journal says how.
     Due,
-    /// Not yet; it is known that something is lost, but not what comes next.
+    /// Not yet: something is lost, but what follows is not known.
     DueAfter(Gap),
-    /// It has been.
+    /// Yes.
     Sent,
 }
 
@@ -77,12 +77,12 @@ impl Phase {
         matches!(self, Self::Streaming { .. }) || self.is_behind()
     }
 
-    /// Whether it is a stream that is being caught up.
+    /// Whether it is a stream that is catching up.
     pub(super) fn is_behind(&self) -> bool {
         matches!(self, Self::Joining { .. } | Self::Replaying { .. } | Self::Lagging { .. })
     }
 
-    /// Whether it is a stream, and was sent its first event.
+    /// Whether it is a stream that has been greeted.
     pub(super) fn is_greeted(&self) -> bool {
         match self {
             Self::Joining { greeting } | Self::Replaying { greeting, .. } => *greeting == Greeting::Sent,
@@ -91,15 +91,15 @@ impl Phase {
         }
     }
 
-    /// Whether its request is not yet known, or not who it is from.
+    /// Whether its request is not yet known, or not yet known to be from whom.
     pub(super) fn is_unopened(&self) -> bool {
         matches!(self, Self::Head(_) | Self::Deciding(_))
     }
 }
 
-/// What changes within a state.
+/// Changes within a state.
 impl State {
-    /// Of a connection that was just accepted.
+    /// The state of a connection that was just accepted.
     pub(super) fn accepted() -> Self {
         Self(Phase::Head(None))
     }
@@ -108,7 +108,7 @@ impl State {
         &self.0
     }
 
-    /// What is there of the request head; `None` where that is known already.
+    /// What has arrived of the request head; `None` if the head is already complete.
     pub(super) fn head_mut(&mut self) -> Option<&mut Option<Box<Partial>>> {
         match &mut self.0 {
             Phase::Head(partial) => Some(partial),
@@ -124,7 +124,7 @@ impl State {
         }
     }
 
-    /// Its place on the tape, where it has one.
+    /// Its offset on the tape, if it is live.
     pub(super) fn cursor(&self) -> Option<u64> {
         match self.0 {
             Phase::Streaming { cursor } => Some(cursor),
@@ -132,14 +132,14 @@ impl State {
         }
     }
 
-    /// Moves the cursor of a live stream on to an offset of its tape; returns where it was. `None` where there is none.
+    /// Moves the cursor of a live stream forward; returns where it was. `None` if the stream is not live.
     pub(super) fn move_cursor(&mut self, to: u64) -> Option<u64> {
         let Phase::Streaming { cursor } = &mut self.0 else { return None };
         debug_assert!(*cursor <= to, "a cursor only moves on");
         Some(std::mem::replace(cursor, to))
     }
 
-    /// So many bytes of the tape are written.
+    /// Moves the cursor past this many written bytes.
     pub(super) fn advance_cursor(&mut self, bytes: usize) {
         if let Phase::Streaming { cursor } = &mut self.0 {
             *cursor += bytes as u64;

@@ -1,4 +1,4 @@
-//! Heartbeats that somebody asked for.
+//! Heartbeats on request.
 
 use super::Shard;
 use super::names::Name;
@@ -6,8 +6,8 @@ use super::outbox::Piece;
 use crate::event::{Now, ServerEvent};
 
 impl<S> Shard<S> {
-    /// Sends a heartbeat to the streams of a user, or to all, behind what they are owed. It has no place in history, so
-    /// one that is behind or takes nothing just now is passed over: it has more to read than that.
+    /// Sends a heartbeat to the streams of a user, or to all, after what is queued. Streams that are behind or blocked
+    /// are skipped: a heartbeat is not in history, and they have events to read.
     pub(super) fn ping(&mut self, user: Option<&str>, now: Now) {
         let mut slots = Vec::new();
         match user {

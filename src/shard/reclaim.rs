@@ -1,4 +1,4 @@
-//! Connections that make room for others when descriptors run short.
+//! Closing connections to make room when descriptors run short.
 
 use std::io::Read;
 
@@ -8,24 +8,23 @@ use super::deadlines::Deadline;
 use super::phase::Phase;
 use crate::event::Now;
 
-/// How long a connection has for its first or next request before it may have to make room, in ms: what it asks for may
-/// be on its way.
+/// How long a connection is safe while it waits for its first or next request, in ms: the request may be in transit.
 pub const YOUNG_MS: u64 = 50;
 
 /// Connections that were closed to make room, by how far they had come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Reclaimed {
-    /// They had said nothing.
+    /// Nothing had arrived.
     pub silent: u64,
-    /// Their request's head was not whole.
+    /// The request head was incomplete.
     pub head: u64,
-    /// It was not decided yet who their request is from.
+    /// It was not decided yet who the request is from.
     pub deciding: u64,
 }
 
 impl<S: Read> Shard<S> {
-    /// Closes the connections of whose requests nothing is known yet that came first, `most` at most. What they have sent
-    /// meanwhile is looked at before, so that no request is lost.
+    /// Closes up to `most` of the connections whose request is not known yet, oldest first. Reads from each before, so
+    /// that no request is lost.
     pub fn reclaim(&mut self, most: usize, now: Now) -> Reclaimed {
         let mut reclaimed = Reclaimed::default();
         let mut left = most;
@@ -50,19 +49,19 @@ impl<S: Read> Shard<S> {
 }
 
 impl<S> Shard<S> {
-    /// Since when the one of those has been here that is next, in ms since the start.
+    /// When the next of those was accepted, in ms since the start.
     pub fn unopened_since_ms(&mut self) -> Option<u64> {
         self.next_unopened().map(|(since_ms, _)| since_ms)
     }
 
-    /// Takes the one out that is next.
+    /// Removes the next one.
     fn pop_unopened(&mut self) -> Option<Deadline> {
         let (_, queue) = self.next_unopened()?;
         self.deadlines.unopened().into_iter().nth(queue)?.pop()
     }
 
-    /// Since when the one that is next has been here, and in which queue it is. Each queue is in the order of its
-    /// deadlines, which are equally far off.
+    /// When the next one was accepted, and which queue holds it. Each queue is in the order of its deadlines, which are
+    /// equally far off.
     fn next_unopened(&mut self) -> Option<(u64, usize)> {
         let head_ms = self.head_timeout_ms();
         let decision_ms = self.settings.decision_timeout.as_millis() as u64;
@@ -81,7 +80,7 @@ impl<S> Shard<S> {
     }
 }
 
-/// Whether that is what a connection is waited for.
+/// Whether a connection still waits for what the deadline is about.
 type Awaits = fn(&Phase) -> bool;
 
 fn is_silent(phase: &Phase) -> bool {

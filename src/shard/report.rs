@@ -1,9 +1,9 @@
-//! How a shard stands.
+//! Statistics of a shard.
 
 use super::close::CloseReason;
 use crate::event::Continuity;
 
-/// One shard's streams and counters at one moment. Reports of several shards add up.
+/// The streams and counters of one shard at one moment. Reports of several shards add up.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
     /// Open streams.
@@ -18,19 +18,19 @@ pub struct Report {
     pub oldest_unix_ms: Option<u64>,
     /// When the newest stream was opened, in Unix ms.
     pub newest_unix_ms: Option<u64>,
-    /// Streams that are being caught up from history.
+    /// Streams that are catching up from history.
     pub lagging: u64,
-    /// Of those, the ones that wait for history, or for their turn to be given it.
+    /// Of those, streams that wait for history, or for their turn to ask for it.
     pub joining: u64,
-    /// Streams that have ended and are sent what is still owed to them, or whose clients have not closed yet.
+    /// Streams that have ended but still have data to write, or whose clients have not closed yet.
     pub ending: u64,
-    /// Connections whose request is not yet known, or not who it is from.
+    /// Connections whose request is not yet known, or not yet known to be from whom.
     pub unopened: u64,
-    /// Bytes owed to streams.
+    /// Bytes queued for streams.
     pub backlog_bytes: u64,
-    /// The most that one stream is owed, in bytes.
+    /// The most bytes queued for one stream.
     pub largest_backlog_bytes: u64,
-    /// What was counted since the start.
+    /// Counters since the start.
     pub totals: Totals,
 }
 
@@ -41,26 +41,26 @@ pub struct Totals {
     pub opened: u64,
     /// Streams ended, by [`CloseReason`] in the order of [`CloseReason::ALL`].
     pub closed: [u64; CloseReason::ALL.len()],
-    /// Events handed to streams.
+    /// Events queued for streams.
     pub deliveries: u64,
-    /// Events taken back from streams that fell behind; they are not in `deliveries`.
+    /// Events removed from the queues of streams that fell behind. Not included in `deliveries`.
     pub withdrawn: u64,
-    /// Of the events handed to streams, those from history.
+    /// Of the events queued for streams, those from history.
     pub replayed: u64,
-    /// Streams begun, by [`Continuity`] in the order of [`Continuity::ALL`].
+    /// Streams greeted, by [`Continuity`] in the order of [`Continuity::ALL`].
     pub greeted: [u64; Continuity::ALL.len()],
     /// Bytes written to sockets.
     pub bytes_sent: u64,
     /// Heartbeats sent.
     pub heartbeats: u64,
-    /// Times that a stream fell behind its backlog limit and was sent back to history.
+    /// How often a stream exceeded its backlog limit and was sent back to history.
     pub lags: u64,
-    /// Events that history never holds and that a stream missed because it was behind.
+    /// Events with a `ttl` of 0 that a stream missed because it was behind.
     pub transient_missed: u64,
 }
 
 impl Report {
-    /// Adds another shard's.
+    /// Adds the report of another shard.
     pub fn add(&mut self, other: &Self) {
         self.streams += other.streams;
         self.user_streams += other.user_streams;

@@ -1,20 +1,20 @@
-//! Memory that the calls of a shard use again and again.
+//! Buffers that the calls of a shard reuse.
 
 use crate::event::HttpDate;
 
-/// What is kept between calls only so that it need not be made anew.
+/// Buffers kept between calls to avoid allocations.
 pub(super) struct Scratch {
     /// Slots of the streams that an event may be for.
     pub(super) candidates: Vec<u32>,
-    /// What is read from a socket at once.
+    /// Input of one read.
     pub(super) input: Box<[u8]>,
-    /// What is joined for one write.
+    /// Bytes joined for one write.
     pub(super) join: Vec<u8>,
     /// The `Date` of response heads.
     pub(super) date: HttpDate,
 }
 
-/// What a connection that asks nothing is read into at once: more than a common request head.
+/// Size of the input buffer: more than a common request head.
 const INPUT: usize = 16 * 1024;
 
 impl Scratch {

@@ -1,4 +1,4 @@
-//! What a shard is told once, at its start.
+//! The settings of a shard, which do not change after its start.
 
 use std::time::Duration;
 
@@ -7,89 +7,89 @@ use crate::event::{ClientKey, TopicLimits};
 use crate::http::RequestLimits;
 use crate::http::TrustedProxies;
 
-/// What keeps idle streams alive.
+/// What is sent to keep idle streams alive.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Heartbeat {
-    /// An `event: ping` with the time, which clients can watch for.
+    /// An `event: ping` with the time, which clients can observe.
     #[default]
     Event,
     /// A comment line, which clients do not see.
     Comment,
-    /// Nothing; only TCP keep-alive is left to find vanished clients.
+    /// Nothing. Only TCP keep-alive detects clients that vanished.
     Off,
 }
 
-/// What all shards of an engine have in common.
+/// The settings that all shards of an engine share.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// What client ids are made with: drawn at random at each start.
+    /// The key of client ids, drawn at random at each start.
     pub ids: ClientKey,
-    /// Where the stream is.
+    /// The paths of the server.
     pub routes: Routes,
-    /// Sizes of requests.
+    /// Limits on the size of requests.
     pub requests: RequestLimits,
-    /// Whether streams are opened on what their query claims. Otherwise a [judge](super::Judge) is asked.
+    /// Whether streams are opened on what their query claims. Otherwise a [judge](super::Judge) decides.
     pub open: bool,
-    /// Which parameters of a stream are ours.
+    /// Which query parameters the server reads.
     pub parameters: Parameters,
-    /// Whether a `Host` must be loopback, which keeps pages of other sites from rebinding their name to us.
+    /// Whether `Host` must be a loopback address, which prevents DNS rebinding by pages of other sites.
     pub loopback_host: bool,
-    /// Pages of which other origins may read answers.
+    /// Which other origins may read responses.
     pub cors: Cors,
-    /// Proxies whose word on the client's address counts.
+    /// Proxies that are trusted to name the client's address.
     pub proxies: TrustedProxies,
-    /// The reconnection time that clients are told.
+    /// The reconnection time sent to clients.
     pub retry: Duration,
     /// What keeps idle streams alive.
     pub heartbeat: Heartbeat,
-    /// How long a stream must have been idle to get a heartbeat.
+    /// How long a stream must be idle before it is sent a heartbeat.
     pub heartbeat_interval: Duration,
     /// How long a stream may go without write progress.
     pub connection_timeout: Duration,
-    /// How long a connection may stay silent, and a head may take from its first byte.
+    /// How long a connection may stay silent, and how long a head may take from its first byte.
     pub head_timeout: Duration,
-    /// How long a request for a stream may wait for the decision on who it is from.
+    /// How long a request for a stream may wait for a decision about who it is from.
     pub decision_timeout: Duration,
-    /// Most bytes that a stream is owed before it is sent back to history. One that still takes what it is given is
-    /// not behind because much was published at once: it may be owed four times as much.
+    /// Maximum bytes queued for a stream before it is sent back to history. A stream that still reads is not slow just
+    /// because much was published at once: it may have four times as much queued.
     pub max_backlog: usize,
     /// Maximum number of comparisons of events with patterns for the replays that are in progress on a shard; a network
     /// (an IPv4 address or an IPv6 /64) may have a quarter of it.
     pub replay_effort: usize,
     /// Limits on the topics and patterns of a stream.
     pub topics: TopicLimits,
-    /// Most bytes that are written to one stream before others have their turn.
+    /// Maximum bytes written to one stream before others have their turn.
     pub turn_bytes: usize,
-    /// Whether to tell of every stream that is opened or ended.
+    /// Whether to report every stream that is opened or ended.
     pub watch: bool,
 }
 
 impl Settings {
-    /// What [`turn_bytes`](Self::turn_bytes) is where nothing else is wanted. An event of the largest body that is
-    /// taken by default goes in one turn: in slices, one event to all would reach everybody as late as the last one.
+    /// Default of [`turn_bytes`](Self::turn_bytes). An event of the largest body accepted by default is written in one
+    /// turn: in slices, one event to all streams would reach every stream as late as the last one.
     pub const TURN_BYTES: usize = 1024 * 1024 + 4096;
 
     /// Default of [`replay_effort`](Self::replay_effort): takes about a millisecond where the patterns nearly match.
     pub const REPLAY_EFFORT: usize = 16 * 1024;
 
-    /// Most bytes that a stream is owed, however eagerly it reads.
+    /// Maximum bytes queued for a stream, however fast it reads.
     pub(super) fn most_backlog(&self) -> usize {
         self.max_backlog.saturating_mul(4)
     }
 
-    /// When a client that is refused for now is to come back: after one to four times the reconnection time, drawn by
-    /// `chance` (from 0 to 1), so that those who were refused together do not come back together; and not at once,
-    /// however short that is, since it will hardly be let in then.
+    /// When a client that is refused temporarily should return: after one to four times the reconnection time, drawn by
+    /// `chance` (from 0 to 1), so that clients refused together do not return together. Never at once, however short
+    /// the reconnection time, since there will hardly be room by then.
     pub fn refusal_retry(&self, chance: f64) -> Duration {
         self.retry.max(MIN_REFUSAL_RETRY).mul_f64(1.0 + 3.0 * chance).min(MAX_REFUSAL_RETRY)
     }
 
-    /// Bytes of history that a stream takes at once while it is caught up.
+    /// Bytes of history that a stream takes at once while it catches up.
     pub(super) fn replay_budget(&self) -> usize {
         self.max_backlog.min(256 * 1024)
     }
 
-    /// Bytes that may be under way to all before the next publication waits for them.
+    /// Bytes in progress to all streams before the next publication waits.
     pub(super) fn pass_quota(&self) -> u64 {
         self.max_backlog as u64 / 2
     }
@@ -98,15 +98,15 @@ impl Settings {
 const MIN_REFUSAL_RETRY: Duration = Duration::from_secs(1);
 const MAX_REFUSAL_RETRY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// A stream is slow if its socket takes no more and has taken nothing for so long, in ms: longer than a round trip,
-/// for over a long path what was sent is acknowledged, and more is taken, once a round trip.
+/// A stream is slow if its socket is full and has accepted nothing for this many ms. Longer than a round trip, since
+/// over a long path the socket accepts more only once a round trip.
 pub(super) const SLOW_MS: u32 = 1_000;
 
-/// Most bytes that a client may send on an open stream, in its life.
+/// Maximum bytes that a client may send on an open stream in its lifetime.
 pub(super) const MAX_RECEIVED: u16 = 4 * 1024;
 
 impl Settings {
-    /// What tests, simulations and benchmarks start from: open mode, the program's defaults, and nothing that is drawn at
+    /// Settings for tests, simulations and benchmarks: open mode, the defaults of the program, and nothing drawn at
     /// random.
     pub fn for_tests() -> Self {
         Self {

@@ -11,20 +11,19 @@ use super::phase::Phase;
 use super::settings::{Heartbeat, Settings};
 use crate::event::{Now, ServerEvent};
 
-/// Looks after all streams a slice at a time, so that 100,000 heartbeats never burst.
+/// Visits all streams a slice at a time, so that 100,000 heartbeats never burst.
 #[derive(Debug)]
 pub(super) struct Sweeper {
     next_ms: u64,
     tick_ms: u64,
-    /// Ticks that it takes to come round.
+    /// Ticks of a round.
     ticks: u64,
     at: usize,
 }
 
-/// Longest and shortest time between two looks at a slice.
+/// Shortest and longest time between two slices.
 const TICK_MS: (u64, u64) = (5, 100);
-/// How often every stream is looked at within the interval that it is looked after for: the error of a
-/// heartbeat or a timeout is at most that part of it.
+/// Rounds within the shortest interval to keep: a heartbeat or a timeout is late by at most that fraction.
 const ROUNDS: u64 = 16;
 
 impl Sweeper {
@@ -40,7 +39,7 @@ impl Sweeper {
 }
 
 impl<S: Write> Shard<S> {
-    /// Does what is due.
+    /// Acts on everything that is due.
     pub fn sweep(&mut self, now: Now) {
         self.sweep_heads(now);
         self.sweep_decisions(now);
@@ -64,8 +63,8 @@ impl<S: Write> Shard<S> {
         [sweep, drain, self.deadlines.next_ms()].into_iter().flatten().min()
     }
 
-    /// A connection that never said anything is closed without a word; a head that is not whole in time goes to
-    /// the control thread, which says so.
+    /// Closes connections that never sent anything, without an answer. Hands incomplete heads that are out of time to
+    /// the control thread, which answers.
     fn sweep_heads(&mut self, now: Now) {
         while let Some(Deadline { slot, serial, .. }) = self.deadlines.silent.pop_due(now.elapsed_ms) {
             let connection = self.connections.by_serial(slot, serial);
@@ -86,7 +85,7 @@ impl<S: Write> Shard<S> {
         }
     }
 
-    /// Clients that were told the end have had their time to close.
+    /// Closes connections whose clients were told the end and have had their time to close.
     fn sweep_lingering(&mut self, now: Now) {
         while let Some(Deadline { slot, serial, .. }) = self.deadlines.linger.pop_due(now.elapsed_ms) {
             let connection = self.connections.by_serial(slot, serial);

@@ -1,13 +1,13 @@
 //! The connections of a shard by slot, and the ways to look one up.
 //!
-//! Which way is used says what is known of the slot:
+//! The way that a caller uses says what it knows of the slot:
 //!
-//! - [`listed`](ConnectionTable::listed): the shard itself lists it, in the index for instance, or has just looked at
-//!   it. The connection is there; if not, that is a bug, and panics in debug builds.
+//! - [`listed`](ConnectionTable::listed): the shard itself has the slot in the index, for instance, or has just visited
+//! it. The connection exists; if not, that is a bug, and panics in debug builds.
 //! - [`by_token`](ConnectionTable::by_token), and [`by_serial`](ConnectionTable::by_serial) where the shard is known:
-//!   somebody has remembered slot and serial: a client's id, the journal, a deadline. The connection may have left, and
-//!   another have its slot.
-//! - [`get`](ConnectionTable::get): nothing is known. It is a walk over all slots, or an edge of whoever was there.
+//! slot and serial come from a client's id, the journal or a deadline. The connection may have left, and another may
+//! have its slot.
+//! - [`get`](ConnectionTable::get): nothing is known, as in a walk over all slots, or on an edge of a socket.
 
 use std::net::IpAddr;
 use std::num::NonZero;
@@ -21,7 +21,7 @@ use super::counts::StateCounts;
 use crate::api::CrossOrigin;
 use crate::event::{Client, ClientKey, Now, Profile};
 
-/// The connections of one shard, and what follows from the states of all of them.
+/// The connections of one shard, and counts of their states.
 #[derive(Debug)]
 pub(super) struct ConnectionTable<S> {
     /// The number of the shard, for tokens.
@@ -29,12 +29,12 @@ pub(super) struct ConnectionTable<S> {
     connections: Slab<Connection<S>>,
     /// The cold parts, by slot. There is one for every slot that was ever used.
     metas: Vec<ConnectionMeta>,
-    /// That of the newest connection.
+    /// The serial of the newest connection.
     serial: u32,
     /// Connections to be removed at the end of the turn.
     closed: Vec<u32>,
     counts: StateCounts,
-    /// What is known of an anonymous stream.
+    /// The profile of anonymous streams.
     anonymous: Arc<Profile>,
 }
 
@@ -43,18 +43,18 @@ pub(super) struct ConnectionTable<S> {
 pub(super) struct ConnectionMeta {
     pub(super) peer: IpAddr,
     pub(super) connected_unix_ms: u64,
-    /// Bytes that the client sent on its open stream, as far as they matter.
+    /// Bytes that the client sent on its open stream, up to the limit.
     pub(super) received: u16,
     /// When its permission ends, in ms since the start.
     pub(super) expires_ms: Option<NonZero<u64>>,
-    /// What its response head says to the page that asked.
+    /// What its response head tells the page that asked.
     pub(super) cross_origin: CrossOrigin,
 }
 
 const _: () = assert!(size_of::<ConnectionMeta>() <= 40, "there is one for each connection");
 
 impl ConnectionMeta {
-    /// Of a connection that was just accepted.
+    /// The cold part of a connection that was just accepted.
     pub(super) fn new(peer: IpAddr, now: Now) -> Self {
         let (received, expires_ms, cross_origin) = (0, None, CrossOrigin::Silent);
         Self { peer, connected_unix_ms: now.unix_ms, received, expires_ms, cross_origin }
@@ -62,7 +62,7 @@ impl ConnectionMeta {
 }
 
 impl<S> ConnectionTable<S> {
-    /// No connection; `shard` is the number of the shard that they will be on.
+    /// An empty table for the shard with this number.
     pub(super) fn new(shard: u16) -> Self {
         Self {
             shard,
@@ -86,7 +86,7 @@ impl<S> ConnectionTable<S> {
         slot as u32
     }
 
-    /// Connections held, whatever their state.
+    /// Number of connections, in any state.
     pub(super) fn len(&self) -> usize {
         self.connections.len()
     }
@@ -95,7 +95,7 @@ impl<S> ConnectionTable<S> {
         self.connections.is_empty()
     }
 
-    /// Slots that were ever used: a walk over all connections ends there.
+    /// Number of slots that were ever used: the end of a walk over all connections.
     pub(super) fn slots(&self) -> usize {
         self.metas.len()
     }
@@ -104,7 +104,7 @@ impl<S> ConnectionTable<S> {
         self.connections.iter().map(|(slot, connection)| (slot as u32, connection))
     }
 
-    /// The connection in a slot of which nothing is known.
+    /// The connection in any slot, if there is one.
     pub(super) fn get(&self, slot: u32) -> Option<&Connection<S>> {
         self.connections.get(slot as usize)
     }
@@ -113,12 +113,12 @@ impl<S> ConnectionTable<S> {
         self.connections.get_mut(slot as usize)
     }
 
-    /// The connection that a token names, if it is one of this shard, and still there.
+    /// The connection that a token names, if it is on this shard and still exists.
     pub(super) fn by_token(&self, token: StreamToken) -> Option<&Connection<S>> {
         self.by_serial(token.slot, token.serial).filter(|_| token.shard == self.shard)
     }
 
-    /// The connection that had this slot with this serial, if it still has.
+    /// The connection with this slot and serial, if it still exists.
     pub(super) fn by_serial(&self, slot: u32, serial: u32) -> Option<&Connection<S>> {
         self.get(slot).filter(|connection| connection.serial == serial)
     }
@@ -127,12 +127,12 @@ impl<S> ConnectionTable<S> {
         self.get_mut(slot).filter(|connection| connection.serial == serial)
     }
 
-    /// The token of whoever has, or had, this slot with this serial.
+    /// The token of the present or past connection with this slot and serial.
     pub(super) fn token_of(&self, slot: u32, serial: u32) -> StreamToken {
         StreamToken { shard: self.shard, slot, serial }
     }
 
-    /// The connection in a slot that the shard itself lists: it is there.
+    /// The connection in a slot that the shard itself lists, so it exists.
     pub(super) fn listed(&self, slot: u32) -> Option<&Connection<S>> {
         let connection = self.connections.get(slot as usize);
         debug_assert!(connection.is_some(), "slot {slot} is listed, but nobody is there");
@@ -169,12 +169,12 @@ impl<S> ConnectionTable<S> {
         &self.counts
     }
 
-    /// Counts a stream of that profile in (1) or out (-1).
+    /// Counts a stream with this profile in (1) or out (-1).
     pub(super) fn count_profile(&mut self, profile: &Profile, change: isize) {
         self.counts.count_profile(profile, change);
     }
 
-    /// Notes whether the socket of a listed connection takes no more.
+    /// Notes whether the socket of a listed connection is full.
     pub(super) fn set_blocked(&mut self, slot: u32, is_blocked: bool) {
         let Some((connection, counts)) = self.listed_with_counts(slot) else { return };
         if connection.blocked != is_blocked {
@@ -183,29 +183,29 @@ impl<S> ConnectionTable<S> {
         }
     }
 
-    /// What names a listed connection outside the shard.
+    /// The name of a listed connection outside of the shard.
     pub(super) fn token(&self, slot: u32) -> Option<StreamToken> {
         Some(self.token_of(slot, self.listed(slot)?.serial))
     }
 
-    /// What is known of a listed stream; of others than anonymous ones only.
+    /// The profile of a listed stream that is not anonymous.
     pub(super) fn profile(&self, slot: u32) -> Option<&Profile> {
         self.listed(slot)?.profile.as_deref()
     }
 
-    /// What is known of a listed stream.
+    /// The profile of a listed stream.
     pub(super) fn profile_or_anonymous(&self, slot: u32) -> Option<&Arc<Profile>> {
         Some(self.listed(slot)?.profile.as_ref().unwrap_or(&self.anonymous))
     }
 
-    /// The view of a listed stream that targets and hooks see.
+    /// A listed stream as targets and hooks see it.
     pub(super) fn client(&self, slot: u32, ids: ClientKey) -> Option<Client> {
         let connection = self.listed(slot)?;
         let token = self.token_of(slot, connection.serial);
         Some(Client::new(token, ids, connection.profile.as_ref().unwrap_or(&self.anonymous).clone()))
     }
 
-    /// Removes a listed connection that is given away. No queue or index knows it, so its slot is free at once.
+    /// Removes a listed connection that is handed over. No queue or index knows it, so its slot is free at once.
     pub(super) fn take(&mut self, slot: u32) -> Option<(S, IpAddr)> {
         debug_assert!(self.listed(slot).is_some_and(|connection| connection.phase().is_unopened()));
         let peer = self.meta(slot)?.peer;
@@ -217,7 +217,7 @@ impl<S> ConnectionTable<S> {
         self.closed.push(slot);
     }
 
-    /// Removes what was closed in this turn, in one place; the sockets close as they are dropped.
+    /// Removes the connections closed in this turn, in one place. Dropping them closes their sockets.
     pub(super) fn reap(&mut self) {
         for slot in self.closed.drain(..) {
             let removed = self.connections.try_remove(slot as usize);

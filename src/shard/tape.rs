@@ -1,4 +1,4 @@
-//! What goes to everyone, joined once: every stream of one framing reads from the same tape.
+//! Events for all streams, encoded once: every stream of one framing reads from the same tape.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -10,8 +10,8 @@ pub(super) const SEGMENT: usize = 64 * 1024;
 
 /// A run of encoded events that all streams of one framing are sent, with offsets that only grow.
 ///
-/// A stream is owed what lies between its cursor and the end, and gets it in one write however many events
-/// that is. Appending copies a frame once a shard, and a large one not at all; nothing is queued per stream.
+/// A stream has yet to be sent what lies between its cursor and the end, and gets it in one write, however many events
+/// that is. Appending copies a frame once per shard, and a large one not at all; nothing is queued per stream.
 #[derive(Debug)]
 pub(super) struct Tape {
     framing: Framing,
@@ -28,13 +28,13 @@ struct Segment {
 
 #[derive(Debug)]
 enum Content {
-    /// Frames, one behind the other.
+    /// Several frames, one after the other.
     Joined(Vec<u8>),
-    /// One that is larger than a segment.
+    /// One frame that is larger than a segment.
     Shared(Arc<Record>),
 }
 
-/// Where an event ends, and at which position of the journal it is.
+/// Where an event ends, and its position in the journal.
 #[derive(Clone, Copy, Debug)]
 struct Mark {
     end: u64,
@@ -42,7 +42,7 @@ struct Mark {
     transient: bool,
 }
 
-/// What a stream was in the middle of, or before, at some offset.
+/// The event before which, or within which, an offset lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum At {
     /// At the beginning of that event.
@@ -56,7 +56,7 @@ impl Tape {
         Self { framing, segments: VecDeque::new(), marks: VecDeque::new(), end: 0 }
     }
 
-    /// The offset that the next event will begin at.
+    /// The offset at which the next event will begin.
     pub(super) fn end(&self) -> u64 {
         self.end
     }
@@ -94,14 +94,14 @@ impl Tape {
         });
     }
 
-    /// Bytes from an offset on, as far as they lie together; empty at the end.
+    /// Contiguous bytes from an offset; empty at the end.
     pub(super) fn slice(&self, from: u64) -> &[u8] {
         self.segment(from).map_or(&[], |segment| {
             segment.bytes(self.framing).get((from - segment.start) as usize..).unwrap_or_default()
         })
     }
 
-    /// The event that an offset lies in, and how far in it, where that is an event which is not copied here.
+    /// The event that contains an offset, and the offset within it, if that event is shared rather than copied.
     pub(super) fn shared(&self, offset: u64) -> Option<(&Arc<Record>, usize)> {
         let segment = self.segment(offset)?;
         match &segment.content {
@@ -144,7 +144,7 @@ impl Tape {
         })
     }
 
-    /// How many events end between two offsets, and how many of those history never holds.
+    /// How many events end between two offsets, and how many of those have a `ttl` of 0.
     pub(super) fn count(&self, from: u64, to: u64) -> (u64, u64) {
         let first = self.marks.partition_point(|mark| mark.end <= from);
         let last = self.marks.partition_point(|mark| mark.end <= to);
@@ -152,7 +152,7 @@ impl Tape {
         ((last - first) as u64, transient as u64)
     }
 
-    /// The offset up to which whole segments must go so that at most `keep` bytes and a segment are held.
+    /// The offset up to which whole segments must be removed so that at most `keep` bytes and one segment remain.
     pub(super) fn excess(&self, keep: usize) -> Option<u64> {
         if self.len() <= keep {
             return None;
@@ -162,7 +162,7 @@ impl Tape {
         Some(segment.map_or(self.end, |segment| segment.start))
     }
 
-    /// Forgets whole segments before an offset.
+    /// Removes whole segments before an offset.
     pub(super) fn release(&mut self, before: u64) {
         let mut count = self.segments.len();
         while let Some(segment) = self.segments.front_mut() {
@@ -171,7 +171,7 @@ impl Tape {
                 break;
             }
             count -= 1;
-            // The last one's memory is kept.
+            // Reuse the memory of the last one.
             if count == 0
                 && let Content::Joined(bytes) = &mut segment.content
             {

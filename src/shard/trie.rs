@@ -1,4 +1,4 @@
-//! Subscriptions with wildcards, found by topic.
+//! Finds subscriptions with wildcards by topic.
 
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher, RandomState};
@@ -7,7 +7,7 @@ use hashbrown::HashTable;
 
 use crate::event::{Pattern, Topic};
 
-/// Which slots subscribe to which patterns: a trie by tokens that joins tokens without a branch into one path.
+/// Which slots subscribe to which patterns: a trie by tokens. Tokens without a branch between them share a node.
 ///
 /// Memory: a pattern adds at most two nodes, whatever its length, and at most one copy of its text. Removing it frees
 /// them.
@@ -23,7 +23,7 @@ pub(super) struct PatternTrie {
     hashes: Hashes,
 }
 
-/// Hashes tokens. They come from clients, so with SipHash and a random key.
+/// Hashes tokens, with SipHash and a random key since they come from clients.
 #[derive(Debug)]
 struct Hashes {
     state: RandomState,
@@ -33,11 +33,11 @@ struct Hashes {
 
 #[derive(Debug, Default)]
 struct Node {
-    /// The tokens that lead here from the node above; wildcards are tokens like others.
+    /// The tokens from the parent node to this one; wildcards are tokens like others.
     path: Box<str>,
-    /// By the first token of their path.
+    /// Child nodes, by the first token of their path.
     next: HashTable<Box<Node>>,
-    /// Who subscribes to the pattern that ends here.
+    /// The subscribers of the pattern that ends here.
     slots: Slots,
 }
 

@@ -1,23 +1,23 @@
-//! The streams that are to be written to in this turn.
+//! The streams to write to in this turn.
 
 use std::collections::VecDeque;
 
 use super::connection::Connection;
 
-/// Streams with something of their own to be written, or more than one turn's, in the order of their turns.
+/// Streams with data of their own to write, or with more than one turn's worth, in the order of their turns.
 ///
-/// A connection that is closed stays in it until its turn, which may be after its removal. So a slot in here may be
-/// empty, or another connection's: that one is not `queued`.
+/// A closed connection stays in the queue until its turn, which may be after its removal. So a slot may be empty, or
+/// belong to another connection, which is not `queued`.
 #[derive(Debug, Default)]
 pub(super) struct WriteQueue {
     slots: VecDeque<u32>,
-    /// One of those is owed more than its backlog limit though its socket may take it: it is given a turn before
-    /// anything more is applied.
+    /// One of those exceeds its backlog limit though its socket may accept more: it gets a turn before anything else is
+    /// applied.
     pressed: bool,
 }
 
 impl WriteQueue {
-    /// Lists a stream, unless it is listed or its socket takes no more.
+    /// Queues a stream, unless it is queued or blocked.
     pub(super) fn push<S>(&mut self, slot: u32, connection: &mut Connection<S>) {
         if !connection.queued && !connection.blocked {
             connection.queued = true;
@@ -25,7 +25,7 @@ impl WriteQueue {
         }
     }
 
-    /// The slot whose turn it is.
+    /// Removes and returns the next slot.
     pub(super) fn pop(&mut self) -> Option<u32> {
         self.slots.pop_front()
     }
@@ -42,7 +42,7 @@ impl WriteQueue {
         self.slots.contains(&slot)
     }
 
-    /// A stream that is listed is owed more than its backlog limit.
+    /// Notes that a queued stream exceeds its backlog limit.
     pub(super) fn press(&mut self) {
         self.pressed = true;
     }
@@ -51,7 +51,7 @@ impl WriteQueue {
         self.pressed
     }
 
-    /// After some had their turns, looks whether one is left that is over its limit.
+    /// After some streams had their turns, checks whether one is left that exceeds its limit.
     pub(super) fn relax(&mut self, is_over_limit: impl Fn(u32) -> bool) {
         if self.pressed {
             self.pressed = self.slots.iter().any(|slot| is_over_limit(*slot));

@@ -20,16 +20,16 @@
 //!  Head, Deciding ─ anything else is asked for → handed over to the control thread, removed
 //! ```
 //!
-//! The transitions are methods of the [`ConnectionTable`], since the counts of connections by state change with them. A
+//! The transitions are methods of the [`ConnectionTable`], since they change its counts of connections by state. A
 //! transition that is not in the picture is a bug, and panics in debug builds.
 
 use super::super::close::CloseReason;
 use super::super::table::ConnectionTable;
 use super::{Greeting, Partial, Phase, State, Undecided};
 
-/// The transitions. Each is of a connection that the caller knows to be there.
+/// The transitions. The caller knows that the connection exists.
 impl<S> ConnectionTable<S> {
-    /// `Head`: the request head has not arrived whole.
+    /// `Head`: the request head is incomplete.
     pub(in crate::shard) fn await_head(&mut self, slot: u32, partial: Partial) {
         self.enter(slot, Phase::Head(Some(Box::new(partial))));
     }
@@ -39,13 +39,13 @@ impl<S> ConnectionTable<S> {
         self.enter(slot, Phase::Deciding(Box::new(undecided)));
     }
 
-    /// `Head`, `Deciding` → `Joining`: a stream brings an id.
+    /// `Head`, `Deciding` → `Joining`: the stream sent an id.
     pub(in crate::shard) fn join(&mut self, slot: u32) {
         self.enter(slot, Phase::Joining { greeting: Greeting::Due });
     }
 
-    /// `Replaying`, `Lagging` → `Joining`: what it was owed is written out. Returns the position that it asks for what
-    /// follows; `None` in any other state, which stays.
+    /// `Replaying`, `Lagging` → `Joining`: everything queued is written. Returns the position after which the stream
+    /// continues; `None` in any other state, which stays.
     pub(in crate::shard) fn rejoin(&mut self, slot: u32) -> Option<u64> {
         let (after, greeting) = match *self.listed(slot)?.phase() {
             Phase::Replaying { after, greeting } => (after, greeting),
@@ -56,7 +56,7 @@ impl<S> ConnectionTable<S> {
         Some(after)
     }
 
-    /// `Joining` → `Replaying`: a part of history is there, up to a position.
+    /// `Joining` → `Replaying`: a part of history is queued, up to this position.
     pub(in crate::shard) fn replay(&mut self, slot: u32, after: u64, greeting: Greeting) {
         self.enter(slot, Phase::Replaying { after, greeting });
     }
@@ -66,7 +66,7 @@ impl<S> ConnectionTable<S> {
         self.enter(slot, Phase::Streaming { cursor });
     }
 
-    /// `Streaming` → `Lagging`: it has, or is still sent, everything up to a position.
+    /// `Streaming` → `Lagging`: everything up to this position is written or still queued.
     pub(in crate::shard) fn lag(&mut self, slot: u32, after: u64) {
         self.enter(slot, Phase::Lagging { after });
     }
@@ -76,12 +76,12 @@ impl<S> ConnectionTable<S> {
         self.enter(slot, Phase::Ending(reason));
     }
 
-    /// `Ending` → `Lingering`: its end is said.
+    /// `Ending` → `Lingering`: the client was told the end.
     pub(in crate::shard) fn linger(&mut self, slot: u32) {
         self.enter(slot, Phase::Lingering);
     }
 
-    /// Any but `Closed` → `Closed`: it is removed at the end of the turn.
+    /// Any but `Closed` → `Closed`: the connection is removed at the end of the turn.
     pub(in crate::shard) fn close(&mut self, slot: u32) {
         self.enter(slot, Phase::Closed);
         self.list_closed(slot);
@@ -96,7 +96,7 @@ impl<S> ConnectionTable<S> {
     }
 }
 
-/// Whether the picture has such an arrow.
+/// Whether the picture has this arrow.
 fn is_allowed(from: &Phase, to: &Phase) -> bool {
     match to {
         Phase::Head(_) | Phase::Deciding(_) => matches!(from, Phase::Head(_)),
