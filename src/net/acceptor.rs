@@ -10,28 +10,28 @@ use super::descriptors;
 use super::listener::{self, Listener};
 use crate::event::Now;
 
-/// A listening socket that is registered with the poll of a thread, which decides what becomes of each connection.
+/// A listening socket that is registered with the poll of a thread.
 pub(super) struct Acceptor {
     listener: TcpListener,
-    /// Others may hold it, too.
+    /// Whether other processes may hold it too.
     pub(super) is_handed_in: bool,
     /// Edge-triggered: true until accepting has found nothing more.
     ready: bool,
-    /// Accepting failed: not before this time, in ms since the start.
+    /// Accepting failed: do not try before this time, in ms since the start.
     paused_until_ms: Option<u64>,
-    /// That accepting fails was said, and since then connections have always been waiting.
+    /// Whether the failure was logged, and connections have been waiting ever since.
     warned: bool,
 }
 
-/// What came of an attempt to accept.
+/// The result of an attempt to accept.
 pub(super) enum Accepted {
     /// A connection, and the address that it is from.
     Connection(TcpStream, IpAddr),
-    /// Nobody waits.
+    /// No connection is waiting.
     Nobody,
-    /// Its peer was gone before it was accepted: not the listener's trouble.
+    /// The peer was gone before it was accepted, which is no fault of the listener.
     Gone,
-    /// There is no file descriptor for it.
+    /// No file descriptor is free.
     Exhausted,
     Failed(io::Error),
 }
@@ -64,18 +64,18 @@ impl Acceptor {
         self.paused_until_ms
     }
 
-    /// Ends a pause that is over; whether there was one.
+    /// Ends a pause that is over; returns whether there was one.
     pub(super) fn resume(&mut self, now: Now) -> bool {
         self.paused_until_ms.take_if(|at| *at <= now.elapsed_ms).is_some()
     }
 
-    /// Does not accept for so long, in ms, and not sooner than was decided before.
+    /// Pauses accepting for this many ms, or longer if that was decided before.
     pub(super) fn pause(&mut self, now: Now, ms: u64) {
         let until_ms = self.paused_until_ms.unwrap_or(0).max(now.elapsed_ms + ms);
         self.paused_until_ms = Some(until_ms);
     }
 
-    /// Whether it is to be said that connections wait: once, until none does.
+    /// Whether to log that connections wait: once, until none does.
     pub(super) fn warn(&mut self) -> bool {
         !std::mem::replace(&mut self.warned, true)
     }
@@ -93,10 +93,10 @@ impl Acceptor {
         }
     }
 
-    /// Listens no longer. True where those who wait are this process's to accept, which is to be done before it is dropped:
-    /// that would reset them. False where they are another's.
+    /// Stops listening. True if this process must accept the connections that wait before dropping the listener, which
+    /// would reset them. False if other processes hold the listener.
     pub(super) fn close(&mut self, poll: &Poll) -> bool {
-        // The poll would go on telling of a listener that others hold.
+        // Otherwise the poll would keep reporting a listener that others hold.
         let _ = poll.registry().deregister(&mut self.listener);
         if !self.is_handed_in {
             listener::lock(&self.listener);

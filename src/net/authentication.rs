@@ -1,11 +1,12 @@
-//! The threads that say who requests are from, where that takes long: signatures of tokens that nobody has verified
-//! before, and the application's own hook, which may block.
+//! The requests that wait for a thread to find out who they are from, where that takes long: signatures of tokens that
+//! have not been verified before, and the application's own hook, which may block.
 //!
-//! Event loops and the control thread judge what they can at once
-//! ([`judge_at_once`](crate::access::Access::judge_at_once)) and put the rest in here. Each connection has one request
-//! waiting at most: its next one is not looked at before. The answer comes back as a message, to where the connection is.
+//! Event loops and the control thread decide what they can at once
+//! ([`judge_at_once`](crate::access::Access::judge_at_once)) and put the rest in here. Each connection has at most one
+//! request waiting: its next one is not read before. The answer is sent as a message to the thread that has the
+//! connection.
 //!
-//! A decision that another server is asked for would be one more kind of [`Job`] here.
+//! To ask another server for decisions, add one more kind of [`Job`].
 
 mod queue;
 mod threads;
@@ -23,16 +24,16 @@ use queue::{Queue, QueueLimits};
 
 pub(crate) use threads::AuthenticationThreads;
 
-/// So many times as many requests may wait as from one address.
+/// In total, this many times as many requests may wait as from one address.
 const ADDRESSES: usize = 4;
 /// Bytes of heads that may wait.
 const BYTES: usize = 64 * 1024 * 1024;
-/// One part in so many of the threads is left to others by an address, however much it asks for.
+/// One part in this many of the threads is never used for one address alone.
 const LEFT_TO_OTHERS: usize = 4;
 
 /// A request that waits for a decision.
 pub(super) struct Job {
-    /// It is gone once nobody waits for the answer any more.
+    /// Gone once nobody waits for the answer.
     pub(super) request: Weak<KeptHead>,
     /// The address of the client.
     pub(super) peer: IpAddr,
@@ -45,11 +46,11 @@ pub(super) struct Job {
 pub(super) enum Waiting {
     /// A stream on an event loop.
     Stream(StreamToken),
-    /// A request on the control thread, for something of that scope.
+    /// A request on the control thread that needs this scope.
     HttpConnection(Asker, Scope),
 }
 
-/// What came of requests that were not judged at once.
+/// The outcome of a request that could not be decided at once.
 #[derive(Clone, Copy)]
 enum Outcome {
     Verified,
@@ -78,7 +79,7 @@ impl Label for Outcome {
     }
 }
 
-/// What all these threads have in common, and the way to them.
+/// The state that these threads share.
 pub(super) struct Authentication {
     state: Mutex<State>,
     work: Condvar,
@@ -92,7 +93,7 @@ struct State {
 }
 
 impl Authentication {
-    /// For so many threads; so many requests of one address may wait.
+    /// For this many threads, with this many requests of one address waiting at most.
     pub(super) fn new(threads: usize, per_address: usize) -> Self {
         let under_way = (threads - threads / LEFT_TO_OTHERS).max(1);
         let total = per_address.saturating_mul(ADDRESSES);
@@ -105,7 +106,7 @@ impl Authentication {
         }
     }
 
-    /// Puts a request in at that time since the start; false where no more may wait.
+    /// Queues a request, at this time since the start; false if no more may wait.
     pub(super) fn put(&self, job: Job, elapsed: Duration) -> bool {
         let bytes = job.request.upgrade().map_or(0, |request| request.bytes().len());
         let network = client_network(job.peer);
@@ -119,7 +120,7 @@ impl Authentication {
         taken
     }
 
-    /// Lets the threads end once they are done with what they have under way.
+    /// Makes the threads end once they have finished their current requests.
     pub(super) fn close(&self) {
         let mut state = self.state();
         state.closed = true;
@@ -128,12 +129,12 @@ impl Authentication {
         self.work.notify_all();
     }
 
-    /// Requests that wait for a thread.
+    /// Number of requests that wait for a thread.
     pub(super) fn waiting(&self) -> usize {
         self.state().queue.waiting()
     }
 
-    /// How often what came of a request.
+    /// Number of requests by outcome.
     pub(super) fn outcomes(&self) -> impl Iterator<Item = (&'static str, u64)> {
         self.outcomes.iter()
     }
@@ -143,7 +144,7 @@ impl Authentication {
         self.waited.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The next request, once there is one; `None` at the end. `done` is the address of the last one.
+    /// Waits for the next request; `None` when closed. `done` is the address of the caller's last one.
     fn next(&self, done: Option<IpAddr>) -> Option<(IpAddr, (Job, Duration))> {
         let mut state = self.state();
         if let Some(address) = done {

@@ -20,14 +20,14 @@ impl Clock {
         self.now_at(self.elapsed())
     }
 
-    /// As [`now`](Self::now), where the monotonic clock has just been read.
+    /// Like [`now`](Self::now), given a time that was just read from the monotonic clock.
     #[expect(clippy::disallowed_methods, reason = "time enters here")]
     pub(crate) fn now_at(&self, elapsed: Duration) -> Now {
         let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Now { elapsed_ms: elapsed.as_millis() as u64, unix_ms: unix.as_millis() as u64 }
     }
 
-    /// Since the start of the engine, to the precision of the machine. For measuring, not for deciding.
+    /// Time since the start of the engine, at the precision of the machine. For measurements only.
     pub(crate) fn elapsed(&self) -> Duration {
         self.start.elapsed()
     }

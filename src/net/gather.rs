@@ -1,19 +1,18 @@
-//! One answer out of one from each event loop.
+//! Combines the answers of all event loops into one.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Adds answers up, and passes the sum on when the last is there.
+/// Combines answers, and passes the result on when the last one is there.
 struct Gathering<T, F> {
     missing: usize,
     sum: T,
     done: F,
 }
 
-/// The place of one answer. One that is dropped without an answer, since its event loop has ended, counts as
-/// answered with nothing.
+/// A slot for one answer. Dropping it without an answer, as when its event loop has ended, counts as an empty answer.
 pub(super) struct Share<T, F: FnOnce(T)>(Arc<Mutex<Option<Gathering<T, F>>>>);
 
-/// Waits for so many answers, at least one.
+/// Waits for this many answers, at least one.
 pub(super) fn gather<T, F: FnOnce(T)>(answers: usize, start: T, done: F) -> Vec<Share<T, F>> {
     let gathering = Arc::new(Mutex::new(Some(Gathering { missing: answers, sum: start, done })));
     (0..answers).map(|_| Share(gathering.clone())).collect()

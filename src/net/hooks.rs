@@ -1,4 +1,4 @@
-//! The application's ears: what it is told of connects and disconnects, on a thread of its own.
+//! The application's connect and disconnect hooks, called on a thread of their own.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -7,7 +7,7 @@ use crossbeam_channel::Receiver;
 use crate::event::Client;
 use crate::shard::CloseReason;
 
-/// A stream came or went.
+/// A stream opened or ended.
 pub(crate) enum ConnectionEvent {
     Connected(Client),
     Disconnected(Client, CloseReason),
@@ -18,7 +18,7 @@ pub(crate) type ConnectHook = Box<dyn Fn(&Client) + Send>;
 /// Called when a stream ends.
 pub(crate) type DisconnectHook = Box<dyn Fn(&Client, CloseReason) + Send>;
 
-/// What the application wants to be told.
+/// The hooks that the application has set.
 #[derive(Default)]
 pub(crate) struct Hooks {
     pub(crate) connect: Option<ConnectHook>,
@@ -30,8 +30,8 @@ impl Hooks {
         self.connect.is_none() && self.disconnect.is_none()
     }
 
-    /// Tells the application of everything, in order, until all senders are gone. A hook that panics misses
-    /// that one event.
+    /// Calls the hooks for every event, in order, until all senders are gone. After a panic, a hook is called for the
+    /// next event.
     pub(super) fn run(&self, connection_events: &Receiver<ConnectionEvent>) {
         for event in connection_events {
             let told = catch_unwind(AssertUnwindSafe(|| self.tell(&event)));

@@ -1,4 +1,4 @@
-//! The ways into the threads: a channel each, and a wake that is not repeated while one is under way.
+//! The inboxes of threads: one channel each, and a waker that is not called again while a wake is pending.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -10,13 +10,13 @@ use mio::Waker;
 use super::message::LoopMessage;
 use crate::shard::{Command, Newest, ShardSender};
 
-/// Where messages for one thread are put.
+/// The sending end of a thread's inbox.
 pub(super) struct Inbox<T> {
     sender: Sender<T>,
     wake: Arc<Wake>,
 }
 
-/// Where that thread takes them out.
+/// The receiving end.
 pub(super) struct Receiver<T> {
     receiver: crossbeam_channel::Receiver<T>,
     wake: Arc<Wake>,
@@ -34,7 +34,7 @@ pub(super) fn inbox<T>(waker: Waker) -> (Inbox<T>, Receiver<T>) {
 }
 
 impl<T> Inbox<T> {
-    /// Puts a message in and wakes the thread. One to a thread that has ended is dropped; false says so.
+    /// Sends a message and wakes the thread. False if the thread has ended; the message is dropped then.
     pub(super) fn send(&self, message: T) -> bool {
         let sent = self.put(message);
         if sent {
@@ -43,22 +43,22 @@ impl<T> Inbox<T> {
         sent
     }
 
-    /// Puts a message in that can wait until the thread is woken.
+    /// Sends a message that can wait until the thread is woken.
     fn put(&self, message: T) -> bool {
         self.sender.send(message).is_ok()
     }
 
     fn wake(&self) {
         if !self.wake.pending.swap(true, Ordering::AcqRel) {
-            // It fails only where the poll is gone, and its thread with it.
+            // It fails only if the poll is gone, and its thread with it.
             let _ = self.wake.waker.wake();
         }
     }
 }
 
 impl<T> Receiver<T> {
-    /// Lets the next message wake the thread again; to be called before messages are taken out, so that none is
-    /// put in unseen between the last look and the wait.
+    /// Allows the next message to wake the thread again. Call it before receiving messages, so that none is missed
+    /// between the last look and the wait.
     pub(super) fn rearm(&self) {
         self.wake.pending.swap(false, Ordering::AcqRel);
     }
@@ -72,7 +72,7 @@ impl<T> Receiver<T> {
     }
 }
 
-/// What may wait for an event loop.
+/// Limits of what may wait for an event loop.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct InboxLimits {
     /// Publications.
@@ -81,13 +81,13 @@ pub(super) struct InboxLimits {
     pub(super) bytes: usize,
 }
 
-/// Counts the publications that wait for one event loop. The channel itself is unbounded, so that a refusal can
-/// be decided for all loops before anything is sent; joins and commands are bounded by who can send one.
+/// Counts the publications that wait for one event loop. The channel itself is unbounded, so that a refusal can be
+/// decided for all loops before anything is sent; joins and commands are bounded by who can send them.
 pub(super) struct InboxLoad {
     limits: InboxLimits,
     records: AtomicUsize,
     bytes: AtomicUsize,
-    /// Those who wait for room.
+    /// Threads that wait for room.
     waiting: AtomicUsize,
     lock: Mutex<()>,
     room: Condvar,
@@ -99,7 +99,7 @@ impl InboxLoad {
         Self { limits, records, bytes, waiting, lock: Mutex::new(()), room: Condvar::new() }
     }
 
-    /// Publications that wait.
+    /// Number of waiting publications.
     pub(super) fn records(&self) -> usize {
         self.records.load(Ordering::Relaxed)
     }
@@ -108,7 +108,7 @@ impl InboxLoad {
         self.bytes.load(Ordering::Relaxed)
     }
 
-    /// Always room for one batch, however large, where nothing waits.
+    /// There is always room for one batch, however large, if nothing waits.
     fn has_room(&self, records: usize, bytes: usize) -> bool {
         let waiting = self.records.load(Ordering::SeqCst);
         let waiting_bytes = self.bytes.load(Ordering::SeqCst);
@@ -126,7 +126,7 @@ impl InboxLoad {
     }
 
     fn leave_weight(&self, (records, bytes): (usize, usize)) {
-        // Before it is seen whether somebody waits, who says so before looking at these.
+        // Before checking for waiting threads, which announce themselves before they read these counts.
         self.records.fetch_sub(records, Ordering::SeqCst);
         self.bytes.fetch_sub(bytes, Ordering::SeqCst);
         if self.waiting.load(Ordering::SeqCst) > 0 {
@@ -156,23 +156,23 @@ fn weight(command: &Command) -> (usize, usize) {
     }
 }
 
-/// Bytes of publications that may wait for a loop before it is woken, though whoever publishes has more to put in
-/// and would wake it once for all: to hand these out takes longer than to be woken.
+/// Bytes of publications that may wait for a loop before it is woken, even if the publisher has more to send and will
+/// wake it at the end: handing these out takes longer than a wake.
 const EARLY: usize = 64 * 1024;
 
-/// The way into one event loop.
+/// The sending end of an event loop's inbox.
 pub(super) struct LoopInbox {
     inbox: Inbox<LoopMessage>,
     pub(super) load: Arc<InboxLoad>,
     intake: Mutex<Intake>,
 }
 
-/// Whether publications are put in. While a loop has no stream they are not: what nobody is there for must not fill
-/// the inbox, nor wake the loop.
+/// Whether publications are sent to the loop. Not while it has no stream: they must not fill the inbox, nor wake the
+/// loop.
 #[derive(Default)]
 struct Intake {
     closed: bool,
-    /// The newest event that was not put in.
+    /// The newest event that was not sent.
     passed: Option<Newest>,
 }
 
@@ -185,15 +185,15 @@ impl LoopInbox {
         self.inbox.send(message)
     }
 
-    /// For the loop, which has no stream: from now on publications are not put in. False if some wait already.
+    /// Called by the loop when it has no stream: from now on publications are not sent. False if some wait already.
     pub(super) fn close(&self) -> bool {
         let mut intake = self.intake();
         intake.closed = self.load.records() == 0;
         intake.closed
     }
 
-    /// For the loop, before it looks at anything that may become a stream: every publication that is not put in from
-    /// now on was before, or is up to the event returned, if there is one.
+    /// Called by the loop before it reads anything that may become a stream. Publications are sent again from now on;
+    /// returns the newest event that was not, if there is one.
     pub(super) fn open(&self) -> Option<Newest> {
         let mut intake = self.intake();
         intake.closed = false;
@@ -205,7 +205,7 @@ impl LoopInbox {
         self.intake.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Publications do not wake the loop: many are put in, and then it is woken once.
+    /// Publications do not wake the loop: after many are sent, it is woken once.
     fn put(&self, command: Command, newest: Newest) {
         let mut intake = self.intake();
         if intake.closed {
@@ -215,7 +215,7 @@ impl LoopInbox {
         let weight = weight(&command);
         self.load.enter(weight);
         if !self.inbox.put(LoopMessage::Command(command)) {
-            // The loop has ended; what is for its streams must not count against others.
+            // The loop has ended; messages to its streams must not count against others.
             self.load.leave_weight(weight);
         } else if self.load.bytes() > EARLY {
             self.inbox.wake();
@@ -227,7 +227,7 @@ impl ShardSender for LoopInbox {
     fn has_room(&self, records: usize, bytes: usize) -> bool {
         let has_room = self.load.has_room(records, bytes);
         if !has_room {
-            // Whoever is refused tries again, and then there should be.
+            // The publisher that is refused will try again, and there should be room then.
             self.inbox.wake();
         }
         has_room

@@ -1,4 +1,4 @@
-//! Keys, as they are on disk.
+//! Files of keys.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -8,7 +8,7 @@ use crate::access::{ApiKeys, InvalidApiKeys, KeyWarning, Keys};
 #[cfg(feature = "jwt")]
 use crate::access::{InvalidKey, TokenKeys};
 
-/// Where the keys are.
+/// The files that hold the keys.
 #[derive(Clone, Debug)]
 pub(crate) struct KeyFiles {
     #[cfg(feature = "jwt")]
@@ -16,7 +16,7 @@ pub(crate) struct KeyFiles {
     pub(crate) api: Option<PathBuf>,
 }
 
-/// Where the keys are that tokens are verified with, and how they are written.
+/// The file with the keys that verify tokens, and its format.
 #[cfg(feature = "jwt")]
 #[derive(Clone, Debug)]
 pub(crate) enum TokenKeyFile {
@@ -51,13 +51,13 @@ enum Fault {
     Api(#[from] InvalidApiKeys),
 }
 
-/// Most bytes of a key file: somebody has named the wrong one if it has more.
+/// Maximum bytes of a key file. A larger one was probably named by mistake.
 const MAX_FILE: u64 = 1024 * 1024;
-/// Most warnings about one file.
+/// Maximum number of warnings about one file.
 const MAX_WARNINGS: usize = 16;
 
 impl KeyFiles {
-    /// Reads all of them.
+    /// Reads all files.
     pub(crate) fn read(&self) -> Result<Keys, KeyFileError> {
         let mut keys = Keys::default();
         #[cfg(feature = "jwt")]
@@ -101,7 +101,7 @@ impl TokenKeyFile {
     }
 }
 
-/// Says what is doubtful about a file.
+/// Logs what is doubtful about a file.
 fn warn(path: &Path, warnings: &[KeyWarning]) {
     let path = path.display();
     for warning in warnings.iter().take(MAX_WARNINGS) {

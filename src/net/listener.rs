@@ -49,7 +49,8 @@ impl IpVersions {
 /// A listener, and whose it is.
 pub(crate) struct Listener {
     pub(crate) socket: TcpListener,
-    /// Others may hold it too, as a service manager does: whoever waits in its queue when this process ends is theirs.
+    /// Whether another process holds it too, such as a service manager. Connections that wait in its queue when this
+    /// process ends are left to that one.
     pub(crate) is_handed_in: bool,
 }
 
@@ -59,13 +60,13 @@ impl Listener {
     }
 }
 
-/// Lets nobody more into the queue of a listener of our own that is about to be closed, so that whoever waits there can
-/// be accepted and told: closing resets those left. The kernel drops what knocks from now on; the client's tries again
-/// a second later.
+/// Keeps new connections out of the queue of a listener of our own that is about to be closed, so that those in the
+/// queue can be accepted and answered: closing resets what is left. The kernel drops new connections from now on; the
+/// kernel of the client tries again a second later.
 pub(super) fn lock(listener: &impl AsFd) {
     // A socket filter (BPF) of one instruction: return, with no byte of any packet taken.
     const TAKE_NOTHING: SockFilter = SockFilter::new(0x06, 0, 0, 0);
-    // Where the system has no such filters, a few may be reset.
+    // If the system has no such filters, a few connections may be reset.
     if let Err(error) = SockRef::from(listener).attach_filter(&[TAKE_NOTHING]) {
         tracing::debug!(%error, "cannot lock a listener before it is closed");
     }
@@ -77,12 +78,12 @@ pub(crate) fn bind(address: SocketAddr, versions: IpVersions) -> io::Result<TcpL
 }
 
 fn listen(address: SocketAddr, versions: IpVersions) -> io::Result<TcpListener> {
-    // A mapped IPv4 address could not be bound to by a socket that is for IPv6 only.
+    // An IPv6-only socket cannot be bound to a mapped IPv4 address.
     let address = SocketAddr::new(address.ip().to_canonical(), address.port());
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
     if address.is_ipv6() {
-        // Without this, the system's settings would say.
+        // Otherwise the settings of the system decide.
         socket.set_only_v6(versions == IpVersions::Own)?;
     }
     socket.bind(&address.into())?;
@@ -90,7 +91,7 @@ fn listen(address: SocketAddr, versions: IpVersions) -> io::Result<TcpListener> 
     Ok(socket.into())
 }
 
-/// What the system says of an IPv6 address where it has no IPv6, in other words.
+/// Replaces the error that a system without IPv6 gives for an IPv6 address.
 fn without_ipv6(address: SocketAddr, error: io::Error) -> io::Error {
     const EAFNOSUPPORT: i32 = 97;
     match error.raw_os_error() {
@@ -103,8 +104,8 @@ fn without_ipv6(address: SocketAddr, error: io::Error) -> io::Error {
     }
 }
 
-/// Listens on both loopback addresses, for `localhost` is `::1` first on many machines. One that the machine
-/// does not have is left out.
+/// Listens on both loopback addresses, since `localhost` resolves to `::1` first on many machines. Skips an address
+/// that the machine does not have.
 pub(crate) fn bind_loopback(port: u16) -> io::Result<Vec<TcpListener>> {
     let first = bind((Ipv4Addr::LOCALHOST, port).into(), IpVersions::Own)?;
     let port = first.local_addr()?.port();
@@ -124,7 +125,7 @@ pub(super) fn prepare(listener: &TcpListener, options: SocketOptions) -> io::Res
     let socket = SockRef::from(listener);
     socket.set_tcp_nodelay(true)?;
     socket.set_tcp_notsent_lowat(options.unsent_limit)?;
-    // Finds vanished peers also where heartbeats are off.
+    // Detects vanished peers even if heartbeats are off.
     let idle = options.user_timeout.clamp(Duration::from_secs(1), LONGEST_KEEPALIVE);
     let keepalive = TcpKeepalive::new().with_time(idle).with_interval((idle / 4).max(Duration::from_secs(1)));
     socket.set_tcp_keepalive(&keepalive)?;

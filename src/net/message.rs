@@ -1,4 +1,4 @@
-//! What threads of the engine tell each other.
+//! Messages between the threads of an engine.
 
 use std::net::IpAddr;
 use std::os::fd::OwnedFd;
@@ -10,57 +10,57 @@ use crate::event::Refusal;
 use crate::metrics::Histogram;
 use crate::shard::{Arrival, Command, Decision, Reply, Report};
 
-/// What reaches an event loop from other threads.
+/// A message to an event loop.
 pub(super) enum LoopMessage {
-    /// For its shard.
+    /// A command for its shard.
     Command(Command),
-    /// A stream that was judged and admitted by the control thread, and how many bytes came behind its request.
+    /// A stream that the control thread has judged and admitted, and the number of bytes that followed its request.
     Adopt(OwnedFd, Arrival, usize),
-    /// Close so many connections at most that are no streams, those first that came first.
+    /// Close up to this many connections that are not streams, oldest first.
     Reclaim(usize),
-    /// Tell how it stands.
+    /// Report statistics.
     Report(Reply<LoopReport>),
-    /// Close everything that is left and end.
+    /// Close all remaining connections and end.
     Stop,
 }
 
-/// How an event loop stands.
+/// The statistics of an event loop.
 pub(super) struct LoopReport {
     pub(super) number: usize,
     pub(super) shard: Report,
-    /// Its turns since the start, without their waiting.
+    /// The durations of its turns since the start, without waiting.
     pub(super) turns: Histogram,
 }
 
-/// What reaches the control thread from others.
+/// A message to the control thread.
 pub(super) enum ControlMessage {
     /// A connection that is not a stream, or not known to be one.
     Handoff(Handoff),
-    /// An answer that event loops had a part in.
+    /// An answer that needed event loops or the journal.
     Answer(Asker, Response),
     /// Who a request is from.
     Identified(Asker, Box<Verdict>),
-    /// Finish what is under way, within that time, and end.
+    /// Finish the requests in progress within this time, and end.
     Stop(Duration),
-    /// Nobody new is let in any more.
+    /// Accept no new connections.
     Drain,
-    /// Close so many connections at most, those first that have been idle for longest.
+    /// Close up to this many connections, those idle for longest first.
     Reclaim(usize),
 }
 
-/// A connection on its way from an event loop.
+/// A connection that an event loop hands over.
 pub(super) struct Handoff {
     pub(super) socket: OwnedFd,
     pub(super) peer: IpAddr,
-    /// What was read from it.
+    /// The bytes read from it.
     pub(super) bytes: Vec<u8>,
-    /// When the first byte came, in ms since the start.
+    /// When the first byte arrived, in ms since the start.
     pub(super) first_byte_ms: u64,
-    /// Why its stream is refused for now, if it is.
+    /// Why its stream is refused temporarily, if it is.
     pub(super) refusal: Option<Refusal>,
-    /// What is decided of its first request, if anything is.
+    /// The decision about its first request, if there is one.
     pub(super) decision: Option<Decision>,
-    /// Through which listener it came.
+    /// The kind of listener that accepted it.
     pub(super) listener_kind: ListenerKind,
 }
 

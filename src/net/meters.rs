@@ -1,4 +1,4 @@
-//! What is counted outside of the event loops' own streams.
+//! Counters outside of the shards.
 
 mod prometheus;
 
@@ -10,10 +10,10 @@ use std::time::Duration;
 use crate::event::{Refusal, TargetKind};
 use crate::metrics::{Histogram, Label, Tally};
 
-/// Tells how many lines the log has dropped.
+/// Returns how many lines the log has dropped.
 pub(crate) type LinesDropped = Box<dyn Fn() -> u64 + Send + Sync>;
 
-/// Counters and durations of an engine.
+/// The counters and durations of an engine.
 pub(super) struct Meters {
     start_unix_ms: u64,
     log_lines_dropped: Option<LinesDropped>,
@@ -22,11 +22,11 @@ pub(super) struct Meters {
     /// Connections that were closed to make room.
     pub(super) reclaimed: Tally<Awaited>,
     over_limit: AtomicU64,
-    /// By what was asked for and the status.
+    /// By route and status.
     responses: Mutex<BTreeMap<(&'static str, u16), u64>>,
     /// Connections that are not streams, or not known to be.
     pub(super) control_connections: AtomicU64,
-    /// From a publication to its being handed over.
+    /// From a publication to its handover to the event loops.
     publish_duration: Mutex<Histogram>,
 }
 
@@ -56,12 +56,12 @@ impl Meters {
         self.published.iter().map(|(_, count)| count).sum()
     }
 
-    /// A publication was handed to every event loop, so long after it was asked for.
+    /// Notes that a publication was handed to every event loop, and how long that took.
     pub(super) fn observe_publish(&self, duration: Duration) {
         lock(&self.publish_duration).observe(duration);
     }
 
-    /// A connection is beyond the limit of its address.
+    /// Notes a connection beyond the limit of its address.
     pub(super) fn count_over_limit(&self) {
         self.over_limit.fetch_add(1, Ordering::Relaxed);
     }
@@ -71,18 +71,18 @@ impl Meters {
     }
 }
 
-/// What an idle connection that is no stream is waited for to do.
+/// What an idle connection that is not a stream has yet to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Awaited {
-    /// To send a first or a next request.
+    /// Send a first or a next request.
     Request,
-    /// To send the rest of a head.
+    /// Send the rest of a head.
     Head,
-    /// To send the rest of a body.
+    /// Send the rest of a body.
     Body,
     /// Nothing: it is not decided yet who its request is from.
     Decision,
-    /// To take its answer, or, after the last one, to close.
+    /// Read its answer, or close after the last one.
     Taking,
 }
 
@@ -132,7 +132,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// How many publications are for whom, kept while the publications themselves are given away.
+/// Number of publications by kind of target, kept while the publications themselves are moved away.
 #[derive(Clone, Default)]
 pub(super) struct KindCounts([u64; TargetKind::ALL.len()]);
 

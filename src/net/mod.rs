@@ -1,18 +1,17 @@
-//! Threads, sockets and clocks: the body of the engine. Every system call is here.
+//! Threads, sockets and clocks: everything in the engine that makes system calls.
 //!
 //! # Threads
 //!
-//! - `fanfare-loop-N`: an event loop each. It accepts, reads the heads of requests, and holds the streams that
-//!   it has opened for as long as they live.
-//! - `fanfare-control`: every request that is not a stream. An event loop hands the connection over with the
-//!   bytes read so far; one that turns out to be a stream is handed back.
-//! - `fanfare-auth-N`: say who requests are from where that takes long, by a signature or the application's hook.
+//! - `fanfare-loop-N`: one event loop each. It accepts connections, reads request heads, and holds the streams that it
+//! has opened for as long as they live.
+//! - `fanfare-control`: every request that is not a stream. An event loop hands the connection over with the bytes read
+//! so far; one that turns out to be a stream is handed back.
+//! - `fanfare-auth-N`: find out who requests are from where that takes long: by a signature, or the application's hook.
 //! - `fanfare-hooks`: calls the application's connect and disconnect hooks, if there are any.
 //!
-//! Every loop has every listener in its poll and takes from it what it can; the control thread has those that are
-//! only for publishers and operators. A publication takes this way:
-//! `Shared::publish → Journal::append → LoopInbox::send → Shard::apply → Outbox::push → write`. A loop that has no
-//! stream is passed by: it is told where history stands when it opens one.
+//! Every loop polls every listener and accepts what it can; the control thread polls the listeners for publishers and
+//! operators. A publication takes this path: `Shared::publish → Journal::append → LoopInbox::send → Shard::apply →
+//! Outbox::push → write`. A loop without streams is skipped: it learns the position of the journal when it opens one.
 
 mod acceptor;
 mod authentication;
@@ -76,30 +75,30 @@ use worker::Worker;
 
 /// Publications, and their bytes, that may wait for one event loop before publishing is refused.
 const INBOX: InboxLimits = InboxLimits { records: 65_536, bytes: 64 * 1024 * 1024 };
-/// How long requests that are under way at the end of a shutdown may take.
+/// How long requests in progress may take at the end of a shutdown.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
-/// A deadline of a shutdown beyond this is cut to it.
+/// Longest deadline of a shutdown. A longer one is cut to this.
 const LONGEST_SHUTDOWN: Duration = Duration::from_secs(24 * 60 * 60);
-/// Most listeners of an engine.
+/// Maximum number of listeners of an engine.
 pub(crate) const MAX_LISTENERS: usize = worker::MAX_LISTENERS;
 
-/// Opens the journal of an engine, with what its client ids are made with and the way into its shards.
+/// Opens the journal of an engine, given the key of client ids and the way into the shards.
 pub(crate) type OpenJournal =
     Box<dyn FnOnce(ClientKey, Delivery) -> io::Result<Box<dyn Journal>> + Send + Sync>;
 
-/// All that an engine is made of.
+/// Everything that an engine is started with.
 pub(crate) struct Setup {
     pub(crate) clock: Clock,
     pub(crate) settings: Settings,
     pub(crate) journal: OpenJournal,
     pub(crate) streams: StreamLimits,
-    /// Most connections from one address that are no streams.
+    /// Maximum number of connections from one address that are not streams.
     pub(crate) others_per_address: usize,
     pub(crate) sockets: SocketOptions,
     pub(crate) access: Access,
     pub(crate) authentication: AuthenticationThreads,
-    /// Requests of one address that may wait for these.
+    /// Maximum number of requests from one address that wait for these threads.
     pub(crate) undecided: usize,
     pub(crate) hooks: Hooks,
     pub(crate) rates: RateLimit,
@@ -110,7 +109,7 @@ pub(crate) struct Setup {
     pub(crate) body_timeout: Duration,
     pub(crate) idle_timeout: Duration,
     pub(crate) log_lines_dropped: Option<LinesDropped>,
-    /// Bytes that bodies of requests under way may take together.
+    /// Bytes that the bodies of requests in progress may take together.
     pub(crate) max_bodies: usize,
 }
 
@@ -195,7 +194,7 @@ pub(crate) fn start(setup: Setup) -> io::Result<Running> {
     let control =
         control::Control::new(control_poll, control_messages, control_listeners, rates, shared.clone())?;
     shared.sockets.measure(has_control_listeners);
-    // From here on there is something to be ended if the rest fails.
+    // From here on, a failure must end the threads that have started.
     if let Err(error) = running.launch(workers, control, authentication) {
         running.shut_down(Duration::ZERO, Duration::ZERO);
         return Err(error);
@@ -223,8 +222,8 @@ fn start_hooks(hooks: Hooks) -> io::Result<HooksThread> {
     Ok((Some(sender), Some(handle)))
 }
 
-/// Starts a thread whose panic ends the process by name: an engine that has lost a loop is not one, and who
-/// restarts it must know why.
+/// Starts a thread. If it panics, the process ends and names it: an engine that lost a loop cannot serve its streams,
+/// and whoever restarts it must know why.
 fn spawn(name: String, run: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
     thread::Builder::new().name(name.clone()).spawn(move || {
         if catch_unwind(AssertUnwindSafe(run)).is_err() {
@@ -235,7 +234,7 @@ fn spawn(name: String, run: impl FnOnce() + Send + 'static) -> io::Result<JoinHa
     })
 }
 
-/// Says something on standard error, and does not wait for long where nobody reads it.
+/// Writes to standard error, without waiting long if nobody reads it.
 fn say(text: String) {
     let (done, said) = crossbeam_channel::bounded(1);
     let say = move || {
@@ -277,8 +276,8 @@ impl Running {
         Ok(())
     }
 
-    /// Is not ready for `delay` from when the shutdown began, then ends all streams, and once the last is gone, or
-    /// after `timeout`, everything.
+    /// Reports not ready until `delay` after the shutdown began, then ends all streams, and finally everything: once
+    /// the last stream is gone, or after `timeout`.
     pub(crate) fn shut_down(&mut self, delay: Duration, timeout: Duration) {
         let [delay_ms, timeout_ms] =
             [delay, timeout].map(|time| time.min(LONGEST_SHUTDOWN).as_millis() as u64);
@@ -293,7 +292,7 @@ impl Running {
         // A thread that panicked has ended the process.
         self.loops.drain(..).for_each(|handle| drop(handle.join()));
         self.shared.control.send(ControlMessage::Stop(LAST_WORDS));
-        // What the control thread finishes may need to know who asks.
+        // The control thread may need these threads to finish its requests.
         if let Some(control) = self.control.take() {
             let _ = control.join();
         }
@@ -301,7 +300,7 @@ impl Running {
         self.shared.authentication.close();
         let by_ms = self.shared.clock.now().elapsed_ms + LAST_WORDS.as_millis() as u64;
         self.wait_until(by_ms, |running| running.authentication.iter().all(JoinHandle::is_finished));
-        // An application's hook that still blocks must not keep the end from coming.
+        // Do not wait for an application's hook that still blocks.
         self.authentication.clear();
         if let Some(hooks) = self.hooks.take() {
             let _ = hooks.join();

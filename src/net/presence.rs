@@ -7,24 +7,24 @@ use crossbeam_channel::bounded;
 
 use crate::shard::{Reply, UserStreams};
 
-/// Tells who is online: who has a stream open, wherever that is. What one process may hold is for
-/// [`Admission`](crate::shard::Admission) to say.
+/// Tells which users have a stream open, on this process or any other. [`Admission`](crate::shard::Admission) limits
+/// the streams of this process.
 pub(crate) trait Presence: Send + Sync {
-    /// Answers a question: at once where the answer is known, and then `reply` is dropped. Otherwise, with `None`,
-    /// `reply` is called with the answer later, from any thread. It never blocks.
+    /// Answers a question. Returns the answer if it is known at once, and drops `reply`. Otherwise returns `None` and
+    /// calls `reply` later, from any thread. Never blocks.
     fn ask(&self, question: Question<'_>, reply: Reply<usize>) -> Option<usize>;
 }
 
-/// What can be asked. Each answer is a number.
+/// A question. Each answer is a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Question<'q> {
-    /// How many different users have a stream open.
+    /// How many users have a stream open.
     Users,
     /// How many streams this user has open.
     StreamsOf(&'q str),
 }
 
-/// Who is online in this process, and so in all where there is no other. It answers at once.
+/// The users online in this process, when there is no other. Answers at once.
 pub(super) struct LocalPresence(pub(super) Arc<UserStreams>);
 
 impl Presence for LocalPresence {
@@ -36,7 +36,7 @@ impl Presence for LocalPresence {
     }
 }
 
-/// Waits for an answer, for so long at most; `None` if there was none by then.
+/// Asks, and waits for the answer up to a limit; `None` if there was none by then.
 pub(crate) fn ask_and_wait(
     presence: &dyn Presence,
     question: Question<'_>,

@@ -1,24 +1,24 @@
-//! What the process has used, as Linux tells.
+//! What the process uses, as Linux reports it.
 
 use std::fs;
 
-/// Ticks of a second in `/proc/self/stat`, the same on every architecture that there is a Rust for.
+/// Clock ticks per second in `/proc/self/stat`, the same on every architecture that Rust supports.
 const TICKS: f64 = 100.0;
 
-/// Memory that it may have, in bytes: the machine's, or less where a control group says so.
+/// The memory available to the process, in bytes: that of the machine, or less if its control group has a limit.
 pub(crate) fn machine_memory() -> Option<u64> {
     let all = field_of_kib(&fs::read_to_string("/proc/meminfo").ok()?, "MemTotal:")?;
-    // In a container its own group is at the root. "max" is no limit.
+    // In a container, its own group is at the root. "max" means no limit.
     let group = fs::read_to_string("/sys/fs/cgroup/memory.max").ok();
     Some(group.and_then(|limit| limit.trim().parse().ok()).map_or(all, |limit: u64| limit.min(all)))
 }
 
-/// Memory that it has, in bytes.
+/// The resident memory of the process, in bytes.
 pub(super) fn resident_memory() -> Option<u64> {
     resident(&fs::read_to_string("/proc/self/status").ok()?)
 }
 
-/// Processor time that it has used, in seconds.
+/// The processor time that the process has used, in seconds.
 pub(super) fn processor_time() -> Option<f64> {
     processor(&fs::read_to_string("/proc/self/stat").ok()?)
 }
@@ -34,7 +34,7 @@ fn field_of_kib(text: &str, name: &str) -> Option<u64> {
 }
 
 fn processor(stat: &str) -> Option<f64> {
-    // The name, in brackets, may hold anything.
+    // The name, in brackets, may contain anything.
     let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace().skip(11);
     let mut ticks = || fields.next()?.parse::<u64>().ok();
     let (user, system) = (ticks()?, ticks()?);

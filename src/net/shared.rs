@@ -1,4 +1,4 @@
-//! What all threads of an engine hold in common.
+//! The state that all threads of an engine share.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -20,7 +20,7 @@ use crate::event::{Draft, Drafts, Now, Publication};
 use crate::journal::{Acknowledge, AppendError, Appended, Journal};
 use crate::shard::{Admission, Command, DisconnectTarget, Settings};
 
-/// The engine, seen from any of its threads and from the application.
+/// The engine as its threads and the application see it.
 pub(crate) struct Shared {
     pub(super) clock: Clock,
     pub(super) settings: Arc<Settings>,
@@ -36,7 +36,7 @@ pub(crate) struct Shared {
     pub(super) max_connections: usize,
     pub(super) body_timeout: Duration,
     pub(super) idle_timeout: Duration,
-    /// The memory that bodies of requests take.
+    /// The memory that request bodies use.
     pub(super) bodies: Arc<BodyTotal>,
     /// When a shutdown began, in ms since the start.
     pub(super) shutdown_ms: OnceLock<u64>,
@@ -44,7 +44,7 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    /// Publishes: all, or none. When this returns, the events are in history and handed to every event loop.
+    /// Publishes all, or none. When this returns, the events are in history and handed to every event loop.
     pub(crate) fn publish(
         self: &Arc<Self>,
         publications: impl IntoIterator<Item = Publication>,
@@ -54,7 +54,7 @@ impl Shared {
             let (sender, receiver) = bounded(1);
             acknowledged = Some(receiver);
             Box::new(move |result| {
-                // Whoever waits has the other end.
+                // The caller has the other end.
                 let _ = sender.send(result);
             })
         })?;
@@ -63,13 +63,14 @@ impl Shared {
                 self.journal.wake();
                 Ok(appended)
             }
-            // A journal that ends acknowledges what it was given before.
+            // A journal that ends first acknowledges what it was given.
             None => acknowledged.and_then(|receiver| receiver.recv().ok()).unwrap_or(Err(AppendError::Ended)),
         }
     }
 
-    /// The same, but it does not wait: `None` where the publication is acknowledged [later](Journal::append). Otherwise the
-    /// loops are not woken yet: the caller has the journal do that, once for many.
+    /// Like [`publish`](Self::publish), without waiting: `None` if the publication is acknowledged
+    /// [later](Journal::append). Otherwise the loops are not woken yet: the caller calls [`Journal::wake`], once for
+    /// many publications.
     pub(super) fn append(
         self: &Arc<Self>,
         publications: impl IntoIterator<Item = Publication>,
@@ -108,7 +109,7 @@ impl Shared {
         &*self.presence
     }
 
-    /// Asks every event loop how it stands. One that has ended does not answer.
+    /// Asks every event loop for its statistics. A loop that has ended does not answer.
     pub(super) fn reports(&self, done: impl FnOnce(Vec<LoopReport>) + Send + 'static) {
         let shares = gather(self.loops.len(), Vec::new(), move |mut reports: Vec<LoopReport>| {
             reports.sort_by_key(|report| report.number);
@@ -120,8 +121,8 @@ impl Shared {
         }
     }
 
-    /// Has some of the connections closed that are no streams and have been idle for longest. True where that is under
-    /// way; false where there are none.
+    /// Asks a thread to close some of the connections that are not streams and have been idle for longest. True if that
+    /// is in progress; false if there are none.
     pub(super) fn make_room(&self, now: Now) -> bool {
         let (holder, most) = match self.sockets.ask() {
             Asked::Nobody => return false,
@@ -135,7 +136,7 @@ impl Shared {
         }
     }
 
-    /// Publications that wait for an event loop.
+    /// Number of publications that wait for an event loop.
     pub(super) fn inbox_events(&self, number: usize) -> usize {
         self.loops.get(number).map_or(0, |inbox| inbox.load.records())
     }
@@ -147,7 +148,7 @@ impl Shared {
         }
     }
 
-    /// Ends streams everywhere. `done` is told how many, on the thread of the last loop to answer.
+    /// Ends streams on all event loops. Calls `done` with their number, on the thread of the last loop to answer.
     pub(crate) fn disconnect(&self, who: &DisconnectTarget, done: impl FnOnce(usize) + Send + 'static) {
         let shares = gather(self.loops.len(), 0, done);
         for (inbox, share) in self.loops.iter().zip(shares) {
@@ -156,8 +157,8 @@ impl Shared {
         }
     }
 
-    /// Begins a shutdown, unless it has begun: the engine is not ready any more, and does all else as before. Returns
-    /// when it began, in ms since the start.
+    /// Begins a shutdown, unless it has begun: the engine reports that it is not ready, and otherwise works as before.
+    /// Returns when the shutdown began, in ms since the start.
     pub(crate) fn begin_shutdown(&self) -> u64 {
         *self.shutdown_ms.get_or_init(|| self.clock.now().elapsed_ms)
     }
@@ -167,8 +168,8 @@ impl Shared {
         self.shutdown_ms.get().is_some()
     }
 
-    /// Stops listening, admits nobody any more, ends publishing and then all streams. Their clients come back spread over a second for
-    /// every 1,000, but no longer than `most`.
+    /// Stops listening, admits no more streams, ends publishing and then all streams. Their clients reconnect spread
+    /// over one second per 1,000 streams, but no longer than `most`.
     pub(super) fn drain(&self, most: Duration) {
         self.admission.drain();
         let spread = Duration::from_millis(self.admission.total() as u64).min(most);

@@ -1,4 +1,4 @@
-//! How many connections there may be, and who makes room when there are too many.
+//! Limits the number of connections, and decides who makes room when there are too many.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
@@ -6,48 +6,48 @@ use super::descriptors;
 use crate::api::ListenerKind;
 use crate::event::Now;
 
-/// Descriptors for whatever else opens one while the server runs: key files, the program around it.
+/// Descriptors for everything else that opens one while the server runs: key files, the program around it.
 const SPARE: usize = 8;
-/// Descriptors that only connections of the control listeners may take.
+/// Descriptors that only connections of the control listeners may use.
 const CONTROL_SHARE: usize = 16;
-/// Of a small limit these are at most one in so many.
+/// If the limit is small, these are at most one in this many.
 const SMALLEST_PART: usize = 16;
-/// Connections are asked to make room when fewer than one in so many are left, and so many go at once.
+/// Connections are closed to make room when fewer than one in this many are left, and this many at a time.
 const BATCH_PART: usize = 32;
-/// What is logged about a state that lasts is repeated once it was over for so long, in ms.
+/// A lasting state is logged again only if it was over for this long, in ms.
 const QUIET_MS: u64 = 60_000;
-/// Nobody is idle.
+/// No connection is idle.
 const NEVER: u64 = u64::MAX;
 
-/// Counts the connections of all threads, streams or not, against the descriptors that there are for them.
+/// Counts the connections of all threads, streams or not, against the descriptors available to them.
 ///
-/// Each thread that holds connections is a holder: the event loops by their numbers, and after them the control thread.
+/// Each thread with connections is a holder: the event loops by their numbers, and then the control thread.
 pub(super) struct Sockets {
-    /// Most connections.
+    /// Maximum number of connections.
     limit: AtomicUsize,
-    /// Of those, the ones that are the control listeners' alone.
+    /// Of those, the number reserved for the control listeners.
     control_share: AtomicUsize,
     front: AtomicUsize,
     control: AtomicUsize,
-    /// By holder: since when the one of its connections has been idle that is next to go, in ms since the start.
+    /// By holder: since when its next connection to close has been idle, in ms since the start.
     idle_since_ms: Box<[AtomicU64]>,
-    /// A holder has been asked to make room and has not yet.
+    /// Whether a holder has been asked to make room and has not done so yet.
     is_asked: AtomicBool,
     shortage: Remark,
     crowding: Remark,
 }
 
-/// How much room there is for one more connection.
+/// Whether there is room for one more connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Room {
     Plenty,
-    /// There is some, but others should go.
+    /// Yes, but others should be closed.
     Little,
     None,
 }
 
 impl Sockets {
-    /// For so many holders. There is no limit until [`measure`](Self::measure) is called.
+    /// For this many holders. There is no limit until [`measure`](Self::measure) is called.
     pub(super) fn new(holders: usize) -> Self {
         Self {
             limit: AtomicUsize::new(usize::MAX),
@@ -61,7 +61,7 @@ impl Sockets {
         }
     }
 
-    /// Sets the limit by the descriptors that are free now, when everything but connections has what it needs.
+    /// Sets the limit to the descriptors that are free now, when everything but connections has what it needs.
     pub(super) fn measure(&self, has_control_listeners: bool) {
         let limit = descriptors::limit().and_then(|limit| usize::try_from(limit).ok());
         let (Some(limit), Some(open)) = (limit, descriptors::count_open()) else { return };
@@ -82,19 +82,19 @@ impl Sockets {
         }
     }
 
-    /// One more connection.
+    /// Adds a connection.
     pub(super) fn opened(&self, listener_kind: ListenerKind) {
         self.count(listener_kind).fetch_add(1, Ordering::Relaxed);
     }
 
-    /// So many connections less.
+    /// Removes this many connections.
     pub(super) fn closed(&self, listener_kind: ListenerKind, connections: usize) {
         if connections > 0 {
             self.count(listener_kind).fetch_sub(connections, Ordering::Relaxed);
         }
     }
 
-    /// How much room there is for a connection that comes in by that listener.
+    /// Whether there is room for a connection of this kind of listener.
     pub(super) fn room(&self, listener_kind: ListenerKind) -> Room {
         let (front, control) = (self.front.load(Ordering::Relaxed), self.control.load(Ordering::Relaxed));
         let share = self.control_share.load(Ordering::Relaxed);
@@ -110,26 +110,26 @@ impl Sockets {
         }
     }
 
-    /// How many go at once.
+    /// How many connections to close at once.
     pub(super) fn batch(&self) -> usize {
         (self.limit.load(Ordering::Relaxed) / BATCH_PART).max(1)
     }
 
-    /// A holder tells since when the one of its connections has been idle that is next to go.
+    /// Notes since when a holder's next connection to close has been idle.
     pub(super) fn set_idle(&self, holder: usize, since_ms: Option<u64>) {
         if let Some(place) = self.idle_since_ms.get(holder) {
             place.store(since_ms.unwrap_or(NEVER), Ordering::Relaxed);
         }
     }
 
-    /// A holder has one more that may turn out to be idle.
+    /// Notes that a holder has one more connection that may become idle.
     pub(super) fn may_idle(&self, holder: usize, since_ms: u64) {
         if let Some(place) = self.idle_since_ms.get(holder) {
             place.fetch_min(since_ms, Ordering::Relaxed);
         }
     }
 
-    /// Who is to make room, if that is to be asked for.
+    /// Returns who must make room, if anybody.
     pub(super) fn ask(&self) -> Asked {
         let since_ms = self.idle_since_ms.iter().map(|since_ms| since_ms.load(Ordering::Relaxed));
         match since_ms.enumerate().min_by_key(|(_, since_ms)| *since_ms) {
@@ -139,12 +139,12 @@ impl Sockets {
         }
     }
 
-    /// A holder has done what it was asked for, as far as it could.
+    /// Notes that a holder has made as much room as it could.
     pub(super) fn answered(&self) {
         self.is_asked.store(false, Ordering::Release);
     }
 
-    /// Says once that descriptors run short.
+    /// Logs, once, that descriptors run short.
     pub(super) fn tell_shortage(&self, now: Now) {
         if self.shortage.is_due(now) {
             tracing::warn!(
@@ -154,7 +154,7 @@ impl Sockets {
         }
     }
 
-    /// Says once that an address has more connections than it may.
+    /// Logs, once, that an address has more connections than allowed.
     pub(super) fn tell_crowding(&self, peer: std::net::IpAddr, now: Now) {
         if self.crowding.is_due(now) {
             tracing::warn!(%peer, "more connections from one address than max-other-connections-per-ip; they are refused");
@@ -162,21 +162,21 @@ impl Sockets {
     }
 }
 
-/// Who is to make room.
+/// Who makes room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Asked {
-    /// This one; it must be told.
+    /// This holder; the caller must tell it.
     Holder(usize),
-    /// It has been told, and has not done it yet.
+    /// A holder that was told before, and has not done it yet.
     Already,
-    /// Nobody has a connection that is idle.
+    /// Nobody has an idle connection.
     Nobody,
 }
 
-/// Something that is worth a line of the log when it begins.
+/// A state that is logged when it begins.
 #[derive(Debug, Default)]
 struct Remark {
-    /// When it was last so, in ms since the start, and 1.
+    /// When the state was last observed, in ms since the start, plus 1.
     last_ms: AtomicU64,
 }
 

@@ -1,4 +1,4 @@
-//! What operators are shown.
+//! Statistics for operators.
 
 use std::sync::Arc;
 
@@ -26,18 +26,18 @@ pub struct Statistics {
     pub oldest_connection: Option<u64>,
     /// When the newest stream was opened, in Unix ms; `None` where there is none.
     pub newest_connection: Option<u64>,
-    /// What the engine did and holds.
+    /// Counters and state of the engine.
     pub engine: EngineStatistics,
 }
 
-/// What the engine did since its start, and what it holds.
+/// What the engine has done since its start, and what it holds.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct EngineStatistics {
     /// Events published.
     pub events_published: u64,
-    /// Events handed to streams.
+    /// Events queued for streams.
     pub deliveries: u64,
     /// Bytes written to streams.
     pub bytes_sent: u64,
@@ -47,36 +47,36 @@ pub struct EngineStatistics {
     pub connections_opened: u64,
     /// Streams ended.
     pub connections_closed: u64,
-    /// Of those, because they made no progress or fell out of history.
+    /// Of those, the ones that made no progress or fell out of history.
     pub slow_clients_closed: u64,
-    /// Times that a stream fell behind its backlog limit and was caught up from history.
+    /// How often a stream exceeded its backlog limit and was caught up from history.
     pub lags: u64,
-    /// Events that history never holds and that streams missed while they were behind.
+    /// Events with a `ttl` of 0 that streams missed because they were behind.
     pub transient_events_missed: u64,
-    /// Streams that are being caught up.
+    /// Streams that are catching up.
     pub lagging_connections: u64,
-    /// Bytes owed to streams.
+    /// Bytes queued for streams.
     pub backlog_bytes: u64,
-    /// Most streams that may be open.
+    /// Maximum number of open streams.
     pub max_connections: usize,
-    /// Different users with a stream open.
+    /// Users with a stream open.
     pub connected_users: usize,
-    /// What history holds.
+    /// The history.
     pub history: HistoryStatistics,
     /// Each event loop.
     pub loops: Vec<LoopStatistics>,
 }
 
-/// What history holds.
+/// The state of the history.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct HistoryStatistics {
-    /// What the ids of its events begin with: about when it began, in Unix ms.
+    /// The first part of its event ids: about when it began, in Unix ms.
     pub epoch: u64,
     /// Events held.
     pub events: u64,
-    /// Bytes of memory that they take.
+    /// Bytes of memory in use.
     pub bytes: u64,
 }
 
@@ -89,18 +89,18 @@ pub struct LoopStatistics {
     pub connections: u64,
     /// Connections whose request is not known yet.
     pub unopened_connections: u64,
-    /// Events handed to streams.
+    /// Events queued for streams.
     pub deliveries: u64,
     /// Bytes written to streams.
     pub bytes_sent: u64,
-    /// Bytes owed to streams.
+    /// Bytes queued for streams.
     pub backlog_bytes: u64,
-    /// Publications that wait for it.
+    /// Publications that wait for the loop.
     pub inbox_events: usize,
 }
 
 impl Shared {
-    /// Tells connection and engine statistics. `done` is called on the thread of the last loop to answer.
+    /// Collects connection and engine statistics. Calls `done` on the thread of the last loop to answer.
     pub(crate) fn statistics(self: &Arc<Self>, done: impl FnOnce(Statistics) + Send + 'static) {
         let shared = self.clone();
         self.reports(move |reports| {

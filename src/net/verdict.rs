@@ -1,23 +1,23 @@
-//! What the threads that authenticate say of a request.
+//! The answers of authentication.
 
 use crate::access::Identity;
 use crate::api::Problem;
 
-/// What is said of a request.
+/// Who a request is from, if that could be found out.
 pub(super) enum Verdict {
     /// Who it is from, or why it is refused.
     Judged(Result<Identity, Problem>),
-    /// Nobody could say.
+    /// It could not be found out.
     Undecided(Undecided),
 }
 
-/// Why nobody could say who a request is from.
+/// Why it could not be found out who a request is from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Undecided {
-    /// As many wait as may.
+    /// Too many requests wait already.
     Full,
     /// It took too long.
     Late,
-    /// Whoever should say so has panicked.
+    /// The code that decides has panicked.
     Failed,
 }

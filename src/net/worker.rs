@@ -1,4 +1,4 @@
-//! An event loop: a [`Shard`] with a poll. One turn of it is visible in [`Worker::turn`].
+//! An event loop: a [`Shard`] with a poll. [`Worker::turn`] is one turn of it.
 
 use std::io;
 use std::net::{IpAddr, Shutdown};
@@ -25,22 +25,22 @@ use crate::metrics::Histogram;
 use crate::shard::{Arrival, Command, Decision, Effect, Entry, HandOver, Inquiry, Shard, StreamToken};
 
 pub(super) const WAKER: Token = Token(usize::MAX);
-/// Most listeners of an engine.
+/// Maximum number of listeners of an engine.
 pub(super) const MAX_LISTENERS: usize = 64;
-/// Listeners have the tokens from here on.
+/// The token of the first listener.
 const LISTENER: usize = usize::MAX - MAX_LISTENERS;
-/// Edges taken from the kernel at once.
+/// Maximum number of events taken from the kernel at once.
 const EVENTS: usize = 1024;
-/// Connections accepted from one listener in a turn.
+/// Maximum number of connections accepted from one listener in a turn.
 const ACCEPTS: usize = 256;
-/// Messages taken in a turn before streams are written to.
+/// Maximum number of messages taken in a turn before streams are written to.
 const MESSAGES: usize = 4096;
-/// Streams written to in a turn before the loop looks at what else has happened. Few enough that an event which
-/// comes in the middle of a pass is joined by nearly all that wait for it.
+/// Maximum number of streams written to in a turn before the loop checks for other work. Small enough that an event
+/// which arrives during a pass is sent together with it to nearly all streams that still wait.
 const WRITES: usize = 128;
-/// How long a loop without descriptors waits before it tries again to accept, in ms.
+/// How long a loop without free descriptors waits before it tries to accept again, in ms.
 const RETRY_ACCEPT_MS: u64 = 100;
-/// The same, where others are about to make room.
+/// The same, if other connections are about to be closed to make room.
 const ROOM_MS: u64 = 1;
 
 pub(super) struct Worker {
@@ -51,16 +51,16 @@ pub(super) struct Worker {
     messages: Receiver<LoopMessage>,
     load: Arc<InboxLoad>,
     shared: Arc<Shared>,
-    /// Where connects and disconnects are told, if anybody asked.
+    /// Where to send connects and disconnects, if the application has hooks for them.
     connection_events: Option<Sender<ConnectionEvent>>,
-    /// A command that the shard had no appetite for.
+    /// Whether messages remain in the inbox that the shard does not accept yet.
     waiting: bool,
-    /// Its connections, as they are counted for all.
+    /// Number of its connections, as counted in the shared total.
     held: usize,
     turns: Histogram,
-    /// When the last turn ended: the waiting begins, and nobody need look at the clock again.
+    /// When the last turn ended. Waiting starts then, without another look at the clock.
     turned_at: Duration,
-    /// Publications are put in its inbox; not while it has no stream.
+    /// Whether publications are sent to its inbox; not while it has no stream.
     open: bool,
     draining: bool,
     stopping: bool,
@@ -97,7 +97,7 @@ impl Worker {
         })
     }
 
-    /// Runs until told to stop.
+    /// Runs until it is told to stop.
     pub(super) fn run(mut self) {
         let mut events = Events::with_capacity(EVENTS);
         let mut more = false;
@@ -106,7 +106,7 @@ impl Worker {
             if let Err(error) = self.wait(&mut events, more)
                 && error.kind() != io::ErrorKind::Interrupted
             {
-                // Without its poll the loop is deaf; the caller ends the process by name.
+                // Without its poll the loop cannot continue; the caller ends the process and names the thread.
                 panic!("cannot wait for events: {error}");
             }
             more = self.turn(&events);
@@ -114,7 +114,7 @@ impl Worker {
         self.leave_messages();
     }
 
-    /// Every stream is told before the loop ends, however little time there is.
+    /// Tells every stream before the loop ends, however little time is left.
     fn is_done(&self) -> bool {
         match self.stopping {
             true => !self.shard.has_streams_to_dismiss(),
@@ -122,8 +122,8 @@ impl Worker {
         }
     }
 
-    /// What came too late: what waits here no longer counts against others, and streams on their way are told like
-    /// all others.
+    /// Handles what arrived too late: waiting messages no longer count against others, and streams that are being
+    /// handed over are told of the shutdown like all others.
     fn leave_messages(&mut self) {
         let now = self.shared.clock.now();
         while let Some(message) = self.messages.next() {
@@ -131,23 +131,23 @@ impl Worker {
                 LoopMessage::Command(command) => self.load.leave(&command),
                 LoopMessage::Adopt(socket, arrival, behind) => self.adopt(socket, arrival, behind, now),
                 LoopMessage::Reclaim(_) => self.shared.sockets.answered(),
-                // Who asks takes no answer for nothing.
+                // Dropping the reply counts as an empty answer.
                 LoopMessage::Report(_) | LoopMessage::Stop => {}
             }
         }
         while self.shard.flush(WRITES, now) {}
         self.perform_effects(now);
-        // What is published from now on concerns nobody here; what came just before goes with the channel.
+        // Publications from now on are not for this loop; those just before are dropped with the channel.
         self.shared.loops[self.number].close();
         self.shared.sockets.set_idle(self.number, None);
     }
 
-    /// One turn: accept and read, apply, sweep, write, and pass on what concerns others.
+    /// One turn: accept and read, apply, sweep, write, and carry out the effects.
     fn turn(&mut self, events: &Events) -> bool {
         let began = self.shared.clock.elapsed();
         let now = self.shared.clock.now_at(began);
         if !std::mem::replace(&mut self.open, true) {
-            // Before anything becomes a stream, which goes on behind what was published so far.
+            // Before anything becomes a stream, which continues after what was published so far.
             if let Some(newest) = self.shared.loops[self.number].open() {
                 self.shard.pass_over(newest);
             }
@@ -180,7 +180,7 @@ impl Worker {
         more
     }
 
-    /// Lets all threads know how many connections are here, and whether they are of use.
+    /// Updates the counts of connections, and of those that can be closed to make room, for all threads.
     fn tell_connections(&mut self) {
         let held = self.shard.len();
         self.shared.sockets.closed(ListenerKind::Public, self.held.saturating_sub(held));
@@ -199,7 +199,7 @@ impl Worker {
         self.poll.poll(events, deadline.map(|at| Duration::from_millis(at.saturating_sub(now_ms))))
     }
 
-    /// Takes messages in order, for as long as the shard wants more.
+    /// Takes messages in order, as long as the shard accepts more.
     fn apply(&mut self, now: Now) {
         self.messages.rearm();
         for _ in 0..MESSAGES {
@@ -248,7 +248,7 @@ impl Worker {
         self.register(slot);
     }
 
-    /// Once, for both edges: nothing more is to be said to the poll in the life of a connection.
+    /// Registers a connection once, for both directions, for its lifetime.
     fn register(&mut self, slot: u32) {
         let Some(socket) = self.shard.socket_mut(slot) else { return };
         let interest = Interest::READABLE | Interest::WRITABLE;
@@ -270,7 +270,7 @@ impl Worker {
             if acceptor.resume(now) && self.shared.reserve.refill() {
                 acceptor.set_ready();
             }
-            // Whoever comes to a listener that others hold, now that streams are being ended, is theirs.
+            // During a shutdown, new connections to a listener that another process holds are left to that process.
             let is_theirs = acceptor.is_handed_in && self.shared.admission.is_draining();
             if acceptor.is_ready(now) && !is_theirs {
                 self.accept_from(acceptor, now);
@@ -279,7 +279,7 @@ impl Worker {
         self.acceptors = acceptors;
     }
 
-    /// Those who wait in the queue of a listener of our own are accepted first: closing would reset them.
+    /// Accepts the connections in the queues of our own listeners first, since closing would reset them.
     fn close_acceptors(&mut self, now: Now) {
         for mut acceptor in std::mem::take(&mut self.acceptors) {
             let is_own = acceptor.close(&self.poll);
@@ -341,8 +341,8 @@ impl Worker {
         }
     }
 
-    /// Out of descriptors. True where one of those kept back can be used to say so; else accepting pauses, for no longer
-    /// than it takes others to make room, if there are any who can.
+    /// Handles running out of descriptors. True if a reserved one can be used to refuse connections; otherwise
+    /// accepting pauses, for no longer than it takes others to make room, if any can.
     fn find_room(&self, acceptor: &mut Acceptor, now: Now) -> bool {
         if self.shared.make_room(now) {
             acceptor.pause(now, ROOM_MS);
@@ -370,7 +370,7 @@ impl Worker {
 
     fn perform_effects(&mut self, now: Now) {
         let mut refused = self.perform(now);
-        // Not as messages: there may be as many of them as messages are taken in a turn.
+        // Not by messages: there may be as many as a loop takes in a turn.
         while !refused.is_empty() {
             for token in refused {
                 let decision = Decision::Refused(Refusal::Auth);
@@ -407,7 +407,7 @@ impl Worker {
 
     fn finish(&mut self, slot: u32) {
         let Some(socket) = self.shard.socket_mut(slot) else { return };
-        // It fails where the peer has reset the connection.
+        // It fails if the peer has reset the connection.
         if socket.shutdown(Shutdown::Write).is_err() {
             self.shard.abandon(slot);
         }
@@ -422,9 +422,9 @@ impl Worker {
 
     fn hand_over(&mut self, hand_over: HandOver<TcpStream>) {
         let HandOver { mut socket, peer, bytes, first_byte_ms, refusal, decision } = hand_over;
-        // It stays counted, wherever it is held.
+        // It remains counted, whichever thread has it.
         self.held -= 1;
-        // A socket that cannot be taken off the poll is of no use elsewhere either.
+        // A socket that cannot be removed from the poll is of no use to another thread either.
         if self.poll.registry().deregister(&mut socket).is_err() {
             self.shared.sockets.closed(ListenerKind::Public, 1);
             self.shared.admission.others().leave(peer);

@@ -1,28 +1,28 @@
-//! What waits for a thread, in an order that is fair to addresses.
+//! A queue that is fair to addresses.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 
-/// What may wait, and be under way.
+/// Limits of the queue.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct QueueLimits {
-    /// In all.
+    /// Maximum number waiting, in total.
     pub(super) total: usize,
-    /// Of one address.
+    /// Maximum number waiting per address.
     pub(super) per_address: usize,
-    /// Bytes, in all.
+    /// Maximum bytes waiting, in total.
     pub(super) bytes: usize,
-    /// Of one address under way at once.
+    /// Maximum number in progress per address.
     pub(super) under_way: usize,
 }
 
-/// Jobs by address. Addresses take turns, so that one that has thousands waiting delays the only one of another by one
-/// job and no more; those of one address keep their order.
+/// Jobs by address. Addresses take turns, so that an address with thousands of jobs delays the only job of another by
+/// one job; the jobs of one address keep their order.
 #[derive(Debug)]
 pub(super) struct Queue<J> {
     limits: QueueLimits,
     addresses: HashMap<IpAddr, Address<J>>,
-    /// Addresses that have something waiting, and may have one more under way.
+    /// Addresses with a job waiting that may have one more in progress.
     turns: VecDeque<IpAddr>,
     waiting: usize,
     bytes: usize,
@@ -33,7 +33,7 @@ struct Address<J> {
     /// With their bytes.
     jobs: VecDeque<(J, usize)>,
     under_way: usize,
-    /// It stands in the list of turns.
+    /// Whether it is in the list of turns.
     listed: bool,
 }
 
@@ -43,12 +43,12 @@ impl<J> Queue<J> {
         Self { limits, addresses, turns, waiting: 0, bytes: 0 }
     }
 
-    /// Jobs that wait.
+    /// Number of waiting jobs.
     pub(super) fn waiting(&self) -> usize {
         self.waiting
     }
 
-    /// Puts a job of that address and of so many bytes behind its others; false where there is no room for it.
+    /// Queues a job of this address and size; false if there is no room for it.
     pub(super) fn push(&mut self, address: IpAddr, job: J, bytes: usize) -> bool {
         let of_address = self.addresses.get(&address).map_or(0, |address| address.jobs.len());
         let full = self.waiting >= self.limits.total
@@ -66,7 +66,7 @@ impl<J> Queue<J> {
         true
     }
 
-    /// Takes the job out whose turn it is, and its address, which is to be told that it is [`done`](Self::done).
+    /// Removes and returns the next job and its address, for which [`done`](Self::done) must be called.
     pub(super) fn pop(&mut self) -> Option<(IpAddr, J)> {
         let address = self.turns.pop_front()?;
         let entry = self.addresses.get_mut(&address)?;
@@ -79,7 +79,7 @@ impl<J> Queue<J> {
         Some((address, job))
     }
 
-    /// A job of that address is no longer under way.
+    /// Notes that a job of this address is no longer in progress.
     pub(super) fn done(&mut self, address: IpAddr) {
         let Some(entry) = self.addresses.get_mut(&address) else { return };
         entry.under_way -= 1;
@@ -90,7 +90,7 @@ impl<J> Queue<J> {
         }
     }
 
-    /// Forgets all that waits.
+    /// Removes all waiting jobs.
     pub(super) fn clear(&mut self) {
         self.addresses.values_mut().for_each(|address| address.jobs.clear());
         (self.waiting, self.bytes) = (0, 0);
@@ -99,7 +99,7 @@ impl<J> Queue<J> {
         self.turns.clear();
     }
 
-    /// Gives an address its turn, unless it has one, or nothing to do, or enough under way.
+    /// Gives an address a turn, unless it has one, or nothing to do, or enough in progress.
     fn list(&mut self, address: IpAddr) {
         let Some(entry) = self.addresses.get_mut(&address) else { return };
         if !entry.listed && !entry.jobs.is_empty() && entry.under_way < self.limits.under_way {

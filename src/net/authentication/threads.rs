@@ -1,4 +1,4 @@
-//! What the threads do that say who requests are from.
+//! The threads that find out who requests are from.
 
 use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -15,19 +15,19 @@ use crate::net::shared::Shared;
 use crate::net::verdict::{Undecided, Verdict};
 use crate::shard::{Command, Decision, Judge};
 
-/// How much more willing than other threads these are to wait for a processor, between 0 and 19: a third of what others
-/// get where all are busy. With forged tokens from 16 connections, the median of publishes is a tenth of what it is at 0.
+/// The niceness of these threads, from 0 to 19: they get a third of the processor time that others get when all are
+/// busy. With forged tokens from 16 connections, the median latency of publishing is a tenth of what it is at 0.
 #[cfg(target_os = "linux")]
 const NICE: i32 = 5;
 
-/// The threads that an engine has for it.
+/// The number and kind of these threads in an engine.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum AuthenticationThreads {
-    /// None: nobody need be asked.
+    /// None: every request is decided at once.
     None,
-    /// So many, which call a hook and may block.
+    /// This many, which call a hook and may block.
     Hook(usize),
-    /// Those that verify signatures take a processor each, of which half are for others.
+    /// Threads that verify signatures: one for every second processor.
     Signatures,
 }
 
@@ -40,10 +40,10 @@ impl AuthenticationThreads {
         }
     }
 
-    /// One of them, until the end.
+    /// Runs one of them until the queue is closed.
     pub(in crate::net) fn run(self, shared: &Shared) {
-        // They wait for a processor while event loops and the control thread need it. On Linux this is of the thread
-        // that calls, and of no other.
+        // They give way to event loops and the control thread. On Linux this sets the priority of the calling thread
+        // only.
         #[cfg(target_os = "linux")]
         if let Self::Signatures = self
             && let Err(error) = rustix::process::setpriority_process(None, NICE)
@@ -59,7 +59,7 @@ fn run(shared: &Shared) {
     let mut done = None;
     while let Some((address, (job, since))) = authentication.next(done) {
         done = Some(address);
-        // Whoever has gone costs nothing more.
+        // Skip requests of clients that have left.
         let Some(request) = job.request.upgrade() else {
             authentication.outcomes.count(Outcome::Abandoned);
             continue;
@@ -124,7 +124,7 @@ fn permit(
 ) -> Decision {
     match identity.and_then(|identity| access.permit(identity, asked)) {
         Ok(grant) => {
-            // Whoever is refused is told, and logged, by the control thread.
+            // The control thread answers, and logs, those that are refused.
             tracing::debug!(%peer, method = ?head.method, path = ?head.path, "request");
             Decision::Permitted(grant)
         }
