@@ -1,4 +1,4 @@
-//! Listeners of their own for publishers and operators: however busy the event loops are, these get in.
+//! Accepting on the listeners for publishers and operators, which stay reachable however busy the event loops are.
 
 use std::net::IpAddr;
 use std::os::fd::OwnedFd;
@@ -10,14 +10,14 @@ use crate::net::acceptor::{Accepted, Acceptor};
 use crate::net::shared::Shared;
 use crate::net::sockets::Room;
 
-/// Connections accepted from one listener in a turn.
+/// Maximum number of connections accepted from one listener in a turn.
 const ACCEPTS: usize = 64;
-/// How long is waited before it is tried again to accept, in ms.
+/// How long to wait before accepting is tried again, in ms.
 const RETRY_MS: u64 = 100;
-/// The same, where others are about to make room.
+/// The same, if other connections are about to be closed to make room.
 pub(super) const ROOM: Duration = Duration::from_millis(2);
 
-/// Those who have come to a listener of the control thread, as many as a turn takes.
+/// Accepts from a listener of the control thread, up to the limit of a turn.
 pub(super) fn accept(acceptor: &mut Acceptor, shared: &Shared, now: Now) -> Vec<(OwnedFd, IpAddr)> {
     let (mut accepted, mut lent) = (Vec::new(), false);
     while acceptor.is_ready(now) && accepted.len() < ACCEPTS {

@@ -1,19 +1,19 @@
-//! The memory that bodies of requests may take while they are under way.
+//! The memory that request bodies in progress may use.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Bytes that bodies take which have not arrived whole, on all connections together.
+/// Bytes of incomplete bodies, on all connections together.
 ///
-/// A body that arrives whole within one turn of the control thread never counts: small publications go through
-/// while others have taken all there is.
+/// A body that arrives whole within one turn of the control thread never counts: small publications go through even
+/// when others use all of the memory.
 #[derive(Debug)]
 pub(in crate::net) struct BodyTotal {
     limit: usize,
     bytes: AtomicUsize,
 }
 
-/// What the body of one connection takes of the total. Dropped, it is given back.
+/// The part of the total that the body of one connection uses. Dropping it gives the memory back.
 #[derive(Debug)]
 pub(super) struct BodyShare {
     total: Arc<BodyTotal>,
@@ -25,12 +25,12 @@ impl BodyTotal {
         Arc::new(Self { limit, bytes: AtomicUsize::new(0) })
     }
 
-    /// Bytes taken now.
+    /// Bytes in use.
     pub(in crate::net) fn bytes(&self) -> usize {
         self.bytes.load(Ordering::Relaxed)
     }
 
-    /// Bytes that may be taken at most.
+    /// Maximum bytes.
     pub(in crate::net) fn limit(&self) -> usize {
         self.limit
     }
@@ -41,8 +41,9 @@ impl BodyTotal {
 }
 
 impl BodyShare {
-    /// Takes so many bytes instead of those taken so far; false, and none at all from now on, where that is over
-    /// the limit. Only the control thread takes any, so the check and the count need not be one step.
+    /// Replaces the bytes in use for this connection by a new number. If that exceeds the limit, returns false and the
+    /// connection uses none from now on. Only the control thread takes memory, so the check and the count need not be
+    /// atomic.
     pub(super) fn resize(&mut self, bytes: usize) -> bool {
         let others = self.total.bytes().saturating_sub(self.bytes);
         let fits = bytes == 0 || others.saturating_add(bytes) <= self.total.limit;

@@ -1,4 +1,4 @@
-//! One connection that is not a stream: requests in, answers out, in order.
+//! One connection that is not a stream: requests in, responses out, in order.
 
 mod answers;
 mod deciding;
@@ -30,17 +30,17 @@ use crate::event::{Framing, HttpDate, Now, Refusal};
 use crate::http::{BodyFraming, Head, KeptHead, Rejection, RequestReader, Step};
 use crate::shard::{Arrival, Decision};
 
-/// Bytes of answers that may wait to be written, and answers that may be awaited, before no further request of the
-/// connection is looked at.
+/// Bytes of responses that may wait to be written, and number of responses that may be pending, before the next request
+/// of the connection is read.
 const MAX_WAITING: usize = 64 * 1024;
 const MAX_AWAITED: usize = 256;
-/// Bytes that are read and discarded after the last answer: a body well over the limit, but not so much that one
+/// Bytes that are read and discarded after the last response: a body well over the limit, but not so much that one
 /// client keeps the thread from others.
 const LINGER_BYTES: usize = 16 * 1024 * 1024;
-/// Bytes of chunk framing that a body may have that nothing is done with: a body as large as is taken by default, in
-/// chunks of 128 bytes, has as many. Beyond that the connection is not worth it.
+/// Bytes of chunk framing that an unwanted body may have: as many as a body of the largest default size has in chunks
+/// of 128 bytes. Beyond that, keeping the connection is not worth it.
 const MAX_UNWANTED_FRAMING: u64 = 128 * 1024;
-/// How long the end of the server waits for the first byte of a connection that has just come, in ms.
+/// How long a shutdown waits for the first byte of a connection that has just been accepted, in ms.
 const ARRIVAL_MS: u64 = 250;
 
 pub(super) struct HttpConnection {
@@ -48,37 +48,37 @@ pub(super) struct HttpConnection {
     pub(super) serial: u32,
     pub(super) peer: IpAddr,
     reader: RequestReader,
-    /// What the awaited body takes of the memory for bodies.
+    /// The share of the memory for bodies that the current body uses.
     share: BodyShare,
-    /// The request whose body is awaited.
+    /// The plan of the request whose body is being read.
     plan: Option<Plan>,
     answers: Answers,
-    /// The number of the request that was looked at last.
+    /// The number of the last request that was read.
     request: u32,
     phase: Phase,
-    /// Since when it is in this phase or its request, in ms since the start.
+    /// When its phase or its request began, in ms since the start.
     since_ms: u64,
-    /// Since when it was idle before the request that may be under way, in ms since the start.
+    /// When it became idle before the current request, in ms since the start.
     idle_since_ms: u64,
-    /// When the peer last took something or was owed nothing, in ms since the start.
+    /// When the peer last read something or nothing was waiting for it, in ms since the start.
     progress_ms: u64,
     refusal: Option<Refusal>,
-    /// What is decided of the first request, if anything is.
+    /// The decision about the first request, if there is one.
     decision: Option<Decision>,
     pub(super) listener_kind: ListenerKind,
-    /// What answers to the request that was looked at last say to the page that asked.
+    /// What responses to the last request tell the page that asked.
     cross_origin: CrossOrigin,
-    /// What that request asked for.
+    /// The route of that request.
     route: &'static str,
-    /// There was an answer on this connection.
+    /// Whether there was a response on this connection.
     answered: bool,
-    /// The socket may have more to be read.
+    /// Whether the socket may be readable.
     readable: bool,
-    /// The peer will send no more, or the socket has failed: to be read to the end.
+    /// Whether the peer will send no more, or the socket has failed: read to the end.
     ends: bool,
-    /// Requests wait until answers before them are written, or come.
+    /// Whether requests wait until earlier responses are written, or ready.
     held_back: bool,
-    /// Something was read that was not looked at.
+    /// Whether something was read but not processed.
     unseen: bool,
     lingered: usize,
     /// When the peer last sent something, in ms since the start.
@@ -86,24 +86,24 @@ pub(super) struct HttpConnection {
 }
 
 enum Phase {
-    /// Nothing has come since the last answer, or ever.
+    /// Nothing has arrived since the last response, or at all.
     Idle { answered: bool },
-    /// A head is under way.
+    /// A head is arriving.
     Head,
-    /// A head is refused, and which page is to be told is not known yet.
+    /// A head is refused, and the page that asked is not known yet.
     Rejected(Box<Rejected>),
-    /// It is not decided yet who the request is from. Nothing is read meanwhile. Only this holds the head, so that
-    /// whoever is to decide sees when nobody waits any more.
+    /// It is not decided yet who the request is from. Nothing is read meanwhile. Nothing else holds the head, so that
+    /// whoever decides can tell when nobody waits any more.
     Deciding(Arc<KeptHead>),
-    /// A body is under way.
+    /// A body is arriving.
     Body,
-    /// A request waits, with what its head asks for, until no answer before its own is awaited. Nothing is read meanwhile.
+    /// A request with its plan waits until no earlier response is pending. Nothing is read meanwhile.
     Held(Box<Held>),
-    /// The answer comes later, and nothing that follows may be done before. Nothing is read meanwhile.
+    /// A response is pending, and later requests must wait for it. Nothing is read meanwhile.
     Waiting { keep_alive: bool },
-    /// A stream: once all answers before it are written, an event loop takes over.
+    /// A stream: once all earlier responses are written, an event loop takes the connection over.
     Leaving(Box<Arrival>),
-    /// The last answer is on its way out; after it nothing counts.
+    /// The last response is being written; nothing after it counts.
     Closing { shut: bool },
     /// Over.
     Closed,
@@ -146,20 +146,20 @@ impl HttpConnection {
         }
     }
 
-    /// The socket has something to be read; `ends` if nothing follows it.
+    /// The socket is readable; `ends` if nothing will follow.
     pub(super) fn set_readable(&mut self, ends: bool) {
         self.readable = true;
         self.ends |= ends;
     }
 
-    /// Bytes that came behind the last request that was looked at.
+    /// Number of bytes that followed the last request.
     pub(super) fn unread(&self) -> usize {
         self.reader.buffered()
     }
 
-    /// Reads what there is, at most `most_reads` times, and does what it asks, as far as answers can be told now: one
-    /// request at least, and more until it is the turn of others. `input` is a buffer to read into; to `asker`
-    /// go answers that others have a part in.
+    /// Reads what there is, at most `most_reads` times, and processes it: at least one request, and more until it is
+    /// the turn of others. `input` is a buffer to read into; answers that need event loops or the journal are sent to
+    /// `asker`.
     pub(super) fn drive(
         &mut self,
         service: &Service,
@@ -178,7 +178,7 @@ impl HttpConnection {
             while self.is_taking() {
                 let is_head = !matches!(self.phase, Phase::Body);
                 let (before, framing) = (self.reader.buffered(), self.reader.framing());
-                // The rest has its turn when others have had theirs.
+                // The rest is processed after others have had their turns.
                 if turn.is_over(seen, is_head) {
                     (self.unseen, self.held_back) = (true, false);
                     return;
@@ -194,7 +194,7 @@ impl HttpConnection {
                 }
             }
             self.held_back = self.is_full();
-            // What came with the last read is looked at as well: if it was all, nothing else would have it looked at.
+            // Process the last read too: if it was the last one, nothing else would cause that.
             self.unseen = false;
             if !self.readable || self.is_held_back() || reads == turn.most_reads {
                 return;
@@ -202,7 +202,7 @@ impl HttpConnection {
             match self.socket.read(input) {
                 Ok(0) => {
                     self.readable = false;
-                    // Half-closed: answers to what came before are still owed.
+                    // Half-closed: earlier requests still get their responses.
                     match self.phase {
                         Phase::Closing { .. } => {}
                         Phase::Rejected(_) => self.tell_rejected(service, date.at(now), now),
@@ -210,7 +210,7 @@ impl HttpConnection {
                     }
                 }
                 Ok(count) => {
-                    // Less than was asked for: the socket is drained, and the next byte, or the end, makes a new edge.
+                    // A short read: the socket is empty, and the next byte, or the end, causes a new edge.
                     self.readable = count == input.len() || self.ends;
                     self.take(&input[..count], now);
                 }
@@ -221,18 +221,18 @@ impl HttpConnection {
         }
     }
 
-    /// Whether it came by a listener for operators.
+    /// Whether it came through a listener for operators.
     pub(super) fn is_control(&self) -> bool {
         self.listener_kind == ListenerKind::Control
     }
 
-    /// Whether a next request may be looked at.
+    /// Whether the next request may be read.
     fn is_taking(&self) -> bool {
         matches!(self.phase, Phase::Idle { .. } | Phase::Head | Phase::Rejected(_) | Phase::Body)
             && !self.is_full()
     }
 
-    /// Whether what the client sends has to wait.
+    /// Whether input from the client must wait.
     fn is_held_back(&self) -> bool {
         match self.phase {
             Phase::Deciding(_)
@@ -240,13 +240,13 @@ impl HttpConnection {
             | Phase::Waiting { .. }
             | Phase::Leaving(_)
             | Phase::Closed => true,
-            // What is read now is only discarded, and that much of it closes the connection.
+            // Input is only discarded now, and this much of it closes the connection.
             Phase::Closing { .. } => self.answers.is_awaiting(),
             _ => self.is_full(),
         }
     }
 
-    /// Whether so many answers are to be written, or awaited, that no further request is looked at.
+    /// Whether so many responses are waiting or pending that no further request is read.
     fn is_full(&self) -> bool {
         self.answers.bytes() > MAX_WAITING || self.answers.awaited() >= MAX_AWAITED
     }
@@ -262,7 +262,7 @@ impl HttpConnection {
                 return;
             }
             Phase::Rejected(rejected) => return rejected.push(bytes),
-            // An empty line came first: the time for a first request goes on.
+            // An empty line came first: the time for a first request continues.
             Phase::Idle { answered: false } if self.reader.buffered() > 0 => self.phase = Phase::Head,
             Phase::Idle { answered } => {
                 self.idle_since_ms = if *answered { self.since_ms } else { now.elapsed_ms };
@@ -279,7 +279,7 @@ impl HttpConnection {
         self.since_ms = now.elapsed_ms;
     }
 
-    /// One step of a request; false if it takes more bytes.
+    /// One step of a request; false if it needs more bytes.
     fn step(&mut self, service: &Service, date: &mut HttpDate, asker: Asker, now: Now) -> bool {
         if let Phase::Rejected(rejected) = &self.phase {
             let is_known = !rejected.is_in_doubt(&service.shared().settings.cors);
@@ -325,7 +325,7 @@ impl HttpConnection {
         true
     }
 
-    /// Answers a head that is refused, now that it is known whom to tell, or too late for that.
+    /// Answers a head that is refused, now that it is known which page to tell, or too late to wait for that.
     fn tell_rejected(&mut self, service: &Service, date: &str, now: Now) {
         if let Phase::Rejected(rejected) = &self.phase {
             self.cross_origin = rejected.cross_origin(&service.shared().settings.cors);
@@ -339,8 +339,8 @@ impl HttpConnection {
         self.answer(&problem.into(), service, false, false, date, now);
     }
 
-    /// A head is whole; its body is awaited. If the client `expects` something it may wait for a word before it sends
-    /// the body.
+    /// Begins a request whose head is complete. If the client `expects` a response before it sends the body, it may
+    /// wait for one.
     fn begin(&mut self, mut plan: Plan, expects: bool, service: &Service, date: &str, now: Now) {
         if self.refusal == Some(Refusal::Address) {
             plan.refuse_other();
@@ -352,12 +352,12 @@ impl HttpConnection {
         self.enter(Phase::Body, now);
         self.heard_ms = now.elapsed_ms;
         if !plan.task.as_ref().is_ok_and(Task::takes_body) {
-            // Whoever is refused, or needs no body, must not make the server keep one.
+            // A request that is refused, or needs no body, must not make the server keep one.
             self.reader.discard_body();
         }
         match plan.task {
-            // It gets the last word at once, and since it may send the body or not, the connection cannot go on
-            // (RFC 9110, 10.1.1).
+            // The client gets the final response at once, and since it may send the body or not, the connection cannot
+            // continue (RFC 9110, 10.1.1).
             Err(problem) if expects => {
                 self.answer(&problem.into(), service, plan.head_only, false, date, now);
             }
@@ -370,12 +370,12 @@ impl HttpConnection {
         }
     }
 
-    /// A request is whole.
+    /// Processes a complete request.
     fn finish(&mut self, plan: Plan, body: &[u8], service: &Service, date: &str, asker: Asker, now: Now) {
         let runs_ahead = plan.may_run_ahead(false);
         let Plan { task, head_only, keep_alive, framing, cross_origin, route } = plan;
-        // A connection that is only here to be refused does not stay, nor does one to a server that ends: its next
-        // request is for the next server.
+        // Close a connection that is only here to be refused, and every connection of a server that shuts down: the
+        // next request is for the next server.
         let keep_alive = keep_alive && self.refusal.is_none() && !service.shared().admission.is_draining();
         let outcome = match (task, self.refusal) {
             (Ok(Task::Stream(_)), Some(refusal)) => Ok(Outcome::Refused(refusal)),
@@ -404,8 +404,8 @@ impl HttpConnection {
         }
     }
 
-    /// Ends what a client makes the server look at, where nothing will be done with it: the answer comes before the body
-    /// is whole, and so does the end of the connection.
+    /// Answers and closes before the body is complete, if nothing will be done with it but it costs the server much to
+    /// read.
     fn bound_framing(&mut self, service: &Service, date: &str, now: Now) {
         if self.reader.body_framing() < MAX_UNWANTED_FRAMING || self.wants_body() {
             return;
@@ -416,7 +416,7 @@ impl HttpConnection {
         self.answer(&problem.into(), service, plan.head_only, false, date, now);
     }
 
-    /// Answers a stream that is refused for now.
+    /// Answers a stream that is refused temporarily.
     pub(super) fn refuse(
         &mut self,
         service: &Service,
@@ -446,7 +446,7 @@ impl HttpConnection {
         self.go_on(keep_alive, now);
     }
 
-    /// An answer has its place; what follows it?
+    /// Decides how to continue after a response was added.
     fn go_on(&mut self, keep_alive: bool, now: Now) {
         self.answered = true;
         let next = match keep_alive {
@@ -458,21 +458,21 @@ impl HttpConnection {
         self.idle_since_ms = now.elapsed_ms;
     }
 
-    /// Whether there is more to be done without another edge: requests that had to wait for answers to be
-    /// written, or more to be read than one turn takes.
+    /// Whether there is more to do without another edge: requests that had to wait for responses to be written, or more
+    /// input than one turn takes.
     pub(super) fn can_go_on(&self) -> bool {
         (self.held_back && !self.is_full()) || self.is_able()
     }
 
-    /// Whether it could do something without waiting for anything.
+    /// Whether it could continue without waiting for anything.
     pub(super) fn is_able(&self) -> bool {
         !self.is_held_back() && (self.readable || (self.unseen && self.is_taking()))
     }
 
-    /// Whether nothing is under way that the end of the server would cut off.
+    /// Whether a shutdown would interrupt nothing.
     pub(super) fn is_done(&self, now: Now) -> bool {
         let idle = match self.phase {
-            // It came so late that its request may still be under way.
+            // It was accepted so recently that its request may still be in transit.
             Phase::Idle { answered: false } => now.elapsed_ms.saturating_sub(self.since_ms) >= ARRIVAL_MS,
             Phase::Idle { answered: true } | Phase::Closing { shut: true } | Phase::Closed => true,
             _ => false,
@@ -481,7 +481,7 @@ impl HttpConnection {
     }
 }
 
-/// Whether the client may wait for a word before it sends the body.
+/// Whether the client may wait for an interim response before it sends the body.
 fn expects(head: &Head<'_>) -> bool {
     head.expects_continue || (head.expects_unknown && head.body != BodyFraming::Empty)
 }

@@ -1,8 +1,8 @@
 //! The control thread: every request that is not a stream.
 //!
-//! It gets connections from the event loops with the bytes read so far, and gives those that turn out to be
-//! streams back. One turn: read all, append all, answer all. A journal may acknowledge what was appended later: answers keep
-//! their order, and publishes behind it do not wait.
+//! It gets connections from the event loops with the bytes read so far, and hands back those that turn out to be
+//! streams. In one turn it reads all, appends all and answers all. A journal may acknowledge later what was appended:
+//! responses keep their order, and later publishes do not wait.
 
 mod accepting;
 mod body_total;
@@ -41,27 +41,27 @@ use http_connection::{HttpConnection, Next, Timeouts, Turn};
 use service::Service;
 use turns::Turns;
 
-/// Listeners have the tokens from here on.
+/// The token of the first listener.
 const ACCEPTOR: usize = usize::MAX - worker::MAX_LISTENERS;
-/// Edges taken from the kernel at once.
+/// Maximum number of events taken from the kernel at once.
 const EVENTS: usize = 1024;
-/// What connections are read into.
+/// Size of the input buffer.
 const INPUT: usize = 64 * 1024;
-/// Reads from one connection in a turn, so that one that sends without end does not keep others waiting.
+/// Maximum reads from one connection in a turn, so that one that sends without end does not keep others waiting.
 const READS_EACH: usize = 16;
-/// Reads from all of them, but one from each: where hundreds send large bodies, a turn that read [`READS_EACH`] times from
-/// each would keep whoever comes next waiting for a tenth of a second.
+/// Maximum reads from all connections in a turn, but at least one from each: where hundreds send large bodies, a turn
+/// with [`READS_EACH`] reads from each would make new requests wait for a tenth of a second.
 const READS: usize = 64;
-/// Bytes of heads that are looked at in a turn, but one head from each. A head may be made to cost a hundred times what a
-/// plain one does, and a connection brings hundreds of them at once.
+/// Maximum bytes of heads processed in a turn, but at least one head from each connection. A head can be made to cost a
+/// hundred times what a plain one does, and a connection may send hundreds of them at once.
 const HEADS: usize = 64 * 1024;
-/// The same, of requests: the smallest heads may ask for the largest answers.
+/// Maximum number of requests in a turn: the smallest heads may ask for the largest responses.
 const REQUESTS: usize = 256;
-/// How long connections have turns, before those that have become active meanwhile are looked at.
+/// How long connections have turns before those that have become active meanwhile are considered.
 const TURN: Duration = Duration::from_millis(2);
-/// Connections that are driven before the clock is looked at.
+/// Number of connections driven between two looks at the clock.
 const CLOCK_EVERY: usize = 4;
-/// How often the time is looked at while connections are open.
+/// How often deadlines are checked while connections are open.
 const TICK: Duration = Duration::from_millis(100);
 
 pub(super) struct Control {
@@ -71,7 +71,7 @@ pub(super) struct Control {
     messages: Receiver<ControlMessage>,
     service: Service,
     turns: Turns,
-    /// Those that were driven in this turn.
+    /// The connections driven in this turn.
     driven: Vec<usize>,
     serial: u32,
     next_loop: usize,
@@ -112,7 +112,7 @@ impl Control {
         self.service.shared()
     }
 
-    /// Runs until told to stop.
+    /// Runs until it is told to stop.
     pub(super) fn run(mut self) {
         let mut events = Events::with_capacity(EVENTS);
         while !self.is_done() {
@@ -137,7 +137,7 @@ impl Control {
         }
     }
 
-    /// Whether there is something that the passing of time changes.
+    /// Whether anything depends on the passing of time.
     fn is_watching(&self) -> bool {
         !self.connections.is_empty() || self.stop_by_ms.is_some()
     }
@@ -171,7 +171,7 @@ impl Control {
             self.check_time(now);
         }
         self.drive_all(now);
-        // Those that are not done go on in the next turn, when others have had theirs.
+        // Those that are not done continue in the next turn, after others have had theirs.
         let mut driven = std::mem::take(&mut self.driven);
         for slot in driven.drain(..) {
             if self.flush(slot, now)
@@ -181,12 +181,12 @@ impl Control {
             }
         }
         self.driven = driven;
-        // After the answers: a publisher can send the next event while the loops hand out this one.
+        // After the responses: a publisher can send the next event while the loops deliver this one.
         self.service.wake_loops();
         self.shared().meters.control_connections.store(self.connections.len() as u64, Ordering::Relaxed);
     }
 
-    /// Drives those whose turn it is, until the time is up.
+    /// Drives the connections whose turn it is, until the time is up.
     fn drive_all(&mut self, now: Now) {
         let each = self.turns.len().max(1);
         let turn = Turn {
@@ -202,7 +202,7 @@ impl Control {
                 |slot: usize| connections.get(slot).map(|connection| client_network(connection.peer));
             let Some(slot) = self.turns.next(network) else { return };
             self.drive(slot, turn, now);
-            // Where one connection is all there is, nobody need look at the clock.
+            // With only one connection, there is no need to look at the clock.
             if n.is_multiple_of(CLOCK_EVERY) && self.shared().clock.elapsed() >= until {
                 if let Some(slot) = self.turns.next_busy() {
                     self.drive(slot, turn, now);
@@ -221,7 +221,7 @@ impl Control {
         self.acceptors = acceptors;
     }
 
-    /// Listens no longer; those who wait are accepted first, unless they are another process's.
+    /// Stops listening. Accepts waiting connections first, unless another process holds the listener.
     fn close_acceptors(&mut self, now: Now) {
         for mut acceptor in std::mem::take(&mut self.acceptors) {
             let is_own = acceptor.close(&self.poll);
@@ -295,7 +295,7 @@ impl Control {
         }
     }
 
-    /// Does what the passing of time asks for, and lets all threads know whether connections are here that are of no use.
+    /// Checks deadlines, and updates the count of connections that can be closed to make room.
     fn check_time(&mut self, now: Now) {
         let shared = self.service.shared();
         let timeouts = Timeouts {
@@ -333,7 +333,7 @@ impl Control {
             if left == 0 || since_ms + YOUNG_MS > now.elapsed_ms {
                 break;
             }
-            // A request that has just come is no idleness.
+            // A connection whose request has just arrived is not idle.
             if self.connections.get(slot).is_some_and(|connection| !connection.is_heard()) {
                 self.close(slot);
                 self.shared().meters.reclaimed.count(awaited);
@@ -346,7 +346,7 @@ impl Control {
         self.shared().sockets.answered();
     }
 
-    /// Forgets a connection, which closes it.
+    /// Drops a connection, which closes it.
     fn close(&mut self, slot: usize) {
         let Some(connection) = self.connections.try_remove(slot) else { return };
         self.turns.forget(slot);
@@ -356,7 +356,7 @@ impl Control {
         }
     }
 
-    /// Has the connection that asked act on what has come for it, if it is still there.
+    /// Passes an answer to the connection that waits for it, if it still exists.
     fn attend(&mut self, asker: Asker, now: Now, act: impl FnOnce(&mut HttpConnection, &Service, &str)) {
         let Some(connection) = self.connections.get_mut(asker.slot) else { return };
         if connection.serial != asker.serial {
@@ -369,7 +369,7 @@ impl Control {
         }
     }
 
-    /// Reads from one connection and acts on it.
+    /// Reads from one connection and processes the input.
     fn drive(&mut self, slot: usize, turn: Turn, now: Now) {
         let Some(connection) = self.connections.get_mut(slot) else { return };
         let asker = Asker { slot, serial: connection.serial, request: 0 };
@@ -383,7 +383,7 @@ impl Control {
         }
     }
 
-    /// Writes the answers of one connection. True if it can go on at once.
+    /// Writes the responses of one connection. True if it can continue at once.
     fn flush(&mut self, slot: usize, now: Now) -> bool {
         let Some(connection) = self.connections.get_mut(slot) else { return false };
         match connection.flush(now) {
@@ -396,7 +396,7 @@ impl Control {
         }
     }
 
-    /// A stream leaves for an event loop, if it is admitted.
+    /// Hands a stream to an event loop, if it is admitted.
     fn release(&mut self, slot: usize, arrival: Arrival, now: Now) -> bool {
         let Some(connection) = self.connections.get_mut(slot) else { return false };
         let shared = self.service.shared().clone();
@@ -412,7 +412,7 @@ impl Control {
         let connection = self.connections.remove(slot);
         self.turns.forget(slot);
         match connection.listener_kind {
-            // It stays counted, wherever it is held.
+            // It remains counted, whichever thread has it.
             ListenerKind::Public => shared.admission.others().leave(connection.peer),
             ListenerKind::Control => {
                 shared.sockets.closed(ListenerKind::Control, 1);
@@ -428,7 +428,7 @@ impl Control {
     }
 }
 
-/// Acts on a request; false if it panics, which costs its connection and no other.
+/// Processes a request; false if that panics, which closes its connection and affects no other.
 fn is_sound(act: impl FnOnce()) -> bool {
     let acted = catch_unwind(AssertUnwindSafe(act));
     if acted.is_err() {
@@ -437,7 +437,7 @@ fn is_sound(act: impl FnOnce()) -> bool {
     acted.is_ok()
 }
 
-/// Registers the way to wake the control thread.
+/// Registers the waker of the control thread.
 pub(super) fn waker(poll: &Poll) -> io::Result<mio::Waker> {
     mio::Waker::new(poll.registry(), WAKER)
 }

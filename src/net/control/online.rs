@@ -1,4 +1,4 @@
-//! Answers to who is online.
+//! Answers to questions about who is online.
 
 use serde::Serialize;
 use serde_json::json;
@@ -16,13 +16,13 @@ struct Online<'u> {
     connections: usize,
 }
 
-/// How many users are online. `later` is called with the answer where it comes later.
+/// Answers how many users are online. Calls `later` if the answer is not known at once.
 pub(super) fn users(presence: &dyn Presence, later: impl FnOnce(Response) + Send + 'static) -> Outcome {
     let answer = |users| Response::json(200, &json!({ "connectedUsers": users }));
     ask(presence, Question::Users, answer, later)
 }
 
-/// Whether one is.
+/// Answers whether a user is online.
 pub(super) fn user(
     presence: &dyn Presence,
     user: String,

@@ -1,19 +1,19 @@
-//! What comes of a request.
+//! The outcome of a request.
 
 use crate::api::Response;
 use crate::event::Refusal;
 use crate::shard::Arrival;
 
-/// What comes of a task.
+/// The outcome of a task.
 pub(super) enum Outcome {
-    /// This answer.
+    /// A response.
     Answer(Response),
-    /// An answer that event loops have a part in.
+    /// A response that comes later: from event loops, or from the journal.
     Later,
-    /// The head of a stream, and no more.
+    /// Only the response head of a stream.
     StreamHead,
-    /// A stream, which an event loop takes over.
+    /// A stream, for an event loop.
     Stream(Box<Arrival>),
-    /// A stream, but not now: an answer that a browser takes for a stream, and comes back after.
+    /// A stream that is refused temporarily: a response that browsers take for a stream, and reconnect after.
     Refused(Refusal),
 }

@@ -1,4 +1,4 @@
-//! What requests do: the part of a request's life between its head and its answer.
+//! What requests do: the part of a request's life between its head and its response.
 
 use std::cell::{Cell, RefCell};
 use std::net::IpAddr;
@@ -25,53 +25,53 @@ use crate::net::shared::Shared;
 use crate::net::verdict::{Undecided, Verdict};
 use crate::shard::{Arrival, Decision, DisconnectTarget};
 
-/// What a head asks for, judged before its body is read.
+/// What a head asks for, decided before its body is read.
 pub(super) struct Plan {
-    /// What is to be done with the body, or why nothing is.
+    /// What to do with the body, or why the request is refused.
     pub(super) task: Result<Task, Problem>,
-    /// The answer has no body.
+    /// Whether the response has no body.
     pub(super) head_only: bool,
-    /// The connection goes on after the answer.
+    /// Whether the connection stays open after the response.
     pub(super) keep_alive: bool,
     pub(super) framing: Framing,
-    /// What the answer says to the page that asked.
+    /// What the response tells the page that asked.
     pub(super) cross_origin: CrossOrigin,
-    /// What was asked for, in a word for statistics.
+    /// The name of the route, for statistics.
     pub(super) route: &'static str,
 }
 
 /// What is known of who a request is from.
 pub(super) enum Known {
     Nothing,
-    /// It is for a stream, and it is decided what becomes of it.
+    /// The decision about a request for a stream.
     Decision(Decision),
     Verdict(Verdict),
 }
 
-/// What is to be done.
+/// What to do.
 pub(super) enum Task {
-    /// Find out first who at that address this is from, who must have that scope.
+    /// First find out who at this address the request is from. They need this scope.
     Identify(IpAddr, Scope),
-    /// Refuse a stream for now.
+    /// Refuse a stream temporarily.
     Refuse(Refusal),
     /// Open a stream.
     Stream(Box<Arrival>),
     /// Publish events.
     Publish { batch: bool, grant: Box<PublishGrant> },
-    /// Publish an event made from a few words.
+    /// Publish an event in the short form of the test endpoint.
     Test(Box<PublishGrant>),
-    /// Say what may be asked from other origins.
+    /// Answer a CORS preflight.
     Preflight { allow: &'static str, cross_origin: CrossOrigin, asked: Box<AskedFields> },
-    /// Tell everything that is counted.
+    /// Report all metrics.
     Metrics(Format),
-    /// Give the browser client, unless it is held.
+    /// Serve the browser client, unless the client has this version.
     BrowserClient { is_held: bool },
-    /// Anything that takes no body.
+    /// Anything else, without a body.
     Route(Route),
 }
 
 impl Plan {
-    /// Of an address with too many connections no request is done. A stream is told in its own way.
+    /// Refuses every request from an address with too many connections. Streams are refused in their own way.
     pub(super) fn refuse_other(&mut self) {
         if !matches!(self.task, Ok(Task::Stream(_)) | Err(_)) {
             self.task = Err(Problem::new(429, "too many connections from this address").retry_after(1));
@@ -80,28 +80,28 @@ impl Plan {
 }
 
 impl Task {
-    /// Whether it is done with the body of its request.
+    /// Whether the task uses the body of the request.
     pub(super) fn takes_body(&self) -> bool {
         matches!(self, Self::Publish { .. } | Self::Test(_))
     }
 }
 
 const JSON: &str = "application/json";
-/// What was asked for where that is not known.
+/// The name of an unknown route.
 pub(super) const NO_ROUTE: &str = "none";
 
 /// The requests of one engine.
 pub(super) struct Service {
     shared: Arc<Shared>,
     rates: RefCell<RateLimit>,
-    /// The description of the interface.
+    /// The OpenAPI description.
     openapi: String,
-    /// Requests that have published since the event loops were woken.
+    /// Number of requests that have published since the event loops were woken.
     unseen: Cell<usize>,
 }
 
-/// So many requests of one turn may publish before the event loops are woken, so that a long turn does not keep the
-/// first of them waiting.
+/// Maximum number of requests in a turn that may publish before the event loops are woken, so that a long turn does not
+/// delay the first of them.
 const UNSEEN: usize = 32;
 
 impl Service {
@@ -110,12 +110,12 @@ impl Service {
         Self { shared, rates: RefCell::new(rates), openapi, unseen: Cell::new(0) }
     }
 
-    /// The fields that an answer has for the page that asked.
+    /// The CORS fields of a response.
     pub(super) fn cross_origin(&self, verdict: CrossOrigin) -> &[u8] {
         self.shared.settings.cors.fields(verdict)
     }
 
-    /// A share of the memory that bodies may take, for one more connection.
+    /// A share of the memory for bodies, for one more connection.
     pub(super) fn body_share(&self) -> BodyShare {
         self.shared.bodies.share()
     }
@@ -124,7 +124,7 @@ impl Service {
         &self.shared
     }
 
-    /// Judges a head: path and method, then permission, then what it says of the body.
+    /// Checks a head: path and method, then permission, then what it says of the body.
     pub(super) fn plan(
         &self,
         head: &Head<'_>,
@@ -139,7 +139,7 @@ impl Service {
         let route = self.route(head, listener_kind);
         let name = route.as_ref().map_or(NO_ROUTE, Route::as_str);
         let task = route.and_then(|route| self.task(route, head, peer, cross_origin, known, now));
-        // Never the query, which may hold a token; what clients wrote, escaped.
+        // Never log the query, which may hold a token. Escape what clients wrote.
         let (path, refused) = (head.path, task.as_ref().err().map(|problem| problem.status));
         if !matches!(task, Ok(Task::Identify(..))) {
             tracing::debug!(%peer, method = ?head.method, ?path, refused, "request");
@@ -147,7 +147,7 @@ impl Service {
         Plan {
             task,
             head_only: head.method == Method::Head,
-            // HTTP/1.0 would have to be told that the connection stays.
+            // An HTTP/1.0 client would have to be told that the connection stays open.
             keep_alive: head.keep_alive && head.version == Version::Http11,
             framing: framing_of(head.version),
             cross_origin,
@@ -185,7 +185,7 @@ impl Service {
             Known::Decision(Decision::Refused(reason)) => return Ok(Task::Refuse(reason)),
             Known::Verdict(Verdict::Undecided(why)) => return undecided(&route, why),
             Known::Verdict(Verdict::Judged(identity)) => identity?,
-            // A stream that is permitted does not come here.
+            // Streams that are permitted are opened elsewhere.
             Known::Nothing | Known::Decision(Decision::Permitted(_)) => {
                 match self.shared.access.judge_at_once(head, peer, scope, now.unix_ms) {
                     Some(identity) => identity?,
@@ -226,7 +226,7 @@ impl Service {
         }
     }
 
-    /// Does it. To `asker` goes the answer where event loops have a part in it.
+    /// Performs a task. An answer that comes later is sent to `asker`.
     pub(super) fn perform(
         &self,
         task: Task,
@@ -285,7 +285,7 @@ impl Service {
             }
             Route::DisconnectClient(client) => match client.parse() {
                 Ok(client) => return Ok(self.disconnect(&DisconnectTarget::Client(client), later)),
-                // An id that is not one of ours is a stream that is not here.
+                // An id that is not one of ours belongs to no stream.
                 Err(_) => Response::json(200, &json!({ "disconnected": 0 })),
             },
             Route::Stream | Route::Publish | Route::Test | Route::Metrics | Route::BrowserClient => {
@@ -353,7 +353,7 @@ impl Service {
         })
     }
 
-    /// Publishes; `answer` says that it is done. The event loops see it at the end of the turn at the latest.
+    /// Publishes; `answer` makes the response. The event loops are woken at the end of the turn at the latest.
     fn append(
         &self,
         publications: impl IntoIterator<Item = Publication>,
@@ -378,7 +378,7 @@ impl Service {
         Ok(Outcome::Answer(answer(appended)))
     }
 
-    /// Lets the event loops see what was published, if anything was.
+    /// Wakes the event loops, if anything was published.
     pub(super) fn wake_loops(&self) {
         if self.unseen.take() > 0 {
             self.shared.journal.wake();
@@ -395,7 +395,7 @@ impl Service {
         })
     }
 
-    /// A stream that is refused for now, whole. A browser gives up for good on any status but 200.
+    /// The whole response of a stream that is refused temporarily. A browser gives up for good on any status but 200.
     pub(super) fn write_refusal(
         &self,
         out: &mut Vec<u8>,
@@ -412,7 +412,7 @@ impl Service {
     }
 }
 
-/// The answer to a batch.
+/// The response to a batch.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Accepted {
@@ -443,7 +443,7 @@ fn is_batch(head: &Head<'_>) -> Result<bool, Problem> {
     }
 }
 
-/// The body is not what it `must` be; `accepted` is the same as the value of an `Accept` field.
+/// The error for a body that is not what it `must` be; `accepted` is also the value of the `Accept` field.
 fn unsupported(must: &str, accepted: &'static str) -> Problem {
     Problem::new(415, format!("the body must be {must}")).with_field("Accept", accepted)
 }
@@ -454,7 +454,7 @@ fn options(allow: &'static str) -> Response {
 
 fn problem(error: &JsonError, line: Option<usize>) -> Problem {
     let status = match (error, line) {
-        // One bad line of a batch is a batch that is not valid: it names the line.
+        // One bad line makes the whole batch invalid. The error names the line.
         (JsonError::Malformed(_), None) => 400,
         _ => 422,
     };
@@ -465,15 +465,15 @@ fn overloaded(error: &AppendError) -> Problem {
     unavailable(error.to_string())
 }
 
-/// The bodies of other requests take all the memory that there is for them.
+/// The error for when the bodies of other requests use all the memory for them.
 pub(super) fn bodies_are_full() -> Problem {
     unavailable("request bodies being received already use all the memory allowed for them")
 }
 
-/// A request of which nobody could say who it is from.
+/// Handles a request when it could not be found out who it is from.
 fn undecided(route: &Route, why: Undecided) -> Result<Task, Problem> {
     match (route, why) {
-        // It is not the client's fault, so it comes back.
+        // That is not the client's fault, so it is told to come back.
         (Route::Stream, _) => Ok(Task::Refuse(Refusal::Auth)),
         (_, Undecided::Full) => Err(unavailable("as many requests as may wait to be told who they are from")),
         (_, Undecided::Late) => Err(unavailable("it could not be decided in time who this is from")),

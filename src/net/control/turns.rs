@@ -1,66 +1,66 @@
-//! Whose turn it is on the control thread.
+//! Turns of the connections of the control thread.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 
 /// Connections with something to do, in the order of their turns.
 ///
-/// Those on the listeners for operators come first, then those that have become active since they had their last turn,
-/// then those that had more to do than a turn takes (as in flow queuing: RFC 8290, 4.2). So who asks one thing at a time
-/// does not wait for those who ask without end, however many these are.
+/// Connections to the listeners for operators come first, then those that have become active since their last turn,
+/// then those that had more to do than a turn takes (as in flow queuing: RFC 8290, 4.2). So a client that sends one
+/// request at a time does not wait for clients that send without end, however many these are.
 #[derive(Default)]
 pub(super) struct Turns {
     control: VecDeque<usize>,
     fresh: VecDeque<usize>,
     busy: VecDeque<usize>,
-    /// By slot: whether it stands in a queue. What was forgotten may still stand there.
+    /// By slot: whether it is in a queue. A connection that has left may still be in one.
     listed: Vec<bool>,
     count: usize,
-    /// Of each network, those that were taken as fresh since the turn began; only where there are many.
+    /// By network, the number of connections taken as fresh since the turn began; only if there are many.
     taken: HashMap<IpAddr, usize>,
     is_crowded: bool,
 }
 
-/// Connections of one network that are taken as fresh in a turn; more of them count as busy.
+/// Maximum number of connections of one network that are taken as fresh in a turn; more count as busy.
 const FRESH: usize = 16;
 
 impl Turns {
-    /// Whether nobody has anything to do.
+    /// Whether no connection has anything to do.
     pub(super) fn is_empty(&self) -> bool {
         self.count == 0
     }
 
-    /// Connections that have something to do.
+    /// Number of connections that have something to do.
     pub(super) fn len(&self) -> usize {
         self.count
     }
 
-    /// A connection may have something to do.
+    /// Notes that a connection may have something to do.
     pub(super) fn add(&mut self, slot: usize, is_control: bool) {
         if self.list(slot) {
             if is_control { &mut self.control } else { &mut self.fresh }.push_back(slot);
         }
     }
 
-    /// A connection has had its turn, and has more to do.
+    /// Notes that a connection has had its turn, and has more to do.
     pub(super) fn put_back(&mut self, slot: usize, is_control: bool) {
         if self.list(slot) {
             if is_control { &mut self.control } else { &mut self.busy }.push_back(slot);
         }
     }
 
-    /// A connection is gone.
+    /// Notes that a connection has left.
     pub(super) fn forget(&mut self, slot: usize) {
         self.unlist(slot);
     }
 
-    /// A turn of the thread begins.
+    /// Begins a turn of the thread.
     pub(super) fn begin(&mut self) {
         self.taken.clear();
         self.is_crowded = self.fresh.len() > FRESH;
     }
 
-    /// Takes the connection out whose turn it is. `network` tells where a connection is from.
+    /// Removes and returns the next connection. `network` returns the network of a connection.
     pub(super) fn next(&mut self, network: impl Fn(usize) -> Option<IpAddr>) -> Option<usize> {
         while let Some(slot) = self.control.pop_front() {
             if self.unlist(slot) {
@@ -86,7 +86,7 @@ impl Turns {
         self.next_busy()
     }
 
-    /// Takes the first out of those that have had turns before: one has a turn whatever else there is.
+    /// Removes and returns the first of those that have had turns before: one gets a turn whatever else there is.
     pub(super) fn next_busy(&mut self) -> Option<usize> {
         while let Some(slot) = self.busy.pop_front() {
             if self.unlist(slot) {
@@ -100,7 +100,7 @@ impl Turns {
         self.listed.get(slot).is_some_and(|listed| *listed)
     }
 
-    /// False if it stands in a queue already.
+    /// False if it is already in a queue.
     fn list(&mut self, slot: usize) -> bool {
         if self.listed.len() <= slot {
             self.listed.resize(slot + 1, false);
@@ -110,7 +110,7 @@ impl Turns {
         is_new
     }
 
-    /// False if it stood in no queue.
+    /// False if it was in no queue.
     fn unlist(&mut self, slot: usize) -> bool {
         let was_listed = self.listed.get_mut(slot).is_some_and(std::mem::take);
         self.count -= usize::from(was_listed);

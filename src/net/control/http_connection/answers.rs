@@ -1,21 +1,21 @@
-//! The answers of one connection, in the order of its requests.
+//! The responses of one connection, in the order of its requests.
 
 use std::collections::VecDeque;
 
 use crate::api::CrossOrigin;
 
-/// Memory that is kept between answers: bytes to be written, and places behind an awaited answer.
+/// Memory kept between responses: bytes to write, and places behind a pending response.
 const KEPT_BYTES: usize = 4 * 1024;
 const KEPT_PLACES: usize = 16;
 
-/// Answers that are to be written, and what stands behind one that is still awaited.
+/// Responses to write, and what follows one that is still pending.
 ///
-/// Where none is awaited, an answer is written to where the socket takes it from, and nowhere else.
+/// If none is pending, a response is written directly to where the socket takes it from.
 #[derive(Default)]
 pub(super) struct Answers {
     out: Vec<u8>,
     written: usize,
-    /// From the first awaited answer on: empty, or that answer is in front.
+    /// From the first pending response on: empty, or starting with that response.
     behind: VecDeque<Place>,
     awaited: usize,
     /// Bytes that are ready in `behind`.
@@ -27,7 +27,7 @@ enum Place {
     Ready(Vec<u8>),
 }
 
-/// An answer that comes later, and what its request says of it.
+/// A pending response, and what its request said about it.
 pub(super) struct Awaited {
     /// The number of the request on its connection.
     pub(super) request: u32,
@@ -38,7 +38,7 @@ pub(super) struct Awaited {
 }
 
 impl Answers {
-    /// Adds an answer, or some of one, that is ready.
+    /// Adds a response, or a part of one, that is ready.
     pub(super) fn push(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
         if self.behind.is_empty() {
             return write(&mut self.out);
@@ -53,16 +53,16 @@ impl Answers {
         }
     }
 
-    /// Adds an answer that comes later.
+    /// Adds a response that comes later.
     pub(super) fn push_awaited(&mut self, awaited: Awaited) {
         self.behind.push_back(Place::Awaited(awaited));
         self.awaited += 1;
     }
 
-    /// Has the answer to a request written in its place; false where none to it is awaited.
+    /// Writes the response to a request in its place; false if none is pending for it.
     pub(super) fn settle(&mut self, request: u32, write: impl FnOnce(&Awaited, &mut Vec<u8>)) -> bool {
         let is_it = |place: &Place| matches!(place, Place::Awaited(awaited) if awaited.request == request);
-        // Mostly it is the first.
+        // Usually it is the first.
         let Some(index) = self.behind.iter().position(is_it) else { return false };
         let Some(place) = self.behind.get_mut(index) else { return false };
         let Place::Awaited(awaited) = std::mem::replace(place, Place::Ready(Vec::new())) else {
@@ -83,7 +83,7 @@ impl Answers {
         true
     }
 
-    /// How many are awaited.
+    /// Number of pending responses.
     pub(super) fn awaited(&self) -> usize {
         self.awaited
     }
@@ -92,22 +92,22 @@ impl Answers {
         self.awaited > 0
     }
 
-    /// Bytes that are ready, whether they can be written or stand behind an awaited answer.
+    /// Bytes that are ready, whether they can be written or follow a pending response.
     pub(super) fn bytes(&self) -> usize {
         self.unwritten().len() + self.bytes_behind
     }
 
-    /// What can be written now.
+    /// Bytes that can be written now.
     pub(super) fn unwritten(&self) -> &[u8] {
         self.out.get(self.written..).unwrap_or_default()
     }
 
-    /// Whether there is nothing that can be written now.
+    /// Whether nothing can be written now.
     pub(super) fn is_written(&self) -> bool {
         self.written == self.out.len()
     }
 
-    /// So many bytes more are written.
+    /// Removes this many written bytes.
     pub(super) fn advance(&mut self, count: usize) {
         self.written += count;
         if self.is_written() {
@@ -116,7 +116,7 @@ impl Answers {
             self.out.shrink_to(KEPT_BYTES);
             self.behind.shrink_to(KEPT_PLACES);
         } else if self.written >= KEPT_BYTES && self.written >= self.out.len() / 2 {
-            // A client that never takes all must not have what it took kept for ever.
+            // Do not keep what was written for a client that never reads all.
             self.out.drain(..self.written);
             self.written = 0;
         }

@@ -1,4 +1,4 @@
-//! A request of which it is not known yet who it is from.
+//! Requests that wait for a decision about who they are from.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -11,11 +11,11 @@ use crate::net::authentication::{Job, Waiting};
 use crate::net::message::Asker;
 use crate::net::verdict::{Undecided, Verdict};
 
-/// Bytes behind a head that may be kept while it is not known who it is from, and do not count.
+/// Bytes after a head that may be kept without counting while it is not known who it is from.
 const FREE: usize = 4 * 1024;
 
 impl HttpConnection {
-    /// Asks who the request is from whose head came last; its body can wait.
+    /// Asks who the last request is from; its body can wait.
     pub(super) fn identify(
         &mut self,
         asker: Asker,
@@ -36,13 +36,13 @@ impl HttpConnection {
         }
     }
 
-    /// Whether it is this request of which it is not known yet who it is from. A thread that takes longer than is waited
-    /// for answers when the next request may wait, which can be from somebody else.
+    /// Whether the connection waits for the decision about this request. A thread that takes too long answers when the
+    /// next request, which may be from somebody else, is waiting.
     pub(in crate::net::control) fn is_deciding(&self, request: u32) -> bool {
         matches!(self.phase, Phase::Deciding(_)) && self.request == request
     }
 
-    /// It is known who the request is from that waits for that, or it is not waited for any longer.
+    /// Continues with a request once it is known who it is from, or no longer waited for.
     pub(in crate::net::control) fn identified(
         &mut self,
         verdict: Verdict,
@@ -57,19 +57,19 @@ impl HttpConnection {
         self.begin(plan, expects(&head), service, date, now);
     }
 
-    /// The connection is broken: whoever is to decide need not.
+    /// Gives up waiting: the connection is broken.
     pub(in crate::net::control) fn abandon_decision(&mut self) {
         if let Phase::Deciding(_) = self.phase {
             self.phase = Phase::Closed;
         }
     }
 
-    /// Keeps what is left waiting after a turn within its limits. Only that counts, so that small publications always
-    /// go through.
+    /// Keeps what is left waiting after a turn within its limits. Nothing else counts, so that small publications
+    /// always go through.
     pub(in crate::net::control) fn bound_body(&mut self, service: &Service, date: &str, now: Now) {
         self.reader.shrink();
         let held = match self.phase {
-            // What came with a head that nobody has vouched for yet: little may be kept of it.
+            // Keep little of what followed a head as long as nobody has vouched for it.
             Phase::Deciding(_) => Some(self.reader.buffered()).filter(|bytes| *bytes > FREE).unwrap_or(0),
             _ => self.reader.body_held(),
         };

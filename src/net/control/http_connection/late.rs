@@ -1,9 +1,10 @@
-//! Answers that come later, and the requests behind them.
+//! Responses that come later, and the requests after them.
 //!
-//! A publish may be done before the answers to publishes before it have come: a journal keeps their order, and many are
-//! then kept by one commit. Nothing else is done ahead of an answer, nor behind the answer to anything else: RFC 9112
-//! (9.3.2) allows only safe requests to be done at the same time, and whoever publishes and then asks for statistics
-//! means those after it. What is refused does nothing, so its answer takes its place at once.
+//! A publish may be performed before earlier publishes are acknowledged: a journal keeps their order, and one commit
+//! then keeps many. No other request runs ahead of a pending response, nor does any request behind a pending response
+//! to anything else: RFC 9112 (9.3.2) allows only safe requests in parallel, and a client that publishes and then asks
+//! for statistics expects those after its event. A refused request does nothing, so its response takes its place at
+//! once.
 
 use super::super::service::{Plan, Service, Task};
 use super::{HttpConnection, Phase};
@@ -11,15 +12,15 @@ use crate::api::{Response, ResponseOptions};
 use crate::event::Now;
 use crate::net::message::Asker;
 
-/// A request that waits until no answer before its own is awaited.
+/// A request that waits until no earlier response is pending.
 pub(super) struct Held {
     pub(super) plan: Plan,
     pub(super) expects: bool,
 }
 
 impl Plan {
-    /// Whether it may be done while answers to publishes before it are awaited. Whoever `expects` a word before the body
-    /// gets it behind those answers, and would have to send the body meanwhile to be in time.
+    /// Whether it may run while earlier publishes are pending. A client that `expects` an interim response gets it only
+    /// after their responses, and would have to send the body meanwhile to be in time.
     pub(super) fn may_run_ahead(&self, expects: bool) -> bool {
         match self.task {
             Ok(Task::Publish { .. }) => !expects,
@@ -30,12 +31,12 @@ impl Plan {
 }
 
 impl HttpConnection {
-    /// Where the answer to the request goes that was looked at last.
+    /// Where to send the answer to the last request.
     pub(super) fn numbered(&self, asker: Asker) -> Asker {
         Asker { request: self.request, ..asker }
     }
 
-    /// An answer that was awaited.
+    /// Handles an answer that was pending.
     pub(in crate::net::control) fn answer_late(
         &mut self,
         request: u32,
@@ -62,9 +63,9 @@ impl HttpConnection {
         }
     }
 
-    /// Goes on with a request that was held.
+    /// Continues with a request that was held.
     fn release(&mut self, service: &Service, date: &str, now: Now) {
-        // The phase is the next one in any case.
+        // `begin` sets the next phase.
         if let Phase::Held(held) = std::mem::replace(&mut self.phase, Phase::Closed) {
             let Held { plan, expects } = *held;
             self.begin(plan, expects, service, date, now);

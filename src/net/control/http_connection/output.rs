@@ -1,4 +1,4 @@
-//! The writing of answers, and what becomes of the connection then.
+//! Writing responses, and the state of the connection afterwards.
 
 use std::io::{self, Write};
 use std::net::Shutdown;
@@ -7,7 +7,7 @@ use super::{HttpConnection, Phase};
 use crate::event::Now;
 use crate::shard::Arrival;
 
-/// What is to become of a connection after a turn.
+/// What to do with a connection after a turn.
 pub(in crate::net::control) enum Next {
     Stay,
     Close,
@@ -15,7 +15,7 @@ pub(in crate::net::control) enum Next {
 }
 
 impl HttpConnection {
-    /// Writes what is to be written, once everything of a turn is done.
+    /// Writes the responses once everything of a turn is processed.
     pub(in crate::net::control) fn flush(&mut self, now: Now) -> Next {
         while !self.answers.is_written() {
             match self.socket.write(self.answers.unwritten()) {
@@ -45,9 +45,9 @@ impl HttpConnection {
     fn next(&mut self) -> Next {
         match &self.phase {
             Phase::Closed => Next::Close,
-            // All is said, and the client has nothing more to say.
+            // All is written, and the client has nothing more to send.
             Phase::Closing { shut: true } if !self.readable && self.peer_is_done() => Next::Close,
-            // None is awaited: a stream is held until then.
+            // No response is pending: a stream is held until then.
             Phase::Leaving(_) if self.answers.is_written() => {
                 match std::mem::replace(&mut self.phase, Phase::Closed) {
                     Phase::Leaving(arrival) => Next::Leave(arrival),

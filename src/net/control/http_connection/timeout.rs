@@ -1,4 +1,4 @@
-//! What a connection that is not a stream does as time passes.
+//! Timeouts of a connection that is not a stream.
 
 use super::super::rejected::cross_origin_of;
 use super::super::service::{NO_ROUTE, Service, Task};
@@ -8,35 +8,35 @@ use crate::event::Now;
 use crate::net::meters::Awaited;
 use crate::net::verdict::{Undecided, Verdict};
 
-/// How long a body may be as slow as it likes, in ms, and how fast it must then have been, in bytes a second.
+/// Grace period (ms) before the minimum body rate applies, and that rate in bytes per second.
 const BODY_GRACE_MS: u64 = 5_000;
 const BODY_RATE: u64 = 512;
-/// How long what a client still sends is read and discarded after the last answer, in ms, so that the answer is
-/// not lost to a reset: for as long as it sends, with pauses of so long at most.
+/// How long input is read and discarded after the last response, in ms, so that the response is not lost to a reset: in
+/// total, and without input.
 const LINGER_MS: u64 = 30_000;
 const LINGER_PAUSE_MS: u64 = 5_000;
-/// A body, or an answer, that has not moved for so long, in ms, is idle where others need its descriptor: longer than
-/// most round trips. So is a body that has by then been slower than any may be in the end.
+/// A body, or a response, that has not progressed for this many ms counts as idle when descriptors run short: longer
+/// than most round trips. So does a body that has been slower than the minimum rate until then.
 const STILL_MS: u64 = 250;
-/// How long the rest of a head that is too large is waited for, in ms, where it may say which page asked.
+/// How long to wait for the rest of a head that is too large, in ms, since it may say which page asked.
 const ORIGIN_MS: u64 = 1_000;
 
-/// How long is waited for what, in ms.
+/// How long to wait, in ms.
 pub(in crate::net::control) struct Timeouts {
     /// For a first byte, and for a whole head from its first byte.
     pub(in crate::net::control) head_ms: u64,
     /// For more of a body.
     pub(in crate::net::control) silence_ms: u64,
-    /// For the decision on who a request is from.
+    /// For a decision about who a request is from.
     pub(in crate::net::control) decision_ms: u64,
     /// For another request after an answer.
     pub(in crate::net::control) idle_ms: u64,
-    /// For the peer to take something of what it is owed.
+    /// For the peer to read any of what is waiting for it.
     pub(in crate::net::control) stall_ms: u64,
 }
 
 impl HttpConnection {
-    /// Acts on the time: 408, or closing without a word. True if there was something to be done.
+    /// Checks the timeouts: answers 408, or closes without a response. True if a timeout had passed.
     pub(in crate::net::control) fn check_time(
         &mut self,
         timeouts: &Timeouts,
@@ -63,8 +63,8 @@ impl HttpConnection {
             Phase::Deciding(_) if waited >= decision_ms => {
                 self.identified(Verdict::Undecided(Undecided::Late), service, date, now);
             }
-            // It was the server that did not read on, or has not looked at what has come: an event loop hands over a whole
-            // request of which it was decided long after it came.
+            // It was the server that did not read on, or has not processed the input: an event loop may hand over a
+            // complete request long after it arrived.
             Phase::Head | Phase::Body if self.held_back || self.unseen => return false,
             Phase::Rejected(_) if waited >= ORIGIN_MS => self.tell_rejected(service, date, now),
             Phase::Head if waited >= head_ms => {
@@ -84,7 +84,7 @@ impl HttpConnection {
         true
     }
 
-    /// Since when it has been idle, and for what it is waited; `None` where a request is under way and moves.
+    /// Since when it has been idle, and what it is waiting for; `None` if a request is making progress.
     pub(in crate::net::control) fn idle_since(&self, now: Now) -> Option<(u64, Awaited)> {
         let is_still = |since_ms: u64| now.elapsed_ms.saturating_sub(since_ms) >= STILL_MS;
         if !self.answers.is_written() {
@@ -97,7 +97,7 @@ impl HttpConnection {
         match self.phase {
             Phase::Idle { .. } => Some((self.since_ms, Awaited::Request)),
             Phase::Head | Phase::Rejected(_) => Some((self.since_ms, Awaited::Head)),
-            // It moves, but to no end: its request is refused, or needs none.
+            // It progresses in vain: its request is refused, or needs no body.
             Phase::Body if is_still(self.since_ms) && !self.wants_body() => {
                 Some((self.since_ms, Awaited::Body))
             }
@@ -115,12 +115,12 @@ impl HttpConnection {
         }
     }
 
-    /// Whether something will be done with the body that is awaited.
+    /// Whether the body that is arriving will be used.
     pub(super) fn wants_body(&self) -> bool {
         self.plan.as_ref().is_some_and(|plan| plan.task.as_ref().is_ok_and(Task::takes_body))
     }
 
-    /// Whether something has come that was not looked at, and that may be the request or the body that is waited for.
+    /// Whether input is waiting to be processed that may be the awaited request or body.
     pub(in crate::net::control) fn is_heard(&self) -> bool {
         let counts =
             matches!(self.phase, Phase::Idle { .. } | Phase::Head | Phase::Body) && self.answers.is_written();

@@ -1,28 +1,28 @@
-//! How much of one connection is looked at before others have their turn.
+//! How much of one connection is processed before others have their turn.
 
-/// The most of one connection that a turn looks at.
+/// Limits on what a turn processes of one connection.
 #[derive(Clone, Copy)]
 pub(in crate::net::control) struct Turn {
     pub(in crate::net::control) most_reads: usize,
-    /// In bytes, the framing of chunks included; one is looked at in any case.
+    /// In bytes, including the framing of chunks; at least one head is processed.
     pub(in crate::net::control) most_heads: usize,
-    /// One is looked at in any case.
+    /// At least one request is processed.
     pub(in crate::net::control) most_requests: usize,
 }
 
-/// What a turn has looked at so far.
+/// What a turn has processed so far.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Seen {
     /// In bytes.
     pub(super) heads: usize,
     pub(super) requests: usize,
-    /// Of chunks, in bytes: small ones cost as much by the byte as heads do.
+    /// Bytes of chunk framing: small chunks cost as much per byte as heads do.
     pub(super) framing: usize,
 }
 
 impl Turn {
-    /// Whether the next head, or else more of a body, is for the next turn. A request that was begun is finished, unless
-    /// its body has much framing.
+    /// Whether the next head, or more of a body, must wait for the next turn. A request that was begun is finished,
+    /// unless its body has much framing.
     pub(super) fn is_over(self, seen: Seen, is_head: bool) -> bool {
         let heads = if is_head { seen.heads } else { 0 };
         let is_over = heads.saturating_add(seen.framing) >= self.most_heads;
