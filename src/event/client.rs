@@ -1,4 +1,4 @@
-//! Who is at the other end of a stream.
+//! Clients: who has a stream open.
 
 use std::fmt;
 use std::hash::Hasher;
@@ -10,33 +10,33 @@ use smallvec::SmallVec;
 
 use super::topic::Pattern;
 
-/// Names one stream for its lifetime. It prints as 32 hexadecimal digits, opaque to clients.
+/// Identifies one stream for its lifetime. Prints as 32 hexadecimal digits, opaque to clients.
 ///
-/// Nobody can guess one, nor tell from one when, where or after how many others its stream was opened: it is the
-/// stream's place, enciphered with a key that the engine draws at its start. So finding a stream by its id costs no
-/// index, and no memory.
+/// An id cannot be guessed, and does not reveal when or where its stream was opened, nor how many were before: it is
+/// the location of the stream, encrypted with a key that the engine draws at its start. So finding a stream by its id
+/// needs no index, and no memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClientId(u128);
 
-/// One stream on one event loop, for as long as it lives.
+/// Locates one stream on one event loop, for as long as it lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct StreamToken {
     /// The shard.
     pub shard: u16,
-    /// Its place there.
+    /// Its slot there.
     pub slot: u32,
-    /// Which tenant of the place.
+    /// Which of the slot's successive connections.
     pub serial: u32,
 }
 
-/// What client ids of one engine are made with, and streams found by.
+/// The key that makes the client ids of an engine, and finds streams by them.
 ///
-/// A permutation of 128 bits: a Feistel network of four rounds over SipHash-2-4, which takes under 100 ns. 48 bits of
-/// what it is given are always zero, so that an id that was not made with the key is recognised as such.
+/// A permutation of 128 bits: a Feistel network of four rounds over SipHash-2-4, which takes under 100 ns. 48 input
+/// bits are always zero, so an id that was not made with the key is recognised.
 #[derive(Clone, Copy)]
 pub struct ClientKey([u64; 2]);
 
-/// A text that is no client id.
+/// A string that is not a client id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a client id")]
 pub struct InvalidClientId;
@@ -44,7 +44,7 @@ pub struct InvalidClientId;
 const ROUNDS: [u8; 4] = [0, 1, 2, 3];
 
 impl ClientKey {
-    /// A key of these bits, which must be random.
+    /// A key from these bits, which must be random.
     pub fn new(key: [u64; 2]) -> Self {
         Self(key)
     }
@@ -59,7 +59,7 @@ impl ClientKey {
         ClientId(u128::from(left) << 64 | u128::from(right))
     }
 
-    /// The stream that has an id; `None` where no stream can.
+    /// The stream with this id; `None` if no stream can have it.
     pub fn open(self, id: ClientId) -> Option<StreamToken> {
         let (mut left, mut right) = ((id.0 >> 64) as u64, id.0 as u64);
         for round in ROUNDS.into_iter().rev() {
@@ -78,12 +78,12 @@ impl ClientKey {
 }
 
 impl ClientId {
-    /// The form that is kept on disk.
+    /// The form stored on disk.
     pub(crate) fn to_bytes(self) -> [u8; 16] {
         self.0.to_be_bytes()
     }
 
-    /// Reads that form. An id that no stream has is like that of one which has gone.
+    /// Reads the stored form. An id that no stream has is like that of a stream that has ended.
     pub(crate) fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(u128::from_be_bytes(bytes))
     }
@@ -113,9 +113,9 @@ impl FromStr for ClientId {
     }
 }
 
-/// What is known of a subscriber: who it is, what it asked for, and its metadata.
+/// A subscriber: who it is, what it subscribes to, and its metadata.
 ///
-/// Filters ([`Target::filter`](super::Target::filter)) and the connect and disconnect hooks see this.
+/// [Filters](super::Target::filter) and the connect and disconnect hooks see this.
 #[derive(Clone, Debug)]
 pub struct Client {
     token: StreamToken,
@@ -123,12 +123,12 @@ pub struct Client {
     profile: Arc<Profile>,
 }
 
-/// The part of a [`Client`] that outlives a connection: what it claims and subscribes to.
+/// The part of a [`Client`] that outlives a connection: its identity and subscriptions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Profile {
-    /// The user, in the application's terms.
+    /// The user, as the application identifies it.
     pub user: Option<Arc<str>>,
-    /// The session, in the application's terms.
+    /// The session, as the application identifies it.
     pub session: Option<Arc<str>>,
     /// What it subscribes to.
     pub topics: SmallVec<[Pattern; 1]>,
@@ -137,12 +137,12 @@ pub struct Profile {
 }
 
 impl Profile {
-    /// Whether nothing at all is known: such a stream gets what goes to everyone.
+    /// Whether it is empty: such a stream only gets what goes to everyone.
     pub fn is_anonymous(&self) -> bool {
         self.user.is_none() && self.session.is_none() && self.topics.is_empty() && self.meta.is_empty()
     }
 
-    /// The value of one key of the metadata.
+    /// The value of a metadata key.
     pub fn meta(&self, key: &str) -> Option<&str> {
         let at = self.meta.binary_search_by(|(name, _)| (**name).cmp(key)).ok()?;
         Some(&self.meta[at].1)
@@ -150,28 +150,28 @@ impl Profile {
 }
 
 impl Client {
-    /// The client of a stream, with an id that is made with that key.
+    /// The client of a stream; its id is made with this key.
     pub fn new(token: StreamToken, key: ClientKey, profile: Arc<Profile>) -> Self {
         Self { token, key, profile }
     }
 
-    /// Names this stream; a reconnect gets another.
+    /// The id of this stream. A reconnect gets another.
     pub fn id(&self) -> ClientId {
-        // Not before it is asked for: mostly it is not.
+        // Computed when asked for, which is rare.
         self.key.seal(self.token)
     }
 
-    /// The user whose stream this is.
+    /// The user of this stream.
     pub fn user_id(&self) -> Option<&str> {
         self.profile.user.as_deref()
     }
 
-    /// The session that this stream belongs to.
+    /// The session of this stream.
     pub fn session_id(&self) -> Option<&str> {
         self.profile.session.as_deref()
     }
 
-    /// The value of one key of the client's metadata.
+    /// The value of a metadata key of the client.
     pub fn meta(&self, key: &str) -> Option<&str> {
         self.profile.meta(key)
     }

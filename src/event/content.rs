@@ -1,4 +1,4 @@
-//! Events as publishers hand them in: a name, data, and what a client is told beside them.
+//! Events as publishers create them: a name, data and a reconnection time.
 
 use std::borrow::Cow;
 
@@ -7,20 +7,20 @@ use serde_json::value::RawValue;
 
 /// Longest event name, in bytes.
 pub const MAX_EVENT_NAME: usize = 256;
-/// Longest reconnection time that clients can be told, in ms: one day. A client that is told a longer one is as good as
-/// lost.
+/// Longest reconnection time that clients can be sent, in ms: one day. A client with a longer one would hardly come
+/// back.
 pub const MAX_RETRY_MS: u64 = 24 * 60 * 60 * 1000;
-/// What only the server itself says on a stream. Clients take it for the server's word.
+/// Event names that only the server uses.
 const RESERVED: [&str; 2] = ["connection", "ping"];
 
-/// What was wrong with an event.
+/// Why an event is invalid.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EventError {
-    /// The name could not stand in an `event:` field as it is.
+    /// The name cannot be written in an `event:` field.
     #[error("event names are 1 to {MAX_EVENT_NAME} bytes without control characters")]
     Name,
-    /// The name is one of the server's own: `connection` or `ping`.
+    /// The name is reserved for the server: `connection` or `ping`.
     #[error("cannot be connection or ping: these are the server's own")]
     Reserved,
     /// The reconnection time is too long.
@@ -31,7 +31,7 @@ pub enum EventError {
     Data(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// One event: a name and data, not yet addressed to anybody.
+/// An event: a name and data, without a target.
 ///
 /// A name is 1 to [`MAX_EVENT_NAME`] bytes without control characters ([`EventError::Name`]), and neither `connection`
 /// nor `ping` ([`EventError::Reserved`]).
@@ -49,7 +49,7 @@ pub struct Event {
     retry: Option<u64>,
 }
 
-/// The data of an event, in the form in which it goes out.
+/// The data of an event, in the form in which it is sent.
 #[derive(Clone, Debug)]
 enum Data {
     /// JSON text without white space between tokens, so without a line end.
@@ -59,20 +59,20 @@ enum Data {
 }
 
 impl Event {
-    /// An event whose data is `value` as JSON on one line.
+    /// Creates an event whose data is `value` as JSON on one line.
     pub fn json<T: Serialize + ?Sized>(name: &str, value: &T) -> Result<Self, EventError> {
         let data = serde_json::to_string(value).map_err(|error| EventError::Data(error.into()))?;
         Ok(Self { name: checked(name)?, data: Data::Json(data.into()), retry: None })
     }
 
-    /// An event whose data is JSON that was already serialized. Numbers, strings and the order of members
-    /// stay as they are; only white space between tokens goes.
+    /// Creates an event whose data is already serialized JSON. Numbers, strings and the order of members stay as they
+    /// are; white space between tokens is removed.
     pub fn raw_json(name: &str, json: &RawValue) -> Result<Self, EventError> {
         Ok(Self { name: checked(name)?, data: Data::Json(compact(json.get()).into()), retry: None })
     }
 
-    /// An event whose data is `text`, sent line by line. CRLF, LF and CR end a line (WHATWG HTML 9.2.6), so
-    /// a client reads all three as LF.
+    /// Creates an event whose data is `text`, sent line by line. CRLF, LF and CR end a line (WHATWG HTML 9.2.6), so a
+    /// client reads all three as LF.
     pub fn text(name: &str, text: &str) -> Result<Self, EventError> {
         Ok(Self { name: checked(name)?, data: Data::Text(text.into()), retry: None })
     }
@@ -85,22 +85,22 @@ impl Event {
         self
     }
 
-    /// The name that a client dispatches the event under; `message` is sent without an `event:` field.
+    /// The name under which clients dispatch the event; `message` is sent without an `event:` field.
     pub fn name(&self) -> &str {
         self.name.as_deref().unwrap_or("message")
     }
 
-    /// The reconnection time that goes out with the event, in ms.
+    /// The reconnection time that is sent with the event, in ms.
     pub(crate) fn retry_ms(&self) -> Option<u64> {
         self.retry
     }
 
-    /// Whether its data is text, not JSON.
+    /// Whether the data is text rather than JSON.
     pub(crate) fn is_text(&self) -> bool {
         matches!(self.data, Data::Text(_))
     }
 
-    /// Whether it can be sent: what its constructors could not know.
+    /// Checks what the constructors could not.
     pub(crate) fn check(&self) -> Result<(), EventError> {
         match self.retry {
             Some(ms) if ms > MAX_RETRY_MS => Err(EventError::Retry),
@@ -108,7 +108,8 @@ impl Event {
         }
     }
 
-    /// How many bytes [`write_fields`](Self::write_fields) appends; a little less for text of several lines.
+    /// The number of bytes that [`write_fields`](Self::write_fields) appends; for text of several lines an estimate
+    /// from below.
     pub(crate) fn fields_size(&self) -> usize {
         let (Data::Json(data) | Data::Text(data)) = &self.data;
         let name = self.name.as_ref().map_or(0, |name| "event: \n".len() + name.len());
@@ -134,7 +135,7 @@ fn line(out: &mut Vec<u8>, field: &[u8], value: &str) {
     out.push(b'\n');
 }
 
-/// Nothing for `message`, which is what a client dispatches when it sees no name.
+/// Writes nothing for `message`, the name that clients assume without the field.
 fn checked(name: &str) -> Result<Option<Box<str>>, EventError> {
     // `char::is_control` is exactly C0, DEL and C1.
     if name.is_empty() || name.len() > MAX_EVENT_NAME || name.chars().any(char::is_control) {
@@ -146,7 +147,7 @@ fn checked(name: &str) -> Result<Option<Box<str>>, EventError> {
     Ok((name != "message").then(|| name.into()))
 }
 
-/// The lines of a text as an event stream has them: at CRLF, LF and CR, and nowhere else.
+/// The lines of a text in an event stream: they end at CRLF, LF and CR, and nowhere else.
 fn lines(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = Some(text);
     std::iter::from_fn(move || {
@@ -161,10 +162,10 @@ fn lines(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Valid JSON without the white space between its tokens.
+/// Removes the white space between the tokens of valid JSON.
 fn compact(json: &str) -> Cow<'_, str> {
     let is_space = |byte: u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
-    // Not `any`, which could not look at many bytes at once for stopping at the first.
+    // Not `any`: since it stops at the first match, it cannot check many bytes at once.
     if !json.bytes().fold(false, |found, byte| found | is_space(byte)) {
         return Cow::Borrowed(json);
     }

@@ -1,16 +1,16 @@
-//! Whether a stream goes on where its client left off.
+//! Whether a stream continues where its client left off.
 
-/// Whether a stream goes on where the client left off, and if not, why.
+/// Whether a stream continues where the client left off, and if not, why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Continuity {
     /// Everything after the given id that this client may see follows.
     Recovered,
-    /// It does not; the client must fetch its state anew.
+    /// Events may be missing; the client must fetch its state anew.
     Lost(Gap),
 }
 
 impl Continuity {
-    /// All there are, in the order of their counters.
+    /// All values, in the order of their counters.
     pub const ALL: [Self; 6] = [
         Self::Recovered,
         Self::Lost(Gap::None),
@@ -20,7 +20,7 @@ impl Continuity {
         Self::Lost(Gap::Future),
     ];
 
-    /// The word for statistics.
+    /// The name in statistics.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Recovered => "recovered",
@@ -28,7 +28,7 @@ impl Continuity {
         }
     }
 
-    /// Its place among all.
+    /// Its index in [`ALL`](Self::ALL).
     pub fn index(self) -> usize {
         match self {
             Self::Recovered => 0,
@@ -37,23 +37,23 @@ impl Continuity {
     }
 }
 
-/// Why a stream does not go on where the client left off.
+/// Why a stream does not continue where the client left off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Gap {
     /// No id was given.
     None,
-    /// What was given is not an id of ours.
+    /// The given value is not an id of ours.
     Invalid,
-    /// History no longer holds what came after it.
+    /// History no longer holds the events after it.
     Expired,
-    /// It is of an earlier history.
+    /// The id belongs to an earlier history.
     Epoch,
-    /// It is beyond the newest event.
+    /// The id is beyond the newest event.
     Future,
 }
 
 impl Gap {
-    /// The word on the wire.
+    /// The name on the wire.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::None => "none",

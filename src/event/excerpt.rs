@@ -1,11 +1,11 @@
-//! What was sent, as far as an error quotes it.
+//! Quotes from input in errors.
 
 use std::borrow::Cow;
 
-/// Most characters of it: enough to be recognised, whatever was sent.
+/// Maximum number of characters: enough to recognise the input.
 const MOST: usize = 64;
 
-/// The beginning of a text, with a sign that there is more.
+/// The beginning of a text, with an ellipsis if there is more.
 pub(crate) fn excerpt(text: &str) -> Cow<'_, str> {
     match text.char_indices().nth(MOST) {
         Some((end, _)) => format!("{}…", &text[..end]).into(),

@@ -1,15 +1,15 @@
-//! Encoded events: the bytes that go to sockets, made once for everybody.
+//! Encoded events: the bytes written to sockets, encoded once for all streams.
 
 use std::ops::Range;
 
 use super::framing::Framing;
 
-/// Room before the body for the chunk head: eight hexadecimal digits, CR and LF.
+/// Room before the body for the chunk header: eight hexadecimal digits, CR and LF.
 pub(super) const CHUNK_HEAD: usize = 10;
-/// Bytes behind the body: the end of the chunk.
+/// The end of the chunk after the body.
 pub(super) const CHUNK_END: usize = 2;
 
-/// One event as bytes, with its chunk framing around it.
+/// One event as bytes, including its chunk framing.
 #[derive(Clone, Debug)]
 pub struct Frame {
     bytes: Box<[u8]>,
@@ -18,7 +18,7 @@ pub struct Frame {
 }
 
 impl Frame {
-    /// Encodes what `write` appends as one frame of at most 4 GiB. One allocation if it is `expected` bytes.
+    /// Encodes what `write` appends as one frame of at most 4 GiB, with a single allocation if it is `expected` bytes.
     pub fn build(expected: usize, write: impl FnOnce(&mut Vec<u8>)) -> Self {
         let mut bytes = Vec::with_capacity(CHUNK_HEAD + expected + CHUNK_END);
         bytes.resize(CHUNK_HEAD, 0);
@@ -26,8 +26,8 @@ impl Frame {
         Self::around(bytes, CHUNK_HEAD as u8)
     }
 
-    /// Frames what `bytes` holds from `body_start` on. Before it there must be room for the chunk head; one that has
-    /// room for the chunk's end behind it is not copied.
+    /// Frames the bytes from `body_start` on. There must be room for the chunk header before it; if there is capacity
+    /// for the end of the chunk, nothing is copied.
     pub(super) fn around(mut bytes: Vec<u8>, body_start: u8) -> Self {
         let body = usize::from(body_start);
         let mut length = bytes.len() - body;
@@ -45,7 +45,7 @@ impl Frame {
         Self { bytes: bytes.into_boxed_slice(), chunk_start: chunk_start as u8, body_start }
     }
 
-    /// The bytes for a stream of that framing.
+    /// The bytes for a stream with this framing.
     pub fn bytes(&self, framing: Framing) -> &[u8] {
         &self.bytes[self.range(framing)]
     }
@@ -57,7 +57,7 @@ impl Frame {
         }
     }
 
-    /// Bytes of memory behind this frame.
+    /// Bytes of memory that this frame uses.
     pub fn size(&self) -> usize {
         self.bytes.len()
     }

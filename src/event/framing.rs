@@ -1,21 +1,21 @@
-//! How the body of a stream is delimited, and what is kept by it.
+//! How the body of a stream is delimited.
 
 use std::ops::{Index, IndexMut};
 
 /// How the body of a stream is delimited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Framing {
-    /// HTTP/1.1: `Transfer-Encoding: chunked`, one chunk an event (RFC 9112, 7.1).
+    /// HTTP/1.1: `Transfer-Encoding: chunked`, one chunk per event (RFC 9112, 7.1).
     Chunked,
     /// HTTP/1.0: the end of the connection ends the body.
     Plain,
 }
 
 impl Framing {
-    /// All there are.
+    /// All framings.
     pub const ALL: [Self; 2] = [Self::Chunked, Self::Plain];
 
-    /// What ends a stream cleanly.
+    /// The bytes that end a stream cleanly.
     pub fn end(self) -> &'static [u8] {
         match self {
             Self::Chunked => b"0\r\n\r\n",
@@ -29,7 +29,7 @@ impl Framing {
 pub struct PerFraming<T>([T; Framing::ALL.len()]);
 
 impl<T> PerFraming<T> {
-    /// Makes the value of each framing.
+    /// Creates the value for each framing.
     pub fn from_fn(value: impl FnMut(Framing) -> T) -> Self {
         Self(Framing::ALL.map(value))
     }

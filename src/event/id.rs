@@ -4,31 +4,32 @@ use std::fmt;
 use std::io;
 use std::str::FromStr;
 
-/// The place of an event in a history, printed as `epoch-seq`.
+/// The position of an event in a history, printed as `epoch-seq`.
 ///
-/// `epoch` is the Unix time in ms at which the history began, less up to 18 minutes that are drawn, so that no two
-/// histories have one; it tells histories apart, and no time. `seq` counts from 1 without holes, so an id
-/// from before a restart, a gap, or a forged one is recognised. The printed form is a valid Redis Streams id.
+/// `epoch` tells histories apart. It is the Unix time in ms at which the history began, less a random time of up to 18
+/// minutes, so that no two histories share one; do not use it as a time. `seq` counts from 1 without holes. So an id
+/// from before a restart, a gap, or a forged id is recognised. The printed form is a valid Redis Streams id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EventId {
     /// Which history: about when it began, in Unix ms.
     pub epoch: u64,
-    /// Count of the event within its history, from 1; 0 stands before the first event.
+    /// The number of the event in its history, from 1; 0 is the position before the first event.
     pub seq: u64,
 }
 
-/// A text that is no id of ours.
+/// A string that is not an event id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not an event id of the form <epoch>-<seq>")]
 pub struct InvalidEventId;
 
 impl EventId {
-    /// The id that stands just before this one: a client that goes on from it is sent this event first.
+    /// The id before this one: a client that continues from it is sent this event first.
     pub(crate) fn preceding(self) -> Self {
         Self { seq: self.seq.saturating_sub(1), ..self }
     }
 
-    /// Writes the printed form: at a third of what formatting costs, for every event has one and is answered with it.
+    /// Writes the printed form, at a third of the cost of formatting, since every event and every publish response
+    /// contains one.
     pub(crate) fn write_to(self, out: &mut impl io::Write) -> io::Result<()> {
         let mut number = itoa::Buffer::new();
         out.write_all(number.format(self.epoch).as_bytes())?;

@@ -1,4 +1,4 @@
-//! JSON objects taken apart one member at a time, so that an error can name the member.
+//! Takes JSON objects apart one member at a time, so that an error can name the member.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,16 +9,16 @@ use smallvec::{SmallVec, smallvec};
 
 use super::excerpt::excerpt;
 
-/// Why a text is not the value that was asked for.
+/// Why a text is not the expected value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum JsonError {
-    /// Not JSON at all (400).
+    /// The text is not JSON (400).
     #[error("malformed JSON: {0}")]
     Malformed(String),
-    /// JSON, but not what it must be (422).
+    /// The text is JSON, but not what it must be (422).
     #[error("{member}: {reason}")]
     Invalid {
-        /// The member at fault, with the path to it.
+        /// The invalid member, with its path.
         member: String,
         /// What it must be.
         reason: String,
@@ -26,22 +26,22 @@ pub enum JsonError {
 }
 
 impl JsonError {
-    /// An error about a member that is there, or should be.
+    /// An error about a member, present or missing.
     pub fn invalid(member: impl Into<String>, reason: impl Into<String>) -> Self {
         Self::Invalid { member: member.into(), reason: reason.into() }
     }
 }
 
-/// The members of an object, each once, their values untouched.
+/// The members of an object, each once, with unparsed values.
 pub(crate) struct Members<'j>(Vec<(Name<'j>, &'j RawValue)>);
 
-/// The name of a member: where it stands, unless it has escapes.
+/// The name of a member: borrowed, unless it has escapes.
 type Name<'j> = Cow<'j, str>;
 
 impl<'j> Members<'j> {
     /// Parses a whole text as one object. `member` names it in errors.
     pub(crate) fn parse(text: &'j str, member: &str) -> Result<Self, JsonError> {
-        // In one go where all is well, which is nearly always; what is wrong shows on the second look.
+        // One pass suffices for valid input, which is nearly all; the second pass finds the error.
         if let Ok(members) = serde_json::from_str(text) {
             return Ok(members);
         }
@@ -50,7 +50,7 @@ impl<'j> Members<'j> {
         Self::of(value, member)
     }
 
-    /// The members of a value that must be an object.
+    /// The members of a value, which must be an object.
     pub(crate) fn of(value: &'j RawValue, member: &str) -> Result<Self, JsonError> {
         if !value.get().starts_with('{') {
             return Err(JsonError::invalid(member, "must be an object"));
@@ -59,14 +59,14 @@ impl<'j> Members<'j> {
             .map_err(|error| JsonError::invalid(member, format!("is not usable: {error}")))
     }
 
-    /// Takes one member out; `null` is a value like another.
+    /// Removes and returns a member; `null` is a value like any other.
     pub(crate) fn take(&mut self, name: &str) -> Option<&'j RawValue> {
         let at = self.0.iter().position(|(key, _)| key == name)?;
         Some(self.0.swap_remove(at).1)
     }
 
-    /// Fails on what was not taken: a misspelt member must not be ignored, least of all in an address.
-    /// `of` is the member whose value they are, empty for the whole.
+    /// Fails if members are left: a misspelt member must not be ignored, least of all in a target. `of` is the path of
+    /// the object, empty for the root.
     pub(crate) fn finish(self, of: &str) -> Result<(), JsonError> {
         let point = if of.is_empty() { "" } else { "." };
         match self.0.into_iter().next() {
@@ -77,7 +77,7 @@ impl<'j> Members<'j> {
         }
     }
 
-    /// All members, in their order.
+    /// All members, in order.
     pub(crate) fn into_iter(self) -> impl Iterator<Item = (Name<'j>, &'j RawValue)> {
         self.0.into_iter()
     }
@@ -114,7 +114,7 @@ impl<'de: 'j, 'j> Deserialize<'de> for Members<'j> {
     }
 }
 
-/// A text as `Cow` would read it if it borrowed.
+/// A string that borrows if possible, as `Cow` itself does not.
 struct Text<'j>(Cow<'j, str>);
 
 impl<'de: 'j, 'j> Deserialize<'de> for Text<'j> {
@@ -139,22 +139,22 @@ impl<'de: 'j, 'j> Deserialize<'de> for Text<'j> {
     }
 }
 
-/// Looking for duplicates is quadratic; no object of ours has more members than this.
+/// Looking for duplicates is quadratic. None of our objects has more members than this.
 const MAX_MEMBERS: usize = 64;
 
-/// A string, where it stands unless it has escapes.
+/// A string: borrowed, unless it has escapes.
 pub(crate) fn string<'j>(value: &'j RawValue, member: &str) -> Result<Cow<'j, str>, JsonError> {
     serde_json::from_str(value.get())
         .map(|Text(text)| text)
         .map_err(|_| JsonError::invalid(member, "must be a string of Unicode text"))
 }
 
-/// A whole number from 0.
+/// A non-negative integer.
 pub(crate) fn whole_number(value: &RawValue, member: &str) -> Result<u64, JsonError> {
     serde_json::from_str(value.get()).map_err(|_| JsonError::invalid(member, "must be a whole number from 0"))
 }
 
-/// A string, or an array of them.
+/// A string, or an array of strings.
 pub(crate) fn strings(value: &RawValue) -> Option<SmallVec<[Box<str>; 1]>> {
     match value.get().starts_with('[') {
         true => serde_json::from_str::<Vec<Box<str>>>(value.get()).ok().map(SmallVec::from_vec),
@@ -162,7 +162,7 @@ pub(crate) fn strings(value: &RawValue) -> Option<SmallVec<[Box<str>; 1]>> {
     }
 }
 
-/// A string, number or boolean, as text: metadata are texts.
+/// A string, number or boolean, as text: metadata values are texts.
 pub(crate) fn scalar(value: &RawValue, member: &str) -> Result<String, JsonError> {
     let text = value.get();
     match text.as_bytes().first() {

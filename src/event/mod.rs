@@ -1,4 +1,4 @@
-//! Events: what is published, whom it is for, and the bytes that a stream is sent.
+//! Events: what is published, for whom, and the bytes that streams are sent.
 
 mod client;
 mod content;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// Data of a `notification`: something for one user, or everyone, to see.
+/// Data of a `notification`: something to show to one user, or to everyone.
 ///
 /// ```
 /// use fanfare::Notification;
@@ -13,7 +13,7 @@ use serde_json::Value;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Notification {
-    /// What kind of notification it is, in the application's terms: `info`, `order`, …
+    /// The kind of notification, as the application defines it: `info`, `order`, …
     #[serde(rename = "type")]
     pub kind: String,
     /// A short heading.
@@ -26,7 +26,7 @@ pub struct Notification {
 }
 
 impl Notification {
-    /// A notification without data.
+    /// Creates a notification without data.
     pub fn new(kind: impl Into<String>, title: impl Into<String>, message: impl Into<String>) -> Self {
         Self { kind: kind.into(), title: title.into(), message: message.into(), data: None }
     }
@@ -39,20 +39,20 @@ impl Notification {
     }
 }
 
-/// How much an [`Announcement`] matters.
+/// The importance of an [`Announcement`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
-    /// Good to know.
+    /// For information.
     #[default]
     Info,
-    /// Act soon.
+    /// Needs attention soon.
     Warning,
     /// Something is broken.
     Error,
 }
 
-/// Data of an `announcement`: a message to all.
+/// Data of an `announcement`: a message to everyone.
 ///
 /// ```
 /// use fanfare::{Announcement, Level};
@@ -66,12 +66,12 @@ pub struct Announcement {
     pub title: String,
     /// The text.
     pub message: String,
-    /// How much it matters.
+    /// The importance.
     pub level: Level,
 }
 
 impl Announcement {
-    /// An announcement of level [`Level::Info`].
+    /// Creates an announcement of level [`Level::Info`].
     pub fn new(title: impl Into<String>, message: impl Into<String>) -> Self {
         Self { title: title.into(), message: message.into(), level: Level::Info }
     }
@@ -84,7 +84,7 @@ impl Announcement {
     }
 }
 
-/// Data of a `progress`: how far a long job is.
+/// Data of a `progress`: how far a long operation has come.
 ///
 /// ```
 /// use fanfare::Progress;
@@ -95,23 +95,23 @@ impl Announcement {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Progress {
-    /// The job.
+    /// Identifies the operation.
     pub operation_id: String,
-    /// 0 to 100.
+    /// From 0 to 100.
     pub percentage: f64,
-    /// What it is doing.
+    /// What the operation is doing.
     pub message: String,
-    /// Whether it is over.
+    /// Whether the operation has ended.
     pub completed: bool,
 }
 
 impl Progress {
-    /// The progress of a job that is not over.
+    /// The progress of an operation that has not ended.
     pub fn new(operation_id: impl Into<String>, percentage: f64, message: impl Into<String>) -> Self {
         Self { operation_id: operation_id.into(), percentage, message: message.into(), completed: false }
     }
 
-    /// Says that the job is over.
+    /// Marks the operation as ended.
     #[must_use]
     pub fn completed(mut self) -> Self {
         self.completed = true;

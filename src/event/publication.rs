@@ -1,4 +1,4 @@
-//! Publications: what a publisher posts, read from JSON, and the record it becomes.
+//! Publications: what a publisher sends, read from JSON, and the record that it becomes.
 
 use std::borrow::Cow;
 use std::io::Write as _;
@@ -16,7 +16,7 @@ use super::json::{self, JsonError, Members};
 use super::target::{Few, Pair, Selector, Target, TargetKind};
 use super::topic::Topic;
 
-/// An event and whom it is for, before it has a place in history.
+/// An event and its target, before it has a position in history.
 ///
 /// ```
 /// use fanfare::{Event, Publication, Target};
@@ -28,39 +28,38 @@ use super::topic::Topic;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Publication {
-    /// What is sent.
+    /// The event.
     pub event: Event,
-    /// Whom to.
+    /// Who gets it.
     pub target: Target,
-    /// How long history keeps it at most; zero: never in history. `None`: as long as history's own limits say.
+    /// How long history keeps it at most; zero: never in history. `None`: only the limits of the history apply.
     pub ttl: Option<Duration>,
 }
 
-/// A publication in its place: the bytes everybody gets, made once, shared by all event loops and history.
+/// A publication with its position: encoded once, and shared by all event loops and the history.
 #[derive(Debug)]
 pub struct Record {
-    /// Its count among the events that this process has in order, from 1 and without holes.
+    /// Its number among the events of this process, in order, from 1 and without holes.
     pub position: u64,
     /// Its id.
     pub id: EventId,
     /// The encoded event.
     pub frame: Frame,
-    /// Whom it is for.
+    /// Who gets it.
     pub target: Target,
     /// How long history keeps it at most, in ms; zero: it is not in history.
     pub ttl_ms: Option<u64>,
-    /// Whether its data is text, not JSON.
+    /// Whether its data is text rather than JSON.
     pub is_text: bool,
     size: usize,
 }
 
-/// A publication with its event encoded as far as that goes without an id: what an append under the
-/// journal's lock takes.
+/// A publication whose event is encoded except for its id: this is what an append takes under the journal's lock.
 #[derive(Clone, Debug)]
 pub struct Draft {
-    /// Behind `room` bytes.
+    /// The encoded fields, after `room` bytes.
     fields: Vec<u8>,
-    /// What goes before them fits in here where they are large, so that they need not be copied under that lock.
+    /// Room for the `retry:` and `id:` lines before large fields, so that these need not be copied under that lock.
     room: u8,
     retry: Option<u64>,
     target: Target,
@@ -69,7 +68,7 @@ pub struct Draft {
     is_text: bool,
 }
 
-/// Several, in order; mostly it is one.
+/// Drafts in order; usually one.
 pub type Drafts = SmallVec<[Draft; 1]>;
 
 impl From<Publication> for Draft {
@@ -81,7 +80,7 @@ impl From<Publication> for Draft {
 }
 
 impl Draft {
-    /// The draft of an event that was kept: with its encoded fields without `id:` and `retry:`. `target` must be sorted.
+    /// The draft of a stored event, given its encoded fields without `id:` and `retry:`. `target` must be sorted.
     pub(crate) fn restored(
         fields: &[u8],
         retry: Option<u64>,
@@ -109,21 +108,21 @@ impl Draft {
         Self { fields, room: room as u8, retry, target_size: target.size(), target, ttl, is_text }
     }
 
-    /// About how many bytes the record will take, for limits.
+    /// An estimate of the bytes that the record will use, for limits.
     pub fn size(&self) -> usize {
         self.fields.len() + ID_FIELD + size_of::<Record>() + self.target_size
     }
 
-    /// What its address names.
+    /// The kind of its target.
     pub fn kind(&self) -> TargetKind {
         self.target.kind()
     }
 
-    /// Gives it its place and its id.
+    /// Sets the position and the id.
     pub fn seal(self, position: u64, id: EventId) -> Record {
         let mut lead = [0; LEAD];
         let mut room = &mut lead[..];
-        // There is room for the longest numbers, so it cannot fail.
+        // There is room for the longest numbers, so this cannot fail.
         if let Some(ms) = self.retry {
             let _ = writeln!(room, "retry: {ms}");
         }
@@ -147,24 +146,24 @@ impl Draft {
     }
 }
 
-/// Most users, and most sessions, that one address names.
+/// Maximum number of users, and of sessions, in one target.
 const MAX_NAMES: usize = 10_000;
-/// Most streams that one address names.
+/// Maximum number of streams in one target.
 const MAX_CLIENTS: usize = 1_000;
-/// Most topics that one address names.
+/// Maximum number of topics in one target.
 const MAX_TOPICS: usize = 100;
 
 /// Room for the longest `retry:` and `id:` lines.
 const LEAD: usize = 80;
-/// Room for those and the head of the chunk.
+/// Room for those and the chunk header.
 const ROOM: usize = CHUNK_HEAD + LEAD;
-/// From so many bytes on an event has that room before it.
+/// Events of this size or larger are encoded with that room before them.
 const LARGE: usize = 4 * 1024;
-/// About what those take, the latter nearly always alone, and what frames them.
+/// An estimate of the bytes of those lines (nearly always `id:` alone) and of the framing.
 const ID_FIELD: usize = 48;
 
 impl Record {
-    /// Whether history never holds it.
+    /// Whether it is never in history.
     pub fn is_transient(&self) -> bool {
         self.ttl_ms == Some(0)
     }
@@ -183,19 +182,19 @@ impl Record {
         (retry_ms, line(bytes, b"id: ").map_or(bytes, |(_, end)| &bytes[end..]))
     }
 
-    /// Bytes of memory behind this record, about.
+    /// An estimate of the bytes of memory that this record uses.
     pub fn size(&self) -> usize {
         self.size
     }
 }
 
 impl Publication {
-    /// An event for somebody, kept as long as history's limits allow.
+    /// Creates a publication that is kept as long as the limits of the history allow.
     pub fn new(event: Event, target: Target) -> Self {
         Self { event, target, ttl: None }
     }
 
-    /// Sets how long history keeps it at most; zero: it is never in history.
+    /// Limits how long history keeps it; zero: it is never in history.
     #[must_use]
     pub fn ttl(mut self, ttl: Duration) -> Self {
         self.ttl = Some(ttl);
@@ -221,7 +220,7 @@ impl Publication {
         Ok(Self { event, target, ttl: ttl.map(Duration::from_secs) })
     }
 
-    /// Reads one publication a line (NDJSON); empty lines are passed over. An error names the line, from 1.
+    /// Reads one publication per line (NDJSON), ignoring empty lines. An error has the number of the line, from 1.
     pub fn from_ndjson(text: &str) -> Result<Vec<Self>, (usize, JsonError)> {
         let lines = text.split('\n').enumerate().filter(|(_, line)| !line.trim_ascii().is_empty());
         lines.map(|(at, line)| Self::from_json(line).map_err(|error| (at + 1, error))).collect()
@@ -248,7 +247,7 @@ fn retry(value: &RawValue) -> Result<u64, JsonError> {
     ms.ok_or_else(|| JsonError::invalid("retry", must()))
 }
 
-/// Whom an event is for: everyone, or those who are named, narrowed by metadata.
+/// A target: everyone, or those named, narrowed by metadata.
 fn selector(value: &RawValue, member: &str) -> Result<Selector, JsonError> {
     if value.get().starts_with('"') && json::string(value, member).is_ok_and(|text| text == "all") {
         return Ok(Selector { everyone: true, ..Selector::default() });
@@ -272,7 +271,7 @@ fn selector(value: &RawValue, member: &str) -> Result<Selector, JsonError> {
     }
 }
 
-/// Whom an event is not for: those who are named.
+/// An exclusion: those named.
 fn except(value: &RawValue) -> Result<Selector, JsonError> {
     let mut members = Members::of(value, "except")?;
     let named = names(&mut members, "except")?;
@@ -281,7 +280,7 @@ fn except(value: &RawValue) -> Result<Selector, JsonError> {
         .ok_or_else(|| JsonError::invalid("except", "names nobody: user, session, topic or client is needed"))
 }
 
-/// Those who are named by user, session, topic and client, united; `None` if none of these members is there.
+/// The union of those named by user, session, topic and client; `None` if all of these members are absent.
 fn names(members: &mut Members<'_>, member: &str) -> Result<Option<Selector>, JsonError> {
     let path = |name: &str| format!("{member}.{name}");
     let mut named = false;
@@ -294,7 +293,7 @@ fn names(members: &mut Members<'_>, member: &str) -> Result<Option<Selector>, Js
         }
     };
     let (users, sessions) = (names("user")?, names("session")?);
-    // An id that is not one of ours is a stream that is not here, like one that has gone.
+    // An id that is not one of ours belongs to no stream, like that of a stream that has ended.
     let clients: Vec<_> = names("client")?.iter().filter_map(|id| id.parse().ok()).collect();
     let topics = names("topic")?.iter().map(|topic| Topic::parse(topic)).collect::<Result<Few<_>, _>>();
     let topics = topics.map_err(|error| JsonError::invalid(path("topic"), error.to_string()))?;

@@ -1,35 +1,35 @@
-//! Streams that are refused for now.
+//! Temporary refusals of streams.
 
-/// Why a stream is refused for now: the client may come back.
+/// Why a stream is refused temporarily. The client may try again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Refusal {
-    /// As many streams as allowed are open.
+    /// The maximum number of streams is open.
     Full,
     /// The server is shutting down.
     Draining,
     /// Too many streams from this address.
     Address,
-    /// Too many streams of this user.
+    /// Too many streams of one user.
     User,
     /// Out of file descriptors.
     Descriptors,
     /// History did not answer in time.
     History,
-    /// Whoever says who asks could not say so in time, or has too many others to say it of.
+    /// Authentication did not decide in time, or has too many requests waiting.
     Auth,
 }
 
 impl Refusal {
-    /// All there are, in the order of their counters.
+    /// All reasons, in the order of their counters.
     pub const ALL: [Self; 7] =
         [Self::Full, Self::Draining, Self::Address, Self::User, Self::Descriptors, Self::History, Self::Auth];
 
-    /// Its place among all.
+    /// Its index in [`ALL`](Self::ALL).
     pub fn index(self) -> usize {
         self as usize
     }
 
-    /// The word on the wire.
+    /// The name on the wire.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Full => "full",

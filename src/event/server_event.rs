@@ -1,4 +1,4 @@
-//! What the server itself says on a stream: `connection` events and heartbeats.
+//! Events of the server itself: `connection` events and heartbeats.
 
 use std::io::Write as _;
 use std::time::Duration;
@@ -10,31 +10,31 @@ use super::framing::Framing;
 use super::id::EventId;
 use super::refusal::Refusal;
 
-/// Something that the server itself says on a stream. None of it is in history.
+/// An event of the server itself. Not in history.
 #[derive(Clone, Copy, Debug)]
 pub enum ServerEvent<'c> {
     /// The first event of a stream.
     Connected {
         /// The reconnection time.
         retry: Duration,
-        /// The position after which the stream goes on.
+        /// The position after which the stream continues.
         id: EventId,
-        /// Whose stream it is. Its topics are those that were understood, sorted.
+        /// The client. Its topics are those that were understood, sorted.
         client: &'c Client,
         /// Whether everything after the client's last event follows.
         continuity: Continuity,
     },
-    /// The only event of a stream that is refused for now: a browser gives up for good on any status but 200, so it
-    /// is told to come back this way.
+    /// The only event of a stream that is refused temporarily. Browsers give up for good on any status but 200, so this
+    /// is the way to tell them to reconnect.
     Refused {
-        /// When to come back.
+        /// When to reconnect.
         retry: Duration,
         /// Why.
         reason: Refusal,
     },
     /// The last event of a stream that a shutdown ends.
     Draining {
-        /// When to come back.
+        /// When to reconnect.
         retry: Duration,
     },
     /// A heartbeat that clients see, with the time in ms since the Unix epoch.
@@ -42,25 +42,25 @@ pub enum ServerEvent<'c> {
         /// That time.
         unix_ms: u64,
     },
-    /// A heartbeat that only the network sees: an empty comment (WHATWG HTML 9.2.7).
+    /// A heartbeat that clients do not see: an empty comment (WHATWG HTML 9.2.7).
     Comment,
 }
 
 impl ServerEvent<'_> {
-    /// Appends it as a stream of that framing is sent it.
+    /// Appends the bytes for a stream with this framing.
     pub fn write(&self, framing: Framing, out: &mut Vec<u8>) {
         let frame = Frame::build(self.expected_size(), |out| self.write_lines(out));
         out.extend_from_slice(frame.bytes(framing));
     }
 
-    /// As a stream of that framing is sent it.
+    /// The bytes for a stream with this framing.
     pub fn bytes(&self, framing: Framing) -> Vec<u8> {
         let mut out = Vec::new();
         self.write(framing, &mut out);
         out
     }
 
-    /// About how long its lines are.
+    /// An estimate of the length of its lines.
     fn expected_size(&self) -> usize {
         match self {
             Self::Connected { client, .. } => {
@@ -71,7 +71,7 @@ impl ServerEvent<'_> {
     }
 
     fn write_lines(&self, out: &mut Vec<u8>) {
-        // A `Vec` takes every write.
+        // Writing to a `Vec` cannot fail.
         let _ = match self {
             Self::Connected { retry, id, client, continuity } => {
                 return write_connected(out, *retry, *id, client, *continuity);
@@ -119,7 +119,7 @@ fn write_connected(out: &mut Vec<u8>, retry: Duration, id: EventId, client: &Cli
 
 fn write_string(out: &mut Vec<u8>, value: Option<&str>) {
     match value {
-        // A string always serializes, and a `Vec` takes every write.
+        // Serializing a string and writing to a `Vec` cannot fail.
         Some(value) => drop(serde_json::to_writer(out, value)),
         None => out.extend_from_slice(b"null"),
     }

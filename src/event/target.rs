@@ -1,4 +1,4 @@
-//! Whom an event is for.
+//! Targets: which streams an event is for.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use smallvec::{SmallVec, smallvec};
 use super::client::{Client, ClientId, Profile};
 use super::topic::Topic;
 
-/// Whom an event is for: the named streams united, then narrowed by conditions, less the exceptions.
+/// Which streams an event is for: the union of those named, narrowed by conditions, less the exclusions.
 ///
 /// ```
 /// use fanfare::Target;
@@ -24,10 +24,10 @@ pub struct Target {
     pub(crate) except: Vec<Target>,
 }
 
-/// What an address names.
+/// What a target names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TargetKind {
-    /// Every stream, less exceptions.
+    /// Every stream, except for exclusions.
     Everyone,
     /// Users.
     User,
@@ -37,16 +37,16 @@ pub enum TargetKind {
     Topic,
     /// Single streams.
     Client,
-    /// Whoever has some metadata.
+    /// Streams with certain metadata.
     Where,
-    /// Whoever a predicate holds for.
+    /// Streams that a predicate selects.
     Filter,
-    /// Several of these, or nobody.
+    /// Several of these, or nothing.
     Mixed,
 }
 
 impl TargetKind {
-    /// All there are, in the order of their counters.
+    /// All kinds, in the order of their counters.
     pub const ALL: [Self; 8] = [
         Self::Everyone,
         Self::User,
@@ -58,7 +58,7 @@ impl TargetKind {
         Self::Mixed,
     ];
 
-    /// The word for statistics.
+    /// The name in statistics.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Everyone => "everyone",
@@ -72,25 +72,25 @@ impl TargetKind {
         }
     }
 
-    /// Its place among all.
+    /// Its index in [`ALL`](Self::ALL).
     pub fn index(self) -> usize {
         self as usize
     }
 }
 
-/// A predicate over a client's view. It runs on an event loop, for each stream there: keep it short.
+/// A predicate over clients. It runs on an event loop, for each stream there: keep it short.
 pub(crate) type Filter = Arc<dyn Fn(&Client) -> bool + Send + Sync>;
 
-/// A key of the metadata and the value that it must have.
+/// A metadata key and the value that it must have.
 pub(super) type Pair = (Box<str>, Box<str>);
 
-/// A list that nearly always has one element, which stands in it.
+/// A list that nearly always has one element, stored inline.
 pub(super) type Few<T> = SmallVec<[T; 1]>;
 
-/// Streams, by who they are: the union of the named ones, narrowed by metadata and a filter.
+/// A selection of streams: the union of those named, narrowed by metadata and a filter.
 #[derive(Clone, Default)]
 pub struct Selector {
-    /// Everyone, whatever else is named.
+    /// Every stream, whatever else is named.
     pub everyone: bool,
     /// All streams of these users.
     pub users: Few<Box<str>>,
@@ -100,9 +100,9 @@ pub struct Selector {
     pub topics: Few<Topic>,
     /// These streams.
     pub clients: Vec<ClientId>,
-    /// Of those, only the ones whose metadata has all of these.
+    /// Restricts those to streams whose metadata has all of these.
     pub meta: Vec<Pair>,
-    /// Of those, only the ones that the predicate holds for.
+    /// Restricts those to streams that the predicate selects.
     pub(crate) filter: Option<Filter>,
     /// Whether users, sessions and metadata are sorted.
     pub(super) sorted: bool,
@@ -124,7 +124,7 @@ impl Target {
         Selector { sessions: smallvec![session.into()], ..Selector::default() }.into()
     }
 
-    /// All streams that subscribe to a topic, by its name or by a pattern.
+    /// All streams that subscribe to a topic, by its name or a pattern.
     pub fn topic(topic: Topic) -> Self {
         Selector { topics: smallvec![topic], ..Selector::default() }.into()
     }
@@ -134,11 +134,10 @@ impl Target {
         Selector { clients: vec![client], ..Selector::default() }.into()
     }
 
-    /// The streams that a predicate over the client's view holds for.
+    /// The streams of clients for which a predicate returns true.
     ///
-    /// It is evaluated on the event loops, against every stream (cost: the number of streams), and again
-    /// for each client that resumes past such an event. It must be quick and must not block; one that
-    /// panics counts as false.
+    /// The event loops call it for every stream, so it costs time in proportion to their number, and again for each
+    /// client that resumes past such an event. It must be quick and must not block. A panic counts as false.
     pub fn filter(holds: impl Fn(&Client) -> bool + Send + Sync + 'static) -> Self {
         Selector { everyone: true, filter: Some(Arc::new(holds)), ..Selector::default() }.into()
     }
@@ -173,7 +172,7 @@ impl Target {
         self
     }
 
-    /// Only those whose metadata has this value for this key.
+    /// Restricts the target to streams whose metadata has this value for this key.
     #[must_use]
     pub fn with_meta(mut self, key: impl Into<Box<str>>, value: impl Into<Box<str>>) -> Self {
         self.to.sorted = false;
@@ -181,19 +180,19 @@ impl Target {
         self
     }
 
-    /// But not the streams that `other` means.
+    /// Excludes the streams that `other` selects.
     #[must_use]
     pub fn except(mut self, other: Self) -> Self {
         self.except.push(other);
         self
     }
 
-    /// Whether this client is one of those meant.
+    /// Whether the target selects this client.
     pub fn matches(&self, client: &Client) -> bool {
         self.to.matches(client) && !self.except.iter().any(|except| except.matches(client))
     }
 
-    /// The same address, sorted for quick look-ups, in no more memory than [`size`](Self::size) tells.
+    /// The same target, sorted for quick lookups, in no more memory than [`size`](Self::size) returns.
     pub(crate) fn sorted(mut self) -> Self {
         self.to.sort();
         self.except = self.except.into_iter().map(Self::sorted).collect();
@@ -201,7 +200,7 @@ impl Target {
         self
     }
 
-    /// Whether the names alone say who is meant.
+    /// Whether the names alone decide.
     pub(crate) fn is_plain(&self) -> bool {
         !self.is_narrowed() && self.except.is_empty()
     }
@@ -211,23 +210,23 @@ impl Target {
         !self.to.meta.is_empty() || self.to.filter.is_some()
     }
 
-    /// Whether a client that the names are known to mean is one of those meant.
+    /// Whether the target selects a client that is known to match the names.
     pub(crate) fn matches_named(&self, client: &Client) -> bool {
         self.to.narrows_to(client) && !self.except.iter().any(|except| except.matches(client))
     }
 
-    /// Bytes of memory behind the address, about.
+    /// An estimate of the bytes of memory that the target uses.
     pub(crate) fn size(&self) -> usize {
         self.to.size() + self.except.iter().map(|except| except.size() + size_of::<Self>()).sum::<usize>()
     }
 
-    /// Maximum number of comparisons, about, to match a client with so many patterns.
+    /// An estimate of the maximum number of comparisons to match a client with this many patterns.
     pub(crate) fn effort(&self, patterns: usize) -> usize {
         let excepted = self.except.iter().map(|except| except.effort(patterns)).sum::<usize>();
         1 + self.to.effort(patterns) + excepted
     }
 
-    /// What it names, whatever narrows or excepts; what narrows everyone counts itself.
+    /// What it names, regardless of conditions and exclusions; conditions without names count themselves.
     pub fn kind(&self) -> TargetKind {
         let Selector { everyone, users, sessions, topics, clients, meta, filter, .. } = &self.to;
         let named = [users.is_empty(), sessions.is_empty(), topics.is_empty(), clients.is_empty()];
@@ -243,14 +242,14 @@ impl Target {
         }
     }
 
-    /// The topics that it names, if it means their subscribers, or some of those, and nobody else.
+    /// The topics that it names, if it selects their subscribers, or some of them, and nobody else.
     pub fn only_topics(&self) -> Option<&[Topic]> {
         let Selector { everyone, users, sessions, topics, clients, .. } = &self.to;
         let others = *everyone || !users.is_empty() || !sessions.is_empty() || !clients.is_empty();
         (!others && !topics.is_empty()).then_some(topics)
     }
 
-    /// Whether it is every stream, without condition or exception.
+    /// Whether it is every stream, without condition or exclusion.
     pub fn is_everyone(&self) -> bool {
         self.except.is_empty() && self.to.is_everyone()
     }
@@ -263,7 +262,7 @@ impl From<Selector> for Target {
 }
 
 impl Selector {
-    /// Whether this client is one of those meant.
+    /// Whether it selects this client.
     pub fn matches(&self, client: &Client) -> bool {
         let is_named = || !self.clients.is_empty() && self.clients.contains(&client.id());
         (self.names_profile(client.profile()) || is_named()) && self.narrows_to(client)
@@ -299,7 +298,7 @@ impl Selector {
         }
     }
 
-    /// Puts the names in order, each once, so that a look into a long list is short.
+    /// Sorts the names and removes duplicates, so that lookups in long lists are quick.
     fn sort(&mut self) {
         self.users.sort_unstable();
         self.users.dedup();
@@ -315,7 +314,7 @@ impl Selector {
         self.sorted = true;
     }
 
-    /// Whether a profile has all the metadata of the selector.
+    /// Whether a profile has all metadata of the selector.
     fn has_meta(&self, profile: &Profile) -> bool {
         let has = |(key, value): &Pair| profile.meta(key) == Some(value);
         if !self.sorted || self.meta.len() < FEW {
@@ -329,22 +328,22 @@ impl Selector {
         })
     }
 
-    /// Whether the conditions, whatever the names, let a client be one of those meant.
+    /// Whether a client meets the conditions, regardless of names.
     pub(crate) fn narrows_to(&self, client: &Client) -> bool {
         self.has_meta(client.profile()) && self.filter.as_ref().is_none_or(|filter| holds(filter, client))
     }
 }
 
-/// Bytes of a name beside its text: its place, and the allocator's overhead.
+/// Bytes of a name besides its text: its entry, and the overhead of the allocator.
 const NAME: usize = size_of::<Box<str>>() + 16;
 /// The same for a topic, which is reference-counted.
 const TOPIC: usize = NAME + 16;
-/// Up to this many members of metadata are looked up one by one.
+/// Up to this many pieces of metadata are looked up one by one.
 const FEW: usize = 8;
 /// Number of client ids that can be compared in about the time of one pattern.
 const CLIENTS_AT_ONCE: usize = 16;
 
-/// A filter is the application's code: its panic must not end an event loop.
+/// A filter is code of the application: its panic must not end an event loop.
 fn holds(filter: &Filter, client: &Client) -> bool {
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| filter(client))).unwrap_or(false)
 }

@@ -1,13 +1,13 @@
-//! Time as a value. Nothing but `net` reads a clock; everything else is told.
+//! Time as a value. Only `net` reads clocks and passes the time on.
 
 use std::time::{Duration, UNIX_EPOCH};
 
 /// One reading of both clocks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Now {
-    /// Milliseconds since the engine started; never goes back. Deadlines and intervals are in this.
+    /// Milliseconds since the engine started, monotonic. Deadlines and intervals use this.
     pub elapsed_ms: u64,
-    /// Milliseconds since the Unix epoch, as people and clients see it.
+    /// Milliseconds since the Unix epoch.
     pub unix_ms: u64,
 }
 
@@ -19,11 +19,11 @@ pub struct HttpDate {
 }
 
 impl HttpDate {
-    /// The date at that time.
+    /// The date at this time.
     pub fn at(&mut self, now: Now) -> &str {
         let second = now.unix_ms / 1000;
         if second != self.second || self.text.is_empty() {
-            // What cannot be formatted (beyond the year 9999) is shown as the last moment that can.
+            // Years beyond 9999 cannot be formatted: show the last moment that can.
             let shown = UNIX_EPOCH + Duration::from_secs(second.min(253_402_300_799));
             self.text = httpdate::fmt_http_date(shown);
             self.second = second;

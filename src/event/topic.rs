@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 /// Longest topic or pattern, in bytes.
 pub const MAX_TOPIC: usize = 256;
-/// Most tokens of a topic or pattern.
+/// Maximum number of tokens of a topic or pattern.
 pub const MAX_TOKENS: usize = 32;
 
 /// Limits on the topics and patterns that one stream may follow. The topic of an event may have up to [`MAX_TOKENS`]
@@ -28,7 +28,7 @@ impl TopicLimits {
     pub const DEFAULT: Self = Self { tokens: 16, wildcards: 4, total: 512 };
 
     /// Adds the tokens of `pattern` to `before`, the number of tokens that the stream follows already. Fails with the
-    /// limit that this exceeds.
+    /// limit that is exceeded.
     pub fn admit(&self, pattern: &str, before: usize) -> Result<usize, String> {
         let tokens = pattern.split('.').count();
         let wildcards = pattern.split('.').filter(|token| *token == "*").count();
@@ -49,7 +49,7 @@ impl TopicLimits {
     }
 }
 
-/// What is wrong with a topic or a pattern.
+/// Why a topic or a pattern is invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TopicError {
@@ -59,21 +59,21 @@ pub enum TopicError {
     /// More tokens than [`MAX_TOKENS`].
     #[error("must have at most {MAX_TOKENS} tokens")]
     Tokens,
-    /// Nothing before, after or between points.
+    /// An empty token: nothing before, after or between dots.
     #[error("must not have empty tokens")]
     EmptyToken,
     /// White space or a control character.
     #[error("must not have white space or control characters")]
     Character,
-    /// A wildcard where none may stand.
+    /// A wildcard in the wrong place.
     #[error("'*' and '>' are wildcards: each is a whole token, and '>' only the last")]
     Wildcard,
-    /// A wildcard in a topic that is published to.
+    /// A wildcard in a topic to publish to.
     #[error("must not have wildcards: '*' and '>' are for subscriptions")]
     NotConcrete,
 }
 
-/// The name of something to publish on: tokens separated by `.`, as NATS subjects.
+/// A topic to publish to: tokens separated by `.`, like NATS subjects.
 ///
 /// ```
 /// use fanfare::Topic;
@@ -83,7 +83,7 @@ pub enum TopicError {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Topic(Arc<str>);
 
-/// What a stream subscribes to: a topic, or one with `*` for any one token and `>` for one or more last ones.
+/// What a stream subscribes to: a topic, or a pattern with `*` for any one token and a final `>` for one or more.
 ///
 /// ```
 /// use fanfare::{Pattern, Topic};
@@ -95,7 +95,7 @@ pub struct Topic(Arc<str>);
 pub struct Pattern(Arc<str>);
 
 impl Topic {
-    /// Reads a topic.
+    /// Parses a topic.
     pub fn parse(text: &str) -> Result<Self, TopicError> {
         check(text)?;
         match text.contains(['*', '>']) {
@@ -104,19 +104,19 @@ impl Topic {
         }
     }
 
-    /// Its text.
+    /// The topic as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// What stands between the points.
+    /// The tokens between the dots.
     pub fn tokens(&self) -> impl Iterator<Item = &str> {
         self.0.split('.')
     }
 }
 
 impl Pattern {
-    /// Reads a pattern.
+    /// Parses a pattern.
     pub fn parse(text: &str) -> Result<Self, TopicError> {
         check(text)?;
         let mut tokens = text.split('.').peekable();
@@ -133,34 +133,34 @@ impl Pattern {
         Ok(Self(text.into()))
     }
 
-    /// Every topic.
+    /// The pattern that matches every topic.
     pub fn everything() -> Self {
         Self(">".into())
     }
 
-    /// Its text.
+    /// The pattern as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// What stands between the points.
+    /// The tokens between the dots.
     pub fn tokens(&self) -> impl Iterator<Item = &str> {
         self.0.split('.')
     }
 
-    /// Whether it has no wildcard, and so matches the topic of its own name only.
+    /// Whether it has no wildcard, and so matches only the topic of that name.
     pub fn is_literal(&self) -> bool {
         !self.0.contains(['*', '>'])
     }
 
-    /// Whether a topic is one of those meant.
+    /// Whether it matches a topic.
     pub fn matches(&self, topic: &Topic) -> bool {
         #[cfg(test)]
         COMPARISONS.set(COMPARISONS.get() + 1);
         follows(self.0.as_bytes(), topic.0.as_bytes())
     }
 
-    /// Whether every topic that `other` matches is matched by this pattern too.
+    /// Whether it matches every topic that `other` matches.
     pub fn covers(&self, other: &Self) -> bool {
         includes(self.tokens(), other.tokens())
     }
@@ -216,7 +216,7 @@ fn follows(pattern: &[u8], topic: &[u8]) -> bool {
     rest.as_slice().is_empty()
 }
 
-/// Whether each token of `pattern` takes in the one in its place. A wildcard takes in itself and less.
+/// Whether each token of `pattern` covers the one in its place. A wildcard covers itself and whatever is narrower.
 fn includes<'t>(
     mut pattern: impl Iterator<Item = &'t str>,
     mut other: impl Iterator<Item = &'t str>,
@@ -248,14 +248,14 @@ fn check(text: &str) -> Result<(), TopicError> {
     Ok(())
 }
 
-/// A pattern is ordered and hashed as its text, so it can be looked up by the name of a topic.
+/// A pattern is ordered and hashed like its text, so it can be looked up by the name of a topic.
 impl Borrow<str> for Pattern {
     fn borrow(&self) -> &str {
         &self.0
     }
 }
 
-/// A topic is ordered and hashed as its text, so it can be looked up by a pattern's.
+/// A topic is ordered and hashed like its text, so it can be looked up by that of a pattern.
 impl Borrow<str> for Topic {
     fn borrow(&self) -> &str {
         &self.0
