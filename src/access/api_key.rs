@@ -9,11 +9,11 @@ use super::identity::Identity;
 use super::key_warning::KeyWarning;
 use crate::event::Pattern;
 
-/// API keys and what each may do, from a file: one key a line, then its scopes.
+/// API keys and their scopes, from a file: one key per line, followed by its scopes.
 #[derive(Default)]
 pub(crate) struct ApiKeys {
     keys: HashTable<ApiKey>,
-    /// Of its own key: nobody can choose secrets by their hashes.
+    /// Randomly keyed, so that nobody can choose secrets by their hashes.
     hashes: RandomState,
     warnings: Vec<KeyWarning>,
 }
@@ -25,10 +25,10 @@ struct ApiKey {
     identity: Identity,
 }
 
-/// A file of API keys that cannot be used. It never says what a key is.
+/// Why a file of API keys is invalid. Never shows a key.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum InvalidApiKeys {
-    // Not what stands there: it may be another key, or the key behind its scope.
+    // The word itself is not shown: it may be another key, or a key placed after its scope.
     #[error("line {line}: word {word} is not a scope: subscribe, publish or admin")]
     UnknownScope { line: usize, word: usize },
     #[error("line {line}: the key has no scope")]
@@ -41,11 +41,11 @@ pub(crate) enum InvalidApiKeys {
     Empty,
 }
 
-/// A key of fewer bytes can be guessed.
+/// A shorter key, in bytes, can be guessed.
 const ENOUGH: usize = 16;
 
 impl ApiKeys {
-    /// Reads the text of a file. Empty lines, and what begins with `#`, are left out.
+    /// Parses the text of a file. Empty lines, and lines that begin with `#`, are ignored.
     pub(crate) fn parse(text: &str) -> Result<Self, InvalidApiKeys> {
         let mut keys = Self::default();
         for (line, text) in (1..).zip(text.lines()) {
@@ -70,14 +70,14 @@ impl ApiKeys {
         }
     }
 
-    /// What whoever wrote the file may not have meant.
+    /// Warnings for whoever wrote the file.
     pub(crate) fn warnings(&self) -> &[KeyWarning] {
         &self.warnings
     }
 
-    /// Whose key that is, at the same cost however many there are. Nothing about a key can be learned from the time: which
-    /// one it is compared with depends on a keyed hash of the whole, and the comparison takes as long wherever the two
-    /// differ.
+    /// The identity of a key, at the same cost however many there are. The time reveals nothing about keys: a keyed
+    /// hash of the whole secret decides which key it is compared with, and the comparison takes equally long wherever
+    /// the two differ.
     pub(super) fn find(&self, secret: &str) -> Option<&Identity> {
         self.key(secret.as_bytes()).map(|key| &key.identity)
     }
@@ -103,7 +103,7 @@ fn doubts(line: usize, secret: &[u8]) -> impl Iterator<Item = KeyWarning> {
 }
 
 fn identity_of<'t>(scopes: impl Iterator<Item = &'t str>, line: usize) -> Result<Identity, InvalidApiKeys> {
-    // The key itself must not be what is counted by: it might be shown.
+    // The rate is not counted by the key itself, which might be shown.
     let mut identity = Identity::new().deny_subscribe().rate_key(format!("API key of line {line}"));
     let mut any = false;
     // The key is the first word of its line.

@@ -1,4 +1,4 @@
-//! What a token says of its bearer.
+//! The claims of a token.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,8 +15,8 @@ use super::registered::Validity;
 use crate::api::{MAX_ENTRIES, MAX_NAME};
 use crate::event::Pattern;
 
-/// The claims that count, but for [those](super::registered::RegisteredClaims) that a token is refused by whoever
-/// signed it.
+/// The claims that say who the bearer is and what it may do. [`RegisteredClaims`](super::registered::RegisteredClaims)
+/// are judged apart.
 #[derive(Debug, Deserialize)]
 pub(super) struct Claims {
     /// The user.
@@ -27,7 +27,7 @@ pub(super) struct Claims {
     fanfare: Object<Permission>,
 }
 
-/// The claim `fanfare`. Members that are not known are left out: they can only grant more.
+/// The claim `fanfare`. Unknown members are ignored: they could only grant more.
 #[derive(Debug, Default, Deserialize)]
 struct Permission {
     #[serde(default)]
@@ -40,7 +40,7 @@ struct Permission {
     meta: BTreeMap<String, Scalar>,
 }
 
-/// Metadata are texts; what is written in another way counts as it is written, as in `where` of a publication.
+/// Metadata values are texts; numbers and booleans count as written, as in `where` of a publication.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 enum Scalar {
@@ -49,7 +49,7 @@ enum Scalar {
     Switch(bool),
 }
 
-/// Something whose members stand in an object. For serde alone an array of them would do, too.
+/// A value that must be an object. By itself, serde would also accept an array of the members.
 #[derive(Debug, Default)]
 struct Object<T>(T);
 
@@ -71,7 +71,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
     }
 }
 
-/// Whom the bearer may publish to.
+/// Who the bearer may publish to.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 enum Publish {
@@ -85,7 +85,8 @@ impl Default for Publish {
     }
 }
 
-/// What a token says whose signature was verified, and whose claims count under the rules but for the time.
+/// The identity and validity of a token whose signature was verified and whose claims follow the rules, except for the
+/// time.
 #[derive(Clone, Debug)]
 pub(super) struct Verified {
     identity: Identity,
@@ -93,12 +94,12 @@ pub(super) struct Verified {
 }
 
 impl Claims {
-    /// Those of a token, which are JSON.
+    /// Parses the claims of a token, which are JSON.
     pub(super) fn read(claims: &str) -> Result<Self, Denial> {
         read(claims).map(|Object(claims)| claims)
     }
 
-    /// Whom the token is for, once its signature is verified, and its registered claims are judged.
+    /// The identity of a token whose signature was verified and whose registered claims were judged.
     pub(super) fn verified(self, validity: Validity) -> Result<Verified, Denial> {
         let Object(permission) = self.fanfare;
         let mut identity = permission.identity().map_err(Denial::InvalidToken)?;
@@ -113,18 +114,18 @@ impl Claims {
 }
 
 impl Verified {
-    /// Whom the token is for, if it counts at that time, in Unix ms.
+    /// The identity of the token, if it is valid at this time, in Unix ms.
     pub(super) fn at(&self, now_unix_ms: u64) -> Result<Identity, Denial> {
         let expires = self.validity.judge(now_unix_ms)?;
         Ok(self.identity.clone().expires_at(expires))
     }
 
-    /// Whether it will not count again, at that time in Unix ms.
+    /// Whether it will never be valid again after this time, in Unix ms.
     pub(super) fn is_over(&self, now_unix_ms: u64) -> bool {
         self.validity.is_over(now_unix_ms)
     }
 
-    /// About how much memory it takes, in bytes.
+    /// An estimate of its memory, in bytes.
     pub(super) fn size(&self) -> usize {
         size_of::<Self>() + self.identity.held()
     }
@@ -172,7 +173,7 @@ fn pattern(member: &str, text: &str) -> Result<Pattern, String> {
     Pattern::parse(text).map_err(|error| format!("fanfare.{member}: {error}"))
 }
 
-/// What identifies somebody, which may also come to stand in an address or in JSON.
+/// An identifier, which may also be used in a target or in JSON.
 fn name(claim: &str, value: String) -> Result<String, String> {
     if value.is_empty() || value.len() > MAX_NAME || value.chars().any(char::is_control) {
         return Err(format!("{claim}: 1 to {MAX_NAME} bytes, no control characters"));

@@ -2,15 +2,15 @@
 
 use crate::api::Problem;
 
-/// Why a request was refused.
+/// Why a request is refused. The text is the detail of the response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Denial {
-    /// It says nothing of whom it is from (401).
+    /// The credential is missing (401).
     Unauthorized(String),
-    /// What it brought to say so does not count (401, with `error="invalid_token"`: RFC 6750, 3.1).
+    /// The credential is invalid (401, with `error="invalid_token"`: RFC 6750, 3.1).
     InvalidToken(String),
-    /// It is known who this is, and it may not (403).
+    /// The identity lacks the permission (403).
     Forbidden(String),
 }
 

@@ -12,24 +12,25 @@ use crate::event::{Pattern, Profile, Target};
 use crate::http::Head;
 use crate::http::{client_network, is_loopback_host};
 
-/// How requests are judged.
+/// How requests are authorised.
 pub(crate) enum Access {
-    /// Everybody may do everything, and is who the query says. For loopback, or a closed network.
+    /// Open mode: everybody may do everything, and is who the query says. For loopback, or a closed network.
     Open {
-        /// Whether the `Host` must be loopback.
+        /// Whether `Host` must be a loopback address.
         loopback_host: bool,
     },
-    /// Requests are identified by this authenticator.
+    /// Requests are authenticated.
     Closed {
-        /// Who says so.
+        /// The authenticator.
         judge: Arc<dyn Authenticate>,
-        /// Which parameters of a stream are ours.
+        /// Which query parameters of a stream the server reads.
         parameters: Parameters,
     },
 }
 
 impl Access {
-    /// Judges a request for something of that scope, at that time in Unix ms: 401 or 403. It may take its time.
+    /// Decides about a request that needs this scope, at this time in Unix ms: 401 or 403 if it is refused. May take
+    /// long.
     pub(crate) fn judge(
         &self,
         head: &Head<'_>,
@@ -45,7 +46,7 @@ impl Access {
         }
     }
 
-    /// The same where that takes no long, `None` where it does.
+    /// The same, if it does not take long; `None` if it does.
     pub(crate) fn judge_at_once(
         &self,
         head: &Head<'_>,
@@ -62,7 +63,7 @@ impl Access {
         }
     }
 
-    /// Judges a request for which it does not matter who it is from.
+    /// Decides about a request without regard to who it is from.
     fn judge_freely(&self, head: &Head<'_>) -> Result<Identity, Problem> {
         match self {
             Self::Open { loopback_host } => {
@@ -78,8 +79,8 @@ impl Access {
         }
     }
 
-    /// Who a stream is opened for: in open mode whom the query claims; otherwise whom the identity says, with
-    /// the topics that were asked for, each of which must be allowed.
+    /// Who a stream is for: in open mode whoever the query claims; otherwise the identity, with the requested topics,
+    /// each of which must be allowed.
     pub(crate) fn permit(
         &self,
         identity: Identity,
@@ -97,7 +98,7 @@ impl Access {
         Ok(StreamGrant { profile: Profile { topics: asked.topics.clone(), ..known }, expires_unix_ms })
     }
 
-    /// How often a request was judged by what was remembered of another.
+    /// Number of requests decided by remembering an earlier one.
     pub(crate) fn recalled(&self) -> u64 {
         match self {
             Self::Open { .. } => 0,
@@ -105,7 +106,7 @@ impl Access {
         }
     }
 
-    /// Which parameters of a stream are ours.
+    /// Which query parameters of a stream the server reads.
     pub(crate) fn parameters(&self) -> Parameters {
         match self {
             Self::Open { .. } => Parameters::All,
@@ -113,7 +114,7 @@ impl Access {
         }
     }
 
-    /// Whether streams are opened on what their query claims.
+    /// Whether streams are opened on the claims of their query.
     pub(crate) fn is_open(&self) -> bool {
         matches!(self, Self::Open { .. })
     }
@@ -135,7 +136,7 @@ fn permitted(identity: Identity, scope: Scope) -> Result<Identity, Problem> {
     }
 }
 
-/// What a publisher may do, kept for as long as its body is awaited.
+/// What a publisher may do, kept while its body is read.
 #[derive(Clone, Debug)]
 pub(crate) struct PublishGrant {
     identity: Identity,
@@ -143,12 +144,12 @@ pub(crate) struct PublishGrant {
 }
 
 impl PublishGrant {
-    /// Of somebody at that address.
+    /// The grant of this identity at this address.
     pub(crate) fn new(identity: Identity, peer: IpAddr) -> Self {
         Self { identity, peer }
     }
 
-    /// Whose publishing it counts against.
+    /// The key that its publications are counted by.
     pub(crate) fn rate_key(&self) -> Arc<str> {
         let identity = &self.identity;
         let user = || identity.profile.user.as_ref().map(|user| format!("user {user}").into());
@@ -159,7 +160,7 @@ impl PublishGrant {
             .unwrap_or_else(|| client_network(self.peer).to_string().into())
     }
 
-    /// Judges where a publication goes to: 403.
+    /// Checks whether a publication may go to this target: 403 if not.
     pub(crate) fn judge(&self, target: &Target) -> Result<(), Denial> {
         match self.identity.may_publish_to(target) {
             true => Ok(()),

@@ -1,11 +1,11 @@
-//! Somebody, and what that one may do.
+//! Identities and their permissions.
 
 use std::sync::Arc;
 
 use crate::api::Scope;
 use crate::event::{Pattern, Profile, Target};
 
-/// Who a request is from, and what that one may do.
+/// Who a request is from, and what it may do.
 ///
 /// ```
 /// use fanfare::Identity;
@@ -20,15 +20,15 @@ pub struct Identity {
     pub(super) admin: bool,
     pub(super) expires_unix_ms: Option<u64>,
     pub(super) rate_key: Option<Arc<str>>,
-    /// It brought something that says who it is.
+    /// Whether the request had a credential.
     pub(super) known: bool,
 }
 
-/// Whom somebody may publish to.
+/// Who an identity may publish to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Publish {
     Nobody,
-    /// Subscribers of topics that one of these covers.
+    /// Subscribers of topics that one of these patterns covers.
     Topics(Vec<Pattern>),
     Everybody,
 }
@@ -48,32 +48,32 @@ impl Default for Identity {
 }
 
 impl Identity {
-    /// Somebody without a name, who may subscribe to what goes to everyone.
+    /// An identity without a user, which may subscribe to what goes to everyone.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Somebody who brought nothing that says who it is. Like [`new`](Self::new), but what it may not do is
-    /// answered 401 and not 403: with a credential it might.
+    /// The identity of a request without a credential. Like [`new`](Self::new), but what it may not do is answered with
+    /// 401 instead of 403, since it might be allowed with a credential.
     pub fn anonymous() -> Self {
         Self { known: false, ..Self::default() }
     }
 
-    /// The user whose streams these are.
+    /// Sets the user whose streams these are.
     #[must_use]
     pub fn user(mut self, user: impl Into<Arc<str>>) -> Self {
         self.profile.user = Some(user.into());
         self
     }
 
-    /// The session that these streams belong to.
+    /// Sets the session that these streams belong to.
     #[must_use]
     pub fn session(mut self, session: impl Into<Arc<str>>) -> Self {
         self.profile.session = Some(session.into());
         self
     }
 
-    /// One piece of metadata; the last value for a key counts.
+    /// Sets one piece of metadata. The last value for a key counts.
     #[must_use]
     pub fn meta(mut self, key: impl Into<Arc<str>>, value: impl Into<Arc<str>>) -> Self {
         let (key, value) = (key.into(), value.into());
@@ -85,28 +85,28 @@ impl Identity {
         self
     }
 
-    /// May subscribe to the topics of this pattern.
+    /// Allows subscribing to the topics of this pattern.
     #[must_use]
     pub fn allow_subscribe(mut self, pattern: Pattern) -> Self {
         self.profile.topics.push(pattern);
         self
     }
 
-    /// May not open streams.
+    /// Forbids opening streams.
     #[must_use]
     pub fn deny_subscribe(mut self) -> Self {
         self.subscribe = false;
         self
     }
 
-    /// May publish, to everybody.
+    /// Allows publishing to everybody.
     #[must_use]
     pub fn allow_publish(mut self) -> Self {
         self.publish = Publish::Everybody;
         self
     }
 
-    /// May publish to the topics of this pattern, and, unless allowed otherwise, to nobody else.
+    /// Allows publishing to the topics of this pattern and, unless allowed otherwise, to nobody else.
     #[must_use]
     pub fn allow_publish_to(mut self, pattern: Pattern) -> Self {
         match &mut self.publish {
@@ -117,32 +117,32 @@ impl Identity {
         self
     }
 
-    /// May see statistics and presence, and end streams.
+    /// Allows reading statistics and presence, and ending streams.
     #[must_use]
     pub fn allow_admin(mut self) -> Self {
         self.admin = true;
         self
     }
 
-    /// Its permission, and with it its streams, ends at that time, in ms since the Unix epoch.
+    /// Limits the permission to this time, in ms since the Unix epoch. Its streams end then.
     #[must_use]
     pub fn expires_at(mut self, unix_ms: u64) -> Self {
         self.expires_unix_ms = Some(unix_ms);
         self
     }
 
-    /// Whose publishing its publications count against. Default: the user's, or where there is none, the client
-    /// address's.
+    /// Sets the key that its publications are counted by for the rate limit. Default: the user, or without one the
+    /// client address.
     #[must_use]
     pub fn rate_key(mut self, key: impl Into<Arc<str>>) -> Self {
         self.rate_key = Some(key.into());
         self
     }
 
-    /// About how much memory it takes beside itself, in bytes.
+    /// An estimate of the memory that it owns, in bytes.
     #[cfg(feature = "jwt")]
     pub(super) fn held(&self) -> usize {
-        // What the allocator and a count of holders take for each piece.
+        // The overhead of the allocator and of reference counts for each piece.
         const PIECE: usize = 48;
         let text = |text: &Option<Arc<str>>| text.as_ref().map_or(0, |text| text.len() + PIECE);
         let patterns = |patterns: &[Pattern]| -> usize {
@@ -157,7 +157,7 @@ impl Identity {
         text(user) + text(session) + text(&self.rate_key) + patterns(topics) + publish + meta
     }
 
-    /// Whether it may do something of that scope at all.
+    /// Whether it has this scope at all.
     pub(super) fn may(&self, scope: Scope) -> bool {
         match scope {
             Scope::None => true,
@@ -167,7 +167,7 @@ impl Identity {
         }
     }
 
-    /// Whether it may publish to that target.
+    /// Whether it may publish to this target.
     pub(super) fn may_publish_to(&self, target: &Target) -> bool {
         match &self.publish {
             Publish::Nobody => false,

@@ -2,16 +2,16 @@
 
 use std::fmt;
 
-/// Keys of one `kid` and algorithm that a token is tried with, so that no token costs more than so many signatures.
+/// Maximum number of keys with the same `kid` and algorithm, so that no token costs more signature checks than this.
 pub(super) const MAX_TRIED: usize = 4;
 /// RFC 7518, 3.3.
 pub(super) const MIN_RSA_BITS: usize = 2048;
-/// More is verified by no token here.
+/// The verifier does not support larger keys.
 pub(super) const MAX_RSA_BITS: usize = 4096;
-/// Characters of a `kid` that are shown.
+/// Maximum number of characters of a `kid` that are shown.
 const SHOWN: usize = 64;
 
-/// A key file that cannot be used. It never says what is in it.
+/// Why a key file is invalid. Never shows its contents.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum InvalidKey {
     #[error("the secret is empty")]
@@ -26,12 +26,12 @@ pub(crate) enum InvalidKey {
     NoKey(Option<LeftOut>),
 }
 
-/// The first key that is left out, where there is nothing but such.
+/// The first key that is left out, if there are only such keys.
 fn first(left_out: &Option<LeftOut>) -> String {
     left_out.as_ref().map_or(String::new(), |left| format!("; {left}"))
 }
 
-/// Why a key cannot be used.
+/// Why a key is unusable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Unusable {
     #[error("an RSA key must have at least {MIN_RSA_BITS} bits (RFC 7518, 3.3)")]
@@ -58,17 +58,17 @@ pub(crate) enum Unusable {
     TooMany,
 }
 
-/// A key of a set that is left out, and why. Shows its `kid`, and nothing else that is in it.
+/// A key of a set that is left out, and why. Shows its `kid`, and nothing else of its contents.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct LeftOut {
-    /// Its place in the set, from 1.
+    /// Its position in the set, from 1.
     pub(super) number: usize,
     pub(super) id: Option<String>,
     pub(super) reason: Unusable,
 }
 
 impl LeftOut {
-    /// Whether it is in the set for something else: that is no mistake.
+    /// Whether the key is for another purpose, which is no mistake.
     pub(crate) fn is_for_something_else(&self) -> bool {
         self.reason == Unusable::Purpose
     }

@@ -1,7 +1,7 @@
-//! A signed token, taken apart (RFC 7515, 7.1), before anybody knows whether its signature is good.
+//! A signed token, split into its parts (RFC 7515, 7.1) before its signature is verified.
 //!
-//! Whoever wrote it may have filled it with whatever costs most to read. So it is read once, from front to end, and
-//! nothing is kept of members that do not count.
+//! Anybody may have written it, to cost as much as possible. So it is read once, from front to end, and members that do
+//! not matter are skipped.
 
 use std::fmt;
 use std::str::FromStr;
@@ -18,15 +18,15 @@ use super::denial::Denial;
 pub(super) struct Signed<'t> {
     pub(super) header: Header,
     claims: &'t str,
-    /// What the signature is over.
+    /// The signed bytes.
     pub(super) message: &'t str,
     /// In base64url.
     pub(super) signature: &'t str,
 }
 
-/// The header's members that count (RFC 7515, 4.1).
+/// The members of the header that matter (RFC 7515, 4.1).
 pub(super) struct Header {
-    /// `None` for one that nobody here knows.
+    /// `None` if the algorithm is unknown.
     pub(super) algorithm: Option<Algorithm>,
     pub(super) key_id: Option<String>,
 }
@@ -34,13 +34,13 @@ pub(super) struct Header {
 impl<'t> Signed<'t> {
     /// # Errors
     ///
-    /// It is no token, or one whose header is not sound.
+    /// The token is malformed, or its header is invalid.
     pub(super) fn parse(token: &'t str) -> Result<Self, Denial> {
         let (message, signature) = token.rsplit_once('.').ok_or_else(no_token)?;
         let (header, claims) = message.split_once('.').ok_or_else(no_token)?;
         let Members { alg, kid, crit } = read(&decode(header)?)?;
         if crit {
-            // What must be understood and is not (RFC 7515, 4.1.11).
+            // Extensions that must be understood, and are not (RFC 7515, 4.1.11).
             let detail = "the token's header has crit, of which nothing is understood";
             return Err(Denial::InvalidToken(detail.to_owned()));
         }
@@ -48,7 +48,7 @@ impl<'t> Signed<'t> {
         Ok(Self { header, claims, message, signature })
     }
 
-    /// The claims, as JSON; whether they are is not said.
+    /// The claims, which should be JSON.
     pub(super) fn claims(&self) -> Result<String, Denial> {
         decode(self.claims)
     }
@@ -59,12 +59,12 @@ fn decode(part: &str) -> Result<String, Denial> {
     String::from_utf8(bytes).map_err(|_| not_as_it_must_be("malformed JSON"))
 }
 
-/// Reads a part of a token.
+/// Decodes a part of a token.
 pub(super) fn read<'p, T: Deserialize<'p>>(json: &'p str) -> Result<T, Denial> {
     serde_json::from_str(json).map_err(|error| malformed(&error))
 }
 
-/// What serde says of a member names types and members, and, where it shows a value, might show a secret.
+/// The messages of serde name types and members and, if they show a value, might show a secret.
 pub(super) fn malformed(error: &serde_json::Error) -> Denial {
     not_as_it_must_be(match error.classify() {
         serde_json::error::Category::Data => "a member has the wrong type, is missing or is there twice",
@@ -128,7 +128,7 @@ impl<'de> Deserialize<'de> for Members {
     }
 }
 
-/// Puts a member in its place, where it may be once.
+/// Sets a member, which may occur once.
 pub(super) fn once<T, E: de::Error>(place: &mut Option<T>, value: T, name: &'static str) -> Result<(), E> {
     match place.replace(value) {
         None => Ok(()),
@@ -136,8 +136,7 @@ pub(super) fn once<T, E: de::Error>(place: &mut Option<T>, value: T, name: &'sta
     }
 }
 
-/// A value of which nothing is kept. Unlike one that serde ignores, it is not nested without end, and its texts are
-/// sound.
+/// A value that is skipped. Unlike one that serde ignores, its nesting is limited and its strings are checked.
 pub(super) struct Skipped;
 
 impl<'de> Deserialize<'de> for Skipped {

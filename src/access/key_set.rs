@@ -1,4 +1,4 @@
-//! JSON Web Keys (RFC 7517) that tokens can be verified with.
+//! JSON Web Key Sets (RFC 7517).
 
 use std::fmt;
 
@@ -10,10 +10,10 @@ use serde_json::Value;
 use super::invalid_key::{InvalidKey, LeftOut, MAX_RSA_BITS, MAX_TRIED, MIN_RSA_BITS, Unusable};
 use super::token_key::TokenKey;
 
-/// Reads a set (RFC 7517, 5): the keys that can be used, and the others.
+/// Reads a set (RFC 7517, 5): the usable keys, and the others.
 pub(super) fn read(json: &[u8]) -> Result<(Vec<TokenKey>, Vec<LeftOut>), InvalidKey> {
     let not_jwks = |error: &dyn fmt::Display| InvalidKey::NotJwks(error.to_string());
-    // Not as a whole: a set may have keys of kinds that nobody here knows.
+    // Not as a whole: a set may contain keys of unknown kinds.
     let set: Value = serde_json::from_slice(json).map_err(|error| not_jwks(&error))?;
     let members = set.get("keys").and_then(Value::as_array).ok_or_else(|| not_jwks(&"no array keys"))?;
     let (mut keys, mut left_out) = (Vec::<TokenKey>::new(), Vec::new());
@@ -42,7 +42,7 @@ fn token_key(member: &Value) -> Result<TokenKey, Unusable> {
     TokenKey::new(jwk.common.key_id, key, algorithm)
 }
 
-/// The algorithm that a key is for, if it is one of ours and for signatures.
+/// The algorithm of a key, if it is supported and for signatures.
 fn algorithm_of(jwk: &Jwk, member: &Value) -> Result<Algorithm, Unusable> {
     let purpose = jwk.common.public_key_use.as_ref();
     let operations = jwk.common.key_operations.as_ref();
@@ -65,7 +65,7 @@ fn algorithm_of(jwk: &Jwk, member: &Value) -> Result<Algorithm, Unusable> {
     fits.then_some(algorithm).ok_or(Unusable::Algorithm)
 }
 
-/// What is wrong with a key whose parameters are not known.
+/// Why a key with unknown parameters is unusable.
 fn unknown(member: &Value) -> Unusable {
     let text = |name| member.get(name).and_then(Value::as_str);
     match (text("kty"), text("crv")) {
@@ -76,7 +76,7 @@ fn unknown(member: &Value) -> Unusable {
     }
 }
 
-/// Whether a key is whole, and as strong as its algorithm wants it. Signatures are verified by code that expects no
+/// Checks that a key is complete, and strong enough for its algorithm. The code that verifies signatures expects no
 /// other.
 pub(super) fn check(jwk: &Jwk, key: &DecodingKey) -> Result<(), Unusable> {
     let sound = match (&jwk.algorithm, key.kind()) {
@@ -90,7 +90,7 @@ pub(super) fn check(jwk: &Jwk, key: &DecodingKey) -> Result<(), Unusable> {
             return Err(Unusable::EmptySecret);
         }
         (AlgorithmParameters::OctetKey(_), _) => true,
-        // Both coordinates in full (RFC 7518, 6.2.1.2), behind a byte that says so.
+        // Both coordinates at full length (RFC 7518, 6.2.1.2), after a byte that says so.
         (AlgorithmParameters::EllipticCurve(point), DecodingKeyKind::SecretOrDer(bytes)) => {
             bytes.len() == 1 + 2 * 32 && point.x.len() == point.y.len()
         }
@@ -102,7 +102,7 @@ pub(super) fn check(jwk: &Jwk, key: &DecodingKey) -> Result<(), Unusable> {
     sound.then_some(()).ok_or(Unusable::Malformed)
 }
 
-/// A signature that is good for a key of small order can be made without any secret; RFC 8032 does not refuse it.
+/// Anybody can sign for a key of small order, without a secret; RFC 8032 does not refuse it.
 fn check_edwards(bytes: &[u8]) -> Result<(), Unusable> {
     let bytes = bytes.try_into().map_err(|_| Unusable::Malformed)?;
     match VerifyingKey::from_bytes(bytes) {

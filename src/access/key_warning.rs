@@ -1,11 +1,11 @@
-//! What is doubtful about a file of keys that can be used.
+//! Warnings about files of keys.
 
 use std::fmt;
 
 #[cfg(feature = "jwt")]
 use super::invalid_key::LeftOut;
 
-/// What whoever wrote a file of keys may not have meant. It never says what is in it, but for the `kid` of a key.
+/// A likely mistake in a valid file of keys. Shows nothing of the file except the `kid` of a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum KeyWarning {
     /// A secret is shorter than the hash of HS256.
@@ -20,19 +20,19 @@ pub(crate) enum KeyWarning {
     /// A key of a set is left out.
     #[cfg(feature = "jwt")]
     LeftOut(LeftOut),
-    /// An API key, in this line, can be guessed.
+    /// The API key in this line can be guessed.
     ShortApiKey(usize),
-    /// An API key, in this line, ends with a colon, as if one stood before its scopes.
+    /// The API key in this line ends with a colon, as if that separated it from its scopes.
     Colon(usize),
 }
 
-/// In UTF-8, and in UTF-16 of both orders.
+/// Byte order marks of UTF-8, and of UTF-16 in both orders.
 #[cfg(feature = "jwt")]
 const MARKS: [&[u8]; 3] = [b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff"];
 
 #[cfg(feature = "jwt")]
 impl KeyWarning {
-    /// What is doubtful about a secret, if it is text; of other bytes, any may be meant.
+    /// The warning for a secret, if it is text; other bytes may be intended.
     pub(super) fn of_text(secret: &[u8]) -> Option<Self> {
         if MARKS.iter().any(|mark| secret.starts_with(mark)) {
             return Some(Self::ByteOrderMark);

@@ -1,4 +1,4 @@
-//! The keys of a server that is not open, and its rules for tokens.
+//! The keys of a server that is not open.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -17,20 +17,20 @@ use super::token_rules::TokenRules;
 use crate::api::meant_token;
 use crate::event::Pattern;
 
-/// Longest token, in bytes: as long as a query may be. Whoever made it, its claims are read on threads that others wait
-/// for.
+/// Maximum length of a token, in bytes: as long as a query may be. Its claims are read on threads that others wait for,
+/// whoever wrote it.
 const MAX_TOKEN: usize = 8 * 1024;
 
-/// Keys that tokens are verified with: there are none where the feature `jwt` is off.
+/// Keys that verify tokens: there are none without the feature `jwt`.
 #[cfg(not(feature = "jwt"))]
 pub(crate) enum TokenKeys {}
 
-/// Says whom requests are from by the tokens and API keys that they bring. Its keys can be replaced at any time.
+/// Authenticates requests by their tokens and API keys. The keys can be replaced at any time.
 pub(crate) struct Keyring {
     keys: RwLock<Arc<Keys>>,
     pub(super) rules: TokenRules,
     anonymous: Option<Vec<Pattern>>,
-    /// Tokens that were judged by what is remembered of them.
+    /// Number of requests decided by remembering their token.
     pub(super) recalled: AtomicU64,
 }
 
@@ -39,19 +39,19 @@ pub(crate) struct Keyring {
 pub(crate) struct Keys {
     pub(crate) tokens: Option<TokenKeys>,
     pub(crate) api: ApiKeys,
-    /// Tokens that were verified with these very keys: whoever replaces the keys forgets them, also one that is being
-    /// verified meanwhile.
+    /// Tokens that were verified with these keys. They are replaced with the keys, so a token that is being verified
+    /// during that is forgotten too.
     #[cfg(feature = "jwt")]
     pub(super) remembered: Remembered,
 }
 
 impl Keyring {
-    /// With `anonymous`, whoever brings nothing may subscribe, to these topics and what goes to everyone.
+    /// With `anonymous`, requests without a credential may subscribe to these topics and to what goes to everyone.
     pub(crate) fn new(keys: Keys, rules: TokenRules, anonymous: Option<Vec<Pattern>>) -> Self {
         Self { keys: RwLock::new(Arc::new(keys)), rules, anonymous, recalled: AtomicU64::new(0) }
     }
 
-    /// From now on, only these keys count. Streams that are open stay so.
+    /// Replaces the keys. Streams that are open stay open.
     pub(crate) fn replace(&self, keys: Keys) {
         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
     }
@@ -60,7 +60,7 @@ impl Keyring {
         self.keys.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Who a request is from; `None` where it takes a token to be verified and not `token` to say so.
+    /// Who a request is from; `None` if `token` has to verify a token and returns `None`.
     fn identify(
         &self,
         request: &RequestHead<'_>,
@@ -85,7 +85,7 @@ impl Keyring {
     }
 }
 
-/// What somebody who brings nothing is told; also if it seems that a token was meant.
+/// The text for a request without a credential, which may have meant to send a token.
 fn needed(request: &RequestHead<'_>) -> String {
     let needed = "a bearer token is needed";
     match meant_token(request.raw_query()) {
@@ -94,7 +94,7 @@ fn needed(request: &RequestHead<'_>) -> String {
     }
 }
 
-/// The keys for a token, if there are any, and it is not too long.
+/// The keys for a token, if there are any and it is not too long.
 pub(super) fn tokens_of<'k>(keys: &'k Keys, token: &str) -> Result<&'k TokenKeys, Denial> {
     let tokens = keys.tokens.as_ref().ok_or_else(no_such_key)?;
     match token.len() > MAX_TOKEN {
@@ -110,7 +110,7 @@ fn no_such_key() -> Denial {
 impl Authenticate for Keyring {
     fn authenticate(&self, request: &RequestHead<'_>) -> Result<Identity, Denial> {
         let verify = |keys: &Keys, token: &str| Some(self.token(keys, token, request.unix_ms()));
-        // There is nothing that it cannot say.
+        // `verify` always answers.
         self.identify(request, verify).unwrap_or_else(|| Err(no_such_key()))
     }
 

@@ -1,8 +1,8 @@
-//! Who a request is from, and what that one may do. Pure: keys and the time are given.
+//! Authentication and authorisation. Pure: the keys and the time are arguments.
 //!
-//! There is one mechanism: something that can [`Authenticate`] looks at a request's head and says who it is
-//! from. A closure can, and so can a [`Keyring`] of token keys and API keys. Without one the server is open:
-//! everybody is who the query says, and may do everything.
+//! There is one mechanism: an implementation of [`Authenticate`] takes a request's head and returns who it is from. A
+//! closure is one, and so is a [`Keyring`] of token keys and API keys. Without one the server is open: everybody is who
+//! the query says, and may do everything.
 
 mod api_key;
 #[cfg(feature = "jwt")]
@@ -49,23 +49,23 @@ pub use request::RequestHead;
 pub(crate) use token::TokenKeys;
 pub(crate) use token_rules::TokenRules;
 
-/// Looks at a request's head and says who it is from, or why it is refused. Closures are the usual form.
+/// Takes a request's head and returns who it is from, or why it is refused. Usually a closure.
 ///
-/// It is asked on threads that are there for it, and may take its time.
+/// It is called on threads of its own, and may take long.
 pub(crate) trait Authenticate: Send + Sync {
-    /// Who it is, and what that one may do.
+    /// Who the request is from, and what it may do.
     ///
     /// # Errors
     ///
     /// Why the request is refused: 401 or 403.
     fn authenticate(&self, request: &RequestHead<'_>) -> Result<Identity, Denial>;
 
-    /// The same, where that takes no long to say: `None` where it does. It is asked on threads that others wait for.
+    /// The same, if it does not take long; `None` if it does. It is called on threads that others wait for.
     fn at_once(&self, _: &RequestHead<'_>) -> Option<Result<Identity, Denial>> {
         None
     }
 
-    /// How often a request was judged by what was remembered of another.
+    /// Number of requests decided by remembering an earlier one.
     fn recalled(&self) -> u64 {
         0
     }

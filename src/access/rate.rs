@@ -1,4 +1,4 @@
-//! How fast somebody may publish.
+//! The rate limit of publishing.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -6,41 +6,40 @@ use std::time::Duration;
 
 use crate::event::Now;
 
-/// A token bucket for each key. A bucket fills at the rate and holds a second's worth, so that a publisher may
-/// send as many events at once as it may in a second.
+/// A token bucket for each key. A bucket fills at the rate and holds one second's worth, so that a publisher may send
+/// as many events at once as it may in a second.
 ///
-/// A batch may be larger than the bucket: it is let in when the bucket is full, and what it takes beyond that is
-/// owed.
+/// A batch may be larger than the bucket: it is accepted when the bucket is full, and the rest becomes debt.
 #[derive(Debug)]
 pub(crate) struct RateLimit {
-    /// Events a second; no limit where it is `None`.
+    /// Events per second; `None`: no limit.
     per_second: Option<f64>,
     buckets: HashMap<Arc<str>, Bucket>,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Bucket {
-    /// Events that may be published now; what is owed, if negative.
+    /// Events that may be published now; a debt, if negative.
     tokens: f64,
-    /// When that was so, in ms since the start.
+    /// When that was computed, in ms since the start.
     at_ms: u64,
 }
 
-/// Keys remembered before those are forgotten whose buckets are full again.
+/// Number of keys above which those with a full bucket are dropped.
 const MANY: usize = 4096;
 
 impl RateLimit {
-    /// So many events a second for each key.
+    /// Limits each key to this many events per second.
     pub(crate) fn new(per_second: Option<u32>) -> Self {
         Self { per_second: per_second.map(f64::from), buckets: HashMap::new() }
     }
 
-    /// Whether there is one.
+    /// Whether there is a limit.
     pub(crate) fn is_on(&self) -> bool {
         self.per_second.is_some()
     }
 
-    /// Takes so many events from a key's bucket, or says how long to wait until that can succeed.
+    /// Takes this many events from a key's bucket, or returns how long to wait until that can succeed.
     pub(crate) fn take(&mut self, key: &Arc<str>, events: usize, now: Now) -> Result<(), Duration> {
         let Some(rate) = self.per_second else { return Ok(()) };
         if self.buckets.len() >= MANY && !self.buckets.contains_key(key) {

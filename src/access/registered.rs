@@ -1,7 +1,7 @@
-//! The registered claims (RFC 7519, 4.1) that a token is refused by, whoever signed it.
+//! The registered claims (RFC 7519, 4.1) by which a token is refused, whoever signed it.
 //!
-//! They may be judged before the signature is verified, on threads that others wait for. So they are compared where
-//! they stand, and all others are skipped.
+//! They may be judged before the signature is verified, on threads that others wait for. So they are compared in place,
+//! and all other claims are skipped.
 
 use std::fmt;
 
@@ -12,46 +12,46 @@ use super::denial::Denial;
 use super::jws::{Skipped, malformed, once};
 use super::token_rules::TokenRules;
 
-/// What a token says of when it counts, of who issued it, and of who it is for.
+/// The validity period, issuer and audience of a token.
 #[derive(Debug)]
 pub(super) struct RegisteredClaims {
     exp: Option<NumericDate>,
     nbf: Option<NumericDate>,
-    /// Whether it is of the issuer whose tokens count.
+    /// Whether it is of the required issuer.
     is_of_issuer: bool,
-    /// Whether it is for the audience that tokens must be for.
+    /// Whether it is for the required audience.
     is_for_audience: bool,
 }
 
-/// Seconds since the Unix epoch, which may have a fraction (RFC 7519, 2), held in ms. What lies before the epoch
-/// is at it.
+/// Seconds since the Unix epoch, possibly with a fraction (RFC 7519, 2), stored in ms. Times before the epoch are
+/// stored as the epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct NumericDate {
     unix_ms: u64,
 }
 
-/// When a token counts.
+/// When a token is valid.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Validity {
     /// Its `exp`, in Unix ms.
     ends: u64,
-    /// Its `nbf`, in Unix ms; 0 where it has none.
+    /// Its `nbf`, in Unix ms; 0 if it has none.
     begins: u64,
-    /// How far clocks may differ, in ms.
+    /// Tolerated difference between clocks, in ms.
     leeway_ms: u64,
 }
 
 impl RegisteredClaims {
-    /// Those of the claims, which are JSON.
+    /// Parses the claims, which are JSON.
     pub(super) fn read(claims: &str, rules: &TokenRules) -> Result<Self, Denial> {
         let mut deserializer = serde_json::Deserializer::from_str(claims);
         let read = Rules(rules).deserialize(&mut deserializer);
         read.and_then(|claims| deserializer.end().map(|()| claims)).map_err(|error| malformed(&error))
     }
 
-    /// When the token counts. Refuses what is refused whoever signed it: by its times, its issuer, its audience.
+    /// When the token is valid. Refuses it by its times, its issuer and its audience, whoever signed it.
     ///
-    /// What it says is nothing that the bearer could not read in the token.
+    /// The error reveals nothing that the bearer could not read in the token.
     pub(super) fn judge(&self, rules: &TokenRules, now_unix_ms: u64) -> Result<Validity, Denial> {
         let invalid = |detail: &str| Err(Denial::InvalidToken(detail.to_owned()));
         let Some(exp) = self.exp else { return invalid("the token has no exp") };
@@ -67,7 +67,7 @@ impl RegisteredClaims {
 }
 
 impl Validity {
-    /// When what is opened now has to end, if the token counts now; both in Unix ms.
+    /// When a stream opened now has to end, if the token is valid now; both in Unix ms.
     pub(super) fn judge(self, now_unix_ms: u64) -> Result<u64, Denial> {
         let invalid = |detail: &str| Err(Denial::InvalidToken(detail.to_owned()));
         let last = self.ends.saturating_add(self.leeway_ms);
@@ -77,11 +77,11 @@ impl Validity {
         if self.begins > now_unix_ms.saturating_add(self.leeway_ms) {
             return invalid("the token is not valid yet");
         }
-        // The leeway is for clocks that differ. A stream ends on time, but for one opened within the leeway.
+        // The leeway is for clocks that differ. A stream ends on time, unless it was opened within the leeway.
         Ok(if now_unix_ms < self.ends { self.ends } else { last })
     }
 
-    /// Whether it will not count again, at that time in Unix ms.
+    /// Whether it will never be valid again after this time, in Unix ms.
     pub(super) fn is_over(self, now_unix_ms: u64) -> bool {
         now_unix_ms >= self.ends.saturating_add(self.leeway_ms)
     }
@@ -98,7 +98,7 @@ enum Name {
     Other,
 }
 
-/// Reads the claims by what they must be.
+/// Parses the claims by comparing them with the rules.
 struct Rules<'r>(&'r TokenRules);
 
 impl<'de> DeserializeSeed<'de> for Rules<'_> {
@@ -141,11 +141,11 @@ impl<'de> Visitor<'de> for Rules<'_> {
     }
 }
 
-/// Whether a text is the one that is wanted, if one is.
+/// Whether a string is the required one, if one is required.
 #[derive(Clone, Copy)]
 struct Equal<'r> {
     to: Option<&'r str>,
-    /// It may also be in an array, among others.
+    /// It may also be an element of an array.
     or_one_of_several: bool,
 }
 
@@ -168,7 +168,7 @@ impl<'de> Visitor<'de> for Equal<'_> {
         Ok(self.to.is_none_or(|wanted| wanted == text))
     }
 
-    /// As if it were not there.
+    /// Treated as absent.
     fn visit_unit<E>(self) -> Result<bool, E> {
         Ok(self.to.is_none())
     }

@@ -1,4 +1,4 @@
-//! Tokens that were verified, so that a signature is verified once and not with every request.
+//! Remembers verified tokens, so that a signature is verified once and not with every request.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,19 +7,19 @@ use sha2::{Digest as _, Sha256};
 
 use super::claims::Verified;
 
-/// What verified tokens say, by the digest of the token: the tokens themselves are not kept.
+/// Verified tokens by their digest: the tokens themselves are not stored.
 ///
-/// It is bounded by memory: where there is no room, what was put in first goes first. It belongs to the keys that the
-/// tokens were verified with, and goes with them.
+/// Its memory is bounded: when it is full, the oldest entries are dropped. It belongs to the keys that verified the
+/// tokens, and is dropped with them.
 pub(super) struct Remembered {
     shelves: [Mutex<Shelf>; SHELVES],
 }
 
-/// A part of it with a lock of its own, so that event loops seldom wait for each other.
+/// A part with a lock of its own, so that event loops seldom wait for each other.
 #[derive(Default)]
 struct Shelf {
     tokens: HashMap<Digest, Arc<Verified>>,
-    /// In the order in which they came. What was taken out before its turn still stands here.
+    /// In insertion order. May contain tokens that were removed early.
     order: VecDeque<Digest>,
     bytes: usize,
 }
@@ -27,9 +27,9 @@ struct Shelf {
 type Digest = [u8; 32];
 
 const SHELVES: usize = 16;
-/// Bytes of memory that all of it may take: of common tokens, some 40,000.
+/// Maximum bytes of memory in total: some 40,000 common tokens.
 const MAX_BYTES: usize = 16 * 1024 * 1024;
-/// What one takes beside what it says: its digest twice, and its share of the two tables.
+/// Bytes of an entry besides its identity: its digest twice, and its share of the two tables.
 const ENTRY: usize = 2 * size_of::<Digest>() + 64;
 
 impl Default for Remembered {
@@ -39,7 +39,7 @@ impl Default for Remembered {
 }
 
 impl Remembered {
-    /// What a token says, if it was verified; whether it still counts is another question.
+    /// The identity and validity of a token, if it was verified. It may no longer be valid.
     pub(super) fn find(&self, token: &str, now_unix_ms: u64) -> Option<Arc<Verified>> {
         let digest = digest_of(token);
         let mut shelf = self.shelf(&digest);
@@ -50,7 +50,7 @@ impl Remembered {
         Some(verified)
     }
 
-    /// Remembers a token that was verified.
+    /// Remembers a verified token.
     pub(super) fn insert(&self, token: &str, verified: Verified) {
         let digest = digest_of(token);
         self.shelf(&digest).insert(digest, verified, MAX_BYTES / SHELVES);
@@ -65,7 +65,7 @@ impl Remembered {
 impl Shelf {
     fn insert(&mut self, digest: Digest, verified: Verified, limit: usize) {
         let size = ENTRY + verified.size();
-        // Two requests may have brought it together.
+        // Two requests may have sent it at the same time.
         if size > limit || self.tokens.contains_key(&digest) {
             return;
         }

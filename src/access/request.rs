@@ -1,4 +1,4 @@
-//! A request, as whoever authenticates it sees it.
+//! A request as authenticators see it.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -13,7 +13,7 @@ pub struct RequestHead<'r> {
     pub(super) unix_ms: u64,
 }
 
-/// The query and the fields, which may hold credentials, are left out.
+/// Omits the query and the fields, which may hold credentials.
 impl fmt::Debug for RequestHead<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RequestHead")
@@ -49,13 +49,13 @@ impl<'r> RequestHead<'r> {
         bearer(self.head.only_field("authorization")?)
     }
 
-    /// The first value of a cookie (RFC 6265, 4.2.1) that is text, without the quotes that may be around it.
+    /// The first value of a cookie (RFC 6265, 4.2.1) that is valid UTF-8, without surrounding quotes.
     pub fn cookie(&self, name: &str) -> Option<&str> {
         self.cookies(name).find_map(|value| std::str::from_utf8(value).ok())
     }
 
-    /// The values of a cookie, of whatever octets. There should be one `Cookie` field, but a proxy that had it in
-    /// pieces (RFC 9113, 8.2.3) may pass it on so.
+    /// The values of a cookie, of any octets. There should be one `Cookie` field, but a proxy that received several
+    /// (RFC 9113, 8.2.3) may pass them on.
     pub(super) fn cookies<'s>(&'s self, name: &'s str) -> impl Iterator<Item = &'r [u8]> + 's {
         self.head.fields("cookie").flat_map(move |field| cookies(field, name))
     }
@@ -65,26 +65,26 @@ impl<'r> RequestHead<'r> {
         self.head.query.unwrap_or_default()
     }
 
-    /// The address of the client: of the peer, or where that is a trusted proxy, what the proxy says.
+    /// The address of the client: that of the peer or, if that is a trusted proxy, the one that the proxy names.
     pub fn peer(&self) -> IpAddr {
         self.peer
     }
 
-    /// When the request came, in ms since the Unix epoch.
+    /// When the request arrived, in ms since the Unix epoch.
     pub fn unix_ms(&self) -> u64 {
         self.unix_ms
     }
 }
 
-/// The token of an `Authorization` field's value, if its scheme, in any case, is `Bearer`.
+/// The token in the value of an `Authorization` field, if its scheme is `Bearer` (in any case).
 fn bearer(value: &[u8]) -> Option<&str> {
     let value = std::str::from_utf8(value).ok()?;
     let (scheme, token) = value.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim_start_matches(' '))
 }
 
-/// The values of a cookie in a `Cookie` field, in their order, without the quotes that may be around them. They are
-/// octets: what stands in the others is nobody's business here.
+/// The values of a cookie in a `Cookie` field, in order, without surrounding quotes. They are octets: other cookies may
+/// hold anything.
 fn cookies<'v>(field: &'v [u8], name: &str) -> impl Iterator<Item = &'v [u8]> {
     field.split(|byte| *byte == b';').filter_map(move |pair| {
         let value = pair.trim_ascii().strip_prefix(name.as_bytes())?.strip_prefix(b"=")?;

@@ -14,8 +14,8 @@ pub(super) struct TokenKey {
 
 impl TokenKey {
     pub(super) fn new(id: Option<String>, key: DecodingKey, algorithm: Algorithm) -> Result<Self, Unusable> {
-        // A program that embeds this may have another provider in its tree, and none would be chosen then.
-        // Where one is installed already, that one serves as well.
+        // A program that embeds this library may have another provider among its dependencies, and none would be chosen
+        // then. If one is installed already, it is used.
         let _ = DEFAULT_PROVIDER.install_default();
         match (DEFAULT_PROVIDER.verifier_factory)(&algorithm, &key) {
             Ok(_) => Ok(Self { id, algorithm, key }),
@@ -23,7 +23,7 @@ impl TokenKey {
         }
     }
 
-    /// Whether a token may be meant for the one as for the other.
+    /// Whether a token that refers to one key may also refer to the other.
     pub(super) fn is_like(&self, other: &Self) -> bool {
         self.id == other.id && self.algorithm == other.algorithm
     }

@@ -1,20 +1,20 @@
-//! What tokens must say to count.
+//! The rules for tokens.
 
 #[cfg(feature = "jwt")]
 use std::time::Duration;
 
-/// What tokens must say to count.
+/// What makes a token valid, besides its signature.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TokenRules {
-    /// Who they must be for.
+    /// The required audience.
     #[cfg(feature = "jwt")]
     pub(crate) audience: Option<String>,
-    /// Who they must be from.
+    /// The required issuer.
     #[cfg(feature = "jwt")]
     pub(crate) issuer: Option<String>,
-    /// How far clocks may differ.
+    /// Tolerated difference between clocks.
     #[cfg(feature = "jwt")]
     pub(crate) leeway: Duration,
-    /// The cookie that may carry one.
+    /// The cookie that may hold a token.
     pub(crate) cookie: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! How a keyring judges tokens.
+//! How a keyring authenticates tokens.
 
 use std::sync::atomic::Ordering;
 
@@ -13,7 +13,7 @@ use super::registered::RegisteredClaims;
 use super::token::TokenKeys;
 
 impl Keyring {
-    /// Whom a token is for, where that takes no long to say.
+    /// The identity of a token, if it does not take long to verify; `None` if it does.
     pub(super) fn token_at_once(
         &self,
         keys: &Keys,
@@ -32,18 +32,18 @@ impl Keyring {
         }
         let inspect = || {
             let signed = tokens.inspect(token)?;
-            // A signature by a secret is no more than a digest.
+            // Checking an HMAC is as cheap as a digest.
             if signed.header.algorithm == Some(Algorithm::HS256) {
                 return self.verify(tokens, &signed, now_unix_ms)?.at(now_unix_ms).map(Some);
             }
-            // What would be refused in any case is not worth a signature.
+            // Do not verify the signature of a token that is refused in any case.
             RegisteredClaims::read(&signed.claims()?, &self.rules)?.judge(&self.rules, now_unix_ms)?;
             Ok(None)
         };
         inspect().transpose()
     }
 
-    /// Whom a token is for, however long that takes.
+    /// The identity of a token, however long it takes to verify.
     pub(super) fn token(&self, keys: &Keys, token: &str, now_unix_ms: u64) -> Result<Identity, Denial> {
         let tokens = tokens_of(keys, token)?;
         let verified = self.verify(tokens, &tokens.inspect(token)?, now_unix_ms)?;
