@@ -1,72 +1,73 @@
-//! Which pages of other origins may read answers: Cross-Origin Resource Sharing (Fetch Standard, 3.3).
+//! Cross-Origin Resource Sharing (Fetch Standard, 3.3): which origins may read responses.
 
 use std::borrow::Cow;
 
 use super::response::Response;
 use crate::http::{Head, is_token};
 
-/// Whom cross-origin access is granted to.
+/// The origins that have access.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cors(Origins);
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 enum Origins {
-    /// Nobody: no answer has a field of this.
+    /// None: no response has a CORS field.
     #[default]
     Nobody,
-    /// Everybody, without credentials.
+    /// All, without credentials.
     Everybody,
-    /// These, with credentials; each with the fields that it is answered with.
+    /// These, with credentials; each with its response fields.
     Listed(Vec<(Box<str>, Box<[u8]>)>),
 }
 
-/// What an answer says to the origin that asked.
+/// What a response says to the origin that asked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CrossOrigin {
     /// Nothing.
     #[default]
     Silent,
-    /// That everybody may read it.
+    /// Every origin may read it.
     Everybody,
-    /// That it would be another answer for another origin; to this one it says no more.
+    /// The response varies by origin; this origin may not read it.
     Unlisted,
-    /// That the origin in that place of the list may read it.
+    /// The origin at this index of the list may read it.
     Listed(u16),
 }
 
-/// An origin that no browser would send.
+/// Why an origin is invalid: no browser would send it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidOrigin {
-    /// It is not of the form.
+    /// It is not an origin.
     #[error(
         "{0:?} is no origin; one is written as browsers send it: https://app.example or http://app.example:8080, or * for all"
     )]
     Malformed(String),
-    /// Everybody, and somebody.
+    /// `*` together with origins.
     #[error("* allows any origin, and must be the only value")]
     EverybodyAndOthers,
-    /// More than can be told apart.
+    /// Too many origins.
     #[error("at most {MAX_ORIGINS} origins")]
     TooMany,
 }
 
 const MAX_ORIGINS: usize = 1024;
 
-/// What a request may be made with: beyond what the Fetch Standard always allows, these.
+/// Request headers that are allowed besides those that the Fetch Standard always allows.
 const METHODS: &str = "GET, HEAD, POST, DELETE";
 const HEADERS: &str = "Authorization, Cache-Control, Content-Type, Last-Event-ID";
-/// Most fields that a preflight may ask for, repeated ones and these included, and most bytes of their names.
+/// Maximum number of fields that a preflight may ask for, including duplicates and these, and maximum bytes of their
+/// names.
 const MAX_ASKED: usize = 64;
 const MAX_ASKED_BYTES: usize = 4096;
-/// On what the answer to a preflight depends beside the origin.
+/// What the response to a preflight depends on besides the origin.
 const PREFLIGHT_VARIES: &str = "Access-Control-Request-Method, Access-Control-Request-Headers";
-/// How long a browser may remember the answer to a preflight, in seconds: what Chromium cuts it to.
+/// How long a browser may cache the response to a preflight, in seconds: the maximum of Chromium.
 const MAX_AGE: &str = "7200";
-/// What scripts may read of the fields of an answer, beyond what they always may.
+/// Response headers that scripts may read besides those that they always may.
 const EXPOSED: &str = "Access-Control-Expose-Headers: Retry-After, WWW-Authenticate\r\n";
 
 impl Cors {
-    /// Grants access to these origins, compared byte by byte, or with `*` to everybody.
+    /// Grants access to these origins, compared byte by byte, or with `*` to all.
     pub fn new<O: AsRef<str>>(origins: &[O]) -> Result<Self, InvalidOrigin> {
         let origins: Vec<&str> = origins.iter().map(AsRef::as_ref).collect();
         if origins.is_empty() {
@@ -93,7 +94,7 @@ impl Cors {
         Ok(Self(Origins::Listed(origins.into_iter().map(|origin| (origin.into(), fields(origin))).collect())))
     }
 
-    /// What the answer to a request with this `Origin` field says.
+    /// What the response to a request with this `Origin` field says.
     pub fn judge(&self, origin: Option<&[u8]>) -> CrossOrigin {
         match &self.0 {
             Origins::Nobody => CrossOrigin::Silent,
@@ -106,7 +107,7 @@ impl Cors {
         }
     }
 
-    /// The fields that say so, each with its line end.
+    /// The CORS fields of a response, each with its line end.
     pub fn fields(&self, verdict: CrossOrigin) -> &[u8] {
         match (verdict, &self.0) {
             (CrossOrigin::Silent, _) => b"",
@@ -120,13 +121,13 @@ impl Cors {
         }
     }
 
-    /// Whether what an answer says depends on who asks.
+    /// Whether responses depend on the origin.
     pub fn is_by_origin(&self) -> bool {
         matches!(self.0, Origins::Listed(_))
     }
 
-    /// The answer to a preflight (Fetch Standard, 3.3.3), where the origin may go on: with the fields that it
-    /// `asked` for.
+    /// The response to a preflight (Fetch Standard, 3.3.3), starting from the response to OPTIONS. Allows the fields
+    /// that it `asked` for.
     pub fn preflight(verdict: CrossOrigin, asked: &AskedFields, answer: Response) -> Response {
         match verdict {
             CrossOrigin::Silent | CrossOrigin::Unlisted => answer,
@@ -139,13 +140,13 @@ impl Cors {
     }
 }
 
-/// The fields of its own that a page would send, as its preflight says.
+/// The request headers that a preflight asks for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AskedFields(String);
 
 impl AskedFields {
-    /// Reads `Access-Control-Request-Headers`, a list of field names. None of them counts if one is no name, or they
-    /// are more than a page could mean: 64 names, or 4 KiB.
+    /// Parses `Access-Control-Request-Headers`, a list of field names. The whole list is ignored if one is not a field
+    /// name, or if it is longer than any page needs: 64 names, or 4 KiB.
     pub fn of(head: &Head<'_>) -> Self {
         Self::read(head.fields("access-control-request-headers")).unwrap_or_default()
     }
@@ -169,7 +170,7 @@ impl AskedFields {
         Some(Self(names.join(", ").to_ascii_lowercase()))
     }
 
-    /// What the answer allows: what it always does, and these.
+    /// The allowed headers: those that are always allowed, and these.
     fn allowed(&self) -> Cow<'static, str> {
         match self.0.is_empty() {
             true => HEADERS.into(),
@@ -182,8 +183,8 @@ fn is_always_allowed(name: &str) -> bool {
     HEADERS.split(", ").any(|known| known.eq_ignore_ascii_case(name))
 }
 
-/// Whether a browser could send it: scheme, host in lower case, and a port that is not the scheme's own, without
-/// path (WHATWG HTML, serialization of an origin). `null` is sent by many who are not one another.
+/// Whether a browser could send this origin: scheme, host in lower case, and a port unless it is the default, without a
+/// path (WHATWG HTML, serialization of an origin). Not `null`, which different pages send.
 fn is_origin(text: &str) -> bool {
     let Some((scheme, authority)) = text.split_once("://") else { return false };
     let is_scheme = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"+-.".contains(&byte);

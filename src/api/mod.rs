@@ -1,4 +1,4 @@
-//! What can be asked of the server, and what it answers: routes, subscriptions, responses, problems.
+//! The HTTP interface: routes, subscriptions, responses, problems.
 
 mod browser_client;
 mod cors;

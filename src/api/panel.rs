@@ -1,10 +1,10 @@
-//! The test panel: the files of a page, which are part of the program.
+//! The test panel: the files of a web page, compiled into the program.
 //!
-//! They are in `src/panel`, as they are served: there is no build step.
+//! They are in `src/panel` in the form in which they are served: there is no build step.
 
 use super::response::Response;
 
-/// One of the files that the panel consists of.
+/// A file of the panel.
 #[derive(Debug, PartialEq, Eq)]
 pub struct PanelFile {
     path: &'static str,
@@ -12,13 +12,13 @@ pub struct PanelFile {
     text: &'static str,
 }
 
-/// What the page may do: load what is beside it, and ask this very server. No inline script or style, no other
-/// origin, no frame, and no HTML from strings.
+/// What the page may do: load the files beside it, and send requests to this server. No inline script or style, no
+/// other origin, no frame, and no HTML from strings.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
     connect-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
     require-trusted-types-for 'script'; trusted-types 'none'";
 
-/// Where the page has the base path.
+/// The placeholder for the base path.
 const BASE: &str = "{{base}}";
 
 macro_rules! files {
@@ -53,12 +53,12 @@ static FILES: [PanelFile; 13] = files![
 ];
 
 impl PanelFile {
-    /// The file at that path.
+    /// The file at this path.
     pub fn find(path: &str) -> Option<&'static Self> {
         path.starts_with("/sse-test").then(|| FILES.iter().find(|file| file.path == path)).flatten()
     }
 
-    /// The answer that it is, on a server with that base path: one that needs no escapes.
+    /// The response with this file, on a server with this base path, which must not need escapes.
     pub fn response(&self, base: &str) -> Response {
         let response = match self.content_type {
             HTML => Response::text(200, &self.text.replace(BASE, base)),

@@ -1,21 +1,21 @@
-//! The names of query parameters, and what is nearly one of them.
+//! The names of query parameters, and likely misspellings.
 
 use super::problem::Problem;
 use crate::event::excerpt;
 use crate::http::query_names;
 
-/// Which parameters a request for a stream has.
+/// Which query parameters a request for a stream has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Parameters {
-    /// Those of the contract, for whoever is who the query says.
+    /// All of them: the client is who the query says.
     All,
-    /// All but those that say who asks, and a token, which says that instead.
+    /// A token, and those that say what is asked for. The token says who the client is.
     Token,
-    /// Those that say what is asked for. Those that say who asks are up to a program that embeds the engine.
+    /// Those that say what is asked for. The program that embeds the engine defines those that say who the client is.
     Asked,
 }
 
-/// A parameter, and the names that others have for it: in lower case, without what separates words.
+/// A parameter, and other names that people use for it: in lower case, without separators.
 struct Known {
     name: &'static str,
     says_who: bool,
@@ -40,16 +40,16 @@ const KNOWN: [Known; 5] = [
     TOKEN,
 ];
 
-/// Most parameters of a query: more than a stream can use, and few enough to be looked at by whoever comes.
+/// Maximum number of parameters in a query: more than a stream can use, and few enough to check for anybody.
 pub(super) const MAX_PARAMETERS: usize = 256;
-/// Longest of the names that others have, in bytes.
+/// Length of the longest other name, in bytes.
 const LONGEST: usize = 13;
-/// What `meta.KEY` is called in the detail of a refusal.
+/// The name of `meta.KEY` in the detail of a refusal.
 const META: &str = "meta.KEY";
 
 impl Parameters {
-    /// Judges the name of a parameter that is none of a stream's: others are nobody's business, such as what keeps
-    /// caches away, but what is nearly one of ours would give a stream that hears nothing, in silence (400).
+    /// Checks a parameter that is not one of a stream's. Most are ignored, such as those that defeat caches. But a
+    /// likely misspelling would silently open a stream that gets nothing, so it is refused (400).
     pub(super) fn judge(self, name: &str) -> Result<(), Problem> {
         let near = BareName::of(name);
         let is_meant =
@@ -64,7 +64,7 @@ impl Parameters {
         })
     }
 
-    /// Whether a name is that of a parameter.
+    /// Whether this is the name of a parameter.
     pub(super) fn names(self, name: &str) -> bool {
         let is_meta = || name.strip_prefix("meta.").is_some_and(|key| !key.is_empty());
         KNOWN.iter().any(|known| known.name == name && self.has(known)) || (self == Self::All && is_meta())
@@ -85,17 +85,17 @@ impl Known {
     }
 }
 
-/// The name of what was brought in the query for `access_token`, but is not called so.
+/// The name of a query parameter that was probably meant to be `access_token`.
 pub fn meant_token(query: &str) -> Option<String> {
     let is_meant = |name: &str| BareName::of(name).is_some_and(|bare| TOKEN.is_nearly(name, bare));
     let mut names = query_names(query).take(MAX_PARAMETERS);
     names.find(|name| is_meant(name)).map(|name| excerpt(&name).into_owned())
 }
 
-/// A name in lower case, without a subscript, what separates words, and a number at its end: `user_id`, `User-ID`,
-/// `userId[]` and `user.id2` are all `userid`.
+/// A name in lower case, without subscripts, separators and a number at its end: `user_id`, `User-ID`, `userId[]` and
+/// `user.id2` are all `userid`.
 ///
-/// It has no memory of its own: a query may have thousands of names, and be anybody's.
+/// It does not allocate: a query may have thousands of names, and come from anybody.
 #[derive(Clone, Copy)]
 struct BareName {
     letters: [u8; LONGEST],
@@ -103,7 +103,7 @@ struct BareName {
 }
 
 impl BareName {
-    /// `None` if it is too long to be near any, or has other than the letters of ASCII.
+    /// `None` if the name is too long to be similar to any, or has other letters than those of ASCII.
     fn of(name: &str) -> Option<Self> {
         let mut bare = Self { letters: [0; LONGEST], length: 0 };
         let mut has_number = false;
@@ -128,7 +128,7 @@ impl BareName {
     }
 }
 
-/// Whether it was to be metadata: `meta[room]`, `metadata.room`, `Meta.room`, `meta_room`, `meta`.
+/// Whether it was meant to be metadata: `meta[room]`, `metadata.room`, `Meta.room`, `meta_room`, `meta`.
 fn is_nearly_meta(name: &str) -> bool {
     let is_exact = name.strip_prefix("meta.").is_some_and(|key| !key.is_empty());
     let rest = |prefix: &str| {
@@ -143,7 +143,7 @@ fn is_nearly_meta(name: &str) -> bool {
 mod tests {
     use super::*;
 
-    /// What is meant by a name, if it is nearly one of ours.
+    /// The parameter that was probably meant.
     fn meant(parameters: Parameters, name: &str) -> Option<String> {
         let problem = parameters.judge(name).err()?;
         assert_eq!(problem.status, 400);

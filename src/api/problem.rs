@@ -1,4 +1,4 @@
-//! Refusals: `application/problem+json` (RFC 9457).
+//! Problem responses: `application/problem+json` (RFC 9457).
 
 use std::borrow::Cow;
 
@@ -7,33 +7,33 @@ use std::borrow::Cow;
 pub struct Problem {
     /// The HTTP status.
     pub status: u16,
-    /// What was wrong with this very request.
+    /// What is wrong with this request.
     pub detail: Cow<'static, str>,
-    /// One more response field, such as `Allow` or `Retry-After`.
+    /// An additional response field, such as `Allow` or `Retry-After`.
     pub field: Option<(&'static str, Cow<'static, str>)>,
 }
 
-/// A kind of refusal.
+/// A kind of problem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ProblemKind {
-    /// The HTTP status, of which there is one kind each.
+    /// The HTTP status. There is one kind for each.
     pub status: u16,
-    /// What stands behind `urn:fanfare:problem:` in `type`.
+    /// The last part of `type`, after `urn:fanfare:problem:`.
     pub name: &'static str,
-    /// What stands in `title`: the phrase of the status (RFC 9110, 15).
+    /// The `title`: the reason phrase of the status (RFC 9110, 15).
     pub title: &'static str,
-    /// What it means, and what can be done about it.
+    /// What it means, and what to do about it.
     pub meaning: &'static str,
 }
 
-/// What `type` begins with.
+/// The first part of `type`.
 pub const PROBLEM_TYPE: &str = "urn:fanfare:problem:";
 
 const fn kind(status: u16, name: &'static str, title: &'static str, meaning: &'static str) -> ProblemKind {
     ProblemKind { status, name, title, meaning }
 }
 
-/// Every kind of refusal.
+/// Every kind of problem.
 ///
 #[doc = include_str!("problems.md")]
 pub const PROBLEMS: [ProblemKind; 18] = [
@@ -112,26 +112,26 @@ pub const PROBLEMS: [ProblemKind; 18] = [
 ];
 
 impl Problem {
-    /// A refusal of that status.
+    /// Creates a problem with this status.
     pub fn new(status: u16, detail: impl Into<Cow<'static, str>>) -> Self {
         Self { status, detail: detail.into(), field: None }
     }
 
-    /// With one more response field.
+    /// Adds a response field.
     #[must_use]
     pub fn with_field(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Self {
         self.field = Some((name, value.into()));
         self
     }
 
-    /// A refusal for now: the client may try again after so many seconds.
+    /// Makes it temporary: the client may try again after this many seconds.
     #[must_use]
     pub fn retry_after(self, seconds: u64) -> Self {
         self.with_field("Retry-After", seconds.to_string())
     }
 }
 
-/// The kind of a status.
+/// The kind for a status.
 pub(super) fn kind_of(status: u16) -> Option<&'static ProblemKind> {
     PROBLEMS.iter().find(|kind| kind.status == status)
 }

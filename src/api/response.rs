@@ -1,4 +1,4 @@
-//! Answers to requests that are not streams.
+//! Responses to requests that are not streams.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::problem::{PROBLEM_TYPE, Problem, kind_of};
 use crate::event::EventId;
 
-/// An answer with a body of known length.
+/// A response with a body of known length.
 #[derive(Clone, Debug)]
 pub struct Response {
     status: u16,
@@ -17,35 +17,35 @@ pub struct Response {
     cache_control: &'static str,
 }
 
-/// What is told here may be another a moment later.
+/// The contents may change at any time.
 const NO_STORE: &str = "no-store";
 
-/// The way in which an answer is given.
+/// How to write a response.
 #[derive(Clone, Copy, Debug)]
 pub struct ResponseOptions<'m> {
-    /// The body is left out, as in the answer to HEAD.
+    /// Omit the body, as for HEAD.
     pub head_only: bool,
-    /// The connection ends with it.
+    /// Close the connection after the response.
     pub close: bool,
     /// The value of the `Date` field.
     pub date: &'m str,
-    /// More fields, each with its line end: what [`Cors`](super::Cors) says.
+    /// Additional fields, each with its line end: those of [`Cors`](super::Cors).
     pub cross_origin: &'m [u8],
 }
 
 impl Response {
-    /// An answer with a JSON body.
+    /// A response with a JSON body.
     pub fn json<T: Serialize + ?Sized>(status: u16, value: &T) -> Self {
-        // Our own plain structs always serialize.
+        // Serializing our own plain structs cannot fail.
         let body = serde_json::to_vec(value).unwrap_or_default();
         Self { status, content_type: "application/json", body, fields: Vec::new(), cache_control: NO_STORE }
     }
 
-    /// The answer to a publication: that it was taken, and its id.
+    /// The response to a publication: accepted, with its id.
     pub fn published(id: EventId) -> Self {
         let mut body = Vec::with_capacity(64);
         body.extend_from_slice(b"{\"id\":\"");
-        // Writing to memory cannot fail, and nothing in an id needs to be escaped.
+        // Writing to memory cannot fail, and an id needs no escaping.
         let _ = id.write_to(&mut body);
         body.extend_from_slice(b"\"}");
         Self {
@@ -57,42 +57,42 @@ impl Response {
         }
     }
 
-    /// The answer to what was sent at once, and has no id.
+    /// The response for an event that was sent at once and has no id.
     pub fn sent() -> Self {
         Self::json(202, &serde_json::json!({ "id": null }))
     }
 
-    /// An answer with a plain text body.
+    /// A response with a plain text body.
     pub fn text(status: u16, text: &str) -> Self {
         let (content_type, body) = ("text/plain; charset=utf-8", text.into());
         Self { status, content_type, body, fields: Vec::new(), cache_control: NO_STORE }
     }
 
-    /// An answer without a body (204).
+    /// A response without a body (204).
     pub fn empty() -> Self {
         Self { status: 204, content_type: "", body: Vec::new(), fields: Vec::new(), cache_control: NO_STORE }
     }
 
-    /// An answer that says: what you have is still right (304).
+    /// A response for a client whose copy is current (304).
     pub fn not_modified() -> Self {
         Self { status: 304, ..Self::empty() }
     }
 
-    /// With this `Cache-Control`, in place of `no-store`.
+    /// Sets `Cache-Control`, in place of `no-store`.
     #[must_use]
     pub fn cached(mut self, cache_control: &'static str) -> Self {
         self.cache_control = cache_control;
         self
     }
 
-    /// With one more response field.
+    /// Adds a response field.
     #[must_use]
     pub fn with_field(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Self {
         self.fields.push((name, value.into()));
         self
     }
 
-    /// With a body of that type.
+    /// Sets the content type.
     #[must_use]
     pub fn of_type(mut self, content_type: &'static str) -> Self {
         self.content_type = content_type;
@@ -104,15 +104,15 @@ impl Response {
         self.status
     }
 
-    /// Appends the answer.
+    /// Appends the encoded response.
     pub fn write(&self, out: &mut Vec<u8>, manner: ResponseOptions<'_>) {
         let ResponseOptions { head_only, close, date, cross_origin } = manner;
-        // Put together piece by piece: every publication is answered, and formatting is a large part of that.
+        // Written piece by piece, since every publication is answered and formatting would be a large part of the cost.
         let mut put = |pieces: &[&str]| pieces.iter().for_each(|text| out.extend_from_slice(text.as_bytes()));
         let mut number = itoa::Buffer::new();
         let (status, reason) = (number.format(self.status), reason_phrase(self.status));
         put(&["HTTP/1.1 ", status, " ", reason, "\r\nDate: ", date, "\r\n"]);
-        // Neither has a body, nor says how long it would be.
+        // These have no body, and no length.
         if !matches!(self.status, 204 | 304) {
             let length = number.format(self.body.len());
             put(&["Content-Type: ", self.content_type, "\r\nContent-Length: ", length, "\r\n"]);
@@ -132,7 +132,7 @@ impl Response {
     }
 }
 
-/// The phrase of a status (RFC 9110, 15).
+/// The reason phrase of a status (RFC 9110, 15).
 fn reason_phrase(status: u16) -> &'static str {
     match status {
         200 => "OK",
@@ -143,7 +143,7 @@ fn reason_phrase(status: u16) -> &'static str {
     }
 }
 
-/// The phrase of a refusing status.
+/// The reason phrase of an error status.
 fn title_of(status: u16) -> &'static str {
     kind_of(status).map_or("", |kind| kind.title)
 }

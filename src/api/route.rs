@@ -1,4 +1,4 @@
-//! Which resource a request is for.
+//! Maps requests to resources.
 
 use std::borrow::Cow;
 
@@ -6,14 +6,14 @@ use super::panel::PanelFile;
 use super::problem::Problem;
 use crate::http::{Method, percent_decode};
 
-/// What a request asks to be done.
+/// What a request asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Route {
     /// GET `{base}`: open a stream.
     Stream,
     /// HEAD `{base}`: the head of a stream.
     StreamHead,
-    /// OPTIONS of a known path: which methods it takes.
+    /// OPTIONS of a known path: answers which methods it has.
     Options(&'static str),
     /// POST `{base}/events`.
     Publish,
@@ -29,7 +29,7 @@ pub enum Route {
     DisconnectClient(String),
     /// POST `{base}/test`, in development.
     Test,
-    /// GET `/sse-test`, and what the page there consists of, in development.
+    /// GET `/sse-test`, and the files of that page, in development.
     Panel(&'static PanelFile),
     /// GET `{base}/openapi.json`.
     OpenApi,
@@ -43,21 +43,21 @@ pub enum Route {
     Readiness,
 }
 
-/// What somebody must be allowed to do, to use a route.
+/// The permission that a route needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
     /// Nothing.
     None,
-    /// Open a stream.
+    /// Opening a stream.
     Subscribe,
-    /// Publish events.
+    /// Publishing events.
     Publish,
-    /// See statistics and presence, and end streams.
+    /// Reading statistics and presence, and ending streams.
     Admin,
 }
 
 impl Scope {
-    /// The word for it, as key files and tokens have it.
+    /// The name in key files and tokens.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::None => "none",
@@ -69,15 +69,15 @@ impl Scope {
 }
 
 impl Route {
-    /// What it takes to be allowed.
+    /// The permission that the route needs.
     pub fn scope(&self) -> Scope {
         match self {
             Self::Stream | Self::StreamHead => Scope::Subscribe,
             Self::Publish | Self::Test => Scope::Publish,
             Self::Statistics | Self::Metrics | Self::Users | Self::User(_) => Scope::Admin,
             Self::DisconnectUser(_) | Self::DisconnectClient(_) => Scope::Admin,
-            // The page of the panel tells nothing, and a browser that opens it can bring no token. What it shows it
-            // asks for with one that is typed into it.
+            // The page of the panel contains no data, and a browser that opens it cannot send a token. Its requests use
+            // a token that is typed into it.
             Self::Options(_) | Self::OpenApi | Self::BrowserClient | Self::Panel(_) => Scope::None,
             Self::Liveness | Self::Readiness => Scope::None,
         }
@@ -85,7 +85,7 @@ impl Route {
 }
 
 impl Route {
-    /// The word for it in statistics: what stands at the path, whatever its names.
+    /// The name in statistics: it describes the path without its parameters.
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::Stream | Self::StreamHead => "stream",
@@ -114,16 +114,16 @@ pub struct Routes {
     split: bool,
 }
 
-/// Through which listener a request came.
+/// The listener through which a request came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ListenerKind {
-    /// One that streams are opened through.
+    /// One for streams.
     Public,
-    /// One that is for publishers and operators.
+    /// One for publishers and operators.
     Control,
 }
 
-/// A path that something stands at, before the method is looked at.
+/// A known path, before the method is considered.
 enum Resource {
     Stream,
     Events,
@@ -141,8 +141,8 @@ enum Resource {
 }
 
 impl Routes {
-    /// The resources below `base`, which begins with `/` and does not end with one. With `split`, what is for
-    /// publishers and operators is on the control listener only; else both listeners lead to everything.
+    /// The resources below `base`, which begins with `/` and does not end with one. With `split`, those for publishers
+    /// and operators are only on the control listener; otherwise both listeners have all of them.
     pub fn new(base: &str, development: bool, split: bool) -> Self {
         Self { base: base.into(), development, split }
     }
@@ -157,8 +157,8 @@ impl Routes {
         path == &*self.base
     }
 
-    /// Finds what a method on a path does: 404 for an unknown path, 501 for a method that nobody knows, 405
-    /// (with `Allow`) for one that the path does not take.
+    /// Finds the route of a method and path: 404 for an unknown path, 501 for an unknown method, 405 (with `Allow`) for
+    /// a method that the path does not have.
     pub fn find(
         &self,
         method: Method<'_>,
@@ -214,7 +214,7 @@ impl Routes {
 }
 
 impl Resource {
-    /// Whether it is for subscribers, or for those who watch that the server lives.
+    /// Whether it is for subscribers or health checks.
     fn is_public(&self) -> bool {
         matches!(self, Self::Stream | Self::OpenApi | Self::BrowserClient | Self::Liveness | Self::Readiness)
     }
@@ -260,7 +260,7 @@ impl Resource {
     }
 }
 
-/// The methods that HTTP itself defines beyond those that we take (RFC 9110, 9; RFC 5789).
+/// Methods that HTTP defines and no route has (RFC 9110, 9; RFC 5789).
 fn is_registered(method: &str) -> bool {
     matches!(method, "PUT" | "PATCH" | "TRACE" | "CONNECT")
 }

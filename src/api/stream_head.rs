@@ -4,10 +4,10 @@ use std::io::Write as _;
 
 use crate::event::Framing;
 
-/// Appends the response head of a stream. `date` is the value of the `Date` field; `cross_origin` is more fields,
-/// each with its line end.
+/// Appends the response head of a stream. `date` is the value of the `Date` field; `cross_origin` are additional
+/// fields, each with its line end.
 ///
-/// `no-transform` and `X-Accel-Buffering` keep proxies from holding events back.
+/// `no-transform` and `X-Accel-Buffering` keep proxies from delaying events.
 pub fn write_head(out: &mut Vec<u8>, framing: Framing, last: bool, date: &str, cross_origin: &[u8]) {
     out.extend_from_slice(
         b"HTTP/1.1 200 OK\r\n\

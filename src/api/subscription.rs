@@ -1,4 +1,4 @@
-//! Stream requests: what a client subscribes to, and where it left off.
+//! Requests for streams: what a client subscribes to, and where it left off.
 
 use std::str::FromStr;
 use std::sync::Arc;
@@ -15,47 +15,48 @@ use crate::event::{Pattern, TopicLimits};
 use crate::http::accepts_event_stream;
 use crate::http::{Head, QueryPair, Version, named_pairs};
 
-/// Longest user, session, metadata key or metadata value, in bytes.
+/// Maximum length of a user, session, metadata key or metadata value, in bytes.
 pub const MAX_NAME: usize = 256;
-/// Most topic patterns, and most metadata keys, of one stream.
+/// Maximum number of topic patterns, and of metadata keys, of one stream.
 pub const MAX_ENTRIES: usize = 64;
 
-/// Where a client says that it left off.
+/// Where a client left off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LastEventId {
-    /// It did not say.
+    /// It sent no id.
     None,
-    /// What it gave is not an id of ours.
+    /// It sent something that is not an id of ours.
     Invalid,
     /// After this event.
     Id(EventId),
 }
 
-/// A request to open a stream, as far as the request itself tells.
+/// A request to open a stream.
 #[derive(Clone, Debug)]
 pub struct Subscription {
-    /// How the answer's body is delimited.
+    /// How the response body is delimited.
     pub framing: Framing,
     /// Where the client left off.
     pub last_event_id: LastEventId,
-    /// Who the query claims that it is, and what it asks for. Only open mode believes the claims.
+    /// Who the client is, according to the query, and what it asks for. Only open mode believes who it is.
     pub claims: Profile,
 }
 
-/// Who a stream is opened for.
+/// Who a stream is for.
 #[derive(Clone, Debug, Default)]
 pub struct StreamGrant {
     /// Who it is, and what it may see.
     pub profile: Profile,
-    /// When that ends, in Unix ms.
+    /// When the permission expires, in Unix ms.
     pub expires_unix_ms: Option<u64>,
 }
 
 impl Subscription {
-    /// Reads a GET of the stream's path. Its `Accept` is judged first (406), then its query (400).
+    /// Parses a GET request for a stream. `Accept` is checked first (406), then the query (400).
     ///
-    /// The query has `topic`, `lastEventId`, `userId`, `sessionId`, `meta.KEY` and `access_token`, as far as these are
-    /// among the `parameters`. Others are ignored, whatever they hold, unless they are nearly one of these. `limits` are those of its topics and patterns.
+    /// The query may have `topic`, `lastEventId`, `userId`, `sessionId`, `meta.KEY` and `access_token`, if they are
+    /// among the `parameters`. Others are ignored, unless they are likely misspellings of these. `limits` are the
+    /// limits of topics and patterns.
     pub fn from_head(head: &Head<'_>, parameters: Parameters, limits: &TopicLimits) -> Result<Self, Problem> {
         if !accepts_event_stream(head) {
             return Err(Problem::new(406, "this resource is a text/event-stream"));
@@ -81,7 +82,7 @@ impl Subscription {
     }
 }
 
-/// How the body of a stream is delimited for a client of that version.
+/// How the body of a stream is delimited for a client of this version.
 pub fn framing_of(version: Version) -> Framing {
     match version {
         Version::Http11 => Framing::Chunked,
@@ -95,7 +96,7 @@ impl LastEventId {
     }
 }
 
-/// The query, while it is read.
+/// A query that is being parsed.
 #[derive(Default)]
 struct Claims {
     user: Option<Arc<str>>,
@@ -126,7 +127,7 @@ impl Claims {
             "sessionId" => once("sessionId", &mut self.session, value),
             _ => match key.strip_prefix("meta.") {
                 Some(key) => self.take_meta(key, value),
-                // The token, which is not looked for here.
+                // The token, which is read elsewhere.
                 None => Ok(()),
             },
         }

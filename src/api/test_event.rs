@@ -1,4 +1,4 @@
-//! Test events: the short form in which the development endpoint takes them.
+//! Test events: the short form that the development endpoint takes.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -12,24 +12,24 @@ use crate::event::Target;
 use crate::event::json::{self, JsonError, Members};
 use crate::event::{Announcement, Level, Notification, Progress};
 
-/// What a test event becomes.
+/// What a test event stands for.
 #[derive(Clone, Debug)]
 pub enum TestEvent {
-    /// An event like any other.
+    /// An ordinary event.
     Publication(Box<Publication>),
-    /// A heartbeat at once, to those who are meant; it has no place in history.
+    /// A heartbeat that is sent at once, and is not in history.
     Ping {
-        /// Whose streams; everyone's if there is none.
+        /// The user whose streams get it; `None`: all streams.
         user: Option<Arc<str>>,
     },
 }
 
-/// The members of a test event, each read on its own.
+/// The members of a test event, each parsed separately.
 struct Fields<'j>(Members<'j>);
 
 impl TestEvent {
-    /// Reads a test event, `{"type": "notification", "message": "Test message"}`, and builds the event of that
-    /// type, for everyone or for `userId`.
+    /// Parses a test event, `{"type": "notification", "message": "Test message"}`, and builds the event of that type,
+    /// for everyone or for `userId`.
     pub fn from_json(text: &str) -> Result<Self, JsonError> {
         let mut fields = Fields(Members::parse(text, "the test event")?);
         let kind = fields.text("type", "notification")?;
@@ -88,7 +88,7 @@ impl Fields<'_> {
         encode("progress", &progress)
     }
 
-    /// `update`, and whatever the application has invented: its data, or its message.
+    /// For `update`, and for names that the application defines: the data, or the message.
     fn custom(&mut self, kind: &str) -> Result<Event, JsonError> {
         let event = match self.0.take("data") {
             Some(data) => Event::raw_json(kind, data),
