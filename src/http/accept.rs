@@ -1,11 +1,11 @@
-//! What a client would rather have (RFC 9110, 12.5.1).
+//! Content negotiation by `Accept` (RFC 9110, 12.5.1).
 
 use crate::http::Head;
 
 /// A media range of an `Accept` field.
 struct MediaRange<'h> {
     name: &'h [u8],
-    /// From 0 to 1. `None`: it cannot be read.
+    /// From 0 to 1; `None` if invalid.
     weight: Option<f32>,
     version: &'h [u8],
 }
@@ -41,10 +41,10 @@ fn weight_of(value: &[u8]) -> Option<f32> {
     weight.filter(|weight| (0.0..=1.0).contains(weight))
 }
 
-/// Whether the answer may be `text/event-stream`: the most specific range that covers it says so. Whoever names no range
-/// takes anything, and a weight that cannot be read excludes nothing.
+/// Whether the client accepts `text/event-stream`: the most specific range that covers it decides. Without a range,
+/// anything is accepted, and an invalid weight excludes nothing.
 pub fn accepts_event_stream(head: &Head<'_>) -> bool {
-    // An empty list asks for nothing in particular.
+    // An empty list means no preference.
     if !head.fields("accept").any(|value| !value.is_empty()) {
         return true;
     }
@@ -63,8 +63,8 @@ pub fn accepts_event_stream(head: &Head<'_>) -> bool {
     best.is_some_and(|(_, allowed)| allowed)
 }
 
-/// Whether the answer is to be OpenMetrics: named, and with at least the weight of plain text. What any range covers
-/// gets plain text, which everything that scrapes can read. A weight that cannot be read is none.
+/// Whether to respond with OpenMetrics: if it is named, with at least the weight of plain text. Otherwise plain text is
+/// sent, which every scraper can read. An invalid weight counts as zero.
 pub fn prefers_open_metrics(head: &Head<'_>) -> bool {
     let (mut open, mut plain) = (0.0_f32, 0.0_f32);
     for range in ranges(head) {

@@ -1,12 +1,12 @@
-//! What limits by address count by.
+//! The part of an address that limits count by.
 
 use std::net::{IpAddr, Ipv6Addr};
 
-/// Bits of an IPv6 address that name a network; the rest is for its hosts to choose (RFC 4291, 2.5.4).
+/// Bits of an IPv6 address that identify a network; its hosts choose the rest (RFC 4291, 2.5.4).
 const NETWORK_BITS: u32 = 64;
 
-/// The address that limits count a client by: an IPv4 address as it is, also where it is mapped into IPv6, and of an
-/// IPv6 address the network, its first 64 bits. Whoever has one address of such a network has all of them.
+/// The address that limits count a client by: an IPv4 address, also if it is mapped into IPv6, or the first 64 bits of
+/// an IPv6 address. Whoever has one address of such a network has all of them.
 pub fn client_network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> NETWORK_BITS << NETWORK_BITS).into(),

@@ -4,7 +4,7 @@ use std::net::Ipv6Addr;
 
 use super::octet::REG_NAME;
 
-/// A host and maybe a port. There is no user information in it, and no comma.
+/// A host and an optional port, without user information and commas.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Authority<'b> {
     /// A registered name or an IPv4 address; or an IPv6 address, its brackets included. Never empty.
@@ -14,7 +14,7 @@ pub struct Authority<'b> {
 }
 
 impl<'b> Authority<'b> {
-    /// Reads the whole of `text`. None if it is anything else.
+    /// Parses the whole of `text`; `None` if it is not an authority.
     pub fn parse(text: &'b str) -> Option<Self> {
         let bytes = text.as_bytes();
         let mut scanner = AuthorityScanner::default();
@@ -23,7 +23,7 @@ impl<'b> Authority<'b> {
         Some(Self { host, port: text.get(scanner.host_end + 1..).and_then(|port| port.parse().ok()) })
     }
 
-    /// Whether both name the same place, where no port means `default_port`.
+    /// Whether both name the same place. Without a port, `default_port` counts.
     pub fn is_same(&self, other: &Self, default_port: u16) -> bool {
         let port = |authority: &Self| authority.port.unwrap_or(default_port);
         self.host.eq_ignore_ascii_case(other.host) && port(self) == port(other)
@@ -36,7 +36,7 @@ pub(super) struct AuthorityScanner {
     state: State,
     /// Where an IPv6 address begins.
     open: usize,
-    /// Where the host ends, as far as is known.
+    /// The end of the host, as far as it is known.
     host_end: usize,
 }
 
@@ -45,7 +45,7 @@ enum State {
     #[default]
     Start,
     Name,
-    /// This many hexadecimal digits of a percent-escape are still to come.
+    /// This many hexadecimal digits of a percent-escape are missing.
     Escape(u8),
     Literal,
     LiteralEnd,
@@ -55,11 +55,11 @@ enum State {
     },
 }
 
-/// An IPv6 address has no longer text than this.
+/// Maximum length of an IPv6 address as text.
 const LONGEST_LITERAL: usize = 45;
 
 impl AuthorityScanner {
-    /// Takes the byte at `at`, the next one. False if there can be no such authority.
+    /// Takes the next byte, which is at `at`. False if no authority continues like this.
     pub(super) fn step(&mut self, bytes: &[u8], at: usize) -> bool {
         let Some(&byte) = bytes.get(at) else { return false };
         let next = match (self.state, byte) {
@@ -90,8 +90,8 @@ impl AuthorityScanner {
         next.is_some()
     }
 
-    /// Takes a whole name without escapes, and maybe a port. False, and nothing is taken, if `text`
-    /// is anything else.
+    /// Takes a whole name without escapes and an optional port. False, and nothing is taken, if `text` is anything
+    /// else.
     pub(super) fn take_name(&mut self, text: &[u8]) -> bool {
         let name = REG_NAME.run(text, 0);
         let is_plain = match text.get(name..) {

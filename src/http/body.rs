@@ -7,15 +7,15 @@ use super::rejection::Rejection;
 /// How a body is delimited (RFC 9112, 6.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyFraming {
-    /// There is none.
+    /// There is no body.
     Empty,
-    /// So many bytes, within [`RequestLimits::body`].
+    /// This many bytes, within [`RequestLimits::body`].
     Length(u64),
-    /// Chunks, then trailers.
+    /// Chunks, followed by trailers.
     Chunked,
 }
 
-/// Takes a body's payload out of the bytes that follow a head.
+/// Extracts a body's payload from the bytes that follow a head.
 #[derive(Clone, Debug)]
 pub struct BodyReader {
     payload: Payload,
@@ -28,24 +28,24 @@ enum Rest {
     Chunked(ChunkScanner),
 }
 
-/// What came of a body so far.
+/// The payload so far.
 #[derive(Clone, Debug, Default)]
 struct Payload {
     bytes: Vec<u8>,
     /// Bytes so far, whether kept or not.
     received: u64,
-    /// What comes is counted and dropped.
+    /// Payload is counted and dropped.
     discards: bool,
 }
 
-/// How far a body is.
+/// The progress of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyProgress {
-    /// All bytes were taken, and more must come.
+    /// All bytes were taken, and more are needed.
     Incomplete,
-    /// Much chunk framing was scanned, and there may be more to be taken: others may have their turn before.
+    /// Much chunk framing was scanned, and there may be more to take: others may have their turn first.
     Paused,
-    /// The body is whole. Bytes that were not taken belong to the next request.
+    /// The body is complete. Bytes that were not taken belong to the next request.
     Complete,
     /// The request must not be interpreted further.
     Rejected(Rejection),
@@ -62,7 +62,7 @@ impl BodyReader {
         Self { payload: Payload::default(), rest }
     }
 
-    /// Takes what belongs to the body from the front of `bytes`, and says how many bytes these were.
+    /// Takes what belongs to the body from the front of `bytes`, and returns the number of bytes taken.
     pub fn advance(&mut self, bytes: &[u8], limits: &RequestLimits) -> (usize, BodyProgress) {
         match &mut self.rest {
             Rest::Length(_) => {
@@ -88,7 +88,7 @@ impl BodyReader {
         }
     }
 
-    /// Takes what belongs to a body whose length is known, and says how many bytes these were; none of another.
+    /// Takes what belongs to a body of known length, and returns the number of bytes taken; 0 for any other body.
     pub(super) fn take_length(&mut self, bytes: &[u8]) -> usize {
         let Rest::Length(left) = &mut self.rest else { return 0 };
         let taken = usize::try_from(*left).map_or(bytes.len(), |left| left.min(bytes.len()));
@@ -99,14 +99,14 @@ impl BodyReader {
         taken
     }
 
-    /// Drops the payload so far, and from now on counts what comes instead of keeping it: the body of a request
-    /// that is refused costs no memory.
+    /// Drops the payload so far, and from now on counts payload instead of keeping it: the body of a request that is
+    /// refused uses no memory.
     pub fn discard(&mut self) {
         self.payload.discards = true;
         self.payload.bytes = Vec::new();
     }
 
-    /// Bytes of payload so far, discarded ones included.
+    /// Bytes of payload so far, including what was dropped.
     pub fn received(&self) -> u64 {
         self.payload.received
     }
@@ -119,20 +119,20 @@ impl BodyReader {
         }
     }
 
-    /// Bytes of memory that the payload so far takes.
+    /// Bytes of memory that the payload uses.
     pub fn held(&self) -> usize {
         self.payload.bytes.capacity()
     }
 
-    /// Takes the payload so far out.
+    /// Takes the payload so far.
     pub fn take_payload(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.payload.bytes)
     }
 }
 
 impl Payload {
-    /// Takes what came of a body that is `whole` bytes in all, or that many at most. What a client announces is not
-    /// allocated before it comes, and what has come takes no more than was announced.
+    /// Appends payload of a body that is `whole` bytes in total, or at most. What a client announces is not allocated
+    /// before it arrives, and what has arrived uses no more than was announced.
     fn push(&mut self, bytes: &[u8], whole: usize) {
         self.received += bytes.len() as u64;
         if self.discards {

@@ -5,13 +5,13 @@ use super::limits::RequestLimits;
 use super::octet::{Class, QUOTED, TOKEN, VALUE, is_blank};
 use super::rejection::Rejection;
 
-/// Most digits of a chunk size: what fits 64 bits, leading zeros included.
+/// Maximum number of digits of a chunk size: what fits 64 bits, including leading zeros.
 const SIZE_DIGITS: u8 = 16;
 /// Bytes of framing that a body may have beyond [`FRAMING_RATIO`].
 const FRAMING_ALLOWANCE: u64 = 16 << 10;
 /// Bytes of framing that a body may have for each byte of payload so far.
 const FRAMING_RATIO: u64 = 4;
-/// Bytes of framing between two pauses: a body in chunks of 8 KiB, as large as is taken by default, has fewer.
+/// Bytes of framing between two pauses: a body of the largest default size in chunks of 8 KiB has fewer.
 pub(super) const PAUSE_FRAMING: u64 = 2 << 10;
 
 /// Recognises a chunked body: sizes, extensions (which are ignored), data, and trailers (which are dropped).
@@ -20,7 +20,7 @@ pub(super) struct ChunkScanner {
     state: State,
     size: u64,
     payload: u64,
-    /// Bytes so far that are not payload.
+    /// Number of bytes so far that are not payload.
     framing: u64,
     trailers: FieldScanner,
     trailer_bytes: usize,
@@ -30,11 +30,11 @@ pub(super) struct ChunkScanner {
 enum State {
     #[default]
     Size,
-    /// So many digits are known.
+    /// This many digits are read.
     SizeDigits(u8),
     Extension(Extension),
     SizeEnd,
-    /// So many bytes are left.
+    /// This many bytes are left.
     Data(u64),
     DataCr,
     DataLf,
@@ -56,14 +56,14 @@ enum Extension {
     AfterQuoted,
 }
 
-/// What the scanner has just moved past.
+/// What the scanner has just passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ChunkEvent {
-    /// All bytes there are, and more must come.
+    /// All bytes there are, and more are needed.
     More,
-    /// Another [`PAUSE_FRAMING`] bytes of framing: a good moment to see to something else.
+    /// Another [`PAUSE_FRAMING`] bytes of framing: a good time to do other work.
     Pause,
-    /// So many bytes of payload.
+    /// This many bytes of payload.
     Data(usize),
     /// The end of the body.
     End,
@@ -74,8 +74,8 @@ impl ChunkScanner {
     ///
     /// # Errors
     ///
-    /// 400 for what is off the grammar, or mostly framing; 413 at the end of a size line that goes beyond the
-    /// body limit; 431 for trailers.
+    /// 400 for invalid syntax, or for mostly framing; 413 at the end of a size line that exceeds the body limit; 431
+    /// for trailers.
     pub(super) fn advance(
         &mut self,
         bytes: &[u8],
@@ -117,7 +117,7 @@ impl ChunkScanner {
         self.framing
     }
 
-    /// Moves `at` to the next payload, or else to the end of `bytes`. True if the body ends before.
+    /// Moves `at` to the next payload, or else to the end of `bytes`. True if the body ends first.
     fn advance_framing(
         &mut self,
         bytes: &[u8],
@@ -195,7 +195,7 @@ impl ChunkScanner {
         Ok(State::Data(size))
     }
 
-    /// One byte at a time, so that which limit is met first never depends on how the bytes arrive.
+    /// Byte by byte, so that it never depends on the arrival of the bytes which limit is reached first.
     fn step_trailers(&mut self, byte: u8, limits: &RequestLimits) -> Result<bool, Rejection> {
         if self.trailer_bytes >= limits.head {
             return Err(Rejection::head_too_large(limits));
@@ -207,7 +207,7 @@ impl ChunkScanner {
 }
 
 impl Extension {
-    /// The octets that leave it as it is.
+    /// The bytes that do not change the state.
     const fn class(self) -> Option<Class> {
         match self {
             Self::Name | Self::Value => Some(TOKEN),

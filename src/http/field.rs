@@ -21,14 +21,14 @@ enum State {
     SectionEnd,
 }
 
-/// What the scanner has just moved past.
+/// What the scanner has just passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FieldEvent {
     /// All bytes there are, in the middle of something.
     More,
     /// A name and its colon.
     Name,
-    /// Some bytes of a value, or of the blanks around it.
+    /// Bytes of a value, or of the blanks around it.
     Value,
     /// The CR after a value.
     ValueEnd,
@@ -87,7 +87,7 @@ impl FieldScanner {
         }
     }
 
-    /// Where the line that was begun last begins.
+    /// Where the current line begins.
     pub(super) fn line_start(&self) -> usize {
         self.line_start
     }
@@ -113,7 +113,7 @@ impl FieldScanner {
     }
 }
 
-/// What is wrong with a byte in, or at the end of, a field name.
+/// The error for a byte in, or at the end of, a field name.
 fn unnamed(byte: u8) -> Rejection {
     match byte {
         b'\n' => Rejection::bare_lf(),
@@ -123,7 +123,7 @@ fn unnamed(byte: u8) -> Rejection {
     }
 }
 
-/// What is wrong with a byte in a field value.
+/// The error for a byte in a field value.
 fn unprintable(byte: u8) -> Rejection {
     match byte {
         b'\n' => Rejection::bare_lf(),

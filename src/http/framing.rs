@@ -1,4 +1,4 @@
-//! The rules for the fields that decide where a message ends, and whom it is for.
+//! The rules for the fields that decide where a message ends, and which host it is for.
 
 use super::authority::AuthorityScanner;
 use super::body::BodyFraming;
@@ -7,9 +7,9 @@ use super::octet::is_blank;
 use super::rejection::Rejection;
 use super::version::Version;
 
-/// Judges Host (RFC 9110, 7.2), Content-Length (RFC 9110, 8.6) and Transfer-Encoding (RFC 9112, 6.1 to 6.3)
-/// while they arrive, and more strictly than these require: two parties that read such a field differently
-/// disagree about where the next request begins.
+/// Checks Host (RFC 9110, 7.2), Content-Length (RFC 9110, 8.6) and Transfer-Encoding (RFC 9112, 6.1 to 6.3) as they
+/// arrive, and more strictly than these require: two parties that read such a field differently disagree about where
+/// the next request begins.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct FramingRules {
     field: Field,
@@ -26,11 +26,11 @@ enum Field {
     Other,
     Host(AuthorityScanner),
     ContentLength,
-    /// So many bytes of `chunked` are known.
+    /// This many bytes of `chunked` are read.
     TransferEncoding(usize),
 }
 
-/// How much of a value is known. None of these fields has a blank within its value.
+/// How much of a value is read. None of these fields has a blank within its value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Progress {
     #[default]
@@ -74,7 +74,7 @@ impl FramingRules {
         }
     }
 
-    /// Takes the end of the head, and says how the body is delimited.
+    /// Takes the end of the head, and returns how the body is delimited.
     ///
     /// # Errors
     ///
@@ -129,8 +129,8 @@ impl FramingRules {
         Ok(Field::TransferEncoding(0))
     }
 
-    /// Takes a common value in one go where it is all there, as it nearly always is. What it does not know is
-    /// left to be judged byte by byte, which finds the one at fault.
+    /// Takes a common value at once if it has arrived whole, as it nearly always has. Leaves anything else to be
+    /// checked byte by byte, which finds the byte at fault.
     fn take_whole(&mut self, bytes: &[u8], from: usize, to: usize) -> bool {
         let is_whole = self.progress == Progress::Empty && bytes.get(to) == Some(&b'\r');
         let Some(value) = bytes.get(from..to).map(<[u8]>::trim_ascii).filter(|_| is_whole) else {

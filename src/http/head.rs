@@ -10,12 +10,12 @@ use super::scanner::Outline;
 use super::target::{Target, TargetForm};
 use super::version::Version;
 
-/// The head of a request: a view of the bytes that it was read from, nothing in it decoded.
+/// The head of a request: a view of the bytes that it was read from, without any decoding.
 #[derive(Clone, Debug)]
 pub struct Head<'b> {
-    /// What is to be done.
+    /// The method.
     pub method: Method<'b>,
-    /// How the target was written. It says what [`path`](Self::path) can be.
+    /// The form of the target, which determines what [`path`](Self::path) can be.
     pub form: TargetForm,
     /// `/…`; `*` for the asterisk form; empty for the authority form.
     pub path: &'b str,
@@ -23,24 +23,24 @@ pub struct Head<'b> {
     pub query: Option<&'b str>,
     /// The version.
     pub version: Version,
-    /// Where the request is for: the Host field, which agrees with the target, or what only the target says.
-    /// There is always one in HTTP/1.1.
+    /// The host that the request is for: the value of Host, which agrees with the target, or else the authority of the
+    /// target. Always present in HTTP/1.1.
     pub host: Option<&'b str>,
     /// How the body is delimited.
     pub body: BodyFraming,
-    /// Whether the client would send another request on the connection (RFC 9112, 9.3).
+    /// Whether the client may send another request on the connection (RFC 9112, 9.3).
     pub keep_alive: bool,
     /// Whether the client waits for `100 Continue` before it sends the body. Never without a body, or in
     /// HTTP/1.0 (RFC 9110, 10.1.1).
     pub expects_continue: bool,
-    /// Whether it expects what nobody knows: 417.
+    /// Whether it has an unknown expectation: 417.
     pub expects_unknown: bool,
-    /// Apart, or a head would be two kilobytes to move about.
+    /// Boxed, since a head would otherwise be two kilobytes to move.
     fields: Box<[Header<'b>]>,
 }
 
 impl<'b> Head<'b> {
-    /// Splits a head that a [`HeadScanner`](super::HeadScanner) has found sound. `bytes` begins with it.
+    /// Splits a head that a [`HeadScanner`](super::HeadScanner) has found valid. `bytes` begins with it.
     ///
     /// # Errors
     ///
@@ -79,24 +79,24 @@ impl<'b> Head<'b> {
         self.fields(name).next()
     }
 
-    /// The value of the field with this name, in any case, if there is no other of the name. For what decides on
-    /// trust: of two, whoever is before us may have looked at the other.
+    /// The value of the only field with this name, in any case; `None` if there are several. For security decisions: a
+    /// proxy before us may have checked another of them.
     pub fn only_field(&self, name: &str) -> Option<&'b [u8]> {
         let mut values = self.fields(name);
         values.next().filter(|_| values.next().is_none())
     }
 
-    /// The values of all fields with this name, in any case, in their order.
+    /// The values of all fields with this name, in any case, in order.
     pub fn fields<'s>(&'s self, name: &'s str) -> impl Iterator<Item = &'b [u8]> + 's {
         self.all_fields().filter(move |field| field.0.eq_ignore_ascii_case(name)).map(|field| field.1)
     }
 
-    /// Names and values of all fields, in their order.
+    /// Names and values of all fields, in order.
     pub fn all_fields(&self) -> impl Iterator<Item = (&'b str, &'b [u8])> {
         self.fields.iter().map(|field| (field.name, field.value))
     }
 
-    /// Reads the fields that concern the connection, in one pass.
+    /// Reads the fields about the connection, in one pass.
     fn interpret(&mut self) {
         let (mut close, mut keep_alive) = (false, false);
         for field in &self.fields {
@@ -122,10 +122,10 @@ impl<'b> Head<'b> {
     }
 }
 
-/// Nearly every head has fewer fields, and room for [`MAX_FIELDS`] takes as long to prepare as these take to split.
+/// Nearly every head has fewer fields, and preparing room for [`MAX_FIELDS`] would take as long as splitting these.
 const FEW_FIELDS: usize = 16;
 
-/// Splits fields, up to so many; `None` where something is left over.
+/// Splits up to this many fields; `None` if something is left over.
 fn split<const MOST: usize>(section: &[u8]) -> Result<Option<Box<[Header<'_>]>>, httparse::Error> {
     let mut fields = [EMPTY_HEADER; MOST];
     Ok(match httparse::parse_headers(section, &mut fields)? {
@@ -134,7 +134,7 @@ fn split<const MOST: usize>(section: &[u8]) -> Result<Option<Box<[Header<'_>]>>,
     })
 }
 
-/// The elements of a list (RFC 9110, 5.6.1), the empty ones left out.
+/// The elements of a list (RFC 9110, 5.6.1), without empty ones.
 fn elements(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii).filter(|element| !element.is_empty())
 }

@@ -1,11 +1,11 @@
-//! The client's address behind proxies.
+//! The address of a client behind proxies.
 
 use std::net::{IpAddr, SocketAddr};
 
 use super::network::IpNetwork;
 use crate::http::Head;
 
-/// Proxies whose word on the client's address counts.
+/// Proxies that are trusted to name the client's address.
 #[derive(Clone, Debug, Default)]
 pub struct TrustedProxies(Vec<IpNetwork>);
 
@@ -15,12 +15,12 @@ impl TrustedProxies {
         Self(networks)
     }
 
-    /// The address that a request comes from: the peer's, unless that is a trusted proxy. Then it is the last
-    /// address in `X-Forwarded-For` or `Forwarded` (RFC 7239) that is not a trusted proxy's: what stands before
-    /// it, anybody may have written.
+    /// The address that a request comes from: that of the peer, unless it is a trusted proxy. Then it is the last
+    /// address in `X-Forwarded-For` or `Forwarded` (RFC 7239) that is not a trusted proxy: anybody may have written
+    /// what precedes it.
     ///
-    /// A proxy writes one of the two fields, and passes on what a client wrote into the other. So where both are
-    /// there and disagree, and where what counts is not an address, it is the proxy's own.
+    /// A proxy writes one of the two fields, and passes on what a client wrote into the other. So if both are present
+    /// and disagree, or if the relevant part is not an address, the result is the address of the proxy.
     pub fn client(&self, peer: IpAddr, head: &Head<'_>) -> IpAddr {
         if !self.has(peer) {
             return peer;
@@ -36,13 +36,13 @@ impl TrustedProxies {
         }
     }
 
-    /// Whether an address is one of theirs.
+    /// Whether an address is that of a trusted proxy.
     pub fn has(&self, address: IpAddr) -> bool {
         self.0.iter().any(|network| network.contains(address))
     }
 
-    /// Of the addresses that fields name, the last first, the first that is not a trusted proxy's; the very first
-    /// where all are.
+    /// The first address that is not a trusted proxy, of those in a field from the last to the first; the very first if
+    /// all are trusted.
     fn last_foreign(&self, hops: impl Iterator<Item = Option<IpAddr>>) -> Hops {
         let mut seen = Hops::None;
         for hop in hops {
@@ -56,22 +56,22 @@ impl TrustedProxies {
     }
 }
 
-/// What a field says of the client.
+/// What a field says about the client.
 enum Hops {
-    /// It is not there.
+    /// The field is absent.
     None,
-    /// This is its address.
+    /// The address of the client.
     Address(IpAddr),
-    /// Something that is no address.
+    /// Something that is not an address.
     Obscure,
 }
 
-/// The addresses in an `X-Forwarded-For` field, the last first.
+/// The addresses in an `X-Forwarded-For` field, last first.
 fn addresses(field: &[u8]) -> impl Iterator<Item = Option<IpAddr>> {
     field.rsplit(|byte| *byte == b',').map(|text| address(std::str::from_utf8(text.trim_ascii()).ok()?))
 }
 
-/// The addresses in a `Forwarded` field, the last first.
+/// The addresses in a `Forwarded` field, last first.
 fn nodes(field: &[u8]) -> Vec<Option<IpAddr>> {
     let elements = std::str::from_utf8(field).ok().and_then(|text| split_unquoted(text, ','));
     elements.map_or(vec![None], |elements| elements.into_iter().rev().map(node).collect())
@@ -85,8 +85,8 @@ fn node(element: &str) -> Option<IpAddr> {
     address(node.strip_prefix('"').and_then(|node| node.strip_suffix('"')).unwrap_or(node))
 }
 
-/// Splits at a separator, but not within a quoted string (RFC 9110, 5.6.4): there a client may have chosen what
-/// stands, such as the host. `None` where a quoted string does not end.
+/// Splits at a separator, except within a quoted string (RFC 9110, 5.6.4): a client may have chosen its contents, such
+/// as the host. `None` if a quoted string does not end.
 fn split_unquoted(text: &str, separator: char) -> Option<Vec<&str>> {
     let (mut quoted, mut escaped) = (false, false);
     let parts = text.split(|character| {

@@ -5,10 +5,10 @@ use std::borrow::Cow;
 /// Why a text cannot be decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Undecodable {
-    /// It has a percent sign that begins no escape (RFC 3986, 2.1).
+    /// A percent sign is not followed by two hexadecimal digits (RFC 3986, 2.1).
     #[error("a percent sign is not followed by two hexadecimal digits")]
     Escape,
-    /// What its escapes stand for is not UTF-8.
+    /// The decoded bytes are not UTF-8.
     #[error("the text is not UTF-8 once it is decoded")]
     NotUtf8,
 }
@@ -19,28 +19,27 @@ pub struct QueryPairs<'q> {
     rest: Option<&'q str>,
 }
 
-/// A pair of a query. What is wrong with its value is told apart from its name, by which one may not care.
+/// A pair of a query. An error in its value is separate from its name, so that it can be ignored by name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QueryPair<'q> {
-    /// Its name. What is not UTF-8 in it is replaced, and is a fault of its value, too.
+    /// Its name. Invalid UTF-8 in it is replaced, and is also an error of its value.
     pub name: Cow<'q, str>,
     /// Its value.
     pub value: Result<Cow<'q, str>, Undecodable>,
 }
 
-/// Splits a query, without its `?`, into names and values as browsers write them:
-/// `application/x-www-form-urlencoded` (WHATWG URL, 5.1). Empty pairs are left out, and a pair without `=`
-/// has an empty value. `+` is a space.
+/// Splits a query, without its `?`, into names and values as browsers write them: `application/x-www-form-urlencoded`
+/// (WHATWG URL, 5.1). Empty pairs are skipped, a pair without `=` has an empty value, and `+` is a space.
 ///
-/// Unlike WHATWG, a pair that is not UTF-8 is an error and not replaced: two such names could otherwise
-/// become the same. So is a percent sign that begins no escape: who sent it meant another text. Control characters do come through. Allocates only for names and values in which
-/// something is escaped.
+/// Unlike in WHATWG, a pair that is not UTF-8 is an error instead of being replaced: two such names could otherwise
+/// become equal. So is a percent sign without two hexadecimal digits. Control characters are passed through. Allocates
+/// only for names and values with escapes.
 pub fn query_pairs(query: &str) -> QueryPairs<'_> {
     QueryPairs { rest: Some(query) }
 }
 
-/// Decodes the percent-escapes of a path segment (RFC 3986, 2.1), as [`query_pairs`] does, but for `+`, which
-/// stands for itself.
+/// Decodes the percent-escapes of a path segment (RFC 3986, 2.1), like [`query_pairs`] except that `+` stands for
+/// itself.
 ///
 /// # Errors
 ///
@@ -51,11 +50,11 @@ pub fn percent_decode(text: &str) -> Result<Cow<'_, str>, Undecodable> {
 
 /// Whether two hexadecimal digits follow each percent sign.
 pub fn is_escaped(text: &str) -> bool {
-    // By bytes: each path is looked at, and to split by characters costs more.
+    // By bytes: every path is checked, and splitting by characters costs more.
     text.as_bytes().split(|byte| *byte == b'%').skip(1).all(|after| escaped(after).is_some())
 }
 
-/// Splits a query as [`query_pairs`] does, but a pair that is not UTF-8 still has a name.
+/// Splits a query like [`query_pairs`], but a pair that is not UTF-8 still has a name.
 ///
 /// # Errors
 ///
@@ -73,12 +72,12 @@ pub fn named_pairs(query: &str) -> impl Iterator<Item = Result<QueryPair<'_>, Un
     })
 }
 
-/// The names of a query's pairs; those that cannot be decoded are left out. Values are not looked at.
+/// The names of a query's pairs, except those that cannot be decoded. Values are ignored.
 pub fn query_names(query: &str) -> impl Iterator<Item = Cow<'_, str>> {
     raw_pairs(query).filter_map(|(name, _)| decode(name, true).ok())
 }
 
-/// The values of the pairs of that name, if they can be decoded. Others cost no memory, however many there are.
+/// The values of the pairs with this name, if they can be decoded. Other pairs use no memory, however many there are.
 pub fn query_values<'q>(query: &'q str, name: &str) -> impl Iterator<Item = Cow<'q, str>> {
     let pairs = raw_pairs(query).filter(move |(raw, _)| stands_for(raw, name));
     pairs.filter_map(|(_, value)| decode(value, true).ok())
@@ -89,7 +88,7 @@ fn raw_pairs(query: &str) -> impl Iterator<Item = (&str, &str)> {
     pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")))
 }
 
-/// Whether a name of a query is this one, once it is decoded.
+/// Whether an encoded name of a query decodes to this one.
 fn stands_for(raw: &str, name: &str) -> bool {
     let mut rest = raw.as_bytes();
     for expected in name.bytes() {
@@ -110,7 +109,7 @@ fn stands_for(raw: &str, name: &str) -> bool {
     rest.is_empty()
 }
 
-/// A text whose escapes are whole, with a replacement for what is not UTF-8.
+/// A text without incomplete escapes, decoded, with replacements for invalid UTF-8.
 fn lossy(text: &str) -> String {
     let mut parts = text.split('%');
     let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
@@ -156,7 +155,7 @@ fn decode(text: &str, plus_is_space: bool) -> Result<Cow<'_, str>, Undecodable> 
     String::from_utf8(decoded).map(Cow::Owned).map_err(|_| Undecodable::NotUtf8)
 }
 
-/// The octet that two hexadecimal digits at the front stand for, and what follows them.
+/// The byte that two leading hexadecimal digits encode, and what follows them.
 fn escaped(bytes: &[u8]) -> Option<(u8, &[u8])> {
     let ([high, low], rest) = bytes.split_first_chunk()?;
     let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());

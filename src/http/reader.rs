@@ -9,25 +9,25 @@ use super::scanner::{HeadScanner, Outline, Scan};
 
 /// Reads the requests of a connection from its bytes, with keep-alive and pipelining (RFC 9112, 9.3).
 ///
-/// Bytes go in with [`push`](Self::push), requests come out with [`next`](Self::next): each a [`Step::Head`],
-/// then, once it is whole, a [`Step::Body`], which is empty where there is none. It reads on after a request
-/// that asks for the connection to be closed; not to do so is up to the caller ([`Head::keep_alive`]).
+/// Bytes go in with [`push`](Self::push), requests come out with [`next`](Self::next): each as a [`Step::Head`]
+/// followed, once it is complete, by a [`Step::Body`], which is empty if there is no body. The reader continues after a
+/// request that asks for the connection to be closed; stopping there is up to the caller ([`Head::keep_alive`]).
 ///
-/// It holds what was pushed and not yet taken: a caller that answers before it goes on should not push more
+/// The reader buffers what was pushed and not yet taken: a caller that answers before it continues should not push more
 /// while [`buffered`](Self::buffered) is large.
 #[derive(Clone, Debug, Default)]
 pub struct RequestReader {
     buffer: Vec<u8>,
-    /// Bytes at the front of the buffer that are done with.
+    /// Number of bytes at the front of the buffer that are no longer needed.
     taken: usize,
     stage: Stage,
-    /// Of the head that came last, until something is pushed.
+    /// The outline of the last head, until something is pushed.
     outline: Option<Outline>,
     /// Bytes of chunk framing so far, of all bodies.
     framing: u64,
 }
 
-/// Bytes that an empty buffer may keep allocated: enough for the requests that usually come together.
+/// Bytes that an empty buffer may keep allocated: enough for the requests that usually arrive together.
 const KEPT_BUFFER: usize = 4 * 1024;
 
 #[derive(Clone, Debug)]
@@ -37,34 +37,34 @@ enum Stage {
     Rejected(Rejection),
 }
 
-/// What comes next on a connection.
+/// The next thing on a connection.
 #[derive(Clone, Debug)]
 pub enum Step<'r> {
-    /// Nothing until more bytes are pushed.
+    /// Nothing, until more bytes are pushed.
     Incomplete,
-    /// A part of a body was looked at that is costly for its size, and there may be more: to be called again, when
-    /// others have had their turn.
+    /// A part of a body was scanned that is costly for its size, and there may be more: call again after others have
+    /// had their turn.
     Paused,
-    /// A request begins. Its body, if only an empty one, is yet to come.
+    /// A request begins. Its body follows, even if it is empty.
     Head(Head<'r>),
-    /// The payload of the request whose head came last.
+    /// The body of the request whose head came last.
     Body(Vec<u8>),
-    /// There will be no other request, nor the body of this one: from now on this is all that comes.
+    /// There will be no other request, nor the body of this one. Every further call returns this.
     Rejected(Rejection),
 }
 
 impl RequestReader {
-    /// A reader for a connection of which nothing was read.
+    /// A reader for a new connection.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// A reader for a connection of which these bytes, from the beginning of a request, were read already.
+    /// A reader for a connection of which these bytes were read, from the beginning of a request.
     pub fn with_bytes(bytes: Vec<u8>) -> Self {
         Self { buffer: bytes, ..Self::default() }
     }
 
-    /// Takes bytes that were read. They are dropped if a request was rejected.
+    /// Adds bytes that were read. They are dropped if a request was rejected.
     pub fn push(&mut self, mut bytes: &[u8]) {
         self.outline = None;
         if let Stage::Rejected(_) = self.stage {
@@ -72,12 +72,12 @@ impl RequestReader {
             self.taken = 0;
             return;
         }
-        // What is moved is no more than what was taken since the last move, so it is O(1) a byte.
+        // No more is moved than was taken since the last move, so it is O(1) per byte.
         if self.taken >= self.buffer.len().div_ceil(2) {
             self.buffer.drain(..self.taken);
             self.taken = 0;
         }
-        // What is known to be payload need not be held twice.
+        // Payload need not be held twice.
         if let Stage::Body(body) = &mut self.stage
             && self.taken == self.buffer.len()
         {
@@ -86,22 +86,22 @@ impl RequestReader {
         self.buffer.extend_from_slice(bytes);
     }
 
-    /// A copy of the head that came last; to be called before anything else is done with the reader.
+    /// A copy of the last head. Call it before anything else is done with the reader.
     pub fn keep_head(&self) -> Option<KeptHead> {
         let outline = self.outline?;
         let begins = self.taken.checked_sub(outline.length)?;
         Some(KeptHead::new(self.buffer.get(begins..self.taken)?, outline))
     }
 
-    /// From now on the payload of the body that is awaited is counted and dropped, and comes out empty: for a
-    /// request that is refused already.
+    /// Drops the payload of the current body from now on: it is counted, and comes out empty. For a request that is
+    /// refused already.
     pub fn discard_body(&mut self) {
         if let Stage::Body(body) = &mut self.stage {
             body.discard();
         }
     }
 
-    /// What comes next.
+    /// Returns the next step.
     pub fn next(&mut self, limits: &RequestLimits) -> Step<'_> {
         let bytes = self.buffer.get(self.taken..).unwrap_or_default();
         let step = match &mut self.stage {
@@ -142,19 +142,18 @@ impl RequestReader {
         step
     }
 
-    /// Whether it is between requests, and knows no byte of a next one. Call it after [`next`](Self::next)
-    /// said [`Step::Incomplete`].
+    /// Whether it is between requests and has no byte of the next one. Call it after [`next`](Self::next) returned
+    /// [`Step::Incomplete`].
     pub fn is_idle(&self) -> bool {
         matches!(&self.stage, Stage::Head(scanner) if scanner.is_idle() && scanner.scanned() == self.buffered())
     }
 
-    /// Whether the body of a request is awaited.
+    /// Whether the body of a request is incomplete.
     pub fn awaits_body(&self) -> bool {
         matches!(self.stage, Stage::Body(_))
     }
 
-    /// Bytes of payload so far of the body that is awaited, 0 if none is: for a rule about how slowly it may
-    /// come.
+    /// Bytes of payload so far of the current body, 0 if there is none. For a limit on how slowly it may arrive.
     pub fn body_received(&self) -> u64 {
         match &self.stage {
             Stage::Body(body) => body.received(),
@@ -162,7 +161,7 @@ impl RequestReader {
         }
     }
 
-    /// Bytes of chunk framing so far of the body that is awaited, 0 if none is.
+    /// Bytes of chunk framing so far of the current body, 0 if there is none.
     pub fn body_framing(&self) -> u64 {
         match &self.stage {
             Stage::Body(body) => body.framing(),
@@ -170,13 +169,13 @@ impl RequestReader {
         }
     }
 
-    /// Bytes of chunk framing that were looked at so far, of all bodies: these cost more than payload does.
+    /// Bytes of chunk framing scanned so far, of all bodies: these cost more than payload does.
     pub fn framing(&self) -> u64 {
         self.framing
     }
 
-    /// Gives back the memory of a large read once all of it is taken, so that a connection between two reads
-    /// holds little. Call it after [`next`](Self::next) said [`Step::Incomplete`].
+    /// Frees the memory of a large read once all of it is taken, so that an idle connection uses little. Call it after
+    /// [`next`](Self::next) returned [`Step::Incomplete`].
     pub fn shrink(&mut self) {
         if self.buffered() == 0 && self.buffer.capacity() > KEPT_BUFFER {
             self.buffer = Vec::new();
@@ -184,7 +183,7 @@ impl RequestReader {
         }
     }
 
-    /// Bytes of memory that the body that is awaited takes so far.
+    /// Bytes of memory that the current body uses so far.
     pub fn body_held(&self) -> usize {
         match &self.stage {
             Stage::Body(body) => body.held(),
@@ -192,17 +191,17 @@ impl RequestReader {
         }
     }
 
-    /// Bytes that were pushed and not yet taken.
+    /// Number of bytes that were pushed and not yet taken.
     pub fn buffered(&self) -> usize {
         self.buffer.len() - self.taken
     }
 
-    /// What was pushed and not yet taken: of a head that is not whole, or was rejected, all of it.
+    /// The bytes that were pushed and not yet taken: all of a head that is incomplete, or was rejected.
     pub fn unread(&self) -> &[u8] {
         self.buffer.get(self.taken..).unwrap_or_default()
     }
 
-    /// What was pushed and not yet taken. Payload of a body that is not whole was taken, and is lost.
+    /// The bytes that were pushed and not yet taken. Payload of an incomplete body was taken, and is lost.
     pub fn into_bytes(mut self) -> Vec<u8> {
         self.buffer.drain(..self.taken);
         self.buffer

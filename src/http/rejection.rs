@@ -1,23 +1,23 @@
-//! Requests that must not be interpreted further.
+//! Invalid requests.
 
 use std::fmt;
 
 use super::limits::RequestLimits;
 
-/// Why a request is not interpreted further. It is answered once, with `Connection: close`, and nothing that
-/// follows it on the connection is parsed.
+/// Why a request is not interpreted further. It is answered once, with `Connection: close`, and nothing that follows it
+/// on the connection is parsed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rejection {
-    /// 400 where the framing is in doubt; 413, 414 or 431 where something is too large; 505.
+    /// 400 if the framing is in doubt; 413, 414 or 431 if something is too large; 505.
     pub status: u16,
-    /// What is wrong, for whoever sent it: one clause, no final stop.
+    /// What is wrong, for the client: one clause without a full stop.
     pub detail: &'static str,
-    /// The limit that it is beyond, and what that counts.
+    /// The limit that is exceeded, and what it counts.
     pub limit: Option<(usize, &'static str)>,
 }
 
 impl Rejection {
-    /// 400: what is said cannot be relied on, nor can where it ends.
+    /// 400: neither the contents of the request nor its end can be relied on.
     pub(super) const fn malformed(detail: &'static str) -> Self {
         Self { status: 400, detail, limit: None }
     }
@@ -54,7 +54,7 @@ impl Rejection {
         Self::malformed("a CR is not followed by LF")
     }
 
-    /// Whether the target or the head is too large, and nothing else was found wrong.
+    /// Whether the target or the head is too large, and nothing else is wrong.
     pub fn is_of_size(&self) -> bool {
         matches!(self.status, 414 | 431)
     }

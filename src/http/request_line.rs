@@ -25,12 +25,12 @@ enum State {
     Begun,
     Method,
     Target,
-    /// So many bytes of the version are known.
+    /// This many bytes of the version are read.
     Version(u8),
     End,
 }
 
-/// Where the parts of a request line are, in bytes from the beginning of the buffer.
+/// The parts of a request line, by their offsets in the buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct RequestLine {
     start: usize,
@@ -40,7 +40,7 @@ pub(super) struct RequestLine {
 }
 
 impl RequestLineScanner {
-    /// Moves `at` past the line end, if that is there.
+    /// Moves `at` past the line end, if it is there.
     ///
     /// # Errors
     ///
@@ -82,7 +82,7 @@ impl RequestLineScanner {
         }
     }
 
-    /// Whether no byte of a request line is known yet (an empty line before it is not one).
+    /// Whether no byte of a request line has arrived (an empty line before it does not count).
     pub(super) fn is_idle(&self) -> bool {
         matches!(self.state, State::Start | State::Begun)
     }
@@ -128,7 +128,7 @@ impl RequestLineScanner {
         self.target_end = at;
         self.state = State::Version(0);
         let line = self.line(Version::Http11);
-        // What begins with a slash is sound for every method but one.
+        // A target that begins with a slash is valid for every method but one.
         match line.is_path(bytes) && line.method_bytes(bytes) != b"CONNECT" {
             true => Ok(()),
             false => Target::parse(line.method(bytes), line.target(bytes)).map(drop),
@@ -159,7 +159,7 @@ impl RequestLineScanner {
     }
 
     fn finish(&self, bytes: &[u8]) -> Result<RequestLine, Rejection> {
-        // A minor version that is not known is taken as the highest that is (RFC 9110, 2.5).
+        // A minor version that is not known counts as the highest that is (RFC 9110, 2.5).
         let line = match (self.major, self.minor) {
             (1, 0) => self.line(Version::Http10),
             (1, _) => self.line(Version::Http11),
@@ -186,7 +186,7 @@ impl RequestLine {
         bytes.get(self.start..self.method_end).unwrap_or_default()
     }
 
-    /// Whether the target begins as a path does.
+    /// Whether the target begins like a path.
     pub(super) fn is_path(&self, bytes: &[u8]) -> bool {
         bytes.get(self.method_end + 1) == Some(&b'/')
     }
@@ -196,7 +196,7 @@ impl RequestLine {
     }
 }
 
-/// ASCII that was scanned before. Empty, rather than a panic, if these are not the bytes that were scanned.
+/// ASCII that was scanned before. Empty, rather than a panic, if these are not the scanned bytes.
 pub(super) fn text(bytes: &[u8], start: usize, end: usize) -> &str {
     bytes.get(start..end).and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or_default()
 }

@@ -8,8 +8,8 @@ use super::rejection::Rejection;
 use super::request_line::{RequestLine, RequestLineScanner, text};
 use super::target::Target;
 
-/// Finds the end of a head in a buffer that grows, and judges each byte on the way. It remembers where it
-/// stopped: a head costs O(n) however it arrives.
+/// Finds the end of a head in a growing buffer, and checks each byte on the way. It remembers where it stopped: a head
+/// costs O(n) however it arrives.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct HeadScanner {
     at: usize,
@@ -24,21 +24,21 @@ enum Stage {
     Rejected(Rejection),
 }
 
-/// What is found in a buffer.
+/// The result of a scan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scan {
-    /// The head goes on; so far nothing is wrong with it.
+    /// The head is incomplete, and valid so far.
     Incomplete,
-    /// The head is whole, and sound.
+    /// The head is complete and valid.
     Complete(Outline),
     /// The request must not be interpreted further, whatever follows.
     Rejected(Rejection),
 }
 
-/// Where the parts of a sound head are, and how its body is delimited.
+/// The parts of a valid head, by their offsets, and how its body is delimited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Outline {
-    /// Bytes of the head, with its final empty line and any empty line that was skipped before it.
+    /// Length of the head, including its final empty line and any empty line that was skipped before it.
     pub length: usize,
     /// How the body is delimited.
     pub body: BodyFraming,
@@ -48,8 +48,8 @@ pub struct Outline {
 }
 
 impl HeadScanner {
-    /// Looks at what was added to `buffer` since the last look. The buffer begins where the last request
-    /// ended, and must only have grown since. Once the answer is not [`Scan::Incomplete`] it stays.
+    /// Scans what was added to `buffer` since the last call. The buffer begins where the last request ended, and must
+    /// only have grown since. Once the result is not [`Scan::Incomplete`], it does not change.
     pub fn scan(&mut self, buffer: &[u8], limits: &RequestLimits) -> Scan {
         let view = buffer.get(..limits.head).unwrap_or(buffer);
         let advanced = self.advance(view, limits);
@@ -66,13 +66,13 @@ impl HeadScanner {
         }
     }
 
-    /// Whether no byte of a request is known yet. An empty line before a request, which some old clients send
-    /// after a body, is no part of it.
+    /// Whether no byte of a request has arrived. An empty line before a request, which some old clients send after a
+    /// body, does not count.
     pub fn is_idle(&self) -> bool {
         matches!(&self.stage, Stage::Line(line) if line.is_idle())
     }
 
-    /// How many bytes it has looked at.
+    /// Number of bytes scanned.
     pub fn scanned(&self) -> usize {
         self.at
     }
@@ -102,7 +102,7 @@ impl Default for Stage {
 struct FieldSection {
     line: RequestLine,
     start: usize,
-    /// Where the last value begins.
+    /// Where the current value begins.
     value: usize,
     syntax: FieldScanner,
     rules: FramingRules,
@@ -143,7 +143,7 @@ impl FieldSection {
         }
     }
 
-    /// Compares Host with an absolute target, once its value is whole.
+    /// Compares Host with an absolute target, once its value is complete.
     fn check_host(&self, bytes: &[u8], end: usize) -> Result<(), Rejection> {
         if !self.rules.is_host() {
             return Ok(());

@@ -16,13 +16,12 @@ pub enum TargetForm {
     Asterisk,
 }
 
-/// A request target in its parts, none of them decoded.
+/// A request target in its parts, without any decoding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Target<'b> {
-    /// Which form it has. An absolute form without path and query is, for OPTIONS, the asterisk form (RFC
-    /// 9112, 3.2.4).
+    /// The form. For OPTIONS, an absolute form without path and query is the asterisk form (RFC 9112, 3.2.4).
     pub(super) form: TargetForm,
-    /// Where the absolute form and the authority form point: what [`Authority::parse`] takes.
+    /// The authority of the absolute form and the authority form: what [`Authority::parse`] takes.
     pub(super) authority: Option<&'b str>,
     /// Begins with `/` in the origin and absolute forms, is `*` in the asterisk form, and empty in the
     /// authority form.
@@ -34,7 +33,7 @@ pub(super) struct Target<'b> {
 }
 
 impl<'b> Target<'b> {
-    /// Reads the target of a request with this method. All of its bytes are visible ASCII.
+    /// Parses the target of a request with this method. All of its bytes are visible ASCII.
     ///
     /// # Errors
     ///
@@ -53,7 +52,7 @@ impl<'b> Target<'b> {
             return Ok(Self { path, query, ..plain });
         }
         if text == "*" {
-            // The preface of HTTP/2 (RFC 9113, 3.4) gets to its version, and so its 505.
+            // The preface of HTTP/2 (RFC 9113, 3.4) is accepted up to its version, for which it gets 505.
             return match method {
                 "OPTIONS" | "PRI" => Ok(Self { form: TargetForm::Asterisk, ..plain }),
                 _ => Err(Rejection::malformed("the target * is for OPTIONS only")),
@@ -87,8 +86,8 @@ impl<'b> Target<'b> {
         Some(Self { form: TargetForm::Absolute, authority, path, query, default_port })
     }
 
-    /// Whether a Host field with this value is at odds with the target (RFC 9112, 3.2.2). What CONNECT names
-    /// is another server than the one it is sent to, so it cannot be.
+    /// Whether a Host field with this value contradicts the target (RFC 9112, 3.2.2). The target of CONNECT names
+    /// another server than the one that the request is sent to, so it cannot.
     pub(super) fn contradicts(&self, host: &str) -> bool {
         match self.authority {
             Some(authority) if self.form != TargetForm::Authority => {
