@@ -1,4 +1,4 @@
-//! From the arguments of the process to what it is asked to do.
+//! From the arguments of the process to a command.
 
 use std::ffi::OsString;
 use std::iter;
@@ -22,12 +22,12 @@ pub(super) fn with_default_command(args: impl Iterator<Item = OsString>) -> Vec<
     args
 }
 
-/// Why there is nothing to run.
+/// Why there is no command to run.
 #[derive(Debug)]
 pub(super) enum Stop {
-    /// Help or the version was asked for: this.
+    /// Help or the version was asked for: its text.
     Help(String),
-    /// What was asked for cannot be, for this reason, in one line.
+    /// The arguments are invalid: the reason, in one line.
     Wrong(String),
 }
 
@@ -44,7 +44,7 @@ pub(super) fn parse(args: Vec<OsString>) -> Result<Command, Stop> {
         .map_err(|message| Stop::Wrong(format!("--config: {}: {message}", path.display())))
 }
 
-/// The same, less the variables that are empty, as files of compose have them: an empty one is an absent one.
+/// Ignores variables that are empty, as compose files set them: they count as absent.
 fn without_empty_variables(command: clap::Command) -> clap::Command {
     command.mut_subcommands(|command| {
         command.mut_args(|arg| match arg.get_env().and_then(std::env::var_os) {
@@ -54,7 +54,7 @@ fn without_empty_variables(command: clap::Command) -> clap::Command {
     })
 }
 
-/// The options that a file gives, whatever the environment says.
+/// The options in a file, regardless of the environment.
 pub(super) fn parse_file(path: &Path) -> Result<ServeOptions, String> {
     let parser =
         ServeOptions::augment_args(clap::Command::new("fanfare")).mut_args(|arg| arg.env(Resettable::Reset));
@@ -69,7 +69,7 @@ pub(super) fn parse_file(path: &Path) -> Result<ServeOptions, String> {
     read().map_err(|message| format!("{}: {message}", path.display()))
 }
 
-/// The same command line, with what the file gives and nothing else does.
+/// Adds to the command line what only the file gives.
 fn with_file(
     path: &Path,
     definition: &clap::Command,
@@ -90,16 +90,16 @@ impl From<clap::Error> for Stop {
     fn from(error: clap::Error) -> Self {
         match error.use_stderr() {
             true => Self::Wrong(in_one_line(&error.to_string()) + hint(&error)),
-            // Help and version are errors to the parser.
+            // To the parser, help and version are errors.
             false => Self::Help(error.to_string()),
         }
     }
 }
 
-/// Options that other servers have for where to listen.
+/// Options of other servers for the address to listen on.
 const NOT_LISTEN: [&str; 4] = ["'--port'", "'--host'", "'--bind'", "'-p'"];
 
-/// What else somebody may have meant.
+/// What the user may have meant instead.
 fn hint(error: &clap::Error) -> &'static str {
     let text = error.to_string();
     let first = text.lines().next().unwrap_or_default();
@@ -110,8 +110,7 @@ fn hint(error: &clap::Error) -> &'static str {
     }
 }
 
-/// What was wrong, and which values there are, without the usage that follows: one line is what logs and
-/// people read.
+/// The error and the possible values, without the usage that follows: logs and people read one line.
 fn in_one_line(text: &str) -> String {
     let is_own = |line: &&str| !line.starts_with("Usage:") && !line.starts_with("For more information");
     let own: Vec<&str> =

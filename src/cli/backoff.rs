@@ -1,27 +1,27 @@
-//! When to connect again.
+//! When to reconnect.
 
 use std::time::Duration;
 
-/// What a client waits that was told nothing, as browsers do.
+/// The wait of a client that was not told a reconnection time, as in browsers.
 const RETRY: Duration = Duration::from_secs(3);
-/// The shortest wait, whatever a server says: a publisher may have said it for all.
+/// The shortest wait, whatever a server says: a publisher may have set it for all clients.
 const MIN_DELAY: Duration = Duration::from_millis(100);
-/// The longest wait that failures lead to.
+/// The longest wait after failures.
 const MAX_FAILING: Duration = Duration::from_secs(60);
 /// The longest wait, whatever a server says.
 const MAX_DELAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Waits the reconnection time that the server gives, twice as long after each attempt in vain, and up to half of
-/// that more by chance, so that clients which lost their streams together do not all come back together.
+/// Waits the reconnection time that the server gives, doubled after each failed attempt, plus a random part of up to
+/// half of that, so that clients that lost their streams together do not all return together.
 ///
-/// A client that is told to come back at once waits 100 ms all the same, and where stream after stream brings nothing,
-/// longer each time, up to what one waits that was told nothing.
+/// A client that is told to return at once still waits 100 ms. If stream after stream brings nothing, the waits grow up
+/// to the default.
 #[derive(Debug)]
 pub(super) struct Backoff {
     pub(super) retry: Duration,
     /// Attempts since there was a stream.
     in_vain: u32,
-    /// Attempts since there was anything on a stream.
+    /// Attempts since anything came on a stream.
     barren: u32,
 }
 
@@ -32,17 +32,17 @@ impl Default for Backoff {
 }
 
 impl Backoff {
-    /// A stream was there.
+    /// Notes that a stream was opened.
     pub(super) fn opened(&mut self) {
         self.in_vain = 0;
     }
 
-    /// Something came on it.
+    /// Notes that something came on it.
     pub(super) fn brought(&mut self) {
         (self.in_vain, self.barren) = (0, 0);
     }
 
-    /// How long to wait now, and not less than `at_least`; `chance` is between 0 and 1.
+    /// How long to wait now, but at least `at_least`; `chance` is between 0 and 1.
     pub(super) fn next(&mut self, at_least: Duration, chance: f64) -> Duration {
         let doubled = |time: Duration, times| time.saturating_mul(2_u32.saturating_pow(times));
         let told = self.retry.clamp(MIN_DELAY, MAX_DELAY);

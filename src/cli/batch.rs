@@ -1,4 +1,4 @@
-//! Publications from a pipe, one a line, in batches of what is there.
+//! Publications from a pipe, one per line, in batches of what has arrived.
 
 use std::io::{self, BufRead, BufReader, Read};
 use std::sync::mpsc::{Receiver, RecvError, sync_channel};
@@ -6,43 +6,43 @@ use std::thread;
 
 use fanfare::Publication;
 
-/// Most lines of a batch.
+/// Maximum number of lines in a batch.
 const MAX_LINES: usize = 1000;
-/// A batch takes no more lines once it has so many bytes. A server takes 1 MiB by default.
+/// A batch of this many bytes takes no more lines. A server accepts 1 MiB by default.
 const ENOUGH: usize = 256 * 1024;
-/// Most bytes of a line.
+/// Maximum bytes of a line.
 const MAX_LINE: usize = 16 * 1024 * 1024;
-/// Lines that are read ahead.
+/// Number of lines that are read ahead.
 const AHEAD: usize = 2 * MAX_LINES;
 
-/// A publication, and the line on which it stands, from 1.
+/// A publication and the number of its line, from 1.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Line {
     pub(super) number: usize,
     pub(super) text: String,
 }
 
-/// A line that is no publication.
+/// A line that is not a publication.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Fault {
     pub(super) number: usize,
     pub(super) what: String,
 }
 
-/// What is sent in one request, and what was wrong with the line after it. Nothing follows a fault.
+/// The contents of one request, and the error in the line after it. Nothing follows an error.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Batch {
     pub(super) lines: Vec<Line>,
     pub(super) fault: Option<Fault>,
 }
 
-/// Batches of what has arrived: a line that comes alone is not kept waiting, and lines that come fast go together.
+/// Batches of what has arrived: a single line is sent at once, and lines that arrive fast are sent together.
 pub(super) struct Batches {
     lines: Receiver<Result<Line, Fault>>,
 }
 
 impl Batches {
-    /// Reads in a thread of its own, so that reading and sending go on side by side.
+    /// Reads on a thread of its own, so that reading and sending overlap.
     pub(super) fn read(input: impl Read + Send + 'static) -> io::Result<Self> {
         let (sender, lines) = sync_channel(AHEAD);
         let mut input = BufReader::with_capacity(64 * 1024, input);
@@ -51,7 +51,7 @@ impl Batches {
                 let line = read_line(&mut input, number);
                 let is_last = matches!(line, Ok(None) | Err(_));
                 let is_gone = match line.transpose() {
-                    // An empty line is passed over.
+                    // Empty lines are ignored.
                     Some(Ok(line)) if line.text.is_empty() => false,
                     Some(line) => sender.send(line).is_err(),
                     None => true,

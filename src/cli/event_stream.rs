@@ -1,51 +1,51 @@
-//! The event stream format, read (WHATWG HTML, 9.2.6).
+//! A parser of event streams (WHATWG HTML, 9.2.6).
 
 use std::mem;
 use std::time::Duration;
 
-/// Most bytes of one event, so that a stream that ends no line does not take all memory.
+/// Maximum bytes of one event, so that a stream without line ends does not use up the memory.
 const MAX_EVENT: usize = 64 * 1024 * 1024;
 const BOM: &[u8] = "\u{feff}".as_bytes();
 
-/// What a stream says.
+/// An event of a stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct StreamEvent {
-    /// The newest `id` up to this event; `None` where there was none, or it was taken back.
+    /// The newest `id` up to this event; `None` if there was none, or an empty one has reset it.
     pub(super) id: Option<String>,
-    /// The name; `message` where none was given.
+    /// The name; `message` if none was given.
     pub(super) event: String,
     /// Its lines, joined by LF.
     pub(super) data: String,
 }
 
-/// An event is over the limit.
+/// An event exceeds the limit.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct TooLong;
 
-/// Reads one stream as it arrives, cut anywhere.
+/// Parses one stream as it arrives, in pieces of any size.
 #[derive(Debug, Default)]
 pub(super) struct EventStream {
     line: Vec<u8>,
-    /// An LF that follows belongs to the line end before it.
+    /// Whether a following LF belongs to the line end before it.
     after_cr: bool,
     has_begun: bool,
-    /// The newest `id`, also of a block that is not whole yet.
+    /// The newest `id`, including that of an incomplete block.
     id: Option<String>,
     event: String,
     data: Option<String>,
-    /// Where to go on: the newest id of a block that was whole. `None` where there was none, or it was taken back.
+    /// Where to continue: the newest id of a complete block. `None` if there was none, or an empty one has reset it.
     pub(super) last_event_id: Option<String>,
-    /// The reconnection time, where the stream has given one.
+    /// The reconnection time, if the stream has given one.
     pub(super) retry: Option<Duration>,
 }
 
 impl EventStream {
-    /// A stream that goes on after an event.
+    /// A stream that continues after an event.
     pub(super) fn after(last_event_id: Option<String>) -> Self {
         Self { id: last_event_id.clone(), last_event_id, ..Self::default() }
     }
 
-    /// Takes what has arrived, and appends the events that it completes.
+    /// Parses what has arrived, and appends the events that it completes.
     pub(super) fn push(&mut self, mut bytes: &[u8], events: &mut Vec<StreamEvent>) -> Result<(), TooLong> {
         if !bytes.is_empty() && mem::take(&mut self.after_cr) {
             bytes = bytes.strip_prefix(b"\n").unwrap_or(bytes);
@@ -95,7 +95,7 @@ impl EventStream {
             "retry" if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) => {
                 self.retry = Some(Duration::from_millis(value.parse().unwrap_or(u64::MAX)));
             }
-            // A comment, or a field of another time.
+            // A comment, or an unknown field.
             _ => {}
         }
     }

@@ -1,4 +1,4 @@
-//! Exit statuses, and what goes with them on standard error.
+//! Exit statuses, and messages on standard error.
 
 use std::io::{self, Write};
 use std::process::ExitCode;

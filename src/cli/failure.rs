@@ -1,4 +1,4 @@
-//! Why a server did not do what it was asked for.
+//! Failed requests.
 
 use std::fmt;
 use std::io;
@@ -10,21 +10,21 @@ use ureq::{Body, Error, Timeout};
 
 use super::terminal::one_line;
 
-/// Most of a refusal that is read: it is there to be shown.
+/// Maximum bytes of an error response that are read, since it is only shown.
 const MAX_REFUSAL: u64 = 64 * 1024;
 
-/// Why a request came to nothing.
+/// Why a request failed.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// The server, or its answer, was not reached. What was sent may have reached the server.
+    /// The server, or its response, was not reached. The request may have reached the server.
     Lost { what: String, may_have_arrived: bool },
-    /// It was answered with a status that refuses.
+    /// The server responded with an error status.
     Refused(Refusal),
-    /// What cannot be mended by trying again.
+    /// An error that trying again does not fix.
     Unusable(String),
 }
 
-/// An answer that refuses.
+/// An error response.
 #[derive(Debug)]
 pub(super) struct Refusal {
     pub(super) status: u16,
@@ -35,7 +35,7 @@ pub(super) struct Refusal {
 }
 
 impl Failure {
-    /// No answer.
+    /// A request without a response.
     pub(super) fn lost(server: &str, error: Error) -> Self {
         let may_have_arrived = match &error {
             Error::Io(error) => error.kind() != io::ErrorKind::ConnectionRefused,
@@ -49,7 +49,7 @@ impl Failure {
         }
     }
 
-    /// An answer that refuses, with what it says of it (RFC 9457).
+    /// An error response and its detail (RFC 9457).
     pub(super) fn refused(response: &mut Response<Body>) -> Self {
         #[derive(Deserialize)]
         struct Problem {
@@ -75,7 +75,7 @@ impl Failure {
         })
     }
 
-    /// Whether the same may succeed later: too busy, or not reached.
+    /// Whether the same request may succeed later: the server is too busy, or was not reached.
     pub(super) fn is_passing(&self) -> bool {
         match self {
             Self::Lost { .. } => true,
@@ -108,7 +108,7 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// What went wrong, less the words of the HTTP client around it.
+/// The error, without the words that the HTTP client adds.
 pub(super) fn reason(error: &Error) -> String {
     match error {
         Error::Io(error) => error.to_string(),

@@ -1,8 +1,7 @@
 //! The configuration file: the options of the server, in TOML.
 //!
-//! A key is the name of an option, and its value is what would stand on the command line; a list is the option
-//! again and again. So there is one definition of each option, and one parser for its values, whichever way it
-//! comes.
+//! A key is the name of an option, and its value is what would follow on the command line; a list repeats the option.
+//! So each option is defined once, and its values have one parser, wherever they come from.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -14,7 +13,7 @@ use toml::{Table, Value};
 /// The file with every option, commented out, at its default.
 pub(super) const DEFAULT: &str = include_str!("default.toml");
 
-/// The options that the text of a file gives, as arguments, less those that were given in another way.
+/// The options in the text of a file as arguments, without those that were given in another way.
 pub(super) fn arguments(
     text: &str,
     command: &clap::Command,
@@ -42,7 +41,7 @@ pub(super) fn read(path: &Path) -> Result<String, String> {
 }
 
 fn option<'c>(command: &'c clap::Command, key: &str) -> Option<&'c Arg> {
-    // A file that names another would have to say which of the two counts.
+    // A file that names another would have to say which of the two takes precedence.
     command.get_arguments().find(|arg| arg.get_long() == Some(key) && key != "config")
 }
 
@@ -62,7 +61,7 @@ fn written(value: &Value) -> Option<String> {
     }
 }
 
-/// What was wrong, in one line that says where.
+/// The error with its location, in one line.
 fn place(text: &str, error: &toml::de::Error) -> String {
     let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
     format!("line {}: {}", before.matches('\n').count() + 1, error.message())

@@ -12,14 +12,15 @@ use tracing_subscriber::EnvFilter;
 use super::options::LogFormat;
 use super::spool::Spool;
 
-/// How long a thread that panics waits for it.
+/// How long a thread that panics waits for its message to be written.
 const PANIC: Duration = Duration::from_millis(100);
 
-/// Lines of the log on their way to whoever reads it. A line may be dropped, which is then said, and nobody waits.
+/// The lines of the log on their way out. Nobody waits for them: if the reader is too slow, lines are dropped, and the
+/// log says so.
 pub(super) struct Log(Arc<Spool>);
 
 impl Log {
-    /// From here on, everything that is told by `tracing`, and every panic, is in the log.
+    /// Sends everything from `tracing`, and every panic, to the log from now on.
     pub(super) fn start(format: LogFormat) -> io::Result<Self> {
         let spool = Spool::start("log", io::stderr(), |lines| {
             tracing::warn!(lines, "log lines were dropped here: standard error was not read in time");
@@ -28,7 +29,7 @@ impl Log {
             .with_env_filter(filter())
             .with_writer(spool.clone())
             .with_ansi(io::stderr().is_terminal())
-            // It would report its own failures with eprintln!, which panics where nobody reads.
+            // It would report its own failures with eprintln!, which panics if nobody reads.
             .log_internal_errors(false);
         match format {
             LogFormat::Text => log.init(),
@@ -39,31 +40,31 @@ impl Log {
         Ok(Self(spool))
     }
 
-    /// Says something in words of its own.
+    /// Writes a text of its own.
     pub(super) fn say(&self, text: &str) {
         self.0.push(text.as_bytes());
     }
 
-    /// Tells how many lines were dropped, now and whenever it is asked.
+    /// Returns a function that returns the number of dropped lines.
     pub(super) fn dropped(&self) -> impl Fn() -> u64 + Send + Sync + 'static {
         let spool = self.0.clone();
         move || spool.dropped()
     }
 
-    /// Waits until what was said last is written, for a second at most.
+    /// Waits until everything is written, for a second at most.
     pub(super) fn finish(&self) {
         self.0.finish();
     }
 }
 
-/// What of it is wanted. An empty variable is an absent one.
+/// The filter of the log. An empty variable counts as absent.
 fn filter() -> EnvFilter {
     let wanted = std::env::var(EnvFilter::DEFAULT_ENV).unwrap_or_default();
     let wanted = Some(wanted).filter(|wanted| !wanted.is_empty());
     wanted.and_then(|wanted| EnvFilter::try_new(wanted).ok()).unwrap_or_else(|| EnvFilter::new("info"))
 }
 
-/// Says that a thread has panicked, as the hook of the standard library does, which waits for a reader.
+/// Logs that a thread has panicked, like the hook of the standard library but without waiting for a reader.
 fn tell_panic(spool: &Spool, info: &PanicHookInfo<'_>) {
     let current = thread::current();
     let name = current.name().unwrap_or("without a name");

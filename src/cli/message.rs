@@ -67,7 +67,7 @@ pub(super) enum Content {
     Text(String),
 }
 
-/// As it is posted.
+/// A publication as it is posted.
 #[derive(Serialize)]
 struct Message<'m> {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -108,7 +108,7 @@ struct Names<'m> {
 }
 
 impl MessageOptions {
-    /// The publication in JSON, if it is one.
+    /// The publication as JSON, if it is valid.
     pub(super) fn with(&self, content: &Content) -> Result<String, String> {
         let meta: BTreeMap<_, _> = self.meta.iter().map(|(name, value)| (&**name, &**value)).collect();
         if meta.len() < self.meta.len() {
@@ -161,7 +161,7 @@ fn milliseconds(time: Duration) -> Result<u64, String> {
     ms.ok_or_else(|| "--retry: must be at most 1d".to_owned())
 }
 
-/// Ten years, as history's own limit may be, in seconds.
+/// Ten years in seconds, which is also the maximum for the age of history.
 const MAX_TTL: u64 = 315_576_000;
 
 fn whole_seconds(time: Duration) -> Result<u64, String> {
@@ -172,7 +172,7 @@ fn whole_seconds(time: Duration) -> Result<u64, String> {
     }
 }
 
-/// A JSON value, passed on as it is.
+/// A JSON value, unchanged.
 pub(super) fn json(text: &str) -> Result<Box<RawValue>, String> {
     serde_json::from_str(text).map_err(|error| format!("malformed JSON: {error}"))
 }

@@ -31,7 +31,7 @@ use arguments::Stop;
 use exit::{USAGE, fail};
 use options::Command;
 
-/// Parses, runs, and maps what went wrong to an exit status: 2 for what was asked for, 1 for what happened.
+/// Parses, runs, and maps errors to an exit status: 2 for wrong usage, 1 for failures.
 pub(crate) fn run() -> ExitCode {
     let args = arguments::with_default_command(std::env::args_os());
     match arguments::parse(args) {
@@ -45,7 +45,7 @@ pub(crate) fn run() -> ExitCode {
     }
 }
 
-/// Says whether a server could start with that file.
+/// Checks whether a server could start with this file.
 fn check(path: &Path) -> ExitCode {
     let checked = arguments::parse_file(path).and_then(|options| {
         let builder = Engine::builder().config(options.resolve());
@@ -57,7 +57,7 @@ fn check(path: &Path) -> ExitCode {
     }
 }
 
-/// Whoever asked may have stopped reading.
+/// The reader may be gone.
 fn print(text: &str) -> ExitCode {
     let _ = io::stdout().write_all(text.as_bytes());
     ExitCode::SUCCESS

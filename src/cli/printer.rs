@@ -19,18 +19,18 @@ pub(super) enum Format {
     Text,
 }
 
-/// Prints what a follower wants to see, until that is enough.
+/// Prints the wanted events until their number is reached.
 #[derive(Debug)]
 pub(super) struct Printer {
     pub(super) format: Format,
-    /// Heartbeats and what the server says of the stream too.
+    /// Whether to print heartbeats and `connection` events too.
     pub(super) all: bool,
-    /// How many are still to be printed; no limit where it is `None`.
+    /// How many are left to print; `None`: no limit.
     pub(super) left: Option<u64>,
 }
 
 impl Printer {
-    /// Prints events, all in one write. True if that was the last of them.
+    /// Prints events in one write. True if that was the last of them.
     pub(super) fn print(&mut self, events: &[StreamEvent], out: &mut impl Write) -> io::Result<bool> {
         let mut text = Vec::new();
         for event in events {
@@ -73,12 +73,12 @@ fn write_event(out: &mut Vec<u8>, event: &StreamEvent, format: Format) -> io::Re
         }
         return writeln!(out);
     }
-    // In JSON a line end or a tab can only stand between values: text with one escapes it.
+    // In JSON, a line end or a tab can only occur between values: strings escape them.
     let line = match event.data.contains(['\n', '\t']) {
         true => Cow::Owned(event.data.replace(['\n', '\t'], " ")),
         false => Cow::Borrowed(&*event.data),
     };
-    // Of strings, a number too large for any type and the like nothing must change: the text itself is passed on.
+    // Strings, large numbers and the like must not change: print the text itself.
     let is_json = serde_json::from_str::<&RawValue>(&event.data).is_ok();
     let data = match serde_json::from_str(&line) {
         Ok(json) if is_json => Data::Json(json),

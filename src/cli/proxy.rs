@@ -1,4 +1,4 @@
-//! The proxy on the way to a server.
+//! The proxy for a server.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -6,8 +6,8 @@ use fanfare::http::is_loopback_host;
 use ureq::Proxy;
 use ureq::http::Uri;
 
-/// The proxy on the way to a server, as the environment names it for the URL's scheme. There is none on the way to this
-/// machine: a proxy elsewhere would look for the server on its own.
+/// The proxy for a server, from the environment variables for the URL's scheme. None for this machine: a proxy
+/// elsewhere would look for the server on its own.
 pub(super) fn proxy_to(url: &str) -> Option<Proxy> {
     let uri: Uri = url.parse().ok()?;
     if is_this_machine(uri.host()?) {
@@ -16,12 +16,12 @@ pub(super) fn proxy_to(url: &str) -> Option<Proxy> {
     let variable = |name: &&str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let proxy =
         variables(uri.scheme_str()?).iter().filter_map(variable).find_map(|url| Proxy::new(&url).ok())?;
-    // Only one that is made of the environment knows NO_PROXY, which is the same for all.
+    // Only a proxy made from the environment knows NO_PROXY, which is the same for all.
     let is_exempt = Proxy::try_from_env().is_some_and(|any| any.is_no_proxy(&uri));
     (!is_exempt).then_some(proxy)
 }
 
-/// The variables that may name a proxy for a scheme; the first counts.
+/// The variables that may name a proxy for a scheme; the first one set counts.
 fn variables(scheme: &str) -> [&'static str; 4] {
     match scheme {
         "https" => ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"],
@@ -40,8 +40,8 @@ fn is_this_machine(host: &str) -> bool {
         || ipv4(host).is_some_and(is_local)
 }
 
-/// An IPv4 address of one to four numbers, decimal, octal or hexadecimal, of which the last fills what is left: as
-/// `inet_aton`, and so the resolver, reads it.
+/// Parses an IPv4 address of one to four numbers, decimal, octal or hexadecimal, of which the last fills the remaining
+/// bytes, as `inet_aton` and so the resolver do.
 fn ipv4(host: &str) -> Option<Ipv4Addr> {
     let numbers = host.split('.').map(number).collect::<Option<Vec<u32>>>()?;
     let (last, first) = numbers.split_last().filter(|(_, first)| first.len() < 4)?;
@@ -59,7 +59,7 @@ fn number(text: &str) -> Option<u32> {
         None if text.len() > 1 && text.starts_with('0') => (text, 8),
         None => (text, 10),
     };
-    // Not with a sign, which the conversion would take.
+    // Without a sign, which the conversion would accept.
     let is_number = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
     u32::from_str_radix(digits, radix).ok().filter(|_| is_number)
 }

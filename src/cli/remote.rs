@@ -1,4 +1,4 @@
-//! The server that `publish` and `tail` speak to.
+//! The server that `publish` and `tail` connect to.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use super::failure::Failure;
 use super::proxy::proxy_to;
 use super::value::some_time;
 
-/// Holds a key or token where there is no file of it.
+/// The variable with a key or token, if it is not in a file.
 const TOKEN_VARIABLE: &str = "FANFARE_TOKEN";
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
@@ -36,18 +36,18 @@ pub(super) struct RemoteOptions {
     timeout: Duration,
 }
 
-/// What comes of asking for a stream.
+/// The result of asking for a stream.
 pub(super) enum Opened {
     Stream(BodyReader<'static>),
-    /// There is nothing more to come, now or later (WHATWG HTML, 9.2.3: 204).
+    /// There is nothing more to come, now or later (204; WHATWG HTML, 9.2.3).
     Over,
 }
 
-/// A server to speak to.
+/// A connection to a server.
 pub(super) struct Remote {
     agent: Agent,
     url: String,
-    /// What errors call the server: its address, and the proxy on the way, if there is one.
+    /// The name of the server in errors: its address and the proxy for it, if there is one.
     name: String,
     token_file: Option<PathBuf>,
 }
@@ -59,7 +59,8 @@ impl Remote {
         Self::new(options, |config| config.timeout_per_call(Some(timeout)))
     }
 
-    /// For streams, which are lost when nothing comes for that long. They have no end, so no timeout for the whole.
+    /// For streams, which count as lost when nothing comes for this long. They have no end, so there is no timeout for
+    /// the whole.
     pub(super) fn for_streams(options: RemoteOptions, silence: Option<Duration>) -> Self {
         let timeout = options.timeout;
         Self::new(options, |config| {
@@ -67,7 +68,7 @@ impl Remote {
                 .timeout_connect(Some(timeout))
                 .timeout_recv_response(Some(timeout))
                 .timeout_per_read(silence)
-                // Of a stream that was lost nothing is used again.
+                // Connections of lost streams are not reused.
                 .max_idle_connections(0)
         })
     }
@@ -84,11 +85,11 @@ impl Remote {
             .tls_config(tls)
             .user_agent(concat!("fanfare/", env!("CARGO_PKG_VERSION")))
             .http_status_as_error(false)
-            // A token is for this server and no other.
+            // Do not send a token to another server.
             .max_redirects(0);
         let proxy = proxy_to(&options.url);
         let name = match &proxy {
-            // Its user and password are nobody's business.
+            // Without its user and password.
             Some(proxy) => format!("{} by the proxy {}:{}", options.url, proxy.host(), proxy.port()),
             None => options.url.clone(),
         };
@@ -96,7 +97,7 @@ impl Remote {
         Self { agent, url: options.url, name, token_file: options.token_file }
     }
 
-    /// Publishes, and returns the answer.
+    /// Publishes, and returns the response body.
     pub(super) fn publish(&self, content_type: &'static str, body: &str) -> Result<String, Failure> {
         let mut request = self.agent.post(format!("{}/events", self.url)).header(CONTENT_TYPE, content_type);
         if let Some(credential) = self.credential()? {
@@ -107,7 +108,7 @@ impl Remote {
         response.body_mut().read_to_string().map_err(|error| Failure::lost(&self.name, error))
     }
 
-    /// Opens a stream: after that event, if one is given.
+    /// Opens a stream, after this event if one is given.
     pub(super) fn open(
         &self,
         query: &[(String, String)],
@@ -116,7 +117,7 @@ impl Remote {
         let mut request = self.agent.get(&self.url).header(ACCEPT, "text/event-stream");
         request = request.header(CACHE_CONTROL, "no-cache");
         request = request.query_pairs(query.iter().map(|(name, value)| (name, value)));
-        // What cannot stand in a field was never an id of ours; an empty one is none.
+        // Nothing that cannot be sent in a field is an id of ours; an empty one is none.
         let last_event_id = last_event_id.filter(|id| !id.is_empty());
         if let Some(id) = last_event_id.and_then(|id| HeaderValue::from_bytes(id.as_bytes()).ok()) {
             request = request.header(LAST_EVENT_ID, id);
@@ -137,7 +138,7 @@ impl Remote {
         Ok(Opened::Stream(response.into_body().into_reader()))
     }
 
-    /// What stands in `Authorization`. A file is read each time, so that a token may be replaced in it.
+    /// The value of `Authorization`. A file is read each time, so that the token in it may be replaced.
     fn credential(&self) -> Result<Option<HeaderValue>, Failure> {
         let (token, source) = match &self.token_file {
             Some(path) => {
@@ -182,7 +183,7 @@ fn bearer(token: &str) -> Option<HeaderValue> {
     Some(value)
 }
 
-/// The answer, if it is not a refusal.
+/// The response, if it is not an error.
 fn accepted(mut response: Response<Body>) -> Result<Response<Body>, Failure> {
     match response.status().is_success() {
         true => Ok(response),
@@ -190,12 +191,12 @@ fn accepted(mut response: Response<Body>) -> Result<Response<Body>, Failure> {
     }
 }
 
-/// A URL that paths and a query can be added to.
+/// A URL to which paths and a query can be appended.
 fn base_url(text: &str) -> Result<String, String> {
     let wrong = || "a URL is written as http://localhost:3000/api/sse".to_owned();
     let uri: Uri = text.parse().map_err(|_| wrong())?;
     let is_http = matches!(uri.scheme_str(), Some("http" | "https"));
-    // A password would show wherever the command line does.
+    // A password would be visible wherever the command line is.
     let has_user = uri.authority().is_some_and(|authority| authority.as_str().contains('@'));
     if !is_http || has_user || uri.host().is_none_or(str::is_empty) || uri.query().is_some() {
         return Err(wrong());

@@ -1,4 +1,4 @@
-//! What the process is asked for by signals.
+//! Requests to the process by signals.
 //!
 //! | signal | what it does |
 //! |---|---|
@@ -25,7 +25,7 @@ use signal_hook::consts::{
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::signal_name;
 
-/// They ask for the end.
+/// Signals that ask the process to end.
 const ENDING: &[i32] = &[
     SIGTERM,
     SIGINT,
@@ -34,36 +34,36 @@ const ENDING: &[i32] = &[
     #[cfg(target_os = "linux")]
     SIGPWR,
 ];
-/// They ask for nothing that this server does.
+/// Signals that do nothing here, except for a line in the log.
 const IGNORED: [i32; 7] = [SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGXFSZ];
-/// Signals that come within this time after others that were acted on are acted on together.
+/// Signals that arrive this soon after others are handled together.
 const TOGETHER: Duration = Duration::from_secs(1);
 
-/// Signals on their way from the system.
+/// Receives signals from the system.
 pub(super) struct Caught(Signals);
 
-/// What the process is asked for.
+/// Requests to the process.
 pub(super) struct Requests {
     sender: Sender<Request>,
     receiver: Receiver<Request>,
-    /// How often each signal has come that was not acted on yet.
+    /// How often each signal has arrived that was not handled yet.
     waiting: Arc<Waiting>,
 }
 
 type Waiting = Mutex<BTreeMap<i32, u64>>;
 
 enum Request {
-    /// There are such signals now.
+    /// Signals have arrived.
     Look,
-    /// End: asked to by a signal, or the drain delay is over.
+    /// End: by a signal, or since the drain delay is over.
     End,
 }
 
-/// From now on no signal ends the process by itself.
+/// Keeps signals from ending the process from now on.
 pub(super) fn catch() -> io::Result<Caught> {
     let signals = Signals::new(ENDING.iter().chain(&IGNORED).chain(&[SIGHUP]))?;
     for signal in ignored_of_linux() {
-        // An emulated kernel has not all of them, and what cannot be caught there cannot be sent either.
+        // An emulated kernel may lack some of them, and what cannot be caught there cannot be sent either.
         let _ = signals.add_signal(signal);
     }
     Ok(Caught(signals))
@@ -76,11 +76,11 @@ const SIGPWR: i32 = match () {
     () if cfg!(any(target_arch = "sparc", target_arch = "sparc64")) => 29,
     () => 30,
 };
-/// Where the number is another signal's, that one asks for nothing either.
+/// If the number is another signal's, that one is ignored too.
 #[cfg(target_os = "linux")]
 const SIGSTKFLT: i32 = 16;
 
-/// Further signals that ask for nothing. How many real-time ones there are is known to the C library, which keeps the
+/// Further signals to ignore. Only the C library knows how many real-time signals there are, since it reserves the
 /// first few for itself.
 #[cfg(target_os = "linux")]
 fn ignored_of_linux() -> impl Iterator<Item = i32> {
@@ -105,7 +105,7 @@ fn name_of(signal: i32) -> Cow<'static, str> {
 }
 
 impl Requests {
-    /// From now on. Asked to end again, the process ends at once, whatever it is doing.
+    /// Starts listening. Asked to end a second time, the process ends at once, whatever it is doing.
     pub(super) fn hear(Caught(mut signals): Caught) -> Self {
         let (sender, receiver) = channel();
         let requests = Self { sender: sender.clone(), receiver, waiting: Arc::default() };
@@ -120,14 +120,14 @@ impl Requests {
                     false => continue,
                 };
                 is_ending |= matches!(request, Request::End);
-                // Once streams are ended nobody asks any more.
+                // Nobody receives requests once streams are being ended.
                 let _ = sender.send(request);
             }
         });
         requests
     }
 
-    /// Keys are read anew whenever that is asked for.
+    /// Handles requests, such as to reload keys, until asked to end.
     pub(super) fn serve_until_asked_to_end(&self, engine: &Engine) {
         let is_left = !lock(&self.waiting).is_empty();
         let mut next = if is_left { Some(Request::Look) } else { self.receiver.recv().ok() };
@@ -144,7 +144,7 @@ impl Requests {
         }
     }
 
-    /// Those that come so soon are one request, but the end is not kept waiting.
+    /// Signals that arrive together are one request, but a request to end is not delayed.
     fn wait_for_more(&self) -> Option<Request> {
         match self.receiver.recv_timeout(TOGETHER) {
             Err(RecvTimeoutError::Timeout) => Some(Request::Look),
@@ -152,7 +152,7 @@ impl Requests {
         }
     }
 
-    /// The engine says that it is not ready, and all else goes on for that time.
+    /// Keeps serving for this time, while the engine reports that it is not ready.
     pub(super) fn serve_for(&self, delay: Duration, engine: &Engine) {
         engine.begin_shutdown();
         let over = self.sender.clone();

@@ -34,14 +34,14 @@ pub(super) fn serve(options: ServeOptions) -> ExitCode {
     status
 }
 
-/// Serves until asked to end; else the exit status and what was wrong.
+/// Serves until asked to end. On error, returns the exit status and a message.
 fn run(options: ServeOptions, log: &Log, output: &Spool) -> Result<(), (u8, String)> {
     let (drain_timeout, log_format) = (options.drain_timeout, options.log_format);
     let config = options.resolve();
     let (base_path, drain_delay) = (config.base_path.clone(), config.drain_delay);
     let has_keys = config.has_keys();
     let has_test = config.dev_endpoints.unwrap_or(!has_keys);
-    // Before there is anything to lose by a signal.
+    // Before a signal could lose anything.
     let caught = requests::catch().map_err(|error| (FAILED, format!("cannot wait for signals: {error}")))?;
     let builder = Engine::builder().config(config).log_lines_dropped(log.dropped());
     let engine = inherit(builder).map_err(StartError::from).and_then(EngineBuilder::start);
@@ -52,7 +52,7 @@ fn run(options: ServeOptions, log: &Log, output: &Spool) -> Result<(), (u8, Stri
     })?;
     output.push(greeting(&engine, &base_path, has_keys, has_test).as_bytes());
     if let LogFormat::Json = log_format {
-        // For who reads nothing else.
+        // For readers of the log alone.
         let (addresses, control) = (engine.local_addrs(), engine.control_addrs());
         tracing::info!(?addresses, ?control, base_path, "listening");
     }
@@ -70,7 +70,7 @@ fn run(options: ServeOptions, log: &Log, output: &Spool) -> Result<(), (u8, Stri
     Ok(())
 }
 
-/// Takes over the listeners that a service manager has opened (sd_listen_fds(3)): those named `control` for
+/// Takes over the listeners that a service manager has opened (sd_listen_fds(3)): those named `control` are for
 /// publishers and operators.
 fn inherit(mut builder: EngineBuilder) -> io::Result<EngineBuilder> {
     let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
@@ -86,14 +86,14 @@ fn inherit(mut builder: EngineBuilder) -> io::Result<EngineBuilder> {
     Ok(builder)
 }
 
-/// Where there is one that wants to know (sd_notify(3)).
+/// Notifies the service manager, if there is one (sd_notify(3)).
 fn tell_service_manager(state: NotifyState<'_>) {
     if let Err(error) = sd_notify::notify(&[state]) {
         tracing::warn!(%error, "cannot notify the service manager");
     }
 }
 
-/// Says where the server is, and what to try.
+/// The text that says where the server is, and what to try.
 fn greeting(engine: &Engine, base_path: &str, has_keys: bool, has_test: bool) -> String {
     let origins = origins_of(engine.local_addrs());
     let Some(origin) = origins.first() else { return String::new() };
@@ -119,7 +119,7 @@ fn greeting(engine: &Engine, base_path: &str, has_keys: bool, has_test: bool) ->
     text
 }
 
-/// What URLs on these addresses begin with.
+/// The origins of URLs on these addresses.
 fn origins_of(addresses: &[SocketAddr]) -> Vec<String> {
     let Some(port) = addresses.first().map(SocketAddr::port) else { return Vec::new() };
     let localhost = [IpAddr::from(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()];

@@ -1,4 +1,4 @@
-//! Text on its way to whoever reads it.
+//! Output that nobody waits for.
 
 use std::io::{self, ErrorKind, Write};
 use std::mem;
@@ -7,18 +7,18 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-/// Most bytes that wait. What comes then is dropped.
+/// Maximum bytes that wait. More is dropped.
 const MAX_WAITING: usize = 1024 * 1024;
-/// A buffer that has grown beyond this is given back once it is written.
+/// A larger buffer is freed once it is written.
 const KEPT: usize = 64 * 1024;
-/// How long an output that takes nothing just now is left alone.
+/// How long to wait before trying again to write to an output that is full.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// How long the end of the process waits for what was said last.
+/// How long the end of the process waits for the last output.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
-/// Text that a thread of its own writes out, so that whoever has something to say never waits for a reader: a pipe
-/// that nobody reads takes 64 KiB, and then holds up whoever writes to it, for ever.
+/// Text that a thread of its own writes, so that whoever has output never waits for a reader: a pipe that nobody reads
+/// takes 64 KiB, and then blocks its writer forever.
 pub(super) struct Spool {
     state: Mutex<State>,
     changed: Condvar,
@@ -28,15 +28,15 @@ pub(super) struct Spool {
 #[derive(Default)]
 struct State {
     waiting: Vec<u8>,
-    /// What was taken from `waiting` is not yet written.
+    /// Whether text taken from `waiting` is not written yet.
     is_writing: bool,
-    /// Dropped since that was last told.
+    /// Number of texts dropped since that was last reported.
     untold: u64,
 }
 
 impl Spool {
-    /// Writes to `out` until the process ends. `tell` is called, before anything more is taken, where so many were
-    /// dropped.
+    /// Writes to `out` until the process ends. After texts were dropped, calls `tell` with their number before anything
+    /// more is taken.
     pub(super) fn start(
         name: &str,
         mut out: impl Write + Send + 'static,
@@ -49,7 +49,7 @@ impl Spool {
         Ok(spool)
     }
 
-    /// Says something, whole or not at all.
+    /// Queues a text, whole or not at all.
     pub(super) fn push(&self, text: &[u8]) {
         let mut state = self.lock();
         if !state.waiting.is_empty() && state.waiting.len() + text.len() > MAX_WAITING {
@@ -63,18 +63,18 @@ impl Spool {
         }
     }
 
-    /// How many were dropped since the start.
+    /// Number of texts dropped since the start.
     pub(super) fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
     }
 
-    /// Waits until everything is written, but no longer than that.
+    /// Waits until everything is written, but no longer than this.
     pub(super) fn flush(&self, at_most: Duration) {
         let is_busy = |state: &mut State| state.is_writing || !state.waiting.is_empty();
         drop(self.changed.wait_timeout_while(self.lock(), at_most, is_busy));
     }
 
-    /// Waits until what was said last is written, for a second at most: there may be no reader.
+    /// Waits until everything is written, for a second at most: there may be no reader.
     pub(super) fn finish(&self) {
         self.flush(LAST_WORDS);
     }
@@ -84,14 +84,14 @@ impl Spool {
         loop {
             match self.take(&mut taken) {
                 0 => {}
-                // There is room for that now, right behind what was not dropped.
+                // There is room for that now, right after the last text that was not dropped.
                 dropped => tell(dropped),
             }
             write_all(out, &taken);
         }
     }
 
-    /// Waits for something to be written; tells how many were dropped behind it.
+    /// Waits for text to write; returns it with the number of texts dropped after it.
     fn take(&self, taken: &mut Vec<u8>) -> u64 {
         taken.clear();
         taken.shrink_to(KEPT);
@@ -110,7 +110,7 @@ impl Spool {
     }
 }
 
-/// One call is one line.
+/// Each call is one line.
 impl Write for &Spool {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         self.push(line);
@@ -122,13 +122,13 @@ impl Write for &Spool {
     }
 }
 
-/// Where nobody is left to read, nobody misses it.
+/// If there is no reader, nobody misses it.
 fn write_all(out: &mut impl Write, mut text: &[u8]) {
     while !text.is_empty() {
         match out.write(text) {
             Ok(count @ 1..) => text = &text[count..],
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            // A pipe that another process has made non-blocking.
+            // Another process may have made the pipe non-blocking.
             Err(error) if error.kind() == ErrorKind::WouldBlock => thread::sleep(PAUSE),
             Ok(0) | Err(_) => return,
         }

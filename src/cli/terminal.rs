@@ -1,29 +1,29 @@
-//! Texts from elsewhere, made safe for a terminal.
+//! Makes texts from elsewhere safe for a terminal.
 //!
-//! What controls a terminal (C0, DEL, C1, and so every escape sequence) could repaint it, rename it, or type for whoever
-//! sits there; what controls the direction of text could show something else than is there.
+//! Control characters (C0, DEL, C1, and so every escape sequence) could repaint the terminal, rename it, or type for
+//! the user; bidirectional controls could show something else than what is there.
 
 use std::borrow::Cow;
 use std::fmt::Write;
 
-/// In one line: no controls at all.
+/// Escapes all control characters, so that the text is one line.
 pub(super) fn one_line(text: &str) -> Cow<'_, str> {
     escaped(text, controls, |out, c| out.extend(c.escape_unicode()))
 }
 
-/// The same, but tabs stay.
+/// The same, except for tabs.
 pub(super) fn plain(text: &str) -> Cow<'_, str> {
     escaped(text, |c| c != '\t' && controls(c), |out, c| out.extend(c.escape_unicode()))
 }
 
-/// A text in JSON that says the same. Between values it must have no line ends or tabs.
+/// Escapes JSON so that its meaning stays the same. Between values it must have no line ends or tabs.
 pub(super) fn json(text: &str) -> Cow<'_, str> {
     escaped(text, controls, |out, c| {
         let _ = write!(out, "\\u{:04x}", u32::from(c));
     })
 }
 
-/// Whether a character does something else than to be shown.
+/// Whether a character has another effect than being shown.
 fn controls(c: char) -> bool {
     let turns =
         matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');

@@ -1,4 +1,4 @@
-//! Values of options, as they are typed.
+//! Parsers for the values of options.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -13,13 +13,13 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text).map_err(|error| format!("{error}; a duration is written as 30s or 500ms"))
 }
 
-/// A duration that somebody waits for.
+/// A duration that somebody waits for: at most a day.
 pub(super) fn up_to_a_day(text: &str) -> Result<Duration, String> {
     let time = duration(text)?;
     if time > A_DAY { Err("must be at most 1day".to_owned()) } else { Ok(time) }
 }
 
-/// A duration that is not nothing.
+/// The same, but not zero.
 pub(super) fn some_time(text: &str) -> Result<Duration, String> {
     match up_to_a_day(text)? {
         Duration::ZERO => Err("must be more than nothing".to_owned()),
@@ -31,14 +31,14 @@ pub(super) fn some_time(text: &str) -> Result<Duration, String> {
 pub(super) fn size(text: &str) -> Result<usize, String> {
     let bytes: ByteSize =
         text.parse().map_err(|error| format!("{error}; a size is written as 64MiB or 4096"))?;
-    // What is more than fits is taken for the most that does.
+    // The parser returns the maximum for larger numbers.
     let bytes = Some(bytes.as_u64()).filter(|bytes| *bytes < u64::MAX);
     bytes
         .and_then(|bytes| usize::try_from(bytes).ok())
         .ok_or_else(|| "is more than this machine can address".to_owned())
 }
 
-/// A name and what it is: `room=5`.
+/// A name and a value: `room=5`.
 pub(super) fn pair(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
@@ -46,18 +46,18 @@ pub(super) fn pair(text: &str) -> Result<(String, String), String> {
     }
 }
 
-/// An address with its port. Names are not looked up: they may change.
+/// An address with its port. Host names are not resolved, since their addresses may change.
 pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
     let wrong = |_| "an address is written as 127.0.0.1:3000, 0.0.0.0:3000 or [::]:3000".to_owned();
     text.parse().map_err(wrong)
 }
 
-/// A network, or one address.
+/// A network, or a single address.
 pub(super) fn network(text: &str) -> Result<IpNetwork, String> {
     text.parse().map_err(|error: IpNetworkError| error.to_string())
 }
 
-/// A pattern of topics.
+/// A topic pattern.
 pub(super) fn pattern(text: &str) -> Result<Pattern, String> {
     Pattern::parse(text).map_err(|error| error.to_string())
 }
