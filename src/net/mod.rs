@@ -3,9 +3,9 @@
 //! # Threads
 //!
 //! - `fanfare-loop-N`: one event loop each. It accepts connections, reads request heads, and holds the streams that it
-//! has opened for as long as they live.
+//!   has opened for as long as they live.
 //! - `fanfare-control`: every request that is not a stream. An event loop hands the connection over with the bytes read
-//! so far; one that turns out to be a stream is handed back.
+//!   so far; one that turns out to be a stream is handed back.
 //! - `fanfare-auth-N`: find out who requests are from where that takes long: by a signature, or the application's hook.
 //! - `fanfare-hooks`: calls the application's connect and disconnect hooks, if there are any.
 //!

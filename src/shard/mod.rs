@@ -5,18 +5,18 @@
 //! over what it reads from and writes to, so that a simulation can drive it. In each turn the caller must:
 //!
 //! 1. [`accept`](Shard::accept) new connections, and report readiness with [`readable`](Shard::readable) and
-//! [`writable`](Shard::writable).
+//!    [`writable`](Shard::writable).
 //! 2. [`apply`](Shard::apply) commands in the order of their arrival, while
-//! [`accepts_commands`](Shard::accepts_commands).
+//!    [`accepts_commands`](Shard::accepts_commands).
 //! 3. [`sweep`](Shard::sweep), then [`flush`](Shard::flush), then carry out the [`effects`](Shard::effects).
 //! 4. Wait for readiness and commands: not at all if `flush` returned true, else at most until
-//! [`next_deadline`](Shard::next_deadline).
+//!    [`next_deadline`](Shard::next_deadline).
 //!
 //! The slot of a connection that leaves is reused in the next turn at the earliest.
 //!
 //! # Layout
 //!
-//! - Connections: `table` (by slot), `connection` (one), `phase` (its states, and their `transitions`), `counts`, `close`.
+//! - Connections: `table` (by slot), `connection` (one), `phase` (states), `transitions` (between them), `counts`, `close`.
 //! - Requests: `opening` (`arrival`), `judge` (`decision`), `admission`, `users`, `others` (`key_counts`).
 //! - Subscriptions: `index`, `names`, `trie`.
 //! - Data for streams: `delivery`, `broadcast` (`tape`, `pass`), `outbox`, `write_queue`, `flush`.

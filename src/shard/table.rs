@@ -3,10 +3,10 @@
 //! The way that a caller uses says what it knows of the slot:
 //!
 //! - [`listed`](ConnectionTable::listed): the shard itself has the slot in the index, for instance, or has just visited
-//! it. The connection exists; if not, that is a bug, and panics in debug builds.
+//!   it. The connection exists; if not, that is a bug, and panics in debug builds.
 //! - [`by_token`](ConnectionTable::by_token), and [`by_serial`](ConnectionTable::by_serial) where the shard is known:
-//! slot and serial come from a client's id, the journal or a deadline. The connection may have left, and another may
-//! have its slot.
+//!   slot and serial come from a client's id, the journal or a deadline. The connection may have left, and another may
+//!   have its slot.
 //! - [`get`](ConnectionTable::get): nothing is known, as in a walk over all slots, or on an edge of a socket.
 
 use std::net::IpAddr;
