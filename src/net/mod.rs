@@ -10,8 +10,9 @@
 //! - `fanfare-hooks`: calls the application's connect and disconnect hooks, if there are any.
 //!
 //! Every loop polls every listener and accepts what it can; the control thread polls the listeners for publishers and
-//! operators. A publication takes this path: `Shared::publish → Journal::append → LoopInbox::send → Shard::apply →
-//! Outbox::push → write`. A loop without streams is skipped: it learns the position of the journal when it opens one.
+//! operators. A publication takes this path:
+//! `Shared::publish → Journal::append → LoopInbox::send → Shard::apply → Outbox::push → write`. A loop without streams
+//! is skipped: it learns the position of the journal when it opens one.
 
 mod acceptor;
 mod authentication;

@@ -16,7 +16,7 @@
 //!
 //! # Layout
 //!
-//! - Connections: `table` (by slot), `connection` (one), `phase` (states), `transitions` (between them), `counts`, `close`.
+//! - Connections: `table` (by slot), `connection` (one), `phase` (its states; `transitions`), `counts`, `close`.
 //! - Requests: `opening` (`arrival`), `judge` (`decision`), `admission`, `users`, `others` (`key_counts`).
 //! - Subscriptions: `index`, `names`, `trie`.
 //! - Data for streams: `delivery`, `broadcast` (`tape`, `pass`), `outbox`, `write_queue`, `flush`.
