@@ -234,12 +234,17 @@ fn under_load_nobody_notices() {
                 })
             })
             .collect();
+        // Read as they come, so that no stream falls behind by more than history holds, however long this takes.
+        for stream in &mut streams {
+            let done = &done;
+            scope.spawn(move || {
+                while !done.load(Ordering::Relaxed) {
+                    stream.read_for(Duration::from_millis(100));
+                }
+            });
+        }
         let mut connection = server.connect();
         for round in 0..RELOADS {
-            // Read as they come, so that no stream falls behind by more than history holds, however long this takes.
-            for stream in &mut streams {
-                stream.read_for(Duration::from_millis(1));
-            }
             reload(&server, "api-key-file", &sources[round % sources.len()]);
             // Each good file is awaited, so that each is read.
             match round % sources.len() {
