@@ -189,3 +189,33 @@ fn a_replay_ends_where_it_is_told_to() {
         assert_eq!(piece.position, last);
     }
 }
+
+/// A replay that has looked up what a segment holds for somebody does not take that for all of it: more is appended, and
+/// then the next segment begins, before it goes on.
+#[test]
+fn what_is_appended_to_a_segment_while_it_is_read_is_read_too() {
+    let disk = SimulatedDisk::new(1);
+    let mut log = open(&disk, 1 << 30);
+    let (ada, everyone) = (Target::user("ada"), Target::user("bob"));
+    let mut wanted = vec![append(&mut log, &ada, None, START_MS), append(&mut log, &ada, None, START_MS)];
+    let one = |replay: &mut fanfare::journal::log::Replay| {
+        let piece = replay.next(Budget { records: 1, ..Budget::default() }, START_MS);
+        assert!(!piece.lost);
+        piece.records.iter().map(|stored| stored.seq).collect::<Vec<_>>()
+    };
+    for query in [user("ada"), Query::all()] {
+        let mut replay = log.reader.replay(query.clone(), 0);
+        let mut found = one(&mut replay);
+        wanted.push(append(&mut log, &ada, None, START_MS));
+        let segments = log.reader.report().segments;
+        while log.reader.report().segments == segments {
+            append(&mut log, &everyone, None, START_MS);
+        }
+        wanted.push(append(&mut log, &ada, None, START_MS));
+        while replay.position() < log.reader.newest() {
+            found.extend(one(&mut replay));
+        }
+        found.retain(|seq| wanted.contains(seq));
+        assert_eq!(found, wanted, "{query:?}");
+    }
+}

@@ -189,11 +189,19 @@ impl Replay {
         self.shared.note_damage(DamagedPlace { segment, offsets, last });
     }
 
-    /// All of the segment is read.
+    /// The segment is read up to a seq. Goes on behind the segment, or first in what was appended to it since that was
+    /// looked up.
     fn leave(&mut self, through: u64, piece: &mut Piece) -> Step {
-        let Some(within) = self.within.take() else { return Step::Goes };
+        let Some(within) = &mut self.within else { return Step::Goes };
+        // Asked first: where there is a segment behind it, nothing more is appended to this one.
+        let behind = self.shared.segment_behind(within.segment.first);
         self.after = self.after.max(through);
-        match self.shared.segment_behind(within.segment.first) {
+        if within.lookup.end().1 > through {
+            within.more = true;
+            return Step::Goes;
+        }
+        self.within = None;
+        match behind {
             Some(behind) => {
                 self.miss(behind.first, piece);
                 Step::Goes
