@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::api::{Cors, MAX_ENTRIES};
 use crate::event::{MAX_TOKENS, Pattern, TopicLimits};
 use crate::http::IpNetwork;
+use crate::journal::durable::SyncPolicy;
 use crate::shard::Heartbeat;
 
 /// Options of an engine. The documentation of each field gives its default.
@@ -104,12 +105,22 @@ pub struct Config {
     /// Bytes that the kernel may hold unsent for a stream (`TCP_NOTSENT_LOWAT`), 2 KiB to 1 GiB. The kernel goes beyond
     /// it by up to one segment, at most 64 KiB. Default: 16 KiB.
     pub unsent_limit: usize,
-    /// Maximum number of events in history. Default: 100,000.
-    pub history_events: usize,
-    /// Maximum size of history in bytes, at least 4 KiB; 0 for no history. Default: 64 MiB.
-    pub history_bytes: usize,
-    /// Maximum age of an event in history, 10 ms to 10 years; 0 for no history. Default: 5 min.
-    pub history_age: Duration,
+    /// Maximum number of events in history. Not together with [`history_dir`](Self::history_dir). Default: 100,000.
+    pub history_events: Option<usize>,
+    /// Maximum size of history in bytes. In memory at least 4 KiB, or 0 for no history; on disk at least 1 MiB. Default:
+    /// 64 MiB; on disk 8 GiB.
+    pub history_bytes: Option<usize>,
+    /// Maximum age of an event in history, 10 ms to 10 years; in memory 0 for no history. Default: 5 min; on disk 7 days.
+    pub history_age: Option<Duration>,
+    /// Folder that keeps history on disk, over restarts. It is created where it is missing. One engine at a time can use
+    /// it. Default: none; history ends with the process.
+    pub history_dir: Option<PathBuf>,
+    /// When an event that is published must be on the disk, where history is kept there. An interval is 1 ms to 1 h.
+    /// Default: before it is delivered and acknowledged.
+    pub history_sync: SyncPolicy,
+    /// Maximum size in bytes of what a history on disk also holds in memory, for streams that were away for a moment; at
+    /// least 64 KiB. Default: 64 MiB.
+    pub history_memory: usize,
     /// Whether to serve the development endpoints: test events and the test panel. Default: in open mode.
     pub dev_endpoints: Option<bool>,
     /// Whether open mode is allowed on any address and with any `Host`: anyone who can connect may publish and
@@ -171,9 +182,12 @@ impl Default for Config {
             max_body: 1024 * 1024,
             max_bodies: None,
             unsent_limit: 16 * 1024,
-            history_events: 100_000,
-            history_bytes: 64 * 1024 * 1024,
-            history_age: Duration::from_secs(5 * 60),
+            history_events: None,
+            history_bytes: None,
+            history_age: None,
+            history_dir: None,
+            history_sync: SyncPolicy::Always,
+            history_memory: HISTORY_MEMORY,
             dev_endpoints: None,
             insecure_open: false,
             head_timeout: Duration::from_secs(10),
@@ -183,6 +197,15 @@ impl Default for Config {
         }
     }
 }
+
+/// What a history on disk also holds in memory, where nothing is said.
+const HISTORY_MEMORY: usize = 64 << 20;
+const MIN_HISTORY_MEMORY: usize = 64 << 10;
+/// Less than that is not worth a folder.
+const MIN_DISK: usize = 1 << 20;
+const A_WEEK: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+const MIN_SYNC: Duration = Duration::from_millis(1);
+const MAX_SYNC: Duration = Duration::from_secs(60 * 60);
 
 /// An option has an invalid value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -265,8 +288,10 @@ impl Config {
         }
         require(self.drain_delay <= MAX_TIMEOUT, "drain-delay", "must be at most 1day")?;
         // In less than that nobody comes back.
-        let is_age = |age: Duration| age.is_zero() || (MIN_AGE..=MAX_AGE).contains(&age);
-        require(is_age(self.history_age), "history-age", "must be 10ms to 10years, or 0s for no history")
+        let age = self.held_age();
+        let is_none = age.is_zero() && self.history_dir.is_none();
+        let is_age = is_none || (MIN_AGE..=MAX_AGE).contains(&age);
+        require(is_age, "history-age", "must be 10ms to 10years, or in memory 0s for no history")
     }
 
     fn check_sizes(&self) -> Result<(), ConfigError> {
@@ -285,12 +310,7 @@ impl Config {
             return Err(ConfigError::new("max-stream-tokens", reason));
         }
         require(self.max_backlog >= 4096, "max-backlog", "must be at least 4KiB")?;
-        require(self.history_events <= MAX_EVENTS, "history-events", "must be at most 1000000000000")?;
-        require(
-            self.history_bytes == 0 || self.history_bytes >= MIN_HISTORY,
-            "history-bytes",
-            "must be at least 4KiB, or 0 for no history",
-        )?;
+        self.check_history()?;
         for (option, bytes) in self.memory() {
             require(bytes <= MAX_MEMORY, option, "is more than any machine has")?;
         }
@@ -304,12 +324,53 @@ impl Config {
         require((2048..=MAX_BODY).contains(&self.unsent_limit), "unsent-limit", "must be 2KiB to 1GiB")
     }
 
+    fn check_history(&self) -> Result<(), ConfigError> {
+        require(self.held_events() <= MAX_EVENTS, "history-events", "must be at most 1000000000000")?;
+        if self.history_dir.is_none() {
+            let bytes = self.held_bytes();
+            let is_size = bytes == 0 || bytes >= MIN_HISTORY;
+            require(is_size, "history-bytes", "must be at least 4KiB, or 0 for no history")?;
+            let is_default = self.history_sync == SyncPolicy::Always;
+            require(is_default, "history-sync", "needs history-dir")?;
+            return require(self.history_memory == HISTORY_MEMORY, "history-memory", "needs history-dir");
+        }
+        let has_none = self.history_events.is_none();
+        require(has_none, "history-events", "a history on disk is limited by its bytes and its age")?;
+        require(self.held_bytes() >= MIN_DISK, "history-bytes", "must be at least 1MiB on disk")?;
+        require(self.history_memory >= MIN_HISTORY_MEMORY, "history-memory", "must be at least 64KiB")?;
+        let is_interval = match self.history_sync {
+            SyncPolicy::Every(time) => (MIN_SYNC..=MAX_SYNC).contains(&time),
+            SyncPolicy::Always | SyncPolicy::Never => true,
+        };
+        require(is_interval, "history-sync", "must be always, never or 1ms to 1h")
+    }
+
+    /// [`history_events`](Self::history_events), or its default.
+    pub(crate) fn held_events(&self) -> usize {
+        self.history_events.unwrap_or(100_000)
+    }
+
+    /// [`history_bytes`](Self::history_bytes), or its default.
+    pub(crate) fn held_bytes(&self) -> usize {
+        let default = if self.history_dir.is_some() { 8 << 30 } else { 64 << 20 };
+        self.history_bytes.unwrap_or(default)
+    }
+
+    /// [`history_age`](Self::history_age), or its default.
+    pub(crate) fn held_age(&self) -> Duration {
+        let default = if self.history_dir.is_some() { A_WEEK } else { Duration::from_secs(5 * 60) };
+        self.history_age.unwrap_or(default)
+    }
+
     /// What each of these options lets the engine take at once.
     pub(crate) fn memory(&self) -> [(&'static str, usize); 3] {
         [
             ("max-backlog", self.max_backlog),
             ("max-bodies", self.bodies()),
-            ("history-bytes", self.history_bytes),
+            match self.history_dir {
+                Some(_) => ("history-memory", self.history_memory),
+                None => ("history-bytes", self.held_bytes()),
+            },
         ]
     }
 

@@ -88,6 +88,10 @@ pub use event::{
 #[doc(inline)]
 pub use http::{IpNetwork, IpNetworkError};
 #[doc(inline)]
+pub use journal::durable::{DiskReport, SyncPolicy};
+#[doc(inline)]
+pub use journal::log::OpenError;
+#[doc(inline)]
 pub use journal::{AppendError, Unstorable};
 pub use net::{EngineStatistics, HistoryStatistics, KeyFileError, LoopStatistics, Statistics};
 pub use publisher::{PublishError, Publisher};

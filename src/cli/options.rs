@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, ValueEnum};
-use fanfare::{Config, Heartbeat, IpNetwork, Pattern};
+use fanfare::{Config, Heartbeat, IpNetwork, Pattern, SyncPolicy};
 
 use super::publish::PublishOptions;
 use super::tail::TailOptions;
-use super::value::{address, duration, network, pattern, size, up_to_a_day};
+use super::value::{address, duration, network, pattern, size, sync_policy, up_to_a_day};
 
 /// A Server-Sent Events engine.
 #[derive(Debug, Parser)]
@@ -138,15 +138,25 @@ pub(super) struct ServeOptions {
     /// Bytes the kernel may hold unsent for a stream (TCP_NOTSENT_LOWAT), to within 64KiB [default: 16KiB]
     #[arg(long, value_name = "SIZE", env = "FANFARE_UNSENT_LIMIT", value_parser = size)]
     unsent_limit: Option<usize>,
-    /// Maximum number of events in history [default: 100000]
+    /// Maximum number of events in history; not with --history-dir [default: 100000]
     #[arg(long, value_name = "N", env = "FANFARE_HISTORY_EVENTS")]
     history_events: Option<usize>,
-    /// Maximum size of history, at least 4KiB; 0 for none [default: 64MiB]
+    /// Maximum size of history, at least 4KiB; 0 for none [default: 64MiB; with --history-dir 8GiB]
     #[arg(long, value_name = "SIZE", env = "FANFARE_HISTORY_BYTES", value_parser = size)]
     history_bytes: Option<usize>,
-    /// Maximum age of an event in history [default: 5m]
+    /// Maximum age of an event in history [default: 5m; with --history-dir 7days]
     #[arg(long, value_name = "TIME", env = "FANFARE_HISTORY_AGE", value_parser = duration)]
     history_age: Option<Duration>,
+    /// Folder that keeps history on disk, over restarts; one server at a time can use it
+    #[arg(long, value_name = "DIR", env = "FANFARE_HISTORY_DIR")]
+    history_dir: Option<PathBuf>,
+    /// When an event must be on the disk: before it is sent (always), at least so often, as 1s, or when the kernel writes it
+    /// (never) [default: always]
+    #[arg(long, value_name = "always|TIME|never", env = "FANFARE_HISTORY_SYNC", value_parser = sync_policy)]
+    history_sync: Option<SyncPolicy>,
+    /// Maximum size of what is held in memory with --history-dir, at least 64KiB [default: 64MiB]
+    #[arg(long, value_name = "SIZE", env = "FANFARE_HISTORY_MEMORY", value_parser = size)]
+    history_memory: Option<usize>,
     /// Serve the development endpoints: test events and the test panel [default: on in open mode]
     #[arg(long, env = "FANFARE_DEV_ENDPOINTS")]
     dev_endpoints: Option<Switch>,
@@ -220,9 +230,8 @@ impl ServeOptions {
         set(&mut config.max_stream_tokens, self.max_stream_tokens);
         set(&mut config.max_body, self.max_body);
         set(&mut config.unsent_limit, self.unsent_limit);
-        set(&mut config.history_events, self.history_events);
-        set(&mut config.history_bytes, self.history_bytes);
-        set(&mut config.history_age, self.history_age);
+        set(&mut config.history_sync, self.history_sync);
+        set(&mut config.history_memory, self.history_memory);
         set(&mut config.insecure_open, self.insecure_open);
         set(&mut config.head_timeout, self.head_timeout);
         set(&mut config.body_timeout, self.body_timeout);
@@ -233,6 +242,10 @@ impl ServeOptions {
         config.control_listen = self.control_listen;
         config.publish_rate = self.publish_rate;
         config.max_bodies = self.max_bodies;
+        config.history_events = self.history_events;
+        config.history_bytes = self.history_bytes;
+        config.history_age = self.history_age;
+        config.history_dir = self.history_dir;
         config.trusted_proxies = self.trusted_proxy;
         config.cors_origins = self.cors_origin;
         config.jwt_secret_file = self.jwt_secret_file;
@@ -286,7 +299,7 @@ mod tests {
             config(&["--retry", "500ms", "--history-age=5m", "--max-backlog", "64KiB", "--max-body", "9999"]);
         let config = config.unwrap();
         assert_eq!(
-            (config.retry, config.history_age),
+            (config.retry, config.history_age.unwrap_or_default()),
             (Duration::from_millis(500), Duration::from_secs(300))
         );
         assert_eq!((config.max_backlog, config.max_body), (65_536, 9999));

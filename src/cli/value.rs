@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytesize::ByteSize;
-use fanfare::{IpNetwork, IpNetworkError, Pattern};
+use fanfare::{IpNetwork, IpNetworkError, Pattern, SyncPolicy};
 
 const A_DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -60,4 +60,13 @@ pub(super) fn network(text: &str) -> Result<IpNetwork, String> {
 /// A topic pattern.
 pub(super) fn pattern(text: &str) -> Result<Pattern, String> {
     Pattern::parse(text).map_err(|error| error.to_string())
+}
+
+/// When what is published must be on the disk.
+pub(super) fn sync_policy(text: &str) -> Result<SyncPolicy, String> {
+    match text {
+        "always" => Ok(SyncPolicy::Always),
+        "never" => Ok(SyncPolicy::Never),
+        _ => duration(text).map(SyncPolicy::Every).map_err(|_| "must be always, never or a duration as 1s".to_owned()),
+    }
 }

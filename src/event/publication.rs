@@ -113,6 +113,16 @@ impl Draft {
         self.fields.len() + ID_FIELD + size_of::<Record>() + self.target_size
     }
 
+    /// Who gets it.
+    pub(crate) fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// Whether it is never in history.
+    pub(crate) fn is_transient(&self) -> bool {
+        self.ttl.is_some_and(|ttl| ttl.is_zero())
+    }
+
     /// The kind of its target.
     pub fn kind(&self) -> TargetKind {
         self.target.kind()

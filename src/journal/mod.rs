@@ -16,6 +16,8 @@
 //! an index by hash. The shard compares them with the stream's patterns when it takes the answer out of its inbox.
 
 mod delivery;
+#[doc(hidden)]
+pub mod durable;
 mod epochs;
 mod history;
 #[doc(hidden)]
@@ -116,16 +118,18 @@ pub struct Appended {
 }
 
 /// What a journal holds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct JournalReport {
     /// The epoch of the events that are published now.
     pub epoch: u64,
     /// Events held.
     pub events: u64,
-    /// Bytes held.
+    /// Bytes of memory in use.
     pub bytes: u64,
     /// How old the oldest event held is, in ms; 0 where there is none.
     pub age_ms: u64,
+    /// What it has on disk; `None` where it is in memory alone.
+    pub disk: Option<durable::DiskReport>,
 }
 
 /// An ordered history of events, and the way from it to every shard.
@@ -142,7 +146,8 @@ pub trait Journal: Send + Sync {
         later: &mut dyn FnMut() -> Acknowledge,
     ) -> Result<Option<Appended>, AppendError>;
 
-    /// Wakes every shard that has events before it, once for all that were appended.
+    /// Says that nothing more is appended for now: wakes every shard that has events before it, and who keeps them, once for
+    /// all that were appended.
     fn wake(&self);
 
     /// Ends publishing: [`append`](Self::append) fails from now on, and each shard is sent
@@ -158,6 +163,11 @@ pub trait Journal: Send + Sync {
 
     /// The newest event; before any, what stands before the first.
     fn newest(&self) -> Newest;
+
+    /// Whether a write to the disk was lost, so that nothing is published until a restart.
+    fn has_failed(&self) -> bool {
+        false
+    }
 
     /// What is held.
     fn report(&self, now: Now) -> JournalReport;

@@ -63,6 +63,7 @@ pub use statistics::{EngineStatistics, HistoryStatistics, LoopStatistics, Statis
 
 use crate::access::{Access, RateLimit};
 use crate::event::ClientKey;
+use crate::journal::durable::Work;
 use crate::journal::{Delivery, Journal};
 use crate::shard::{Admission, Others, Settings, Shard, ShardSender, StreamLimits};
 use authentication::Authentication;
@@ -84,9 +85,9 @@ const LONGEST_SHUTDOWN: Duration = Duration::from_secs(24 * 60 * 60);
 /// Maximum number of listeners of an engine.
 pub(crate) const MAX_LISTENERS: usize = worker::MAX_LISTENERS;
 
-/// Opens the journal of an engine, given the key of client ids and the way into the shards.
+/// Makes the journal of an engine, given the key of client ids and the way into the shards, and what its threads do.
 pub(crate) type OpenJournal =
-    Box<dyn FnOnce(ClientKey, Delivery) -> io::Result<Box<dyn Journal>> + Send + Sync>;
+    Box<dyn FnOnce(ClientKey, Delivery) -> (Box<dyn Journal>, Vec<Work>) + Send + Sync>;
 
 /// Everything that an engine is started with.
 pub(crate) struct Setup {
@@ -121,6 +122,7 @@ pub(crate) struct Running {
     pub(crate) control_addresses: Vec<SocketAddr>,
     loops: Vec<JoinHandle<()>>,
     control: Option<JoinHandle<()>>,
+    journal: Vec<JoinHandle<()>>,
     authentication: Vec<JoinHandle<()>>,
     hooks: Option<JoinHandle<()>>,
 }
@@ -142,7 +144,7 @@ pub(crate) fn start(setup: Setup) -> io::Result<Running> {
     let control_poll = Poll::new()?;
     let (control_inbox, control_messages) = inbox(control::waker(&control_poll)?);
     let senders = inboxes.iter().map(|inbox| inbox.clone() as Arc<dyn ShardSender>).collect();
-    let journal = journal(settings.ids, Delivery::new(senders))?;
+    let (journal, journal_work) = journal(settings.ids, Delivery::new(senders));
     let others = Others::new(others_per_address, settings.proxies.clone());
     let admission = Arc::new(Admission::new(streams).with_others(others));
     let shared = Arc::new(Shared {
@@ -172,6 +174,7 @@ pub(crate) fn start(setup: Setup) -> io::Result<Running> {
         control_addresses,
         loops: Vec::new(),
         control: None,
+        journal: Vec::new(),
         authentication: Vec::new(),
         hooks,
     };
@@ -196,7 +199,7 @@ pub(crate) fn start(setup: Setup) -> io::Result<Running> {
         control::Control::new(control_poll, control_messages, control_listeners, rates, shared.clone())?;
     shared.sockets.measure(has_control_listeners);
     // From here on, a failure must end the threads that have started.
-    if let Err(error) = running.launch(workers, control, authentication) {
+    if let Err(error) = running.launch(workers, control, authentication, journal_work) {
         running.shut_down(Duration::ZERO, Duration::ZERO);
         return Err(error);
     }
@@ -264,7 +267,12 @@ impl Running {
         workers: Vec<Worker>,
         control: control::Control,
         authentication: AuthenticationThreads,
+        journal: Vec<Work>,
     ) -> io::Result<()> {
+        for work in journal {
+            let (name, clock) = (format!("fanfare-{}", work.name), self.shared.clock);
+            self.journal.push(spawn(name, move || work.run(Arc::new(move || clock.now())))?);
+        }
         for number in 0..authentication.count() {
             let shared = self.shared.clone();
             let run = move || authentication.run(&shared);
@@ -300,9 +308,13 @@ impl Running {
         self.shared.journal.close();
         self.shared.authentication.close();
         let by_ms = self.shared.clock.now().elapsed_ms + LAST_WORDS.as_millis() as u64;
-        self.wait_until(by_ms, |running| running.authentication.iter().all(JoinHandle::is_finished));
-        // Do not wait for an application's hook that still blocks.
+        let is_over = |running: &Self| {
+            running.authentication.iter().chain(&running.journal).all(JoinHandle::is_finished)
+        };
+        self.wait_until(by_ms, is_over);
+        // Do not wait for an application's hook that still blocks, or for a disk.
         self.authentication.clear();
+        self.journal.clear();
         if let Some(hooks) = self.hooks.take() {
             let _ = hooks.join();
         }

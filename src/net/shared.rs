@@ -58,19 +58,17 @@ impl Shared {
                 let _ = sender.send(result);
             })
         })?;
+        self.journal.wake();
         match appended {
-            Some(appended) => {
-                self.journal.wake();
-                Ok(appended)
-            }
+            Some(appended) => Ok(appended),
             // A journal that ends first acknowledges what it was given.
             None => acknowledged.and_then(|receiver| receiver.recv().ok()).unwrap_or(Err(AppendError::Ended)),
         }
     }
 
     /// Like [`publish`](Self::publish), without waiting: `None` if the publication is acknowledged
-    /// [later](Journal::append). Otherwise the loops are not woken yet: the caller calls [`Journal::wake`], once for
-    /// many publications.
+    /// [later](Journal::append). The loops are not woken yet, nor is who keeps it: the caller calls [`Journal::wake`], once
+    /// for many publications.
     pub(super) fn append(
         self: &Arc<Self>,
         publications: impl IntoIterator<Item = Publication>,

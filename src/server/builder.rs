@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::epoch::next_epoch;
+use super::history::open_journal;
 use super::keys::Reloadable;
 use super::{Engine, StartError};
 use crate::access::{Access, Authenticate, RateLimit};
@@ -14,7 +14,7 @@ use crate::config::{Config, ConfigError, DEFAULT_PORT};
 use crate::event::{ClientKey, TopicLimits};
 use crate::http::RequestLimits;
 use crate::http::TrustedProxies;
-use crate::journal::{HistoryLimits, MemoryJournal};
+use crate::journal::log::Disk;
 use crate::net::{
     self, AuthenticationThreads, Clock, Hooks, IpVersions, LinesDropped, Listener, OpenJournal, Setup,
     SocketOptions,
@@ -47,6 +47,7 @@ pub struct EngineBuilder {
     pub(super) log_lines_dropped: Option<LinesDropped>,
     /// In place of the one in memory.
     pub(super) journal: Option<OpenJournal>,
+    pub(super) disk: Option<Arc<dyn Disk>>,
 }
 
 impl fmt::Debug for EngineBuilder {
@@ -81,7 +82,7 @@ impl EngineBuilder {
     /// process to the hard one.
     pub fn start(self) -> Result<Engine, StartError> {
         let Self { config, listeners, control_listeners, authenticate, hooks, log_lines_dropped, .. } = self;
-        let journal = self.journal;
+        let (journal, disk) = (self.journal, self.disk);
         check(&config)?;
         let keys = Reloadable::new(&config)?;
         let hook_threads = self.authenticate_threads.unwrap_or(HOOK_THREADS);
@@ -121,7 +122,7 @@ impl EngineBuilder {
             },
             journal: match journal {
                 Some(journal) => journal,
-                None => in_memory(next_epoch(clock.now().unix_ms, net::random()?), &config),
+                None => open_journal(&config, disk, clock.now().unix_ms)?,
             },
             streams: StreamLimits {
                 total: config.max_connections.unwrap_or_else(|| net::streams_within(limit)),
@@ -151,12 +152,6 @@ impl EngineBuilder {
     }
 }
 
-/// A history that begins with this epoch and ends with the process.
-fn in_memory(epoch: u64, config: &Config) -> OpenJournal {
-    let limits =
-        HistoryLimits { events: config.history_events, bytes: config.history_bytes, age: config.history_age };
-    Box::new(move |ids, delivery| Ok(Box::new(MemoryJournal::new(epoch, ids, limits, delivery))))
-}
 
 /// Whether every option has a value that it can have, on this machine.
 fn check(config: &Config) -> Result<(), ConfigError> {

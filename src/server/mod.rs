@@ -3,6 +3,7 @@
 mod builder;
 mod engine;
 mod epoch;
+mod history;
 mod keys;
 mod options;
 
@@ -10,8 +11,10 @@ pub use builder::EngineBuilder;
 pub use engine::Engine;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use crate::config::ConfigError;
+use crate::journal::log::OpenError;
 use crate::net::KeyFileError;
 
 /// Why an engine did not start.
@@ -27,6 +30,15 @@ pub enum StartError {
     /// A file of keys cannot be read or used.
     #[error(transparent)]
     Keys(#[from] KeyFileError),
+    /// The folder of the history cannot be used.
+    #[error("history-dir {}: {error}", folder.display())]
+    History {
+        /// The folder.
+        folder: PathBuf,
+        /// Why not.
+        #[source]
+        error: OpenError,
+    },
     /// The address cannot be listened on.
     #[error("cannot listen on {address}: {error}")]
     Listen {

@@ -1,6 +1,7 @@
 //! What an engine can be told before it starts.
 
 use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +10,8 @@ use crate::access::{Denial, Identity, RequestHead};
 use crate::config::Config;
 use crate::event::{Client, ClientKey};
 use crate::http::IpNetwork;
+use crate::journal::durable::SyncPolicy;
+use crate::journal::log::Disk;
 use crate::journal::{Delivery, Journal};
 use crate::shard::{CloseReason, Heartbeat};
 
@@ -46,7 +49,7 @@ impl EngineBuilder {
         mut self,
         open: impl FnOnce(ClientKey, Delivery) -> J + Send + Sync + 'static,
     ) -> Self {
-        self.journal = Some(Box::new(|ids, delivery| Ok(Box::new(open(ids, delivery)))));
+        self.journal = Some(Box::new(|ids, delivery| (Box::new(open(ids, delivery)), Vec::new())));
         self
     }
 
@@ -168,7 +171,48 @@ impl EngineBuilder {
     /// See [`Config::history_events`], [`Config::history_bytes`] and [`Config::history_age`].
     pub fn history(mut self, events: usize, bytes: usize, age: Duration) -> Self {
         (self.config.history_events, self.config.history_bytes, self.config.history_age) =
-            (events, bytes, age);
+            (Some(events), Some(bytes), Some(age));
+        self
+    }
+
+    /// See [`Config::history_dir`].
+    ///
+    /// Publishing then waits until an event is kept, with [`SyncPolicy::Always`] for one sync of the disk; see
+    /// [`Publisher::submit`](crate::Publisher::submit) to go on meanwhile. A [`Target::filter`](crate::Target::filter)
+    /// cannot be kept, so publishing one is an error unless the event has a time to live of zero.
+    pub fn history_dir(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.config.history_dir = Some(folder.into());
+        self
+    }
+
+    /// See [`Config::history_sync`].
+    pub fn history_sync(mut self, policy: SyncPolicy) -> Self {
+        self.config.history_sync = policy;
+        self
+    }
+
+    /// See [`Config::history_memory`].
+    pub fn history_memory(mut self, bytes: usize) -> Self {
+        self.config.history_memory = bytes;
+        self
+    }
+
+    /// See [`Config::history_bytes`].
+    pub fn history_bytes(mut self, bytes: usize) -> Self {
+        self.config.history_bytes = Some(bytes);
+        self
+    }
+
+    /// See [`Config::history_age`].
+    pub fn history_age(mut self, age: Duration) -> Self {
+        self.config.history_age = Some(age);
+        self
+    }
+
+    /// Another disk than the folder, for tests.
+    #[doc(hidden)]
+    pub fn history_disk(mut self, disk: Arc<dyn Disk>) -> Self {
+        self.disk = Some(disk);
         self
     }
 

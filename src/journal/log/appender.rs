@@ -2,7 +2,7 @@
 
 use std::io;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::sync::atomic::Ordering;
 
 use parking_lot::{Mutex, RwLock};
@@ -40,6 +40,8 @@ pub struct Appender {
     last_ms: u64,
     /// Other files that have something unsynced.
     unsynced: Vec<Arc<dyn File>>,
+    /// What others are to sync, as long as they have not.
+    handed_over: Vec<Weak<[Arc<dyn File>]>>,
     is_synced: bool,
     buffer: GroupBuffer,
 }
@@ -48,7 +50,7 @@ pub struct Appender {
 #[derive(Debug)]
 pub struct Unsynced {
     shared: Arc<Shared>,
-    files: Vec<Arc<dyn File>>,
+    files: Arc<[Arc<dyn File>]>,
     through: u64,
 }
 
@@ -76,6 +78,7 @@ impl Appender {
             next,
             last_ms,
             unsynced: Vec::new(),
+            handed_over: Vec::new(),
             is_synced: true,
             buffer,
         }
@@ -231,12 +234,21 @@ impl Appender {
             files.push(self.file.clone());
             self.is_synced = true;
         }
-        let shared = self.shared.clone();
-        (!files.is_empty()).then(|| Unsynced { shared, files, through: self.next - 1 })
+        if files.is_empty() {
+            return None;
+        }
+        let files: Arc<[_]> = files.into();
+        self.handed_over.retain(|files| files.strong_count() > 0);
+        self.handed_over.push(Arc::downgrade(&files));
+        Some(Unsynced { shared: self.shared.clone(), files, through: self.next - 1 })
     }
 
     /// Ends the log cleanly: everything is on the disk, and the next start knows it.
     pub fn close(mut self) -> Result<(), RefusedAppend> {
+        // Those who have it may not have come to it yet.
+        for files in self.handed_over.drain(..).filter_map(|files| files.upgrade()) {
+            files.iter().try_for_each(|file| file.sync()).map_err(|_| RefusedAppend::Failed)?;
+        }
         self.sync()?;
         self.shared.write_lock(End::Clean { next: self.next }).map_err(refused)
     }
@@ -245,7 +257,7 @@ impl Appender {
 impl Unsynced {
     /// Returns when it is on the disk, with the newest seq that is. A failure ends all appending.
     pub fn sync(self) -> Result<u64, RefusedAppend> {
-        for file in &self.files {
+        for file in &*self.files {
             if file.sync().is_err() {
                 self.shared.fail();
             }

@@ -39,6 +39,11 @@ pub enum OpenError {
 }
 
 impl OpenError {
+    /// The folder itself cannot be opened.
+    pub(crate) fn folder(error: io::Error) -> Self {
+        Self::io("open", "the folder", error)
+    }
+
     pub(super) fn io(what: &'static str, name: &str, error: io::Error) -> Self {
         Self::Io { what, name: name.to_owned(), error }
     }

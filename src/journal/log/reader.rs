@@ -153,6 +153,11 @@ impl Reader {
         }
     }
 
+    /// Whether a sync has failed, so that nothing more is appended until the log is opened again.
+    pub fn has_failed(&self) -> bool {
+        self.shared.has_failed()
+    }
+
     /// Bytes that can still be written to the disk.
     pub fn free_bytes(&self) -> io::Result<u64> {
         self.shared.disk.free_bytes()

@@ -273,6 +273,9 @@ impl Service {
             Route::OpenApi => Response::text(200, &self.openapi).of_type("application/json"),
             Route::Liveness => Response::text(200, "ok\n"),
             Route::Readiness if self.shared.is_shutting_down() => return Err(unavailable("draining")),
+            Route::Readiness if self.shared.journal.has_failed() => {
+                return Err(overloaded(&AppendError::Failed));
+            }
             Route::Readiness => Response::text(200, "ready\n"),
             Route::Panel(file) => file.response(self.shared.settings.routes.base()),
             Route::StreamHead => return Ok(Outcome::StreamHead),
@@ -370,12 +373,11 @@ impl Service {
         };
         let appended =
             self.shared.append(publications, now, &mut later).map_err(|error| overloaded(&error))?;
-        let Some(appended) = appended else { return Ok(Outcome::Later) };
         self.unseen.set(self.unseen.get() + 1);
         if self.unseen.get() >= UNSEEN {
             self.wake_loops();
         }
-        Ok(Outcome::Answer(answer(appended)))
+        Ok(appended.map_or(Outcome::Later, |appended| Outcome::Answer(answer(appended))))
     }
 
     /// Wakes the event loops, if anything was published.
@@ -461,8 +463,13 @@ fn problem(error: &JsonError, line: Option<usize>) -> Problem {
     Problem::new(status, line.map_or_else(|| error.to_string(), |line| format!("line {line}: {error}")))
 }
 
+/// Why something was not published.
 fn overloaded(error: &AppendError) -> Problem {
-    unavailable(error.to_string())
+    match error {
+        AppendError::DiskFull => Problem::new(507, error.to_string()),
+        AppendError::Unstorable(_) => Problem::new(422, error.to_string()),
+        _ => unavailable(error.to_string()),
+    }
 }
 
 /// The error for when the bodies of other requests use all the memory for them.
