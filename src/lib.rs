@@ -88,13 +88,15 @@ pub use event::{
 #[doc(inline)]
 pub use http::{IpNetwork, IpNetworkError};
 #[doc(inline)]
-pub use journal::durable::{DiskReport, SyncPolicy};
+pub use journal::durable::SyncPolicy;
 #[doc(inline)]
 pub use journal::log::OpenError;
 #[doc(inline)]
 pub use journal::{AppendError, Unstorable};
-pub use net::{EngineStatistics, HistoryStatistics, KeyFileError, LoopStatistics, Statistics};
-pub use publisher::{PublishError, Publisher};
+pub use net::{
+    DiskStatistics, EngineStatistics, HistoryStatistics, KeyFileError, LoopStatistics, Statistics,
+};
+pub use publisher::{PublishError, Publisher, Receipt};
 pub use server::{Engine, EngineBuilder, StartError};
 #[doc(inline)]
 pub use shard::{CloseReason, Heartbeat};

@@ -36,7 +36,7 @@ const fn kind(status: u16, name: &'static str, title: &'static str, meaning: &'s
 /// Every kind of problem.
 ///
 #[doc = include_str!("problems.md")]
-pub const PROBLEMS: [ProblemKind; 18] = [
+pub const PROBLEMS: [ProblemKind; 19] = [
     kind(
         400,
         "malformed",
@@ -84,8 +84,8 @@ pub const PROBLEMS: [ProblemKind; 18] = [
         422,
         "invalid-event",
         "Unprocessable Content",
-        "Well-formed, but not an event that can be sent: the detail names the member, and of a batch the line. \
-         Nothing was published.",
+        "Well-formed, but not an event that can be sent, or kept: the detail names the member, and of a batch the \
+         line. Nothing was published.",
     ),
     kind(
         429,
@@ -106,9 +106,16 @@ pub const PROBLEMS: [ProblemKind; 18] = [
         503,
         "unavailable",
         "Service Unavailable",
-        "Full or draining. Nothing was published; try again after `Retry-After` seconds.",
+        "Full, draining, or the history on disk has failed: the detail says which. Nothing was published; try again after \
+         `Retry-After` seconds.",
     ),
     kind(505, "version-unknown", "HTTP Version Not Supported", "HTTP/1.0 and HTTP/1.1 are spoken."),
+    kind(
+        507,
+        "disk-full",
+        "Insufficient Storage",
+        "The disk that keeps history is full. Nothing was published; publishing goes on when there is room.",
+    ),
 ];
 
 impl Problem {

@@ -46,7 +46,9 @@ fn run(options: ServeOptions, log: &Log, output: &Spool) -> Result<(), (u8, Stri
     let builder = Engine::builder().config(config).log_lines_dropped(log.dropped());
     let engine = inherit(builder).map_err(StartError::from).and_then(EngineBuilder::start);
     let engine = engine.map_err(|error| match error {
-        StartError::Config(_) | StartError::Keys(_) | StartError::History { .. } => (USAGE, format!("--{error}")),
+        StartError::Config(_) | StartError::Keys(_) | StartError::History { .. } => {
+            (USAGE, format!("--{error}"))
+        }
         StartError::OpenBeyondLoopback(_) => (USAGE, error.to_string()),
         _ => (FAILED, error.to_string()),
     })?;

@@ -67,6 +67,8 @@ pub(super) fn sync_policy(text: &str) -> Result<SyncPolicy, String> {
     match text {
         "always" => Ok(SyncPolicy::Always),
         "never" => Ok(SyncPolicy::Never),
-        _ => duration(text).map(SyncPolicy::Every).map_err(|_| "must be always, never or a duration as 1s".to_owned()),
+        _ => duration(text)
+            .map(SyncPolicy::Every)
+            .map_err(|_| "must be always, never or a duration as 1s".to_owned()),
     }
 }

@@ -62,9 +62,9 @@ pub struct Draft {
     /// Room for the `retry:` and `id:` lines before large fields, so that these need not be copied under that lock.
     room: u8,
     retry: Option<u64>,
-    target: Target,
+    pub(crate) target: Target,
     target_size: usize,
-    ttl: Option<Duration>,
+    pub(crate) ttl: Option<Duration>,
     is_text: bool,
 }
 
@@ -111,16 +111,6 @@ impl Draft {
     /// An estimate of the bytes that the record will use, for limits.
     pub fn size(&self) -> usize {
         self.fields.len() + ID_FIELD + size_of::<Record>() + self.target_size
-    }
-
-    /// Who gets it.
-    pub(crate) fn target(&self) -> &Target {
-        &self.target
-    }
-
-    /// Whether it is never in history.
-    pub(crate) fn is_transient(&self) -> bool {
-        self.ttl.is_some_and(|ttl| ttl.is_zero())
     }
 
     /// The kind of its target.

@@ -153,7 +153,13 @@ impl Journal for MemoryJournal {
         state.history.expire(now.elapsed_ms, &mut gone);
         let (epoch, history) = (state.epochs.current(), &state.history);
         let age_ms = history.age_at(now.elapsed_ms);
-        JournalReport { epoch, events: history.events() as u64, bytes: history.bytes() as u64, age_ms, disk: None }
+        JournalReport {
+            epoch,
+            events: history.events() as u64,
+            bytes: history.bytes() as u64,
+            age_ms,
+            disk: None,
+        }
     }
 
     /// It ends with the process, and nothing of it is kept.

@@ -118,7 +118,7 @@ pub struct Appended {
 }
 
 /// What a journal holds.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct JournalReport {
     /// The epoch of the events that are published now.
     pub epoch: u64,

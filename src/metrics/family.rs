@@ -38,7 +38,7 @@ const fn histogram(name: &'static str, labels: &'static [&'static str], help: &'
 }
 
 /// Every metric, in the order of the exposition. `metrics.md` has the same list for readers.
-pub(super) const FAMILIES: [Family; 44] = [
+pub(super) const FAMILIES: [Family; 56] = [
     gauge("fanfare_build_info", &["version"], "1, labelled with the version"),
     gauge("fanfare_start_time_seconds", &[], "When the engine started, in seconds since the Unix epoch"),
     gauge("process_open_fds", &[], "Open file descriptors"),
@@ -124,6 +124,34 @@ pub(super) const FAMILIES: [Family; 44] = [
         "fanfare_history_start_time_seconds",
         &[],
         "When this history began, in seconds since the Unix epoch",
+    ),
+    gauge("fanfare_history_segments", &[], "Files of events of a history on disk"),
+    gauge("fanfare_history_disk_bytes", &[], "Bytes of a history on disk"),
+    gauge(
+        "fanfare_history_disk_free_bytes",
+        &[],
+        "Bytes that can still be written to the disk of the history",
+    ),
+    counter("fanfare_history_commits", &[], "Groups of publications written to disk"),
+    histogram(
+        "fanfare_history_commit_duration_seconds",
+        &[],
+        "Time to write such a group, sync it where that is asked for, and hand it to every event loop",
+    ),
+    counter("fanfare_history_committed_bytes", &[], "Bytes of the events in such groups"),
+    counter(
+        "fanfare_history_refused",
+        &["reason"],
+        "Publications refused because the history on disk could not keep them",
+    ),
+    counter("fanfare_history_read_events", &[], "Events read from disk, for streams and operators"),
+    counter("fanfare_history_read_bytes", &[], "Bytes of those events"),
+    gauge("fanfare_history_reads_waiting", &[], "Streams and operators that wait for a read from disk"),
+    counter("fanfare_history_damages", &[], "Damaged places found in a history on disk"),
+    gauge(
+        "fanfare_history_failed",
+        &[],
+        "1 if a write to the disk was lost, so that nothing is published until a restart",
     ),
     gauge("fanfare_loop_connections", &["loop"], "Open streams of an event loop"),
     gauge("fanfare_loop_backlog_bytes", &["loop"], "Bytes queued for the streams of an event loop"),

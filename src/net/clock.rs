@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::event::Now;
+use crate::journal::durable;
 
 /// The clocks of the machine, the monotonic one counted from the start of the engine.
 #[derive(Clone, Copy, Debug)]
@@ -30,5 +31,15 @@ impl Clock {
     /// Time since the start of the engine, at the precision of the machine. For measurements only.
     pub(crate) fn elapsed(&self) -> Duration {
         self.start.elapsed()
+    }
+}
+
+impl durable::Clock for Clock {
+    fn now(&self) -> Now {
+        self.now()
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.elapsed()
     }
 }

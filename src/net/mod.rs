@@ -59,7 +59,7 @@ pub(crate) use presence::{Question, ask_and_wait};
 pub(crate) use process::machine_memory;
 pub(crate) use random::random;
 pub(crate) use shared::Shared;
-pub use statistics::{EngineStatistics, HistoryStatistics, LoopStatistics, Statistics};
+pub use statistics::{DiskStatistics, EngineStatistics, HistoryStatistics, LoopStatistics, Statistics};
 
 use crate::access::{Access, RateLimit};
 use crate::event::ClientKey;
@@ -143,8 +143,7 @@ pub(crate) fn start(setup: Setup) -> io::Result<Running> {
     let (inboxes, ends): (Vec<Arc<LoopInbox>>, Vec<LoopEnds>) = ends.into_iter().unzip();
     let control_poll = Poll::new()?;
     let (control_inbox, control_messages) = inbox(control::waker(&control_poll)?);
-    let senders = inboxes.iter().map(|inbox| inbox.clone() as Arc<dyn ShardSender>).collect();
-    let (journal, journal_work) = journal(settings.ids, Delivery::new(senders));
+    let (journal, journal_work) = journal(settings.ids, delivery(&inboxes));
     let others = Others::new(others_per_address, settings.proxies.clone());
     let admission = Arc::new(Admission::new(streams).with_others(others));
     let shared = Arc::new(Shared {
@@ -204,6 +203,10 @@ pub(crate) fn start(setup: Setup) -> io::Result<Running> {
         return Err(error);
     }
     Ok(running)
+}
+
+fn delivery(inboxes: &[Arc<LoopInbox>]) -> Delivery {
+    Delivery::new(inboxes.iter().map(|inbox| inbox.clone() as Arc<dyn ShardSender>).collect())
 }
 
 fn loop_ends() -> io::Result<(Arc<LoopInbox>, LoopEnds)> {
@@ -271,7 +274,7 @@ impl Running {
     ) -> io::Result<()> {
         for work in journal {
             let (name, clock) = (format!("fanfare-{}", work.name), self.shared.clock);
-            self.journal.push(spawn(name, move || work.run(Arc::new(move || clock.now())))?);
+            self.journal.push(spawn(name, move || work.run(Arc::new(clock)))?);
         }
         for number in 0..authentication.count() {
             let shared = self.shared.clone();

@@ -3,8 +3,6 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use crossbeam_channel::bounded;
-
 use super::authentication::Authentication;
 use super::clock::Clock;
 use super::control::BodyTotal;
@@ -44,30 +42,18 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    /// Publishes all, or none. When this returns, the events are in history and handed to every event loop.
+    /// Publishes all, or none: now, or `later` is asked for what is to be called then. See [`Journal::append`].
     pub(crate) fn publish(
         self: &Arc<Self>,
         publications: impl IntoIterator<Item = Publication>,
-    ) -> Result<Appended, AppendError> {
-        let mut acknowledged = None;
-        let appended = self.append(publications, self.clock.now(), &mut || {
-            let (sender, receiver) = bounded(1);
-            acknowledged = Some(receiver);
-            Box::new(move |result| {
-                // The caller has the other end.
-                let _ = sender.send(result);
-            })
-        })?;
+        later: &mut dyn FnMut() -> Acknowledge,
+    ) -> Result<Option<Appended>, AppendError> {
+        let appended = self.append(publications, self.clock.now(), later)?;
         self.journal.wake();
-        match appended {
-            Some(appended) => Ok(appended),
-            // A journal that ends first acknowledges what it was given.
-            None => acknowledged.and_then(|receiver| receiver.recv().ok()).unwrap_or(Err(AppendError::Ended)),
-        }
+        Ok(appended)
     }
 
-    /// Like [`publish`](Self::publish), without waiting: `None` if the publication is acknowledged
-    /// [later](Journal::append). The loops are not woken yet, nor is who keeps it: the caller calls [`Journal::wake`], once
+    /// Like [`publish`](Self::publish), but the loops are not woken yet, nor is who keeps it: the caller calls [`Journal::wake`], once
     /// for many publications.
     pub(super) fn append(
         self: &Arc<Self>,

@@ -72,12 +72,33 @@ pub struct EngineStatistics {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct HistoryStatistics {
-    /// The first part of its event ids: about when it began, in Unix ms.
+    /// The first part of its event ids: about when it began, or was last in doubt, in Unix ms.
     pub epoch: u64,
+    /// The second part of the newest event's id; 0 before any.
+    pub newest: u64,
     /// Events held.
     pub events: u64,
     /// Bytes of memory in use.
     pub bytes: u64,
+    /// What it has on disk; `None` where it is in memory alone.
+    pub disk: Option<DiskStatistics>,
+}
+
+/// The state of a history on disk.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct DiskStatistics {
+    /// Files of events.
+    pub segments: u64,
+    /// Bytes on disk.
+    pub bytes: u64,
+    /// Bytes that can still be written to the disk; `None` where that is not known.
+    pub free_bytes: Option<u64>,
+    /// Damaged places that were found.
+    pub damages: u64,
+    /// Whether a write to the disk was lost, so that nothing is published until a restart.
+    pub failed: bool,
 }
 
 /// One event loop.
@@ -104,13 +125,13 @@ impl Shared {
     pub(crate) fn statistics(self: &Arc<Self>, done: impl FnOnce(Statistics) + Send + 'static) {
         let shared = self.clone();
         self.reports(move |reports| {
-            done(Statistics::new(&reports, shared.journal.report(shared.clock.now()), &shared));
+            done(Statistics::new(&reports, &shared.journal.report(shared.clock.now()), &shared));
         });
     }
 }
 
 impl Statistics {
-    fn new(reports: &[LoopReport], journal: JournalReport, shared: &Shared) -> Self {
+    fn new(reports: &[LoopReport], journal: &JournalReport, shared: &Shared) -> Self {
         let mut sum = Report::default();
         reports.iter().for_each(|report| sum.add(&report.shard));
         let slow = [CloseReason::Stalled, CloseReason::Lagged];
@@ -128,7 +149,7 @@ impl Statistics {
             backlog_bytes: sum.backlog_bytes,
             max_connections: shared.max_connections,
             connected_users: shared.admission().users(),
-            history: HistoryStatistics { epoch: journal.epoch, events: journal.events, bytes: journal.bytes },
+            history: HistoryStatistics::new(journal, shared.journal.newest().id.seq),
             loops: reports.iter().map(|report| LoopStatistics::new(report, shared)).collect(),
         };
         Self {
@@ -140,6 +161,19 @@ impl Statistics {
             newest_connection: sum.newest_unix_ms,
             engine,
         }
+    }
+}
+
+impl HistoryStatistics {
+    fn new(journal: &JournalReport, newest: u64) -> Self {
+        let disk = journal.disk.as_ref().map(|disk| DiskStatistics {
+            segments: disk.segments,
+            bytes: disk.bytes,
+            free_bytes: disk.free_bytes,
+            damages: disk.damaged,
+            failed: disk.has_failed,
+        });
+        Self { epoch: journal.epoch, newest, events: journal.events, bytes: journal.bytes, disk }
     }
 }
 

@@ -45,9 +45,19 @@ const FIGURES = {
   slow: ({ engine }) => figure(engine.slowClientsClosed),
   backlog: ({ engine }) => bytes(engine.backlogBytes),
   history: ({ engine }) => `${figure(engine.history.events)} · ${bytes(engine.history.bytes)}`,
+  disk: ({ engine }) => disk(engine.history.disk),
   oldest: (now) => moment(now.oldestConnection),
   newest: (now) => moment(now.newestConnection),
 };
+
+/** Where history lives. */
+function disk(disk) {
+  if (disk === null) return "in memory";
+  if (disk.failed) return "failed: nothing is published until a restart";
+  const room = disk.freeBytes === null ? "" : `, ${bytes(disk.freeBytes)} free`;
+  const damages = disk.damages === 0 ? "" : `, ${figure(disk.damages)} damaged`;
+  return `${bytes(disk.bytes)} on disk${room}${damages}`;
+}
 
 /** Change a second; null where there was another server in between. */
 function rate(name) {

@@ -181,7 +181,7 @@ function gap(reason) {
 async function newest() {
   try {
     const { engine } = await request("GET", "/stats");
-    return { epoch: engine.history.epoch, seq: engine.eventsPublished };
+    return { epoch: engine.history.epoch, seq: engine.history.newest };
   } catch {
     return null;
   }

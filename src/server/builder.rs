@@ -152,7 +152,6 @@ impl EngineBuilder {
     }
 }
 
-
 /// Whether every option has a value that it can have, on this machine.
 fn check(config: &Config) -> Result<(), ConfigError> {
     config.check()?;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::StartError;
 use super::epoch::next_epoch;
 use crate::config::Config;
-use crate::journal::durable::{DurableLog, DurableOptions};
+use crate::journal::durable::{DurableLog, DurableOptions, SyncPolicy};
 use crate::journal::log::{Disk, Folder, LogOptions, OpenError, Opening};
 use crate::journal::{HistoryLimits, MemoryJournal};
 use crate::net::{OpenJournal, random};
@@ -61,7 +61,7 @@ fn on_disk(
         window_ms: WINDOW.as_millis() as u64,
         keys: KEYS,
     };
-    let is_always = options.sync == crate::SyncPolicy::Always;
+    let is_always = options.sync == SyncPolicy::Always;
     let log = LogOptions::new(is_always, age.as_millis() as u64, config.held_bytes() as u64);
     let hash_key = [random().map_err(cannot)?, random().map_err(cannot)?];
     let log = DurableLog::open(disk, log, options, Opening { unix_ms, epoch, hash_key })?;
@@ -78,7 +78,10 @@ fn tell(folder: &Path, log: &DurableLog) {
     let (events, bytes) = (found.newest, found.bytes);
     tracing::info!(folder = %folder.display(), newest = events, bytes, "history opened");
     if found.torn_bytes > 0 {
-        tracing::warn!(bytes = found.torn_bytes, "history: the end of a write that was not finished is cut off");
+        tracing::warn!(
+            bytes = found.torn_bytes,
+            "history: the end of a write that was not finished is cut off"
+        );
     }
     if found.damaged > 0 {
         tracing::error!(events = found.damaged, "history is damaged; clients that it concerns are told");

@@ -24,13 +24,14 @@ const LAYERS: [(&str, &[&str]); 15] = [
             "shard::Resume",
             "shard::StreamToken",
             "event",
+            "metrics::Histogram",
         ],
     ),
     ("access", &["api", "event", "http"]),
     ("guide", &[]),
     ("metrics", &[]),
     ("net", &["access", "api", "event", "http", "journal", "metrics", "shard"]),
-    ("config", &["api", "event", "http", "shard::Heartbeat"]),
+    ("config", &["api", "event", "http", "journal::durable", "shard::Heartbeat"]),
     ("publisher", &["event", "journal", "net", "shard::DisconnectTarget"]),
     (
         "server",
@@ -82,7 +83,8 @@ const OUTSIDE: [(&str, &[&str]); 22] = [
     ("rlimit::", &["net"]),
     ("rustix::", &["net", FOLDER]),
     // The publisher waits for the answers of event loops.
-    ("crossbeam_channel::", &["net", "publisher"]),
+    // So do the threads of a journal for what they are to do.
+    ("crossbeam_channel::", &["journal", "net", "publisher"]),
     ("std::os::", &["net", FOLDER]),
     ("std::fs", &["net", "cli", FOLDER]),
     // The number of processors is a default.
@@ -194,7 +196,7 @@ fn an_import_from_above_is_found() {
         ("shard/mod.rs", "use std::thread;", "std::thread"),
         ("shard/outbox.rs", "use std::net::TcpStream;", "TcpStream"),
         ("journal/memory.rs", "use crate::shard::{Join, Shard};", "shard::Shard"),
-        ("journal/file.rs", "use crossbeam_channel::Sender;", "crossbeam_channel::"),
+        ("shard/file.rs", "use crossbeam_channel::Sender;", "crossbeam_channel::"),
         ("journal/log/appender.rs", "use std::fs;", "std::fs"),
         ("net/worker.rs", "use crate::publisher::Publisher;", "publisher::Publisher"),
         ("publisher.rs", "use crate::server::Engine;", "server::Engine"),

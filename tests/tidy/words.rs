@@ -6,8 +6,8 @@ use crate::{code_lines, sources};
 
 /// In names of types, modules and the like.
 const NAMES: [&str; 4] = ["Manager", "Handler", "Context", "Registry"];
-/// Types of clap, which have such names.
-const FOREIGN: [&str; 2] = ["ContextKind", "ContextValue"];
+/// Types of clap and of the standard library, which have such names.
+const FOREIGN: [&str; 3] = ["ContextKind", "ContextValue", "task::Context"];
 /// As names of files and modules: they say nothing.
 const FILES: [&str; 9] =
     ["utils", "util", "common", "core", "helpers", "manager", "handler", "context", "registry"];

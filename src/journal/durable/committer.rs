@@ -8,7 +8,7 @@ use parking_lot::MutexGuard;
 
 use super::queue::{Item, Taken, Waiting};
 use super::shared::Shared;
-use super::work::ReadNow;
+use super::work::Clock;
 use crate::event::{Draft, Now};
 use crate::journal::delivery::Records;
 use crate::journal::history::Gone;
@@ -52,12 +52,17 @@ impl Committer {
         Self { shared, appender: Some(appender), to_sync, unsynced_ms: None, _running: running }
     }
 
-    pub(super) fn run(mut self, read_now: &ReadNow) {
+    pub(super) fn run(mut self, clock: &dyn Clock) {
         let shared = self.shared.clone();
         loop {
-            let taken = shared.queue.take(self.next_sync(read_now()));
-            if !self.commit(taken, read_now()) {
+            let taken = shared.queue.take(self.next_sync(clock.now()));
+            let (began, is_empty) = (clock.elapsed(), taken.items.is_empty());
+            if !self.commit(taken, clock.now()) {
                 return;
+            }
+            if !is_empty {
+                let took = clock.elapsed().saturating_sub(began);
+                shared.counters.commit_duration.lock().observe(took);
             }
         }
     }
@@ -79,7 +84,7 @@ impl Committer {
         let mut publications = Vec::with_capacity(taken.items.len());
         for item in taken.items {
             match item {
-                Item::Publication(waiting) => publications.push(waiting),
+                Item::Publication(waiting) => publications.push(*waiting),
                 Item::Drain(spread) => {
                     self.publish(std::mem::take(&mut publications), now);
                     let _ordered = self.shared.hot.lock();

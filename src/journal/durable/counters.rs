@@ -2,10 +2,15 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use parking_lot::Mutex;
+
+use crate::metrics::Histogram;
+
 /// Counters that grow.
 #[derive(Debug, Default)]
 pub(super) struct Counters {
     pub(super) commits: Counter,
+    pub(super) commit_duration: Mutex<Histogram>,
     pub(super) committed_bytes: Counter,
     pub(super) refused_full: Counter,
     pub(super) refused_failed: Counter,

@@ -11,7 +11,7 @@ use super::hot::Portioned;
 use super::replayer::Question;
 use super::report::DiskReport;
 use super::shared::Shared;
-use crate::event::{Continuity, Now};
+use crate::event::{Continuity, Draft, Now};
 use crate::journal::history::{Gone, Portion};
 use crate::journal::log::storable;
 use crate::journal::{
@@ -80,9 +80,9 @@ impl Journal for DurableJournal {
         now: Now,
         later: &mut dyn FnMut() -> Acknowledge,
     ) -> Result<Option<Appended>, AppendError> {
-        for draft in append.drafts.iter().filter(|draft| !draft.is_transient()) {
-            storable(draft.target())?;
-        }
+        // What is not kept can have any target.
+        let is_kept = |draft: &&Draft| draft.ttl != Some(Duration::ZERO);
+        append.drafts.iter().filter(is_kept).try_for_each(|draft| storable(&draft.target))?;
         if append.drafts.is_empty() {
             return Ok(None);
         }
@@ -132,6 +132,7 @@ impl Journal for DurableJournal {
             bytes: log.bytes,
             free_bytes: self.shared.free_bytes(),
             commits: counters.commits.get(),
+            commit_duration: counters.commit_duration.lock().clone(),
             committed_bytes: counters.committed_bytes.get(),
             refused_full: counters.refused_full.get(),
             refused_failed: counters.refused_failed.get(),

@@ -22,11 +22,11 @@ mod upkeep;
 mod work;
 
 pub use committer::Committer;
+pub use journal::DurableJournal;
 pub use opening::{DurableLog, Opened};
 pub use options::{DurableOptions, SyncPolicy};
 pub use replayer::Replayer;
 pub use report::DiskReport;
-pub use journal::DurableJournal;
 pub use syncer::Syncer;
 pub use upkeep::Upkeep;
-pub use work::{ReadNow, Work};
+pub use work::{Clock, Work};

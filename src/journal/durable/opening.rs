@@ -110,9 +110,9 @@ impl Opened {
     pub fn on_threads(self) -> (DurableJournal, Vec<Work>) {
         let Self { journal, committer, replayer, upkeep, syncer } = self;
         let work = vec![
-            Work::new("commit", move |read_now| committer.run(&read_now)),
-            Work::new("replay", move |read_now| replayer.run(&read_now)),
-            Work::new("upkeep", move |read_now| upkeep.run(&read_now)),
+            Work::new("commit", move |clock| committer.run(&*clock)),
+            Work::new("replay", move |clock| replayer.run(&*clock)),
+            Work::new("upkeep", move |clock| upkeep.run(&*clock)),
             Work::new("sync", move |_| syncer.run()),
         ];
         (journal, work)

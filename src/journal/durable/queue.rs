@@ -38,7 +38,7 @@ struct State {
 /// One thing for the committer to do.
 #[derive(Debug)]
 pub(super) enum Item {
-    Publication(Waiting),
+    Publication(Box<Waiting>),
     /// All streams are ended, behind what was published.
     Drain(Duration),
 }
@@ -53,7 +53,10 @@ pub(super) struct Waiting {
 
 impl std::fmt::Debug for Waiting {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Waiting").field("drafts", &self.drafts).field("key", &self.key).finish_non_exhaustive()
+        f.debug_struct("Waiting")
+            .field("drafts", &self.drafts)
+            .field("key", &self.key)
+            .finish_non_exhaustive()
     }
 }
 
@@ -120,7 +123,8 @@ impl Queue {
         };
         state.events += drafts.len();
         state.bytes += bytes;
-        state.items.push_back(Item::Publication(Waiting { drafts, key, acknowledge: later(), bytes }));
+        let waiting = Waiting { drafts, key, acknowledge: later(), bytes };
+        state.items.push_back(Item::Publication(Box::new(waiting)));
         Ok(None)
     }
 
@@ -136,7 +140,8 @@ impl Queue {
     /// Wakes the committer, if something waits for it.
     pub(super) fn wake(&self) {
         let mut state = self.state.lock();
-        if state.idle && !(state.items.is_empty() && !state.closed) {
+        let has_work = state.closed || !state.items.is_empty();
+        if state.idle && has_work {
             state.idle = false;
             drop(state);
             self.work.notify_one();

@@ -8,7 +8,7 @@ use crossbeam_channel::Receiver;
 
 use super::hot::Portioned;
 use super::shared::Shared;
-use super::work::ReadNow;
+use super::work::Clock;
 use crate::event::{Continuity, EventId, Gap, Now, Profile, Record, StreamToken};
 use crate::journal::history::Portion;
 use crate::journal::log::{Budget, Piece, Query, Replay, Stored};
@@ -53,10 +53,10 @@ impl Replayer {
         Self { shared, questions, going: VecDeque::new() }
     }
 
-    pub(super) fn run(mut self, read_now: &ReadNow) {
+    pub(super) fn run(mut self, clock: &dyn Clock) {
         let questions = self.questions.clone();
         for question in &questions {
-            if !self.answer(question, read_now()) {
+            if !self.answer(question, clock.now()) {
                 return;
             }
         }
@@ -137,9 +137,8 @@ impl Replayer {
         let kept = self.going.iter().position(|(known, _)| *known == token);
         let kept = kept.and_then(|at| self.going.remove(at)).map(|(_, replay)| replay);
         let client = self.shared.ids.seal(token);
-        kept.filter(|replay| replay.position() == position).unwrap_or_else(|| {
-            self.shared.reader.replay(Query::of(profile, Some(client)), position)
-        })
+        kept.filter(|replay| replay.position() == position)
+            .unwrap_or_else(|| self.shared.reader.replay(Query::of(profile, Some(client)), position))
     }
 
     fn keep(&mut self, token: StreamToken, replay: Replay) {

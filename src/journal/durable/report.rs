@@ -1,7 +1,9 @@
 //! What an operator is told of a history on disk.
 
+use crate::metrics::Histogram;
+
 /// The history on disk.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct DiskReport {
     /// Segments.
     pub segments: u64,
@@ -11,6 +13,8 @@ pub struct DiskReport {
     pub free_bytes: Option<u64>,
     /// Groups that were written.
     pub commits: u64,
+    /// How long they took, with all that was delivered.
+    pub(crate) commit_duration: Histogram,
     /// Bytes of the events in them.
     pub committed_bytes: u64,
     /// Publications refused because the disk was full.

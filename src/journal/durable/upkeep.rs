@@ -7,7 +7,7 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
 use super::shared::Shared;
-use super::work::ReadNow;
+use super::work::Clock;
 use crate::event::Now;
 use crate::journal::log::Maintenance;
 
@@ -30,9 +30,9 @@ impl Upkeep {
         Self { shared, maintenance, errors: BTreeMap::new(), end }
     }
 
-    pub(super) fn run(mut self, read_now: &ReadNow) {
+    pub(super) fn run(mut self, clock: &dyn Clock) {
         loop {
-            self.turn(read_now());
+            self.turn(clock.now());
             if let Err(RecvTimeoutError::Disconnected) = self.end.recv_timeout(EVERY) {
                 return;
             }

@@ -2,17 +2,24 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::event::Now;
 
-/// Reads the clocks.
-pub type ReadNow = Arc<dyn Fn() -> Now + Send + Sync>;
+/// The clocks of the machine.
+pub trait Clock: Send + Sync {
+    /// One reading of both.
+    fn now(&self) -> Now;
+
+    /// Time since the start of the engine, at the precision of the machine. For measurements only.
+    fn elapsed(&self) -> Duration;
+}
 
 /// Something that waits for the disk, for a thread of its own. It returns once the journal is closed.
 pub struct Work {
     /// What it does, in one word.
     pub name: &'static str,
-    run: Box<dyn FnOnce(ReadNow) + Send>,
+    run: Box<dyn FnOnce(Arc<dyn Clock>) + Send>,
 }
 
 impl fmt::Debug for Work {
@@ -22,12 +29,12 @@ impl fmt::Debug for Work {
 }
 
 impl Work {
-    pub(super) fn new(name: &'static str, run: impl FnOnce(ReadNow) + Send + 'static) -> Self {
+    pub(super) fn new(name: &'static str, run: impl FnOnce(Arc<dyn Clock>) + Send + 'static) -> Self {
         Self { name, run: Box::new(run) }
     }
 
     /// Does it, on this thread.
-    pub fn run(self, read_now: ReadNow) {
-        (self.run)(read_now);
+    pub fn run(self, clock: Arc<dyn Clock>) {
+        (self.run)(clock);
     }
 }

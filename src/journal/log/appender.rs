@@ -2,8 +2,8 @@
 
 use std::io;
 use std::ops::Range;
-use std::sync::{Arc, Weak};
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
 
 use parking_lot::{Mutex, RwLock};
 

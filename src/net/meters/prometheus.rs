@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use super::lock;
 use crate::event::Continuity;
 use crate::journal::JournalReport;
+use crate::journal::durable::DiskReport;
 use crate::metrics::{Exposition, Format};
 use crate::net::message::LoopReport;
 use crate::net::shared::Shared;
@@ -75,7 +76,29 @@ fn expose_engine(to: &mut Exposition, shared: &Shared, journal: &JournalReport) 
     to.gauge("fanfare_history_events", &[], journal.events as f64);
     to.gauge("fanfare_history_bytes", &[], journal.bytes as f64);
     to.gauge("fanfare_history_age_seconds", &[], journal.age_ms as f64 / 1000.0);
-    to.gauge("fanfare_history_start_time_seconds", &[], seconds(meters.start_unix_ms));
+    let began_ms = journal.disk.as_ref().map_or(meters.start_unix_ms, |_| journal.epoch);
+    to.gauge("fanfare_history_start_time_seconds", &[], seconds(began_ms));
+    if let Some(disk) = &journal.disk {
+        expose_disk(to, disk);
+    }
+}
+
+fn expose_disk(to: &mut Exposition, disk: &DiskReport) {
+    to.gauge("fanfare_history_segments", &[], disk.segments as f64);
+    to.gauge("fanfare_history_disk_bytes", &[], disk.bytes as f64);
+    if let Some(bytes) = disk.free_bytes {
+        to.gauge("fanfare_history_disk_free_bytes", &[], bytes as f64);
+    }
+    to.counter("fanfare_history_commits", &[], disk.commits);
+    to.histogram("fanfare_history_commit_duration_seconds", &[], &disk.commit_duration);
+    to.counter("fanfare_history_committed_bytes", &[], disk.committed_bytes);
+    to.counter("fanfare_history_refused", &["full"], disk.refused_full);
+    to.counter("fanfare_history_refused", &["failed"], disk.refused_failed);
+    to.counter("fanfare_history_read_events", &[], disk.read_events);
+    to.counter("fanfare_history_read_bytes", &[], disk.read_bytes);
+    to.gauge("fanfare_history_reads_waiting", &[], disk.reads_waiting as f64);
+    to.counter("fanfare_history_damages", &[], disk.damaged);
+    to.gauge("fanfare_history_failed", &[], f64::from(u8::from(disk.has_failed)));
 }
 
 fn expose_tally(to: &mut Exposition, name: &'static str, counts: impl Iterator<Item = (&'static str, u64)>) {

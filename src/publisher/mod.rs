@@ -1,5 +1,11 @@
 //! Publishing from within a program.
 
+mod error;
+mod receipt;
+
+pub use error::PublishError;
+pub use receipt::Receipt;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,31 +13,16 @@ use std::time::Duration;
 use crossbeam_channel::bounded;
 use serde::Serialize;
 
-use crate::event::{
-    Announcement, ClientId, Event, EventError, EventId, Notification, Progress, Publication, Target,
-};
-use crate::journal::{AppendError, Appended};
+use crate::event::{Announcement, ClientId, Event, EventId, Notification, Progress, Publication, Target};
 use crate::net::{Question, Shared, Statistics, ask_and_wait};
 use crate::shard::DisconnectTarget;
-
-/// Why nothing was published.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum PublishError {
-    /// The event cannot be sent as it is.
-    #[error(transparent)]
-    Event(#[from] EventError),
-    /// The engine cannot take more just now.
-    #[error(transparent)]
-    Append(#[from] AppendError),
-    /// The engine is shutting down, and its streams are being ended: not all would get it, and later nobody would.
-    #[error("the engine is shutting down, or was shut down; nothing was published")]
-    Ended,
-}
+use receipt::Promise;
 
 /// A way to publish to an engine, and to ask who is there. Cheap to clone, usable from any thread.
 ///
-/// When a call returns `Ok`, the event is in history and handed to every event loop, in order.
+/// When a call returns `Ok`, the event is in history and handed to every event loop, in order. With a
+/// [history on disk](crate::Config::history_dir) that takes a write, and one sync of the disk with
+/// [`SyncPolicy::Always`](crate::SyncPolicy::Always): [`submit`](Self::submit) does not wait for it.
 ///
 /// ```
 /// use fanfare::{Engine, Event, Publication, Target, Topic};
@@ -142,7 +133,7 @@ impl Publisher {
 
     /// Publishes one event.
     pub fn publish(&self, publication: Publication) -> Result<EventId, PublishError> {
-        Ok(self.append(vec![publication])?.first)
+        Ok(self.submit(publication)?.wait()?.0)
     }
 
     /// Publishes several events with ids in a row: all, or none. Returns the first and the last id; `None` for
@@ -158,19 +149,38 @@ impl Publisher {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn publish_all(&self, batch: Vec<Publication>) -> Result<Option<(EventId, EventId)>, PublishError> {
-        if batch.is_empty() {
-            return Ok(None);
-        }
-        let appended = self.append(batch)?;
-        Ok(Some((appended.first, appended.last)))
+        self.submit_all(batch)?.map(Receipt::wait).transpose()
     }
 
-    fn append(&self, batch: Vec<Publication>) -> Result<Appended, PublishError> {
+    /// Gives one event to the engine, and does not wait until it is kept: with a history on disk, that may take a sync.
+    /// Events are published in the order in which they are given.
+    ///
+    /// # Errors
+    ///
+    /// If it is known at once that it is not published.
+    pub fn submit(&self, publication: Publication) -> Result<Receipt, PublishError> {
+        self.give(vec![publication])
+    }
+
+    /// Like [`submit`](Self::submit), for several events: all are published, or none. `None` for an empty batch.
+    ///
+    /// # Errors
+    ///
+    /// If it is known at once that nothing is published.
+    pub fn submit_all(&self, batch: Vec<Publication>) -> Result<Option<Receipt>, PublishError> {
+        if batch.is_empty() { Ok(None) } else { self.give(batch).map(Some) }
+    }
+
+    fn give(&self, batch: Vec<Publication>) -> Result<Receipt, PublishError> {
         batch.iter().try_for_each(|publication| publication.event.check())?;
-        self.shared.publish(batch).map_err(|error| match error {
-            AppendError::Ended => PublishError::Ended,
-            error => error.into(),
-        })
+        let mut promised = None;
+        let appended = self.shared.publish(batch, &mut || {
+            let (promise, receipt) = Promise::new();
+            promised = Some(receipt);
+            promise.acknowledge()
+        })?;
+        // A batch is not empty: it was published, or will be acknowledged.
+        appended.map(Receipt::published).or(promised).ok_or(PublishError::Ended)
     }
 
     /// How everything stands. Every event loop is asked, so this waits for a turn of each, and it must not be
