@@ -12,6 +12,7 @@ mod batch;
 mod body;
 mod cors;
 mod crowd;
+mod durable;
 mod encoding;
 mod exchange;
 mod handover;

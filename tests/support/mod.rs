@@ -4,6 +4,7 @@
 pub mod client;
 pub mod clock;
 pub mod endpoint;
+pub mod folder;
 pub mod port;
 pub mod requests;
 pub mod response;
