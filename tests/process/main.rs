@@ -12,6 +12,7 @@ mod support;
 mod auth;
 mod churn;
 mod config;
+mod crash;
 mod crowd;
 mod descriptors;
 mod drain;
