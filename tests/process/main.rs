@@ -17,6 +17,7 @@ mod crowd;
 mod descriptors;
 mod drain;
 mod file;
+mod folder;
 mod follower;
 mod idle;
 mod log;

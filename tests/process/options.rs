@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::server::{Server, command, run};
 
 /// Every option, with a value that it cannot have.
-const BAD: [(&str, &str); 44] = [
+const BAD: [(&str, &str); 47] = [
     ("listen", "localhost"),
     ("workers", "0"),
     ("base-path", "api"),
@@ -27,6 +27,9 @@ const BAD: [(&str, &str); 44] = [
     ("history-events", "1.5"),
     ("history-bytes", "64 bits"),
     ("history-age", "5 fortnights"),
+    ("history-dir", "/dev/null"),
+    ("history-sync", "sometimes"),
+    ("history-memory", "64 bits"),
     ("dev-endpoints", "perhaps"),
     ("insecure-open", "perhaps"),
     ("head-timeout", "1ns"),
@@ -77,7 +80,7 @@ fn every_option_refuses_a_bad_value_in_one_line() {
 }
 
 /// Values that can be written, but not meant.
-const ABSURD: [(&str, &str); 44] = [
+const ABSURD: [(&str, &str); 48] = [
     ("workers", "1025"),
     ("workers", "99999999999999999999999"),
     ("heartbeat-interval", "300000000y"),
@@ -121,6 +124,11 @@ const ABSURD: [(&str, &str); 44] = [
     // Nothing would be kept, and a 0 would say so.
     ("history-bytes", "4095"),
     ("history-age", "9ms"),
+    // Of a history in memory there is nothing to sync, and no part in memory.
+    ("history-sync", "1s"),
+    ("history-sync", "never"),
+    ("history-memory", "1MiB"),
+    ("history-memory", "127TiB"),
     // No event is so small, or hardly any.
     ("max-body", "1"),
     ("max-body", "1023"),
