@@ -1,7 +1,10 @@
-//! Pages for whoever runs an engine, beside the reference: operating, speed and sizing, every error, every metric.
+//! Pages for whoever runs an engine, beside the reference: operating, a history on disk, speed and sizing, every error, every metric.
 
 #[doc = include_str!("operating.md")]
 pub mod operating {}
+
+#[doc = include_str!("history.md")]
+pub mod history {}
 
 #[doc = include_str!("performance.md")]
 pub mod performance {}

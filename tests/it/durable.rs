@@ -222,13 +222,20 @@ struct Moody {
 }
 
 #[derive(Debug, Default)]
-struct Moods {
+pub(crate) struct Moods {
     full: AtomicBool,
     broken: AtomicBool,
 }
 
 #[derive(Debug)]
 struct MoodyFile(Arc<dyn File>, Arc<Moods>);
+
+impl Moods {
+    /// Whatever is written finds no room from now on.
+    pub(crate) fn fill(&self) {
+        self.full.store(true, Ordering::SeqCst);
+    }
+}
 
 impl Moody {
     fn file(&self, file: Arc<dyn File>) -> Arc<dyn File> {
@@ -304,7 +311,7 @@ impl File for MoodyFile {
     }
 }
 
-fn moody(folder: &TestFolder) -> (Server, Arc<Moods>) {
+pub(crate) fn moody(folder: &TestFolder) -> (Server, Arc<Moods>) {
     let disk =
         Moody { folder: Arc::new(Folder::open(folder.path()).expect("a folder")), moods: Arc::default() };
     let moods = disk.moods.clone();
@@ -317,7 +324,7 @@ fn a_full_disk_refuses_what_is_published_until_there_is_room() {
     let (server, moods) = moody(&folder);
     let mut subscriber = server.subscribe("");
     let first = server.publish(&json!({"data": 1}));
-    moods.full.store(true, Ordering::SeqCst);
+    moods.fill();
     for _ in 0..3 {
         let response = server.post(r#"{"data": "too much"}"#);
         let problem: Value = response.json();

@@ -10,9 +10,11 @@ use fanfare::{Denial, Event, Identity, Publication, Target};
 use jsonschema::Validator;
 use serde_json::{Value, json};
 
+use crate::durable::moody;
 use crate::server::Server;
 use crate::support::client::Response;
 use crate::support::clock::Deadline;
+use crate::support::folder::TestFolder;
 use crate::support::subscriber::Subscriber;
 
 /// The description, and what of it has been seen.
@@ -193,8 +195,18 @@ fn every_operation_answers_as_described() {
     see_limits(&mut described);
     see_overload(&mut described);
     see_drain(&mut described, server);
+    see_full_disk(&mut described);
     let missing: Vec<_> = described.promised().difference(&described.seen).cloned().collect();
     assert!(missing.is_empty(), "described, but never seen: {missing:?}");
+}
+
+fn see_full_disk(described: &mut Description) {
+    let folder = TestFolder::new();
+    let (server, moods) = moody(&folder);
+    moods.fill();
+    let response = server.post(r#"{"data": 1}"#);
+    assert_eq!(response.status(), 507);
+    described.check(EVENTS, "POST", &response);
 }
 
 fn see_closed(described: &mut Description) {

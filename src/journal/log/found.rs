@@ -14,6 +14,9 @@ use super::memory_index::MemoryIndex;
 use super::scan::{Scan, Scanned};
 use super::segment::{HeadFound, MAX_HEAD, Segment, SegmentHead, SegmentIndex, index_name, log_name};
 
+/// Bytes that are read at once.
+const STRETCH: usize = 64 << 10;
+
 /// A segment on disk.
 #[derive(Debug)]
 pub(super) struct Found {
@@ -95,19 +98,27 @@ impl Found {
         Ok(scanned)
     }
 
-    /// Cuts off what a scan has found torn at the end. Returns the number of bytes.
+    /// Cuts off what a scan has found torn at the end. Returns the number of bytes, without the zeros that were written
+    /// ahead.
     pub(super) fn cut(&mut self, disk: &dyn Disk, end: u64) -> Result<u64, OpenError> {
-        let torn = self.size.saturating_sub(end);
-        if torn > 0 {
-            let name = log_name(self.first);
-            let cut = || {
-                let file = disk.open(&name)?;
-                file.set_size(end)?;
-                file.sync()
-            };
-            cut().map_err(|error: io::Error| OpenError::io("cut", &name, error))?;
-            self.size = end;
+        if self.size <= end {
+            return Ok(0);
         }
+        let name = log_name(self.first);
+        let cut = || {
+            let file = disk.open(&name)?;
+            let (mut bytes, mut torn, mut at) = (vec![0; STRETCH], 0, end);
+            while let count @ 1.. = read_most(&*file, &mut bytes, at)? {
+                let last = bytes[..count].iter().rposition(|byte| *byte != 0);
+                torn = last.map_or(torn, |last| at + last as u64 + 1 - end);
+                at += count as u64;
+            }
+            file.set_size(end)?;
+            file.sync()?;
+            Ok(torn)
+        };
+        let torn = cut().map_err(|error: io::Error| OpenError::io("cut", &name, error))?;
+        self.size = end;
         Ok(torn)
     }
 

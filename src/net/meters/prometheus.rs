@@ -78,9 +78,8 @@ fn expose_engine(to: &mut Exposition, shared: &Shared, journal: &JournalReport) 
     to.gauge("fanfare_history_age_seconds", &[], journal.age_ms as f64 / 1000.0);
     let began_ms = journal.disk.as_ref().map_or(meters.start_unix_ms, |_| journal.epoch);
     to.gauge("fanfare_history_start_time_seconds", &[], seconds(began_ms));
-    if let Some(disk) = &journal.disk {
-        expose_disk(to, disk);
-    }
+    // Without a disk all of it is 0, so that an alert on it need not tell the two apart.
+    expose_disk(to, journal.disk.as_ref().unwrap_or(&DiskReport::default()));
 }
 
 fn expose_disk(to: &mut Exposition, disk: &DiskReport) {
