@@ -66,6 +66,7 @@ test("statistics move, are charted and told, and can be paused", async (t) => {
   await panel.says(panel.page.locator("[data-chart=streams] p"), /^1$/);
   await server.publish(...Array.from({ length: 30 }, (_, n) => ({ event: "tick", data: n })));
   await panel.says(figure("eventsPublished"), /^30$/);
+  await panel.says(figure("disk"), /^in memory$/);
   await panel.says(figure("deliveries"), /^30$/);
   await panel.openStream({ userId: "ada", sessionId: "s-1" });
   await panel.says(figure("userConnections"), /^1$/);
@@ -245,6 +246,27 @@ test("a server that is gone is told, and a new history too", async (t) => {
   await panel.says(panel.card("Stream 1"), "a gap: the server has begun a new history");
   await panel.says(panel.status, "Connected · 1 stream open");
   assert.equal(next.port, server.port);
+  await panel.close(/net::ERR_/);
+});
+
+test("a history on disk is shown, and goes on over a restart", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "fanfare-panel-history-"));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const args = ["--retry", "100ms", "--history-dir", folder];
+  const server = await Server.start(t, args, await lastingPort());
+  const panel = await Panel.open(browser, server);
+  await panel.stands("Stream 1", "Open");
+  await panel.says(panel.page.locator("[data-figure=disk]"), /on disk, .* free$/);
+  await server.publish({ event: "n", data: 1 });
+  await panel.settle("Stream 1");
+  await server.kill();
+  await panel.says(panel.status, "No answer");
+  await Server.start(t, args, server.port);
+  await panel.stands("Stream 1", "Open");
+  await panel.says(panel.card("Stream 1"), "resumed without a gap");
+  await server.publish({ event: "n", data: 2 });
+  await panel.settle("Stream 1");
+  assert.deepEqual(await panel.parts(panel.rows({ event: "n" }), "data"), ["1", "2"]);
   await panel.close(/net::ERR_/);
 });
 
