@@ -121,6 +121,9 @@ pub struct Config {
     /// Maximum size in bytes of what a history on disk also holds in memory, for streams that were away for a moment; at
     /// least 64 KiB. Default: 64 MiB.
     pub history_memory: usize,
+    /// How long an idempotency key is remembered, 1 s to 30 days; at most a million keys, about 200 bytes each. Default:
+    /// 24 h.
+    pub idempotency_window: Duration,
     /// Whether to serve the development endpoints: test events and the test panel. Default: in open mode.
     pub dev_endpoints: Option<bool>,
     /// Whether open mode is allowed on any address and with any `Host`: anyone who can connect may publish and
@@ -188,6 +191,7 @@ impl Default for Config {
             history_dir: None,
             history_sync: SyncPolicy::Always,
             history_memory: HISTORY_MEMORY,
+            idempotency_window: A_DAY,
             dev_endpoints: None,
             insecure_open: false,
             head_timeout: Duration::from_secs(10),
@@ -203,6 +207,7 @@ const HISTORY_MEMORY: usize = 64 << 20;
 const MIN_HISTORY_MEMORY: usize = 64 << 10;
 /// Less than that is not worth a folder.
 const MIN_DISK: usize = 1 << 20;
+const A_DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const A_WEEK: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 const MIN_SYNC: Duration = Duration::from_millis(1);
 const MAX_SYNC: Duration = Duration::from_secs(60 * 60);
@@ -287,6 +292,8 @@ impl Config {
             require(is_timeout(time), option, "must be 10ms to 1day")?;
         }
         require(self.drain_delay <= MAX_TIMEOUT, "drain-delay", "must be at most 1day")?;
+        let is_window = (Duration::from_secs(1)..=30 * A_DAY).contains(&self.idempotency_window);
+        require(is_window, "idempotency-window", "must be 1s to 30days")?;
         // In less than that nobody comes back.
         let age = self.held_age();
         let is_none = age.is_zero() && self.history_dir.is_none();

@@ -1,8 +1,10 @@
 //! API keys: long-lived secrets of publishers and operators.
 
 use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
 
 use hashbrown::HashTable;
+use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq;
 
 use super::identity::Identity;
@@ -58,7 +60,7 @@ impl ApiKeys {
             if let Some(first) = keys.key(secret) {
                 return Err(InvalidApiKeys::Repeated { line, first: first.line });
             }
-            let identity = identity_of(words, line)?;
+            let identity = Identity { key_scope: Some(scope_of(secret)), ..identity_of(words, line)? };
             keys.warnings.extend(doubts(line, secret));
             let hash = keys.hashes.hash_one(secret);
             let key = ApiKey { hash, secret: secret.into(), line, identity };
@@ -100,6 +102,13 @@ fn doubts(line: usize, secret: &[u8]) -> impl Iterator<Item = KeyWarning> {
     let colon = secret.ends_with(b":").then_some(KeyWarning::Colon(line));
     let short = (secret.len() < ENOUGH).then_some(KeyWarning::ShortApiKey(line));
     colon.into_iter().chain(short)
+}
+
+/// Whose idempotency keys an API key uses. It may be written to disk, and is the same wherever in the file the key stands.
+fn scope_of(secret: &[u8]) -> Arc<str> {
+    let digest = Sha256::digest(secret);
+    let hex: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    format!("key {hex}").into()
 }
 
 fn identity_of<'t>(scopes: impl Iterator<Item = &'t str>, line: usize) -> Result<Identity, InvalidApiKeys> {

@@ -160,6 +160,13 @@ impl PublishGrant {
             .unwrap_or_else(|| client_network(self.peer).to_string().into())
     }
 
+    /// Whose idempotency keys it uses: of an API key, or of a user. All others have one scope.
+    pub(crate) fn key_scope(&self) -> Box<str> {
+        let user = || self.identity.profile.user.as_ref().map(|user| format!("user {user}").into());
+        let scope = self.identity.key_scope.as_deref().map(Box::from);
+        scope.or_else(user).unwrap_or_default()
+    }
+
     /// Checks whether a publication may go to this target: 403 if not.
     pub(crate) fn judge(&self, target: &Target) -> Result<(), Denial> {
         match self.identity.may_publish_to(target) {

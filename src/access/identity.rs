@@ -20,6 +20,8 @@ pub struct Identity {
     pub(super) admin: bool,
     pub(super) expires_unix_ms: Option<u64>,
     pub(super) rate_key: Option<Arc<str>>,
+    /// Whose idempotency keys it uses, where that is not its user.
+    pub(super) key_scope: Option<Arc<str>>,
     /// Whether the request had a credential.
     pub(super) known: bool,
 }
@@ -42,6 +44,7 @@ impl Default for Identity {
             admin: false,
             expires_unix_ms: None,
             rate_key: None,
+            key_scope: None,
             known: true,
         }
     }
@@ -154,7 +157,13 @@ impl Identity {
         };
         let Profile { user, session, topics, meta } = &self.profile;
         let meta: usize = meta.iter().map(|(key, value)| key.len() + value.len() + 3 * PIECE).sum();
-        text(user) + text(session) + text(&self.rate_key) + patterns(topics) + publish + meta
+        text(user)
+            + text(session)
+            + text(&self.rate_key)
+            + text(&self.key_scope)
+            + patterns(topics)
+            + publish
+            + meta
     }
 
     /// Whether it has this scope at all.

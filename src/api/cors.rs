@@ -64,7 +64,8 @@ const PREFLIGHT_VARIES: &str = "Access-Control-Request-Method, Access-Control-Re
 /// How long a browser may cache the response to a preflight, in seconds: the maximum of Chromium.
 const MAX_AGE: &str = "7200";
 /// Response headers that scripts may read besides those that they always may.
-const EXPOSED: &str = "Access-Control-Expose-Headers: Retry-After, WWW-Authenticate\r\n";
+const EXPOSED: &str =
+    "Access-Control-Expose-Headers: Idempotency-Replayed, Retry-After, WWW-Authenticate\r\n";
 
 impl Cors {
     /// Grants access to these origins, compared byte by byte, or with `*` to all.
@@ -112,7 +113,7 @@ impl Cors {
         match (verdict, &self.0) {
             (CrossOrigin::Silent, _) => b"",
             (CrossOrigin::Everybody, _) => {
-                b"Access-Control-Allow-Origin: *\r\nAccess-Control-Expose-Headers: Retry-After, WWW-Authenticate\r\n"
+                b"Access-Control-Allow-Origin: *\r\nAccess-Control-Expose-Headers: Idempotency-Replayed, Retry-After, WWW-Authenticate\r\n"
             }
             (CrossOrigin::Listed(place), Origins::Listed(listed)) => {
                 listed.get(usize::from(place)).map_or(b"Vary: Origin\r\n", |(_, fields)| fields)

@@ -2,6 +2,7 @@
 
 mod browser_client;
 mod cors;
+mod idempotency_key;
 mod openapi;
 mod panel;
 mod parameter;
@@ -14,6 +15,7 @@ mod test_event;
 
 pub use browser_client::{browser_client, holds_browser_client};
 pub use cors::{AskedFields, Cors, CrossOrigin, InvalidOrigin};
+pub use idempotency_key::{MAX_KEY, idempotency_key};
 pub use openapi::openapi;
 pub use panel::PanelFile;
 pub use parameter::{Parameters, meant_token};

@@ -36,7 +36,7 @@ const fn kind(status: u16, name: &'static str, title: &'static str, meaning: &'s
 /// Every kind of problem.
 ///
 #[doc = include_str!("problems.md")]
-pub const PROBLEMS: [ProblemKind; 19] = [
+pub const PROBLEMS: [ProblemKind; 20] = [
     kind(
         400,
         "malformed",
@@ -71,6 +71,13 @@ pub const PROBLEMS: [ProblemKind; 19] = [
         "Request Timeout",
         "The head was not whole in time, or the body came too slowly. The connection is closed.",
     ),
+    kind(
+        409,
+        "key-under-way",
+        "Conflict",
+        "A request with the same `Idempotency-Key` has not been answered yet. Nothing was published by this one; try \
+         again after `Retry-After` seconds.",
+    ),
     kind(413, "body-too-large", "Content Too Large", "The body is over the limit. The connection is closed."),
     kind(414, "target-too-long", "URI Too Long", "The target is over the limit. The connection is closed."),
     kind(
@@ -85,7 +92,7 @@ pub const PROBLEMS: [ProblemKind; 19] = [
         "invalid-event",
         "Unprocessable Content",
         "Well-formed, but not an event that can be sent, or kept: the detail names the member, and of a batch the \
-         line. Nothing was published.",
+         line. Or something else was published with the same `Idempotency-Key`. Nothing was published.",
     ),
     kind(
         429,

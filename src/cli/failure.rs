@@ -79,7 +79,7 @@ impl Failure {
     pub(super) fn is_passing(&self) -> bool {
         match self {
             Self::Lost { .. } => true,
-            Self::Refused(refusal) => matches!(refusal.status, 408 | 429 | 500..),
+            Self::Refused(refusal) => matches!(refusal.status, 408 | 409 | 429 | 500..),
             Self::Unusable(_) => false,
         }
     }
@@ -170,6 +170,7 @@ mod tests {
             (406, false),
             (308, false),
             (408, true),
+            (409, true),
             (429, true),
             (503, true),
         ] {

@@ -157,6 +157,9 @@ pub(super) struct ServeOptions {
     /// Maximum size of what is held in memory with --history-dir, at least 64KiB [default: 64MiB]
     #[arg(long, value_name = "SIZE", env = "FANFARE_HISTORY_MEMORY", value_parser = size)]
     history_memory: Option<usize>,
+    /// How long an Idempotency-Key is remembered [default: 24h]
+    #[arg(long, value_name = "TIME", env = "FANFARE_IDEMPOTENCY_WINDOW", value_parser = duration)]
+    idempotency_window: Option<Duration>,
     /// Serve the development endpoints: test events and the test panel [default: on in open mode]
     #[arg(long, env = "FANFARE_DEV_ENDPOINTS")]
     dev_endpoints: Option<Switch>,
@@ -232,6 +235,7 @@ impl ServeOptions {
         set(&mut config.unsent_limit, self.unsent_limit);
         set(&mut config.history_sync, self.history_sync);
         set(&mut config.history_memory, self.history_memory);
+        set(&mut config.idempotency_window, self.idempotency_window);
         set(&mut config.insecure_open, self.insecure_open);
         set(&mut config.head_timeout, self.head_timeout);
         set(&mut config.body_timeout, self.body_timeout);

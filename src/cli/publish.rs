@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, value_parser};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -18,10 +18,8 @@ use super::terminal::one_line;
 
 /// Most bytes that are read as the data or text of one event.
 const MAX_INPUT: u64 = 64 * 1024 * 1024;
-/// How often in a row a batch is refused for now before that is final.
-const MAX_TRIES: u32 = 10;
-/// How long to wait where a server does not say.
-const PAUSE: Duration = Duration::from_secs(1);
+/// How long to wait before the second try where a server does not say; doubled with each.
+const PAUSE: Duration = Duration::from_millis(200);
 /// How long to wait at most, whatever a server says.
 const MAX_PAUSE: Duration = Duration::from_secs(60);
 /// Refusals of a batch that may be for the sake of one line.
@@ -46,13 +44,28 @@ pub(super) struct PublishOptions {
     /// refused: those before it are published, those after it are not
     #[arg(long, conflicts_with_all = ["MessageOptions", "data", "text"])]
     ndjson: bool,
+    /// Key that makes repeating it safe, 1 to 255 bytes: within its window a server publishes only one event with it
+    /// [default: one that nobody else has]
+    #[arg(long, value_name = "KEY", value_parser = key, conflicts_with = "ndjson")]
+    idempotency_key: Option<String>,
+    /// How often to try at most, where the server is not reached, is too busy or does not answer, 1 to 1000; no event is
+    /// published twice by that
+    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..=1000), default_value = "5")]
+    tries: u32,
     #[command(flatten)]
     remote: RemoteOptions,
 }
 
+/// A server, and how often to try.
+struct Target {
+    remote: Remote,
+    tries: u32,
+}
+
 pub(super) fn publish(options: PublishOptions) -> ExitCode {
+    let to = Target { remote: Remote::for_requests(options.remote), tries: options.tries };
     if options.ndjson {
-        return match publish_lines(&Remote::for_requests(options.remote)) {
+        return match publish_lines(&to) {
             Ok(()) => ExitCode::SUCCESS,
             Err(message) => fail(FAILED, &message),
         };
@@ -65,7 +78,8 @@ pub(super) fn publish(options: PublishOptions) -> ExitCode {
         Ok(message) => message,
         Err(message) => return fail(USAGE, &message),
     };
-    match Remote::for_requests(options.remote).publish("application/json", &message) {
+    let key = options.idempotency_key.unwrap_or_else(new_key);
+    match to.post("application/json", &message, &key) {
         Ok(answer) => {
             print(id(&answer).as_deref().unwrap_or(&answer));
             ExitCode::SUCCESS
@@ -116,11 +130,11 @@ fn id(answer: &str) -> Option<String> {
 }
 
 /// Until the input ends, or a line is refused.
-fn publish_lines(remote: &Remote) -> Result<(), String> {
+fn publish_lines(to: &Target) -> Result<(), String> {
     let batches =
         Batches::read(io::stdin()).map_err(|error| format!("cannot read standard input: {error}"))?;
     for batch in batches {
-        send(remote, &batch.lines)?;
+        send(to, &batch.lines)?;
         if let Some(fault) = batch.fault {
             return Err(format!("line {}: {}", fault.number, fault.what));
         }
@@ -130,17 +144,18 @@ fn publish_lines(remote: &Remote) -> Result<(), String> {
 
 /// Sends lines, all or nothing; if they are refused, and it may be for one of them, in halves, so that what comes
 /// before that one is published, and it is found.
-fn send(remote: &Remote, lines: &[Line]) -> Result<(), String> {
+fn send(to: &Target, lines: &[Line]) -> Result<(), String> {
     let (Some(first), Some(last)) = (lines.first(), lines.last()) else { return Ok(()) };
-    match post(remote, lines) {
+    let body: String = lines.iter().flat_map(|line| [&*line.text, "\n"]).collect();
+    match to.post("application/x-ndjson", &body, &new_key()) {
         Ok(answer) => {
             print(answer.trim_end());
             Ok(())
         }
         Err(Failure::Refused(refusal)) if lines.len() > 1 && OF_A_LINE.contains(&refusal.status) => {
             let (before, after) = lines.split_at(lines.len() / 2);
-            send(remote, before)?;
-            send(remote, after)
+            send(to, before)?;
+            send(to, after)
         }
         Err(failure) => {
             let place = match first.number == last.number {
@@ -156,20 +171,44 @@ fn send(remote: &Remote, lines: &[Line]) -> Result<(), String> {
     }
 }
 
-/// Posts lines, and again if they are refused for now, which says that nothing of them was published.
-fn post(remote: &Remote, lines: &[Line]) -> Result<String, Failure> {
-    let body: String = lines.iter().flat_map(|line| [&*line.text, "\n"]).collect();
-    let mut tries = 1;
-    loop {
-        match remote.publish("application/x-ndjson", &body) {
-            Err(Failure::Refused(refusal)) if matches!(refusal.status, 429 | 503) && tries < MAX_TRIES => {
-                let pause = refusal.retry_after.unwrap_or(PAUSE).min(MAX_PAUSE);
-                notice(&format!("{refusal}; again in {}", humantime::format_duration(pause)));
-                thread::sleep(pause);
-                tries += 1;
+impl Target {
+    /// Posts a body, and again where that may succeed. The key says that it is the same.
+    fn post(&self, content_type: &'static str, body: &str, key: &str) -> Result<String, Failure> {
+        let mut tries = 1;
+        loop {
+            match self.remote.publish(content_type, body, key) {
+                Err(failure) if failure.is_passing() && tries < self.tries => {
+                    let pause = pause(failure.retry_after(), tries, fastrand::f64());
+                    notice(&format!("{failure}; again in {}", humantime::format_duration(pause)));
+                    thread::sleep(pause);
+                    tries += 1;
+                }
+                result => return result,
             }
-            result => return result,
         }
+    }
+}
+
+/// How long to wait after so many tries: what the server says, or longer with each, and up to half of that more, so that
+/// publishers that failed together do not all come back together. `chance` is between 0 and 1.
+fn pause(told: Option<Duration>, tries: u32, chance: f64) -> Duration {
+    let pause = told.unwrap_or_else(|| PAUSE.saturating_mul(2_u32.saturating_pow(tries - 1))).min(MAX_PAUSE);
+    let ms = pause.as_millis() as u64;
+    Duration::from_millis(ms + (ms as f64 / 2.0 * chance) as u64)
+}
+
+/// A key that nobody else has.
+fn new_key() -> String {
+    format!("{:032x}", fastrand::u128(..))
+}
+
+/// A key that can stand in a field.
+fn key(text: &str) -> Result<String, String> {
+    let is_plain = text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+    match text.len() {
+        1..=255 if is_plain => Ok(text.to_owned()),
+        1..=255 => Err("must be printable ASCII".to_owned()),
+        _ => Err("must have 1 to 255 bytes".to_owned()),
     }
 }
 

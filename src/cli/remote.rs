@@ -18,6 +18,7 @@ use super::value::some_time;
 
 /// The variable with a key or token, if it is not in a file.
 const TOKEN_VARIABLE: &str = "FANFARE_TOKEN";
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// Where the server is, and as whom to speak to it.
@@ -97,9 +98,15 @@ impl Remote {
         Self { agent, url: options.url, name, token_file: options.token_file }
     }
 
-    /// Publishes, and returns the response body.
-    pub(super) fn publish(&self, content_type: &'static str, body: &str) -> Result<String, Failure> {
+    /// Publishes, and returns the response body. Posting the same with the same key publishes nothing more.
+    pub(super) fn publish(
+        &self,
+        content_type: &'static str,
+        body: &str,
+        key: &str,
+    ) -> Result<String, Failure> {
         let mut request = self.agent.post(format!("{}/events", self.url)).header(CONTENT_TYPE, content_type);
+        request = request.header(IDEMPOTENCY_KEY, quoted(key));
         if let Some(credential) = self.credential()? {
             request = request.header(AUTHORIZATION, credential);
         }
@@ -153,6 +160,11 @@ impl Remote {
         };
         bearer(&token).map(Some).ok_or_else(|| Failure::Unusable(format!("{source} does not hold one token")))
     }
+}
+
+/// A key as a string of structured fields (RFC 9651, 4.1.6).
+fn quoted(key: &str) -> String {
+    format!("\"{}\"", key.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
 /// The last valid media type of the `Content-Type` fields, without parameters, as browsers read it (WHATWG Fetch, 2.2.2;

@@ -68,6 +68,9 @@ pub enum Repeat {
 #[must_use]
 pub struct Ticket(Hash);
 
+/// Maximum number of keys that a journal remembers.
+pub const MOST: usize = 1_000_000;
+
 /// Bytes of memory of a key, about: a place in a table and one in a ring, each at least half full.
 const KEY: usize = 2 * (size_of::<Hash>() + size_of::<Known>() + size_of::<(u64, Hash)>());
 

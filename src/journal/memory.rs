@@ -9,6 +9,7 @@ use parking_lot::{Mutex, MutexGuard};
 use super::delivery::{Delivery, Records};
 use super::epochs::Epochs;
 use super::history::{Found, Gone, History, HistoryLimits, Portion};
+use super::idempotency::{Answer, IdempotencyKeys, MOST};
 use super::wanted::{Hasher, Wanted};
 use super::{Acknowledge, Append, AppendError, Appended, Journal, JournalReport, ReadError, Reading, Told};
 use crate::event::{ClientKey, Continuity, Draft, Drafts, Gap, Now, Profile};
@@ -23,11 +24,15 @@ pub struct MemoryJournal {
     nobody: Profile,
 }
 
+/// How long an idempotency key is remembered, unless somebody says otherwise.
+const WINDOW_MS: u64 = 24 * 60 * 60 * 1000;
+
 struct State {
     epochs: Epochs,
     /// The position of the newest event.
     newest: u64,
     history: History,
+    keys: IdempotencyKeys,
     /// Nothing more is published.
     ended: bool,
 }
@@ -43,8 +48,16 @@ impl MemoryJournal {
     pub fn new(epoch: u64, ids: ClientKey, limits: HistoryLimits, delivery: Delivery) -> Self {
         let hasher = Hasher::default();
         let history = History::new(limits, hasher.clone());
-        let state = State { epochs: Epochs::new(epoch), newest: 0, history, ended: false };
+        let keys = IdempotencyKeys::new(WINDOW_MS, MOST);
+        let state = State { epochs: Epochs::new(epoch), newest: 0, history, keys, ended: false };
         Self { ids, delivery, state: Mutex::new(state), hasher, nobody: Profile::default() }
+    }
+
+    /// Remembers idempotency keys for so long, in ms, instead of a day.
+    #[must_use]
+    pub fn with_window(self, window_ms: u64) -> Self {
+        self.state.lock().keys = IdempotencyKeys::new(window_ms, MOST);
+        self
     }
 }
 
@@ -100,12 +113,24 @@ impl Journal for MemoryJournal {
         if state.ended {
             return Err(AppendError::Ended);
         }
+        let ticket = match &append.key {
+            None => None,
+            Some(key) => match state.keys.begin(&key.scope, &key.key, key.body, now.unix_ms).into_ticket()? {
+                Ok(ticket) => Some(ticket),
+                Err(appended) => return Ok(Some(appended)),
+            },
+        };
         if !self.delivery.has_room(drafts.len(), bytes) {
+            ticket.into_iter().for_each(|ticket| state.keys.refused(ticket));
             return Err(AppendError::Full);
         }
         let records = state.sequence(drafts);
         let (Some(first), Some(last)) = (records.first(), records.last()) else { return Ok(None) };
-        let appended = Appended { first: first.id, last: last.id, is_repeat: false };
+        let (first, last) = (first.id, last.id);
+        let appended = Appended { first, last, is_repeat: false };
+        if let Some(ticket) = ticket {
+            state.keys.answered(ticket, Answer { first, last }, now.unix_ms);
+        }
         for record in &records {
             state.history.insert(record.clone(), now.elapsed_ms, &mut gone);
         }

@@ -43,6 +43,21 @@ use std::time::Duration;
 use crate::event::{Drafts, EventId, Now};
 use crate::shard::{Newest, Resume};
 
+impl idempotency::Repeat {
+    /// The ticket of what is to be published; or what it was answered before; or why it is refused.
+    fn into_ticket(self) -> Result<Result<idempotency::Ticket, Appended>, AppendError> {
+        match self {
+            Self::First(ticket) => Ok(Ok(ticket)),
+            Self::Answered(idempotency::Answer { first, last }) => {
+                Ok(Err(Appended { first, last, is_repeat: true }))
+            }
+            Self::UnderWay => Err(AppendError::KeyUnderWay),
+            Self::OtherBody => Err(AppendError::KeyReused),
+            Self::TooMany => Err(AppendError::KeysFull),
+        }
+    }
+}
+
 /// Why an event was not published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

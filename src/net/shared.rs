@@ -15,7 +15,7 @@ use super::presence::Presence;
 use super::sockets::{Asked, Sockets};
 use crate::access::Access;
 use crate::event::{Draft, Drafts, Now, Publication};
-use crate::journal::{Acknowledge, AppendError, Appended, Journal};
+use crate::journal::{Acknowledge, Append, AppendError, Appended, IdempotencyKey, Journal};
 use crate::shard::{Admission, Command, DisconnectTarget, Settings};
 
 /// The engine as its threads and the application see it.
@@ -46,9 +46,10 @@ impl Shared {
     pub(crate) fn publish(
         self: &Arc<Self>,
         publications: impl IntoIterator<Item = Publication>,
+        key: Option<Box<IdempotencyKey>>,
         later: &mut dyn FnMut() -> Acknowledge,
     ) -> Result<Option<Appended>, AppendError> {
-        let appended = self.append(publications, self.clock.now(), later)?;
+        let appended = self.append(publications, key, self.clock.now(), later)?;
         self.journal.wake();
         Ok(appended)
     }
@@ -58,6 +59,7 @@ impl Shared {
     pub(super) fn append(
         self: &Arc<Self>,
         publications: impl IntoIterator<Item = Publication>,
+        key: Option<Box<IdempotencyKey>>,
         now: Now,
         later: &mut dyn FnMut() -> Acknowledge,
     ) -> Result<Option<Appended>, AppendError> {
@@ -65,7 +67,7 @@ impl Shared {
         let drafts: Drafts = publications.into_iter().map(Draft::from).collect();
         let mut kinds = KindCounts::default();
         drafts.iter().for_each(|draft| kinds.count(draft.kind()));
-        let appended = self.journal.append(drafts.into(), now, &mut || {
+        let appended = self.journal.append(Append { drafts, key }, now, &mut || {
             let (shared, kinds, acknowledge) = (self.clone(), kinds.clone(), later());
             Box::new(move |result| {
                 if result.is_ok() {
@@ -74,7 +76,7 @@ impl Shared {
                 acknowledge(result);
             })
         })?;
-        if appended.is_some() {
+        if appended.is_some_and(|appended| !appended.is_repeat) {
             self.count_published(&kinds, began);
         }
         Ok(appended)

@@ -12,8 +12,11 @@ use std::time::Duration;
 
 use crossbeam_channel::bounded;
 use serde::Serialize;
+use sha2::{Digest as _, Sha256};
 
+use crate::api::MAX_KEY;
 use crate::event::{Announcement, ClientId, Event, EventId, Notification, Progress, Publication, Target};
+use crate::journal::IdempotencyKey;
 use crate::net::{Question, Shared, Statistics, ask_and_wait};
 use crate::shard::DisconnectTarget;
 use receipt::Promise;
@@ -37,6 +40,23 @@ use receipt::Promise;
 #[derive(Clone)]
 pub struct Publisher {
     shared: Arc<Shared>,
+}
+
+/// The scope of the keys of programs. No key of an HTTP request is in it.
+const SCOPE: &str = "program";
+
+/// The key of a batch. What it stands for is all that its receivers can tell.
+fn once(key: &str, batch: &[Publication]) -> Result<Box<IdempotencyKey>, PublishError> {
+    if !(1..=MAX_KEY).contains(&key.len()) {
+        return Err(PublishError::Key);
+    }
+    let mut body = Sha256::new();
+    for publication in batch {
+        let text = format!("{publication:?}");
+        body.update(text.len().to_le_bytes());
+        body.update(text);
+    }
+    Ok(Box::new(IdempotencyKey { scope: SCOPE.into(), key: key.into(), body: body.finalize().into() }))
 }
 
 /// How long an answer of the event loops is waited for. They answer once a turn, so only one that hangs, or one
@@ -152,6 +172,47 @@ impl Publisher {
         self.submit_all(batch)?.map(Receipt::wait).transpose()
     }
 
+    /// Publishes one event, unless something was published with the same key within the
+    /// [window](crate::Config::idempotency_window): then nothing is published, and the id of that is returned. So a call
+    /// whose end nobody knows, as after a crash of the program, can be repeated; a history on disk remembers keys over
+    /// restarts. The keys of programs and of HTTP requests are apart.
+    ///
+    /// ```
+    /// use fanfare::{Event, Publication, Target};
+    /// # let engine = fanfare::Engine::builder().listen("127.0.0.1:0".parse()?).start()?;
+    /// # let publisher = engine.publisher();
+    /// let paid = || Ok::<_, fanfare::EventError>(Publication::new(Event::json("paid", &42)?, Target::user("ada")));
+    /// let id = publisher.publish_once("invoice-7", paid()?)?;
+    /// assert_eq!(publisher.publish_once("invoice-7", paid()?)?, id);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As for [`publish`](Self::publish); if the key has not 1 to 255 bytes; if something else was published with it; if a
+    /// call with it has not ended.
+    pub fn publish_once(&self, key: &str, publication: Publication) -> Result<EventId, PublishError> {
+        let key = once(key, std::slice::from_ref(&publication))?;
+        Ok(self.give(vec![publication], Some(key))?.wait()?.0)
+    }
+
+    /// Like [`publish_once`](Self::publish_once), for several events: the key is that of the whole batch.
+    ///
+    /// # Errors
+    ///
+    /// As for [`publish_once`](Self::publish_once).
+    pub fn publish_all_once(
+        &self,
+        key: &str,
+        batch: Vec<Publication>,
+    ) -> Result<Option<(EventId, EventId)>, PublishError> {
+        if batch.is_empty() {
+            return Ok(None);
+        }
+        let key = once(key, &batch)?;
+        self.give(batch, Some(key))?.wait().map(Some)
+    }
+
     /// Gives one event to the engine, and does not wait until it is kept: with a history on disk, that may take a sync.
     /// Events are published in the order in which they are given.
     ///
@@ -159,7 +220,7 @@ impl Publisher {
     ///
     /// If it is known at once that it is not published.
     pub fn submit(&self, publication: Publication) -> Result<Receipt, PublishError> {
-        self.give(vec![publication])
+        self.give(vec![publication], None)
     }
 
     /// Like [`submit`](Self::submit), for several events: all are published, or none. `None` for an empty batch.
@@ -168,13 +229,17 @@ impl Publisher {
     ///
     /// If it is known at once that nothing is published.
     pub fn submit_all(&self, batch: Vec<Publication>) -> Result<Option<Receipt>, PublishError> {
-        if batch.is_empty() { Ok(None) } else { self.give(batch).map(Some) }
+        if batch.is_empty() { Ok(None) } else { self.give(batch, None).map(Some) }
     }
 
-    fn give(&self, batch: Vec<Publication>) -> Result<Receipt, PublishError> {
+    fn give(
+        &self,
+        batch: Vec<Publication>,
+        key: Option<Box<IdempotencyKey>>,
+    ) -> Result<Receipt, PublishError> {
         batch.iter().try_for_each(|publication| publication.event.check())?;
         let mut promised = None;
-        let appended = self.shared.publish(batch, &mut || {
+        let appended = self.shared.publish(batch, key, &mut || {
             let (promise, receipt) = Promise::new();
             promised = Some(receipt);
             promise.acknowledge()

@@ -3,20 +3,14 @@
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::StartError;
 use super::epoch::next_epoch;
 use crate::config::Config;
 use crate::journal::durable::{DurableLog, DurableOptions, SyncPolicy};
 use crate::journal::log::{Disk, Folder, LogOptions, OpenError, Opening};
-use crate::journal::{HistoryLimits, MemoryJournal};
+use crate::journal::{HistoryLimits, MemoryJournal, idempotency};
 use crate::net::{OpenJournal, random};
-
-/// How long an idempotency key is remembered.
-const WINDOW: Duration = Duration::from_secs(24 * 60 * 60);
-/// Maximum number of idempotency keys.
-const KEYS: usize = 1_000_000;
 
 /// The journal that the options name. `disk` takes the place of the folder.
 pub(super) fn open_journal(
@@ -38,7 +32,11 @@ pub(super) fn open_journal(
 fn in_memory(config: &Config, epoch: u64) -> OpenJournal {
     let limits =
         HistoryLimits { events: config.held_events(), bytes: config.held_bytes(), age: config.held_age() };
-    Box::new(move |ids, delivery| (Box::new(MemoryJournal::new(epoch, ids, limits, delivery)), Vec::new()))
+    let window_ms = config.idempotency_window.as_millis() as u64;
+    Box::new(move |ids, delivery| {
+        let journal = MemoryJournal::new(epoch, ids, limits, delivery).with_window(window_ms);
+        (Box::new(journal), Vec::new())
+    })
 }
 
 fn on_disk(
@@ -58,8 +56,8 @@ fn on_disk(
     let options = DurableOptions {
         sync: config.history_sync,
         memory,
-        window_ms: WINDOW.as_millis() as u64,
-        keys: KEYS,
+        window_ms: config.idempotency_window.as_millis() as u64,
+        keys: idempotency::MOST,
     };
     let is_always = options.sync == SyncPolicy::Always;
     let log = LogOptions::new(is_always, age.as_millis() as u64, config.held_bytes() as u64);

@@ -209,6 +209,12 @@ impl EngineBuilder {
         self
     }
 
+    /// See [`Config::idempotency_window`].
+    pub fn idempotency_window(mut self, window: Duration) -> Self {
+        self.config.idempotency_window = window;
+        self
+    }
+
     /// Another disk than the folder, for tests.
     #[doc(hidden)]
     pub fn history_disk(mut self, disk: Arc<dyn Disk>) -> Self {

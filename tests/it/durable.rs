@@ -1,8 +1,8 @@
 //! A history on disk, through the library and over HTTP.
 
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use fanfare::journal::log::{Disk, File, Folder};
@@ -225,12 +225,24 @@ struct Moody {
 pub(crate) struct Moods {
     full: AtomicBool,
     broken: AtomicBool,
+    /// Held where syncs are to take long.
+    syncs: Mutex<()>,
 }
 
 #[derive(Debug)]
 struct MoodyFile(Arc<dyn File>, Arc<Moods>);
 
 impl Moods {
+    /// No sync ends before what this returns is dropped.
+    pub(crate) fn hold(&self) -> MutexGuard<'_, ()> {
+        self.syncs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// There is room again.
+    pub(crate) fn empty(&self) {
+        self.full.store(false, Ordering::SeqCst);
+    }
+
     /// Whatever is written finds no room from now on.
     pub(crate) fn fill(&self) {
         self.full.store(true, Ordering::SeqCst);
@@ -304,6 +316,7 @@ impl File for MoodyFile {
     }
 
     fn sync(&self) -> io::Result<()> {
+        drop(self.1.hold());
         match self.1.broken.load(Ordering::SeqCst) {
             true => Err(io::Error::other("the disk is broken")),
             false => self.0.sync(),
@@ -336,7 +349,7 @@ fn a_full_disk_refuses_what_is_published_until_there_is_room() {
     assert_eq!(server.connect().get("/readyz").status(), 200);
     let mut replayed = server.resume("", &first.replace("-1", "-0"));
     assert_eq!((replayed.reason(), replayed.next().id), (None, Some(first.clone())));
-    moods.full.store(false, Ordering::SeqCst);
+    moods.empty();
     let second = server.publish(&json!({"data": 2}));
     assert_eq!(parts(&second).1, 2, "nothing was kept of what was refused");
     assert_eq!(

@@ -18,6 +18,7 @@ mod exchange;
 mod handover;
 mod heartbeat;
 mod hooks;
+mod idempotency;
 mod large;
 mod late_journal;
 mod limits;

@@ -166,7 +166,8 @@ fn a_missing_index_is_made_anew() {
     let mut connection = server.connect();
     let large = "x".repeat(5_000);
     let mut publish = |n: usize| {
-        let event = json!({"data": [n, large], "to": {"user": if n % 10 == 0 { "ada" } else { "bob" }}});
+        let event =
+            json!({"data": [n, large], "to": {"user": if n.is_multiple_of(10) { "ada" } else { "bob" }}});
         crate::server::publish(&mut connection, &event)
     };
     let ids: Vec<String> = (0..150).map(&mut publish).collect();

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::server::{Server, command, run};
 
 /// Every option, with a value that it cannot have.
-const BAD: [(&str, &str); 47] = [
+const BAD: [(&str, &str); 48] = [
     ("listen", "localhost"),
     ("workers", "0"),
     ("base-path", "api"),
@@ -30,6 +30,7 @@ const BAD: [(&str, &str); 47] = [
     ("history-dir", "/dev/null"),
     ("history-sync", "sometimes"),
     ("history-memory", "64 bits"),
+    ("idempotency-window", "0s"),
     ("dev-endpoints", "perhaps"),
     ("insecure-open", "perhaps"),
     ("head-timeout", "1ns"),
@@ -80,7 +81,7 @@ fn every_option_refuses_a_bad_value_in_one_line() {
 }
 
 /// Values that can be written, but not meant.
-const ABSURD: [(&str, &str); 48] = [
+const ABSURD: [(&str, &str); 49] = [
     ("workers", "1025"),
     ("workers", "99999999999999999999999"),
     ("heartbeat-interval", "300000000y"),
@@ -129,6 +130,7 @@ const ABSURD: [(&str, &str); 48] = [
     ("history-sync", "never"),
     ("history-memory", "1MiB"),
     ("history-memory", "127TiB"),
+    ("idempotency-window", "31days"),
     // No event is so small, or hardly any.
     ("max-body", "1"),
     ("max-body", "1023"),
@@ -187,6 +189,10 @@ fn absurd_values_of_the_shell_commands_are_refused() {
         ("timeout", &["publish", "--data", "1", "--timeout", "300000000y"][..]),
         ("ttl", &["publish", "--data", "1", "--ttl", "300000000y"]),
         ("retry", &["publish", "--data", "1", "--retry", "2days"]),
+        ("tries", &["publish", "--data", "1", "--tries", "0"]),
+        ("tries", &["publish", "--data", "1", "--tries", "1001"]),
+        ("idempotency-key", &["publish", "--data", "1", "--idempotency-key", ""]),
+        ("idempotency-key", &["publish", "--data", "1", "--idempotency-key", "a\tb"]),
         ("timeout", &["tail", "--timeout", "2days"]),
         ("heartbeat-timeout", &["tail", "--heartbeat-timeout", "300000000y"]),
         ("count", &["tail", "--count", "99999999999999999999"]),

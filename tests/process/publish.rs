@@ -1,5 +1,9 @@
 //! `fanfare publish`.
 
+use std::io::Read;
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::thread;
+
 use serde_json::Value;
 
 use crate::file::File;
@@ -86,7 +90,8 @@ fn a_key_comes_from_the_environment_or_a_file() {
 fn a_server_that_is_not_there_or_not_one_is_told() {
     let server = Server::start(&[]);
     let address = server.address;
-    let publish = |url: String| refusal(&["publish", "--data", "1", "--url", &url], &[], "", 1);
+    let publish =
+        |url: String| refusal(&["publish", "--data", "1", "--tries", "1", "--url", &url], &[], "", 1);
     assert!(publish(format!("http://{address}/elsewhere")).starts_with("refused with 404: "));
     let error = publish(format!("https://{address}/api/sse"));
     assert!(error.starts_with(&format!("no answer from https://{address}/api/sse: ")), "{error}");
@@ -225,7 +230,7 @@ fn a_server_on_this_machine_is_not_asked_for_by_a_proxy() {
 
 #[test]
 fn a_proxy_on_the_way_is_named_without_its_password() {
-    for command in [&["publish", "--data", "1"][..], &["tail", "--no-reconnect"]] {
+    for command in [&["publish", "--data", "1", "--tries", "1"][..], &["tail", "--no-reconnect"]] {
         let args = [command, &["--url", "http://server.example/api/sse"]].concat();
         let error = refusal(&args, &[("http_proxy", "http://me:secret@127.0.0.1:1")], "", 1);
         let expected = "no answer from http://server.example/api/sse by the proxy 127.0.0.1:1: ";
@@ -241,7 +246,7 @@ fn each_scheme_has_a_proxy_of_its_own() {
         ("all_proxy", "http://127.0.0.1:3"),
     ];
     let refused = |url: &str, proxies: &[(&str, &str)]| {
-        refusal(&["publish", "--data", "1", "--timeout", "1s", "--url", url], proxies, "", 1)
+        refusal(&["publish", "--data=1", "--tries=1", "--timeout=1s", "--url", url], proxies, "", 1)
     };
     for (url, own) in [("http://192.0.2.1/", 1), ("https://192.0.2.1/", 2)] {
         let named = |port: u16| format!(" by the proxy 127.0.0.1:{port}: ");
@@ -270,4 +275,62 @@ fn an_empty_variable_is_an_absent_one() {
         let output = run(&args, &[("FANFARE_URL", "")], "");
         assert_ne!(output.status.code(), Some(2), "{}", String::from_utf8_lossy(&output.stderr));
     }
+}
+
+/// A way to a server that loses the first answers: it closes the connection instead of giving them.
+fn lossy(server: SocketAddr, losses: usize) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    // It ends with the process of the tests.
+    thread::spawn(move || {
+        for (n, near) in listener.incoming().enumerate() {
+            let (Ok(mut near), Ok(mut far)) = (near, TcpStream::connect(server)) else { continue };
+            let (mut from, mut to) =
+                (near.try_clone().expect("a socket"), far.try_clone().expect("a socket"));
+            thread::spawn(move || std::io::copy(&mut from, &mut to));
+            if n < losses {
+                // The answer is there, so the event was published.
+                let _ = far.read(&mut [0; 4096]);
+                let _ = near.shutdown(Shutdown::Both);
+            } else {
+                thread::spawn(move || std::io::copy(&mut far, &mut near));
+            }
+        }
+    });
+    address
+}
+
+#[test]
+fn an_answer_that_is_lost_is_asked_for_again_and_nothing_is_published_twice() {
+    let server = Server::start(&[]);
+    let mut stream = server.subscribe("");
+    let by = |losses: usize| url(lossy(server.address, losses));
+    let output = run(&["publish", "one", "--data", "1", "--url", &by(2)], &[], "");
+    let (id, said) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!((output.status.code(), said.matches("no answer").count()), (Some(0), 2), "{said}");
+    assert_eq!(stream.next().id.as_deref(), Some(id.trim_end()));
+    let lines = "{\"event\":\"two\",\"data\":1}\n{\"event\":\"three\",\"data\":2}\n";
+    let output = run(&["publish", "--ndjson", "--url", &by(2)], &[], lines);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let error = refusal(&["publish", "four", "--data", "1", "--tries", "1", "--url", &by(1)], &[], "", 1);
+    assert!(error.contains("no answer"), "{error}");
+    publish(&server, &["last", "--data", "1"], "");
+    let names: Vec<String> = stream.take(4).into_iter().map(|message| message.event).collect();
+    assert_eq!(names, ["two", "three", "four", "last"]);
+}
+
+#[test]
+fn a_key_of_ones_own_makes_running_it_again_safe() {
+    let server = Server::start(&[]);
+    let keyed = |key: &str, data: &str| {
+        let args = ["publish", "--idempotency-key", key, "--data", data, "--url", &url(server.address)];
+        run(&args, &[], "")
+    };
+    let first = keyed("nightly \"report\" 7", "1");
+    assert_eq!(first.status.code(), Some(0), "{}", String::from_utf8_lossy(&first.stderr));
+    assert_eq!(keyed("nightly \"report\" 7", "1").stdout, first.stdout);
+    let other = keyed("nightly \"report\" 7", "2");
+    assert_eq!(other.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&other.stderr).contains("refused with 422"));
+    assert_eq!(server.stats()["engine"]["eventsPublished"], 1);
 }

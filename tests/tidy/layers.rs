@@ -32,7 +32,7 @@ const LAYERS: [(&str, &[&str]); 15] = [
     ("metrics", &[]),
     ("net", &["access", "api", "event", "http", "journal", "metrics", "shard"]),
     ("config", &["api", "event", "http", "journal::durable", "shard::Heartbeat"]),
-    ("publisher", &["event", "journal", "net", "shard::DisconnectTarget"]),
+    ("publisher", &["api::MAX_KEY", "event", "journal", "net", "shard::DisconnectTarget"]),
     (
         "server",
         &[

@@ -6,7 +6,7 @@ use std::time::Duration;
 use parking_lot::{Condvar, Mutex};
 
 use crate::event::{Draft, Drafts, Now};
-use crate::journal::idempotency::{Answer, BodyHash, IdempotencyKeys, Repeat, Ticket};
+use crate::journal::idempotency::{Answer, BodyHash, IdempotencyKeys, Ticket};
 use crate::journal::{Acknowledge, Append, AppendError, Appended, IdempotencyKey};
 
 /// What waits for the committer, in order, and the idempotency keys of what waits and of what was published.
@@ -111,14 +111,9 @@ impl Queue {
         }
         let key = match key {
             None => None,
-            Some(key) => match state.keys.begin(&key.scope, &key.key, key.body, now.unix_ms) {
-                Repeat::First(ticket) => Some((key, ticket)),
-                Repeat::Answered(Answer { first, last }) => {
-                    return Ok(Some(Appended { first, last, is_repeat: true }));
-                }
-                Repeat::UnderWay => return Err(AppendError::KeyUnderWay),
-                Repeat::OtherBody => return Err(AppendError::KeyReused),
-                Repeat::TooMany => return Err(AppendError::KeysFull),
+            Some(key) => match state.keys.begin(&key.scope, &key.key, key.body, now.unix_ms).into_ticket()? {
+                Ok(ticket) => Some((key, ticket)),
+                Err(appended) => return Ok(Some(appended)),
             },
         };
         state.events += drafts.len();

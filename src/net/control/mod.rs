@@ -9,6 +9,7 @@ mod body_total;
 mod http_connection;
 mod online;
 mod outcome;
+mod problems;
 mod rejected;
 mod service;
 mod turns;

@@ -6,19 +6,21 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::json;
+use sha2::{Digest as _, Sha256};
 
 use super::body_total::BodyShare;
 use super::online;
 use super::outcome::Outcome;
+use super::problems::{overloaded, problem, unavailable};
 use crate::access::{PublishGrant, RateLimit};
 use crate::api::{
     AskedFields, Cors, CrossOrigin, ListenerKind, Problem, Response, Route, Scope, StreamGrant, Subscription,
-    TestEvent, browser_client, framing_of, holds_browser_client, openapi, write_head,
+    TestEvent, browser_client, framing_of, holds_browser_client, idempotency_key, openapi, write_head,
 };
 use crate::event::{Framing, JsonError, Now, Publication, Refusal, ServerEvent, Target};
 use crate::http::prefers_open_metrics;
 use crate::http::{Head, Method, TargetForm, Undecodable, Version, is_escaped};
-use crate::journal::{Acknowledge, AppendError, Appended};
+use crate::journal::{Acknowledge, AppendError, Appended, IdempotencyKey};
 use crate::metrics::Format;
 use crate::net::message::{Asker, ControlMessage};
 use crate::net::shared::Shared;
@@ -57,7 +59,7 @@ pub(super) enum Task {
     /// Open a stream.
     Stream(Box<Arrival>),
     /// Publish events.
-    Publish { batch: bool, grant: Box<PublishGrant> },
+    Publish { batch: bool, grant: Box<PublishGrant>, key: Option<Box<str>> },
     /// Publish an event in the short form of the test endpoint.
     Test(Box<PublishGrant>),
     /// Answer a CORS preflight.
@@ -209,7 +211,7 @@ impl Service {
             }
             Route::Publish => {
                 let grant = Box::new(PublishGrant::new(identity, peer));
-                Ok(Task::Publish { batch: is_batch(head)?, grant })
+                Ok(Task::Publish { batch: is_batch(head)?, grant, key: idempotency_key(head)? })
             }
             Route::Test => match is_batch(head)? {
                 false => Ok(Task::Test(Box::new(PublishGrant::new(identity, peer)))),
@@ -242,10 +244,13 @@ impl Service {
             Task::Identify(..) => Err(Problem::new(500, "it is not known who this is from")),
             Task::Refuse(reason) => Ok(Outcome::Refused(reason)),
             Task::Stream(arrival) => Ok(Outcome::Stream(arrival)),
-            Task::Publish { batch: false, grant } => {
-                self.publish_one(Publication::from_json(text(body)?), &grant, asker, now)
+            Task::Publish { batch, grant, key } => {
+                let key = key.map(|key| once(key, &grant, batch, body));
+                match batch {
+                    false => self.publish_one(Publication::from_json(text(body)?), &grant, key, asker, now),
+                    true => self.publish_batch(text(body)?, &grant, key, asker, now),
+                }
             }
-            Task::Publish { batch: true, grant } => self.publish_batch(text(body)?, &grant, asker, now),
             Task::Test(grant) => self.send_test(text(body)?, &grant, asker, now),
             Task::Preflight { allow, cross_origin, asked } => {
                 Ok(Outcome::Answer(Cors::preflight(cross_origin, &asked, options(allow))))
@@ -306,13 +311,14 @@ impl Service {
         &self,
         publication: Result<Publication, JsonError>,
         grant: &PublishGrant,
+        key: Option<Box<IdempotencyKey>>,
         asker: Asker,
         now: Now,
     ) -> Result<Outcome, Problem> {
         let publication = publication.map_err(|error| problem(&error, None))?;
         grant.judge(&publication.target)?;
         self.take_rate(grant, 1, now)?;
-        self.append([publication], asker, now, |appended| Response::published(appended.first))
+        self.append([publication], key, asker, now, |appended| Response::published(appended.first))
     }
 
     fn send_test(
@@ -323,7 +329,9 @@ impl Service {
         now: Now,
     ) -> Result<Outcome, Problem> {
         match TestEvent::from_json(text).map_err(|error| problem(&error, None))? {
-            TestEvent::Publication(publication) => self.publish_one(Ok(*publication), grant, asker, now),
+            TestEvent::Publication(publication) => {
+                self.publish_one(Ok(*publication), grant, None, asker, now)
+            }
             TestEvent::Ping { user } => {
                 grant.judge(&user.as_deref().map_or_else(Target::all, Target::user))?;
                 if self.shared.admission.is_draining() {
@@ -340,6 +348,7 @@ impl Service {
         &self,
         text: &str,
         grant: &PublishGrant,
+        key: Option<Box<IdempotencyKey>>,
         asker: Asker,
         now: Now,
     ) -> Result<Outcome, Problem> {
@@ -350,7 +359,7 @@ impl Service {
         batch.iter().try_for_each(|publication| grant.judge(&publication.target))?;
         let count = batch.len();
         self.take_rate(grant, count, now)?;
-        self.append(batch, asker, now, move |Appended { first, last, .. }| {
+        self.append(batch, key, asker, now, move |Appended { first, last, .. }| {
             let (first_id, last_id) = (first.to_string(), last.to_string());
             Response::json(202, &Accepted { accepted: count, first_id, last_id })
         })
@@ -360,10 +369,15 @@ impl Service {
     fn append(
         &self,
         publications: impl IntoIterator<Item = Publication>,
+        key: Option<Box<IdempotencyKey>>,
         asker: Asker,
         now: Now,
         answer: impl FnOnce(Appended) -> Response + Copy + Send + 'static,
     ) -> Result<Outcome, Problem> {
+        let answer = move |appended: Appended| match appended.is_repeat {
+            true => answer(appended).with_field("Idempotency-Replayed", "true"),
+            false => answer(appended),
+        };
         let mut later = || -> Acknowledge {
             let shared = self.shared.clone();
             Box::new(move |acknowledged| {
@@ -372,7 +386,7 @@ impl Service {
             })
         };
         let appended =
-            self.shared.append(publications, now, &mut later).map_err(|error| overloaded(&error))?;
+            self.shared.append(publications, key, now, &mut later).map_err(|error| overloaded(&error))?;
         self.unseen.set(self.unseen.get() + 1);
         if self.unseen.get() >= UNSEEN {
             self.wake_loops();
@@ -412,6 +426,12 @@ impl Service {
         ServerEvent::Refused { retry, reason }.write(framing, out);
         out.extend_from_slice(framing.end());
     }
+}
+
+/// The key of a request, and what it stands for: the body, and how it was to be read.
+fn once(key: Box<str>, grant: &PublishGrant, is_batch: bool, body: &[u8]) -> Box<IdempotencyKey> {
+    let hash = Sha256::new().chain_update([u8::from(is_batch)]).chain_update(body);
+    Box::new(IdempotencyKey { scope: grant.key_scope(), key, body: hash.finalize().into() })
 }
 
 /// The response to a batch.
@@ -454,29 +474,6 @@ fn options(allow: &'static str) -> Response {
     Response::empty().with_field("Allow", allow)
 }
 
-fn problem(error: &JsonError, line: Option<usize>) -> Problem {
-    let status = match (error, line) {
-        // One bad line makes the whole batch invalid. The error names the line.
-        (JsonError::Malformed(_), None) => 400,
-        _ => 422,
-    };
-    Problem::new(status, line.map_or_else(|| error.to_string(), |line| format!("line {line}: {error}")))
-}
-
-/// Why something was not published.
-fn overloaded(error: &AppendError) -> Problem {
-    match error {
-        AppendError::DiskFull => Problem::new(507, error.to_string()),
-        AppendError::Unstorable(_) => Problem::new(422, error.to_string()),
-        _ => unavailable(error.to_string()),
-    }
-}
-
-/// The error for when the bodies of other requests use all the memory for them.
-pub(super) fn bodies_are_full() -> Problem {
-    unavailable("request bodies being received already use all the memory allowed for them")
-}
-
 /// Handles a request when it could not be found out who it is from.
 fn undecided(route: &Route, why: Undecided) -> Result<Task, Problem> {
     match (route, why) {
@@ -486,8 +483,4 @@ fn undecided(route: &Route, why: Undecided) -> Result<Task, Problem> {
         (_, Undecided::Late) => Err(unavailable("it could not be decided in time who this is from")),
         (_, Undecided::Failed) => Err(Problem::new(500, "it could not be decided who this is from")),
     }
-}
-
-fn unavailable(detail: impl Into<std::borrow::Cow<'static, str>>) -> Problem {
-    Problem::new(503, detail).retry_after(1)
 }

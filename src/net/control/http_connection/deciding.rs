@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::super::service::{Known, Service, bodies_are_full};
+use super::super::problems::bodies_are_full;
+use super::super::service::{Known, Service};
 use super::{HttpConnection, Phase, expects};
 use crate::api::Scope;
 use crate::event::Now;
