@@ -2,6 +2,8 @@
 
 mod browser_client;
 mod cors;
+mod history_answer;
+mod history_query;
 mod idempotency_key;
 mod openapi;
 mod panel;
@@ -15,6 +17,8 @@ mod test_event;
 
 pub use browser_client::{browser_client, holds_browser_client};
 pub use cors::{AskedFields, Cors, CrossOrigin, InvalidOrigin};
+pub use history_answer::HistoryAnswer;
+pub use history_query::HistoryQuery;
 pub use idempotency_key::{MAX_KEY, idempotency_key};
 pub use openapi::openapi;
 pub use panel::PanelFile;

@@ -28,9 +28,10 @@ const TOKEN: Known = Known {
     near: &["accesstoken", "token", "authtoken", "bearertoken", "jwt", "bearer", "authorization"],
 };
 
-const KNOWN: [Known; 5] = [
+const KNOWN: [Known; 6] = [
     Known { name: "topic", says_who: false, near: &["topic", "topics"] },
     Known { name: "lastEventId", says_who: false, near: &["lasteventid", "lastevent", "lastid", "eventid"] },
+    Known { name: "since", says_who: false, near: &["since", "sincems", "sincetime"] },
     Known { name: "userId", says_who: true, near: &["userid", "userids", "user", "users", "uid"] },
     Known {
         name: "sessionId",

@@ -41,6 +41,11 @@ impl Response {
         Self { status, content_type: "application/json", body, fields: Vec::new(), cache_control: NO_STORE }
     }
 
+    /// A response whose body is written already.
+    pub fn of_json(status: u16, body: Vec<u8>) -> Self {
+        Self { status, content_type: "application/json", body, fields: Vec::new(), cache_control: NO_STORE }
+    }
+
     /// The response to a publication: accepted, with its id.
     pub fn published(id: EventId) -> Self {
         let mut body = Vec::with_capacity(64);

@@ -17,6 +17,8 @@ pub enum Route {
     Options(&'static str),
     /// POST `{base}/events`.
     Publish,
+    /// GET `{base}/events`: read what history holds.
+    History,
     /// GET `{base}/stats`, and GET `{base}/test` in development.
     Statistics,
     /// GET `{base}/users`.
@@ -74,7 +76,7 @@ impl Route {
         match self {
             Self::Stream | Self::StreamHead => Scope::Subscribe,
             Self::Publish | Self::Test => Scope::Publish,
-            Self::Statistics | Self::Metrics | Self::Users | Self::User(_) => Scope::Admin,
+            Self::Statistics | Self::Metrics | Self::Users | Self::User(_) | Self::History => Scope::Admin,
             Self::DisconnectUser(_) | Self::DisconnectClient(_) => Scope::Admin,
             // The page of the panel contains no data, and a browser that opens it cannot send a token. Its requests use
             // a token that is typed into it.
@@ -91,6 +93,7 @@ impl Route {
             Self::Stream | Self::StreamHead => "stream",
             Self::Options(_) => "options",
             Self::Publish => "publish",
+            Self::History => "history",
             Self::Statistics => "stats",
             Self::Users => "users",
             Self::User(_) | Self::DisconnectUser(_) => "user",
@@ -221,7 +224,7 @@ impl Resource {
 
     fn allow(&self) -> &'static str {
         match self {
-            Self::Events => "POST, OPTIONS",
+            Self::Events => "GET, HEAD, POST, OPTIONS",
             Self::Client(_) => "DELETE, OPTIONS",
             Self::User(_) => "GET, HEAD, DELETE, OPTIONS",
             Self::Test => "GET, HEAD, POST, OPTIONS",
@@ -243,6 +246,7 @@ impl Resource {
             (Self::Stream, Method::Get) => Some(Route::Stream),
             (Self::Stream, Method::Head) => Some(Route::StreamHead),
             (Self::Events, Method::Post) => Some(Route::Publish),
+            (Self::Events, _) if reads => Some(Route::History),
             (Self::Test, Method::Post) => Some(Route::Test),
             (Self::User(user), Method::Delete) => Some(Route::DisconnectUser(user)),
             (Self::Client(client), Method::Delete) => Some(Route::DisconnectClient(client)),

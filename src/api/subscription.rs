@@ -9,6 +9,7 @@ use super::parameter::{MAX_PARAMETERS, Parameters};
 use super::problem::Problem;
 use crate::event::EventId;
 use crate::event::Framing;
+use crate::event::Now;
 use crate::event::Profile;
 use crate::event::excerpt;
 use crate::event::{Pattern, TopicLimits};
@@ -20,15 +21,19 @@ pub const MAX_NAME: usize = 256;
 /// Maximum number of topic patterns, and of metadata keys, of one stream.
 pub const MAX_ENTRIES: usize = 64;
 
-/// Where a client left off.
+/// Where a stream begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LastEventId {
-    /// It sent no id.
+    /// The client sent no id.
     None,
     /// It sent something that is not an id of ours.
     Invalid,
-    /// After this event.
+    /// After this event, where the client left off.
     Id(EventId),
+    /// With the oldest event that history holds.
+    Earliest,
+    /// With what was published at this time, in Unix ms.
+    Since(u64),
 }
 
 /// A request to open a stream.
@@ -36,7 +41,7 @@ pub enum LastEventId {
 pub struct Subscription {
     /// How the response body is delimited.
     pub framing: Framing,
-    /// Where the client left off.
+    /// Where the stream begins.
     pub last_event_id: LastEventId,
     /// Who the client is, according to the query, and what it asks for. Only open mode believes who it is.
     pub claims: Profile,
@@ -54,10 +59,15 @@ pub struct StreamGrant {
 impl Subscription {
     /// Parses a GET request for a stream. `Accept` is checked first (406), then the query (400).
     ///
-    /// The query may have `topic`, `lastEventId`, `userId`, `sessionId`, `meta.KEY` and `access_token`, if they are
-    /// among the `parameters`. Others are ignored, unless they are likely misspellings of these. `limits` are the
+    /// The query may have `topic`, `lastEventId`, `since`, `userId`, `sessionId`, `meta.KEY` and `access_token`, if they
+    /// are among the `parameters`. Others are ignored, unless they are likely misspellings of these. `limits` are the
     /// limits of topics and patterns.
-    pub fn from_head(head: &Head<'_>, parameters: Parameters, limits: &TopicLimits) -> Result<Self, Problem> {
+    pub fn from_head(
+        head: &Head<'_>,
+        parameters: Parameters,
+        limits: &TopicLimits,
+        now: Now,
+    ) -> Result<Self, Problem> {
         if !accepts_event_stream(head) {
             return Err(Problem::new(406, "this resource is a text/event-stream"));
         }
@@ -78,6 +88,15 @@ impl Subscription {
             Some(value) => std::str::from_utf8(value).map_or(LastEventId::Invalid, LastEventId::of),
             None => claims.last_event_id.unwrap_or(LastEventId::None),
         };
+        let since = claims.since.as_deref().map(|text| since(text, now)).transpose()?;
+        let last_event_id = match (last_event_id, since) {
+            (LastEventId::Earliest, Some(_)) => {
+                return Err(Problem::new(400, "lastEventId=earliest or since, not both"));
+            }
+            // Where a client comes back, the position that it brings counts.
+            (LastEventId::Id(_), _) | (_, None) => last_event_id,
+            (_, Some(unix_ms)) => LastEventId::Since(unix_ms),
+        };
         Ok(Self { framing: framing_of(head.version), last_event_id, claims: claims.into_profile() })
     }
 }
@@ -92,8 +111,29 @@ pub fn framing_of(version: Version) -> Framing {
 
 impl LastEventId {
     fn of(text: &str) -> Self {
-        EventId::from_str(text).map_or(Self::Invalid, Self::Id)
+        match text {
+            "earliest" => Self::Earliest,
+            _ => EventId::from_str(text).map_or(Self::Invalid, Self::Id),
+        }
     }
+}
+
+/// Units of time, and their ms.
+const UNITS: [(&str, u64); 5] =
+    [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 24 * 3_600_000)];
+
+/// The Unix ms that `since` means: so many, or a time ago, as `10m`.
+fn since(text: &str, now: Now) -> Result<u64, Problem> {
+    let refused = |reason| Problem::new(400, format!("since {:?}: {reason}", excerpt(text)));
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    let malformed = || refused("is written as 10m, 30s, 2h, 7d or in Unix ms");
+    let number: u64 = number.parse().map_err(|_| malformed())?;
+    if unit.is_empty() {
+        return if number > now.unix_ms { Err(refused("is a time to come")) } else { Ok(number) };
+    }
+    let (_, ms) = UNITS.into_iter().find(|(name, _)| *name == unit).ok_or_else(malformed)?;
+    Ok(now.unix_ms.saturating_sub(number.saturating_mul(ms)))
 }
 
 /// A query that is being parsed.
@@ -106,6 +146,7 @@ struct Claims {
     tokens: usize,
     meta: Vec<(Arc<str>, Arc<str>)>,
     last_event_id: Option<LastEventId>,
+    since: Option<Box<str>>,
 }
 
 impl Claims {
@@ -118,9 +159,14 @@ impl Claims {
                 self.topics.push(pattern);
                 within("topics", self.topics.len())
             }
-            "lastEventId" | "userId" | "sessionId" if value.is_empty() => Ok(()),
+            "lastEventId" | "since" | "userId" | "sessionId" if value.is_empty() => Ok(()),
             "lastEventId" => {
                 self.last_event_id = Some(LastEventId::of(value));
+                Ok(())
+            }
+            "since" if self.since.is_some() => Err(Problem::new(400, "since is given twice")),
+            "since" => {
+                self.since = Some(value.into());
                 Ok(())
             }
             "userId" => once("userId", &mut self.user, value),

@@ -7,6 +7,7 @@ mod event_stream;
 mod exit;
 mod failure;
 mod file;
+mod history;
 mod log;
 mod message;
 mod options;
@@ -38,6 +39,7 @@ pub(crate) fn run() -> ExitCode {
         Ok(Command::Serve(options)) => serve::serve(*options),
         Ok(Command::Publish(options)) => publish::publish(*options),
         Ok(Command::Tail(options)) => tail::tail(*options),
+        Ok(Command::History(options)) => history::history(*options),
         Ok(Command::Config) => print(file::DEFAULT),
         Ok(Command::Check { file }) => check(&file),
         Err(Stop::Help(text)) => print(&text),

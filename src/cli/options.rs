@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{Args, Parser, ValueEnum};
 use fanfare::{Config, Heartbeat, IpNetwork, Pattern, SyncPolicy};
 
+use super::history::HistoryOptions;
 use super::publish::PublishOptions;
 use super::tail::TailOptions;
 use super::value::{address, duration, network, pattern, size, sync_policy, up_to_a_day};
@@ -21,6 +22,8 @@ pub(super) enum Command {
     Publish(Box<PublishOptions>),
     /// Follow a stream.
     Tail(Box<TailOptions>),
+    /// Print what history holds.
+    History(Box<HistoryOptions>),
     /// Print a configuration file with every option at its default.
     Config,
     /// Check a configuration file and the files it names.

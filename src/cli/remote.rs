@@ -21,6 +21,9 @@ const TOKEN_VARIABLE: &str = "FANFARE_TOKEN";
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
+/// Maximum size of a page of history; one event may be much of it.
+const MAX_PAGE: u64 = 2 << 30;
+
 /// Where the server is, and as whom to speak to it.
 #[derive(Debug, Args)]
 pub(super) struct RemoteOptions {
@@ -113,6 +116,19 @@ impl Remote {
         let response = request.send(body).map_err(|error| Failure::lost(&self.name, error))?;
         let mut response = accepted(response)?;
         response.body_mut().read_to_string().map_err(|error| Failure::lost(&self.name, error))
+    }
+
+    /// Reads a page of history, and returns the response body.
+    pub(super) fn history(&self, query: &[(&str, String)]) -> Result<String, Failure> {
+        let mut request = self.agent.get(format!("{}/events", self.url));
+        request = request.query_pairs(query.iter().map(|(name, value)| (*name, value)));
+        if let Some(credential) = self.credential()? {
+            request = request.header(AUTHORIZATION, credential);
+        }
+        let response = request.call().map_err(|error| Failure::lost(&self.name, error))?;
+        let mut response = accepted(response)?;
+        let body = response.body_mut().with_config().limit(MAX_PAGE);
+        body.read_to_string().map_err(|error| Failure::lost(&self.name, error))
     }
 
     /// Opens a stream, after this event if one is given.

@@ -18,7 +18,7 @@ use super::failure::reason;
 use super::printer::{Format, Printer};
 use super::remote::{Opened, Remote, RemoteOptions};
 use super::terminal::one_line;
-use super::value::{pair, some_time};
+use super::value::{duration, pair, some_time};
 
 const AFTER_HELP: &str = "Whenever the stream is lost it is opened again, and goes on where it was. Gaps and refusals \
                           are told on standard error.\n\
@@ -44,6 +44,12 @@ pub(super) struct TailOptions {
     /// Begin after this event
     #[arg(long, value_name = "ID", value_parser = event_id)]
     last_event_id: Option<String>,
+    /// Begin with all that history holds
+    #[arg(long, conflicts_with_all = ["last_event_id", "since"])]
+    earliest: bool,
+    /// Begin with what was published this long ago, as 10m, and history holds
+    #[arg(long, value_name = "TIME", value_parser = duration, conflicts_with = "last_event_id")]
+    since: Option<Duration>,
     /// End after so many events
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
@@ -100,7 +106,7 @@ struct Tail {
     remote: Remote,
     query: Vec<(String, String)>,
     last_event_id: Option<String>,
-    /// There was a stream before.
+    /// There was a stream before, or the first one is to begin in history: a gap is told.
     has_followed: bool,
     reconnects: bool,
     backoff: Backoff,
@@ -130,12 +136,15 @@ impl Tail {
         query.extend(options.topic.into_iter().map(|topic| ("topic".to_owned(), topic)));
         query.extend(options.user_id.map(|id| ("userId".to_owned(), id)));
         query.extend(options.session_id.map(|id| ("sessionId".to_owned(), id)));
+        let in_history = options.earliest || options.since.is_some();
+        query.extend(options.earliest.then(|| ("lastEventId".to_owned(), "earliest".to_owned())));
+        query.extend(options.since.map(|time| ("since".to_owned(), format!("{}ms", time.as_millis()))));
         query.extend(options.meta.into_iter().map(|(name, value)| (format!("meta.{name}"), value)));
         Self {
             remote: Remote::for_streams(options.remote, options.heartbeat_timeout.0),
             query,
             last_event_id: options.last_event_id,
-            has_followed: false,
+            has_followed: in_history,
             reconnects: !options.no_reconnect,
             backoff: Backoff::default(),
             printer: Printer { format: options.format, all: options.all, left: options.count },

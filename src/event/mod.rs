@@ -3,6 +3,7 @@
 mod client;
 mod content;
 mod continuity;
+mod encoded;
 mod excerpt;
 mod frame;
 mod framing;
@@ -19,6 +20,7 @@ mod topic;
 pub use client::{Client, ClientId, ClientKey, InvalidClientId, Profile, StreamToken};
 pub use content::{Event, EventError, MAX_EVENT_NAME, MAX_RETRY_MS};
 pub use continuity::{Continuity, Gap};
+pub(crate) use encoded::EncodedFields;
 pub(crate) use excerpt::excerpt;
 pub use frame::Frame;
 pub use framing::{Framing, PerFraming};

@@ -37,6 +37,8 @@ pub(super) struct History {
     hasher: Hasher,
     /// Events with a life of their own, the next to go first.
     mortal: BinaryHeap<Reverse<(u64, u64)>>,
+    /// The newest event that was dropped because of the limits, and when it was published; zeros where there is none.
+    dropped: (u64, u64),
 }
 
 /// Events that were removed from history. Freeing their memory takes time, so the caller drops them after it has
@@ -97,6 +99,7 @@ impl History {
             losses: Losses::new(),
             hasher,
             mortal: BinaryHeap::new(),
+            dropped: (0, 0),
         }
     }
 
@@ -196,6 +199,7 @@ impl History {
         let Some(Held { seq, since_ms, record: Some(record) }) = self.held.pop_front() else { return 0 };
         if !self.is_dead(&record, since_ms, now_ms) {
             self.losses.add(seq, &record.target.to, &self.hasher);
+            self.dropped = (seq, since_ms);
         }
         self.forget(seq, record, gone)
     }
@@ -242,6 +246,30 @@ impl History {
             }
         }
         false
+    }
+
+    /// Whether an event after a position was dropped, whomever it was for.
+    pub(super) fn has_dropped(&self, after: u64) -> bool {
+        self.dropped.0 > after
+    }
+
+    /// The position after which everything was published at a time or later, in ms since the start. Where some of that was
+    /// dropped, it is 0, so that who has lost something of it is told, or of what was published before.
+    pub(super) fn before_time(&self, since_ms: u64, newest: u64) -> u64 {
+        if since_ms == 0 || (self.dropped.0 > 0 && self.dropped.1 >= since_ms) {
+            return 0;
+        }
+        let first = self.held.partition_point(|held| held.since_ms < since_ms);
+        self.held.get(first).map_or(newest, |held| held.seq - 1)
+    }
+
+    /// The events after a position that have not expired, with the time at which each was published, in ms since the start.
+    pub(super) fn held_after(&self, after: u64, now_ms: u64) -> impl Iterator<Item = (&Arc<Record>, u64)> {
+        let behind = self.held.partition_point(|held| held.seq <= after);
+        self.held.range(behind.max(self.first_young(now_ms))..).filter_map(move |held| {
+            let record = held.record.as_ref()?;
+            (!self.is_dead(record, held.since_ms, now_ms)).then_some((record, held.since_ms))
+        })
     }
 
     /// The events after a position that may be for a client, up to the limits of an answer.

@@ -11,8 +11,10 @@ use super::epochs::Epochs;
 use super::history::{Found, Gone, History, HistoryLimits, Portion};
 use super::idempotency::{Answer, IdempotencyKeys, MOST};
 use super::wanted::{Hasher, Wanted};
-use super::{Acknowledge, Append, AppendError, Appended, Journal, JournalReport, ReadError, Reading, Told};
-use crate::event::{ClientKey, Continuity, Draft, Drafts, Gap, Now, Profile};
+use super::{
+    Acknowledge, Append, AppendError, Appended, Journal, JournalReport, Page, Published, Reading, Told,
+};
+use crate::event::{ClientKey, Continuity, Draft, Drafts, Gap, Now, Profile, StreamToken};
 use crate::shard::{After, Join, Missed, Newest, Resume};
 
 /// A [`Journal`] in memory.
@@ -74,7 +76,8 @@ impl State {
     fn place(&self, after: After, wanted: &Wanted, now: Now) -> (u64, Continuity) {
         let position = match after {
             After::Position(position) => Ok(position),
-            After::Earliest | After::Since(_) => Ok(0),
+            After::Earliest => Ok(0),
+            After::Since(unix_ms) => Ok(self.history.before_time(elapsed_at(unix_ms, now), self.newest)),
             After::Id(id) => self.epochs.position(id, self.newest),
         };
         match position {
@@ -91,12 +94,55 @@ impl State {
         let (position, continuity) = self.place(after, wanted, now);
         let Found { records, more_after } = self.history.after(position, wanted, portion, now.elapsed_ms);
         let (position, last) = (more_after.unwrap_or(self.newest), more_after.is_none());
-        let id = match (after, continuity) {
-            (After::Id(id), Continuity::Recovered) => id,
+        let id = match (after, continuity, records.first()) {
+            (After::Id(id), Continuity::Recovered, _) => id,
+            (_, Continuity::Recovered, Some(first)) => first.id.preceding(),
             _ => self.epochs.id(position),
         };
         Missed { records, position, id, last, continuity }
     }
+}
+
+impl State {
+    /// What is held of what is asked for, up to the limits of a page.
+    fn page(&self, reading: &Reading, wanted: &Wanted, now: Now) -> Page {
+        let (position, mut continuity) = self.place(reading.after, wanted, now);
+        if reading.is_everything()
+            && continuity == Continuity::Recovered
+            && self.history.has_dropped(position)
+        {
+            continuity = Continuity::Lost(Gap::Expired);
+        }
+        let (mut events, mut bytes, mut more_after) = (Vec::new(), 0_usize, None);
+        let mut looked_at = position;
+        for (looks, (record, since_ms)) in self.history.held_after(position, now.elapsed_ms).enumerate() {
+            let is_wanted = reading.wants(&record.target.to);
+            let is_full = events.len() >= reading.limit || bytes.saturating_add(record.size()) > PAGE_BYTES;
+            if looks >= PAGE_LOOKS || (is_wanted && is_full && !events.is_empty()) {
+                more_after = Some(looked_at);
+                break;
+            }
+            looked_at = record.position;
+            if is_wanted {
+                bytes = bytes.saturating_add(record.size());
+                let unix_ms = now.unix_ms.saturating_sub(now.elapsed_ms.saturating_sub(since_ms));
+                events.push(Published { record: record.clone(), unix_ms });
+            }
+        }
+        Page { events, next: more_after.map(|position| self.epochs.id(position)), continuity }
+    }
+}
+
+/// Bytes of the events on one page.
+const PAGE_BYTES: usize = 1 << 20;
+/// Maximum number of events that are looked at for one page, under the lock that publishers wait for.
+const PAGE_LOOKS: usize = 1_024;
+/// The token of no stream.
+const NOBODY: StreamToken = StreamToken { shard: u16::MAX, slot: u32::MAX, serial: u32::MAX };
+
+/// What the clock that counts from the start showed at a time in Unix ms; 0 before the start.
+fn elapsed_at(unix_ms: u64, now: Now) -> u64 {
+    now.elapsed_ms.saturating_sub(now.unix_ms.saturating_sub(unix_ms))
 }
 
 impl Journal for MemoryJournal {
@@ -163,8 +209,15 @@ impl Journal for MemoryJournal {
         MutexGuard::unlock_fair(state);
     }
 
-    fn read(&self, _: Reading, _: Now, done: Told) {
-        done(Err(ReadError::Unreadable));
+    fn read(&self, reading: Reading, now: Now, done: Told) {
+        let (profile, nobody) = (reading.profile(), self.ids.seal(NOBODY));
+        let wanted = Wanted::new(&profile, nobody, &self.hasher);
+        let mut gone = Gone::new();
+        let mut state = self.state.lock();
+        state.history.expire(now.elapsed_ms, &mut gone);
+        let page = state.page(&reading, &wanted, now);
+        drop(state);
+        done(Ok(page));
     }
 
     fn newest(&self) -> Newest {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::event::{Continuity, EventId, Pattern, Record};
+use crate::event::{Continuity, EventId, Pattern, Profile, Record, Selector, Topic};
 use crate::shard::After;
 
 /// A question about what history holds.
@@ -56,6 +56,23 @@ pub enum ReadError {
 pub type Told = Box<dyn FnOnce(Result<Page, ReadError>) + Send>;
 
 impl Reading {
+    /// Whether it asks for what goes to these.
+    pub(super) fn wants(&self, to: &Selector) -> bool {
+        let is_followed = |topic: &Topic| self.topics.iter().any(|pattern| pattern.matches(topic));
+        let is_named = || {
+            to.users.iter().any(|user| self.user.as_deref() == Some(user))
+                || to.sessions.iter().any(|session| self.session.as_deref() == Some(session))
+                || to.topics.iter().any(is_followed)
+        };
+        self.is_everything() || (!to.everyone && is_named())
+    }
+
+    /// A client that would be sent what it asks for.
+    pub(super) fn profile(&self) -> Profile {
+        let [user, session] = [&self.user, &self.session].map(|name| name.as_deref().map(Into::into));
+        Profile { user, session, topics: self.topics.iter().cloned().collect(), ..Profile::default() }
+    }
+
     /// Whether it asks for everything.
     pub fn is_everything(&self) -> bool {
         self.user.is_none() && self.session.is_none() && self.topics.is_empty()

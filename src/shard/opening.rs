@@ -171,7 +171,8 @@ impl<S> Shard<S> {
         if !plain {
             return None;
         }
-        let mut subscription = Subscription::from_head(&head, settings.parameters, &settings.topics).ok()?;
+        let mut subscription =
+            Subscription::from_head(&head, settings.parameters, &settings.topics, now).ok()?;
         let peer = settings.proxies.client(self.connections.meta(slot)?.peer, &head);
         let cross_origin = settings.cors.judge(head.only_field("origin"));
         let decision = match &self.judge {
@@ -209,14 +210,19 @@ impl<S> Shard<S> {
         match last_event_id {
             LastEventId::None => self.go_live(slot, Gap::None, now),
             LastEventId::Invalid => self.go_live(slot, Gap::Invalid, now),
-            LastEventId::Id(id) => {
-                self.connections.join(slot);
-                self.ask(slot, After::Id(id));
-            }
+            LastEventId::Id(id) => self.begin_after(slot, After::Id(id)),
+            LastEventId::Earliest => self.begin_after(slot, After::Earliest),
+            LastEventId::Since(unix_ms) => self.begin_after(slot, After::Since(unix_ms)),
         }
         if self.settings.watch {
             self.effects.extend(self.client(slot).map(Effect::Connected));
         }
+    }
+
+    /// Starts a stream with what history holds.
+    fn begin_after(&mut self, slot: u32, after: After) {
+        self.connections.join(slot);
+        self.ask(slot, after);
     }
 
     /// Starts a stream without a position in history at the position of this shard.

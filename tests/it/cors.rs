@@ -65,7 +65,7 @@ fn refusals() -> Vec<(u16, String)> {
         (417, format!("POST {EVENTS} {host}{{}}Expect: tea\r\nContent-Length: 5\r\n\r\n")),
         (404, format!("GET /nothing {host}{{}}\r\n")),
         (404, "GET /nothing HTTP/1.0\r\n{}\r\n".to_owned()),
-        (405, format!("GET {EVENTS} {host}{{}}\r\n")),
+        (405, format!("DELETE {EVENTS} {host}{{}}\r\n")),
         (501, format!("BREW /api/sse {host}{{}}\r\n")),
         (403, "GET /api/sse HTTP/1.1\r\nHost: evil.example\r\n{}\r\n".to_owned()),
         (406, format!("GET /api/sse {host}{{}}Accept: text/html\r\n\r\n")),

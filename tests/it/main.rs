@@ -31,6 +31,7 @@ mod payload;
 mod pipeline;
 mod publisher;
 mod publishing;
+mod reading;
 mod resume;
 mod routes;
 mod server;

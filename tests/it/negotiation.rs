@@ -28,7 +28,7 @@ fn options_says_which_methods_there_are() {
     let mut connection = server.connect();
     for (path, methods) in [
         ("/api/sse", &["GET", "HEAD", "OPTIONS"][..]),
-        ("/api/sse/events", &["POST", "OPTIONS"]),
+        ("/api/sse/events", &["GET", "HEAD", "POST", "OPTIONS"]),
         ("/api/sse/stats", &["GET", "HEAD", "OPTIONS"]),
         ("/api/sse/users", &["GET", "HEAD", "OPTIONS"]),
         ("/api/sse/users/ada", &["GET", "HEAD", "DELETE", "OPTIONS"]),

@@ -108,7 +108,7 @@ const JSON: &str = "Content-Type: application/json\r\n";
 const NDJSON: &str = "Content-Type: application/x-ndjson\r\n";
 
 /// Requests to an open server, and what must come of them: path as described, method, target, fields, body, status.
-const OPEN: [(&str, &str, &str, &str, &str, u16); 36] = [
+const OPEN: [(&str, &str, &str, &str, &str, u16); 39] = [
     ("/api/sse", "HEAD", "/api/sse?topic=a.*", "", "", 200),
     ("/api/sse", "OPTIONS", "/api/sse", "", "", 204),
     ("/api/sse", "GET", "/api/sse?topic=a..b", "", "", 400),
@@ -127,6 +127,9 @@ const OPEN: [(&str, &str, &str, &str, &str, u16); 36] = [
     (EVENTS, "POST", EVENTS, JSON, "{", 400),
     (EVENTS, "POST", EVENTS, "Content-Type: text/plain\r\n", "x", 415),
     (EVENTS, "POST", EVENTS, JSON, r#"{"data":1,"more":2}"#, 422),
+    (EVENTS, "GET", "/api/sse/events?limit=2", "", "", 200),
+    (EVENTS, "GET", "/api/sse/events?after=7-1&topic=a.*&user=ada&session=s", "", "", 200),
+    (EVENTS, "GET", "/api/sse/events?limit=none", "", "", 400),
     ("/api/sse/stats", "GET", "/api/sse/stats", "", "", 200),
     ("/api/sse/stats", "GET", "/api/sse/stats", "Host: evil.example\r\n", "", 403),
     ("/api/sse/users", "GET", "/api/sse/users", "", "", 200),
@@ -162,9 +165,10 @@ const OPEN: [(&str, &str, &str, &str, &str, u16); 36] = [
 ];
 
 /// What somebody without a token, and then somebody without permission, is refused.
-const CLOSED: [(&str, &str, &str); 10] = [
+const CLOSED: [(&str, &str, &str); 11] = [
     ("/api/sse", "GET", "/api/sse?topic=secret"),
     (EVENTS, "POST", EVENTS),
+    (EVENTS, "GET", EVENTS),
     ("/api/sse/stats", "GET", "/api/sse/stats"),
     ("/metrics", "GET", "/metrics"),
     ("/api/sse/users", "GET", "/api/sse/users"),

@@ -83,8 +83,8 @@ fn a_method_that_a_path_does_not_take_is_405_and_names_those_it_takes() {
     for (method, path, allow) in [
         ("POST", "/api/sse", "GET, HEAD, OPTIONS"),
         ("DELETE", "/api/sse", "GET, HEAD, OPTIONS"),
-        ("GET", "/api/sse/events", "POST, OPTIONS"),
-        ("PUT", "/api/sse/events", "POST, OPTIONS"),
+        ("DELETE", "/api/sse/events", "GET, HEAD, POST, OPTIONS"),
+        ("PUT", "/api/sse/events", "GET, HEAD, POST, OPTIONS"),
         ("PATCH", "/api/sse/stats", "GET, HEAD, OPTIONS"),
         ("DELETE", "/api/sse/users", "GET, HEAD, OPTIONS"),
         ("POST", "/api/sse/users/ada", "GET, HEAD, DELETE, OPTIONS"),

@@ -19,6 +19,7 @@ mod drain;
 mod file;
 mod folder;
 mod follower;
+mod history;
 mod idle;
 mod log;
 mod options;

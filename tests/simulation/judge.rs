@@ -95,7 +95,8 @@ impl World {
             };
             let head = request.head().expect("a sound head");
             let asked =
-                Subscription::from_head(&head, Parameters::All, &self.settings.topics).expect("a stream");
+                Subscription::from_head(&head, Parameters::All, &self.settings.topics, Now::default())
+                    .expect("a stream");
             let decision = match self.fate.u32(..10) {
                 0 => denied(),
                 1 => Decision::Refused(Refusal::Auth),

@@ -2,7 +2,7 @@
 
 use super::address::{put_target, target};
 use super::input::{Input, put_block, put_number};
-use crate::event::{Draft, Record, Target};
+use crate::event::{Draft, EncodedFields, Record, Target};
 
 /// An event that is to be appended.
 #[derive(Clone, Copy, Debug)]
@@ -80,19 +80,12 @@ impl From<Stored> for Draft {
 impl Stored {
     /// The name of the event.
     pub fn name(&self) -> &str {
-        let name = self.lines().find_map(|line| line.strip_prefix("event: "));
-        name.unwrap_or("message")
+        EncodedFields::of(&self.fields).name()
     }
 
     /// Its data: JSON, or the lines of a text.
     pub fn data(&self) -> String {
-        let lines: Vec<&str> = self.lines().filter_map(|line| line.strip_prefix("data: ")).collect();
-        lines.join("\n")
-    }
-
-    fn lines(&self) -> impl Iterator<Item = &str> {
-        // Not `lines`, which would take away a CR at an end.
-        std::str::from_utf8(&self.fields).unwrap_or_default().split('\n')
+        EncodedFields::of(&self.fields).data().into_owned()
     }
 }
 

@@ -109,7 +109,12 @@ fn decide_stream(shared: &Shared, request: &KeptHead, peer: IpAddr, unix_ms: u64
         Verdict::Undecided(_) => return Decision::Refused(Refusal::Auth),
     };
     let Ok(head) = request.head() else { return Decision::Refused(Refusal::Auth) };
-    match Subscription::from_head(&head, shared.access.parameters(), &shared.settings.topics) {
+    match Subscription::from_head(
+        &head,
+        shared.access.parameters(),
+        &shared.settings.topics,
+        shared.clock.now(),
+    ) {
         Ok(asked) => permit(&shared.access, identity, &head, peer, &asked),
         Err(problem) => Decision::Denied(problem),
     }

@@ -6,7 +6,9 @@
 
 mod accepting;
 mod body_total;
+mod history;
 mod http_connection;
+mod media_type;
 mod online;
 mod outcome;
 mod problems;

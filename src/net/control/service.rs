@@ -9,13 +9,16 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use super::body_total::BodyShare;
+use super::history;
+use super::media_type::{JSON, is_batch, unsupported};
 use super::online;
 use super::outcome::Outcome;
 use super::problems::{overloaded, problem, unavailable};
 use crate::access::{PublishGrant, RateLimit};
 use crate::api::{
-    AskedFields, Cors, CrossOrigin, ListenerKind, Problem, Response, Route, Scope, StreamGrant, Subscription,
-    TestEvent, browser_client, framing_of, holds_browser_client, idempotency_key, openapi, write_head,
+    AskedFields, Cors, CrossOrigin, HistoryQuery, ListenerKind, Problem, Response, Route, Scope, StreamGrant,
+    Subscription, TestEvent, browser_client, framing_of, holds_browser_client, idempotency_key, openapi,
+    write_head,
 };
 use crate::event::{Framing, JsonError, Now, Publication, Refusal, ServerEvent, Target};
 use crate::http::prefers_open_metrics;
@@ -66,6 +69,8 @@ pub(super) enum Task {
     Preflight { allow: &'static str, cross_origin: CrossOrigin, asked: Box<AskedFields> },
     /// Report all metrics.
     Metrics(Format),
+    /// Read what history holds.
+    History(Box<HistoryQuery>),
     /// Serve the browser client, unless the client has this version.
     BrowserClient { is_held: bool },
     /// Anything else, without a body.
@@ -88,7 +93,6 @@ impl Task {
     }
 }
 
-const JSON: &str = "application/json";
 /// The name of an unknown route.
 pub(super) const NO_ROUTE: &str = "none";
 
@@ -198,7 +202,8 @@ impl Service {
         match route {
             Route::Stream | Route::StreamHead => {
                 let topics = &self.shared.settings.topics;
-                let subscription = Subscription::from_head(head, self.shared.access.parameters(), topics)?;
+                let subscription =
+                    Subscription::from_head(head, self.shared.access.parameters(), topics, now)?;
                 let grant = self.shared.access.permit(identity, &subscription)?;
                 if route == Route::StreamHead {
                     return Ok(Task::Route(route));
@@ -217,6 +222,9 @@ impl Service {
                 false => Ok(Task::Test(Box::new(PublishGrant::new(identity, peer)))),
                 true => Err(unsupported(JSON, JSON)),
             },
+            Route::History => {
+                Ok(Task::History(Box::new(HistoryQuery::parse(head.query.unwrap_or_default())?)))
+            }
             Route::BrowserClient => Ok(Task::BrowserClient { is_held: holds_browser_client(head) }),
             Route::Metrics if prefers_open_metrics(head) => Ok(Task::Metrics(Format::OpenMetrics)),
             Route::Metrics => Ok(Task::Metrics(Format::Text)),
@@ -260,6 +268,10 @@ impl Service {
                 self.shared.metrics(format, move |text| later(answer(text)));
                 Ok(Outcome::Later)
             }
+            Task::History(query) => {
+                history::read(&*self.shared.journal, *query, now, later);
+                Ok(Outcome::Later)
+            }
             Task::BrowserClient { is_held } => Ok(Outcome::Answer(browser_client(is_held))),
             Task::Route(route) => self.answer(route, later),
         }
@@ -296,7 +308,12 @@ impl Service {
                 // An id that is not one of ours belongs to no stream.
                 Err(_) => Response::json(200, &json!({ "disconnected": 0 })),
             },
-            Route::Stream | Route::Publish | Route::Test | Route::Metrics | Route::BrowserClient => {
+            Route::Stream
+            | Route::Publish
+            | Route::Test
+            | Route::Metrics
+            | Route::History
+            | Route::BrowserClient => {
                 return Err(Problem::new(500, "not a plain answer"));
             }
         }))
@@ -445,29 +462,6 @@ struct Accepted {
 
 fn text(body: &[u8]) -> Result<&str, Problem> {
     std::str::from_utf8(body).map_err(|_| Problem::new(400, "the body is not UTF-8"))
-}
-
-/// Whether the body is a batch, by its type (415 for any other).
-fn is_batch(head: &Head<'_>) -> Result<bool, Problem> {
-    if head.field("content-encoding").is_some_and(|coding| !coding.eq_ignore_ascii_case(b"identity")) {
-        return Err(
-            Problem::new(415, "the body must not be encoded").with_field("Accept-Encoding", "identity")
-        );
-    }
-    let value = head.field("content-type").unwrap_or_default();
-    let media_type = value.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
-    if media_type.eq_ignore_ascii_case(b"application/json") {
-        Ok(false)
-    } else if media_type.eq_ignore_ascii_case(b"application/x-ndjson") {
-        Ok(true)
-    } else {
-        Err(unsupported("application/json or application/x-ndjson", "application/json, application/x-ndjson"))
-    }
-}
-
-/// The error for a body that is not what it `must` be; `accepted` is also the value of the `Accept` field.
-fn unsupported(must: &str, accepted: &'static str) -> Problem {
-    Problem::new(415, format!("the body must be {must}")).with_field("Accept", accepted)
 }
 
 fn options(allow: &'static str) -> Response {
