@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { gzipSync } from "node:zlib";
 
 /** Bytes, minified and gzipped. */
-const LIMIT = 4672;
+const LIMIT = 4736;
 
 const module = readFileSync(new URL("dist/client.js", import.meta.url));
 const size = gzipSync(module, { level: 9 }).length;

@@ -178,7 +178,7 @@ export class FanfareClient<E = SSEEvents> {
     // The watchdog starts now: a token function may never resolve.
     this.#feed();
     this.#set({ status: "connecting", ...NOT_OPEN, ...changes });
-    const { token, headers, withCredentials = false } = this.#options;
+    const { token, headers, withCredentials = false, from } = this.#options;
     const sink: StreamSink = {
       // A handler may close the stream while one chunk is dispatched: the rest of that chunk is dropped.
       alive: () => run === this.#run && this.#feed(),
@@ -192,8 +192,9 @@ export class FanfareClient<E = SSEEvents> {
       const bearer = typeof token === "function" ? await token() : token;
       if (run !== this.#run) return;
       const { id } = this.#position;
+      const begin = id ? {} : { [from === "earliest" ? "lastEventId" : "since"]: from };
       if (this.#isNative()) {
-        const url = streamUrl(this.#options, { lastEventId: id, access_token: bearer });
+        const url = streamUrl(this.#options, { lastEventId: id, ...begin, access_token: bearer });
         this.#native = openEventSource(url, withCredentials, sink);
         for (const type of BUILT_IN) this.#native.listen(type);
         for (const key of this.#handlers.keys()) if (key[0] === ":") this.#native.listen(key.slice(1));
@@ -204,7 +205,7 @@ export class FanfareClient<E = SSEEvents> {
       if (bearer) fields.set("Authorization", `Bearer ${bearer}`);
       if (id) fields.set("Last-Event-ID", octets(id));
       const credentials = withCredentials ? "include" : "same-origin";
-      this.#stream = openFetch(streamUrl(this.#options), { headers: fields, credentials }, sink);
+      this.#stream = openFetch(streamUrl(this.#options, begin), { headers: fields, credentials }, sink);
     } catch (error) {
       // The token function failed, or the URL or a header is invalid.
       if (run === this.#run) this.#lost(new SSEError(`not asked: ${error}`));
@@ -231,7 +232,7 @@ export class FanfareClient<E = SSEEvents> {
   #connection(payload: ConnectionPayload, id: string | undefined): void {
     this.#drawn = payload.status !== "connected";
     if (this.#drawn) return;
-    const isLost = this.#position.id !== "" && payload.recovered === false;
+    const isLost = !!(this.#position.id || this.#options.from) && payload.recovered === false;
     // What a server goes on after is nothing new, whatever its text.
     this.#position.moveTo(id, id);
     const reset = { reason: payload.reason ?? "unknown", lastEventId: this.#position.id };

@@ -42,6 +42,11 @@ export interface ClientOptions {
   pauseWhenHidden?: number;
   /** Go on after this event. */
   lastEventId?: string;
+  /**
+   * Where to begin without a position: with all that the server's history holds (`"earliest"`), or with what was published since a
+   * time ago (`"10m"`; ms, s, m, h, d) or since Unix ms. `onReset` tells where history has dropped some of it. Default: what comes from now on.
+   */
+  from?: "earliest" | (string & {}) | number;
   /** Keep the position in `sessionStorage`, under the address or the key that a text is, so that a reload resumes. */
   persist?: boolean | string;
   /**
@@ -88,12 +93,12 @@ export class SSEError extends Error {
 }
 
 /** The address of the stream with all that the options add to its query, and what else is not empty. */
-export function streamUrl(options: ClientOptions, more: Record<string, string | null | undefined> = {}): string {
+export function streamUrl(options: ClientOptions, more: Record<string, string | number | null | undefined> = {}): string {
   const url = new URL(options.url ?? "/api/sse", globalThis.location?.href);
   const query = url.searchParams;
   for (const topic of options.topics ?? []) query.append("topic", topic);
   const { userId, sessionId } = options;
-  for (const [name, value] of Object.entries({ userId, sessionId, ...more })) if (value) query.set(name, value);
+  for (const [name, value] of Object.entries({ userId, sessionId, ...more })) if (value) query.set(name, value as string);
   for (const [key, value] of Object.entries(options.meta ?? {})) query.set(`meta.${key}`, value);
   return url.href;
 }

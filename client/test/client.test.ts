@@ -56,6 +56,26 @@ describe("a stream", () => {
     expect(told).toMatchObject({ resets: [], opens: 1, closes: 0, errors: [] });
   });
 
+  test("begins in history where it has no position, and tells what is missing there", async () => {
+    for (const [from, query] of [["earliest", "?lastEventId=earliest"], ["10m", "?since=10m"], [1790000000000, "?since=1790000000000"]] as const) {
+      const { told } = await begun({ from });
+      expect([last().url.search, last().lastEventId]).toEqual([query, null]);
+      last().open("1-3", { recovered: false, reason: "expired" }).event("1-4", 4);
+      await settle();
+      expect(told).toMatchObject({ data: [4], resets: [{ reason: "expired", lastEventId: "1-3" }] });
+      // From then on it has a position.
+      last().end();
+      await after(60_000);
+      expect([last().url.search, last().lastEventId]).toEqual(["", "1-4"]);
+    }
+    const { told } = await begun({ from: "earliest" });
+    last().open("1-0", { recovered: true }).event("1-1", 1);
+    await settle();
+    expect(told).toMatchObject({ data: [1], resets: [] });
+    await begun({ from: "earliest", lastEventId: "1-7" });
+    expect([last().url.search, last().lastEventId]).toEqual(["", "1-7"]);
+  });
+
   test("is one, however often it is asked for, and ends for good", async () => {
     const { client, told } = await begun();
     client.connect();

@@ -42,6 +42,11 @@ export interface ClientOptions {
     pauseWhenHidden?: number;
     /** Go on after this event. */
     lastEventId?: string;
+    /**
+     * Where to begin without a position: with all that the server's history holds (`"earliest"`), or with what was published since a
+     * time ago (`"10m"`; ms, s, m, h, d) or since Unix ms. `onReset` tells where history has dropped some of it. Default: what comes from now on.
+     */
+    from?: "earliest" | (string & {}) | number;
     /** Keep the position in `sessionStorage`, under the address or the key that a text is, so that a reload resumes. */
     persist?: boolean | string;
     /**
@@ -79,4 +84,4 @@ export declare class SSEError extends Error {
     constructor(message: string, status?: number, final?: boolean, wait?: number);
 }
 /** The address of the stream with all that the options add to its query, and what else is not empty. */
-export declare function streamUrl(options: ClientOptions, more?: Record<string, string | null | undefined>): string;
+export declare function streamUrl(options: ClientOptions, more?: Record<string, string | number | null | undefined>): string;
