@@ -94,7 +94,7 @@ impl Committer {
         }
         self.publish(publications, now);
         if self.next_sync(now).is_some_and(|time| time.is_zero()) {
-            self.hand_over();
+            self.hand_over(now);
         }
         if taken.is_end {
             self.close();
@@ -102,8 +102,12 @@ impl Committer {
         !taken.is_end
     }
 
-    /// Gives what the kernel holds to the one who syncs. It takes one thing at a time: while it is busy, this waits for it.
-    fn hand_over(&mut self) {
+    /// Gives what the kernel holds to the one who syncs, or later, if that is still busy with what it had before.
+    fn hand_over(&mut self, now: Now) {
+        if self.to_sync.is_full() {
+            self.unsynced_ms = Some(now.elapsed_ms);
+            return;
+        }
         self.unsynced_ms = None;
         if let Some(unsynced) = self.appender.as_mut().and_then(Appender::unsynced) {
             // It ends only after this.

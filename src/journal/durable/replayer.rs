@@ -1,6 +1,6 @@
 //! The replayer: answers from disk what memory no longer holds.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::sync::Arc;
 
@@ -32,6 +32,8 @@ pub struct Replayer {
     questions: Receiver<Question>,
     /// Replays of streams that will ask on, the one that was read last at the end.
     going: VecDeque<(StreamToken, Replay)>,
+    /// Of streams that will ask on, the newest loss that they have been told of.
+    told: HashMap<StreamToken, u64>,
 }
 
 /// Where an answer begins.
@@ -43,6 +45,8 @@ struct Begin {
 
 /// Replays that are kept until their streams ask on. One that is not is begun anew, which costs a few reads.
 const GOING: usize = 256;
+/// Streams whose losses are remembered. Where there are more, all are forgotten: some are told of a loss again.
+const TOLD: usize = 1 << 16;
 /// Events in one piece.
 const RECORDS: usize = 1_024;
 /// Bytes of the events on one page.
@@ -50,7 +54,7 @@ const PAGE_BYTES: usize = 1 << 20;
 
 impl Replayer {
     pub(super) fn new(shared: Arc<Shared>, questions: Receiver<Question>) -> Self {
-        Self { shared, questions, going: VecDeque::new() }
+        Self { shared, questions, going: VecDeque::new(), told: HashMap::new() }
     }
 
     pub(super) fn run(mut self, clock: &dyn Clock) {
@@ -115,7 +119,12 @@ impl Replayer {
             }
         };
         let mut replay = self.replay(*token, profile, begin.position);
-        let is_whole = replay.is_whole();
+        let told = match after {
+            After::Position(_) => self.told.get(token).copied().unwrap_or(0),
+            _ => 0,
+        };
+        let known_lost = replay.known_lost();
+        let is_whole = known_lost <= begin.position.max(told);
         let budget_of_piece =
             Budget { bytes: *budget, records: RECORDS, through: newest, ..Budget::default() };
         let piece = replay.next(budget_of_piece, now.unix_ms);
@@ -129,7 +138,14 @@ impl Replayer {
         if !is_cut && position < newest {
             self.keep(*token, replay);
         }
-        self.send(resume, (records, position), continuity, portion, now);
+        if self.send(resume, (records, position), continuity, portion, now) {
+            self.told.remove(token);
+        } else {
+            if self.told.len() >= TOLD {
+                self.told.clear();
+            }
+            self.told.insert(*token, known_lost.max(told));
+        }
     }
 
     /// The replay that a stream goes on with, or a new one.
@@ -171,7 +187,7 @@ impl Replayer {
         self.shared.record(stored)
     }
 
-    /// Sends a piece, with the end of the answer where memory has it and there is room for it.
+    /// Sends a piece, with the end of the answer where memory has it and there is room for it. Whether that is all.
     fn send(
         &self,
         resume: &Resume,
@@ -179,7 +195,7 @@ impl Replayer {
         continuity: Continuity,
         portion: Portion,
         now: Now,
-    ) {
+    ) -> bool {
         let Resume { token, after, profile, .. } = resume;
         let profile = profile.as_deref().unwrap_or(&self.shared.nobody);
         let bytes = records.iter().map(|record| record.size()).sum();
@@ -201,6 +217,7 @@ impl Replayer {
         let id = self.greeting(*after, continuity, &records, position);
         let missed = Missed { records, position, id, last, continuity };
         self.shared.delivery.join(Join { token: *token, missed: Some(missed) });
+        last
     }
 
     /// The id in the greeting of a stream: see [`Missed::id`].
@@ -231,7 +248,7 @@ impl Replayer {
             Query::addressed(reading.user.as_deref(), reading.session.as_deref(), &reading.topics)
         };
         let mut replay = self.shared.reader.replay(query, begin.position);
-        let is_whole = replay.is_whole();
+        let is_whole = replay.known_lost() <= begin.position;
         let budget =
             Budget { bytes: PAGE_BYTES, records: reading.limit, through: newest, ..Budget::default() };
         let piece = replay.next(budget, now.unix_ms);

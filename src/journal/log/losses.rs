@@ -109,14 +109,12 @@ impl Losses {
         keyed.chain(matched).max().unwrap_or(0).max(self.anybody)
     }
 
-    /// A seq that was removed and not appended after that time: the largest that is known. `None` where all that was
-    /// removed was appended before.
+    /// A seq behind which everything stands that was appended at a time or later and was removed: the largest that is known,
+    /// where no segment that was begun before that time is held. `None` where nothing was removed.
     pub(super) fn removed_at(&self, unix_ms: u64) -> Option<u64> {
         let behind = self.removed.partition_point(|(_, begun)| *begun < unix_ms);
-        let (first, _) = *self.removed.get(behind)?;
-        // It may have been in the one before, too.
-        let before = behind.checked_sub(1).and_then(|at| self.removed.get(at));
-        Some(before.map_or(first, |(first, _)| *first) - 1)
+        // The last one that was begun before went on until the next was begun.
+        self.removed.get(behind.saturating_sub(1)).map(|(first, _)| first - 1)
     }
 
     /// Writes it to disk; what was written before stays until that is done.

@@ -95,9 +95,9 @@ impl Replay {
         Self { shared, query, after, known_lost, within: None }
     }
 
-    /// Whether nothing was lost that it would have read, when it began.
-    pub fn is_whole(&self) -> bool {
-        self.known_lost <= self.after
+    /// The newest event that it would have read, and that was lost when it began; 0 where there is none.
+    pub fn known_lost(&self) -> u64 {
+        self.known_lost
     }
 
     /// Up to where it has read.
