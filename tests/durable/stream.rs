@@ -18,6 +18,8 @@ pub(crate) struct Stream {
     /// The events that it got since it was last told of a gap, and where it began then.
     pub(crate) began: Option<EventId>,
     pub(crate) got: Vec<(EventId, usize, usize)>,
+    /// The newest event when it was told of a loss.
+    pub(crate) told: u64,
     /// Up to where the shard has sent it everything.
     pub(crate) position: u64,
 }
@@ -35,7 +37,16 @@ pub(crate) enum Phase {
 impl Stream {
     pub(crate) fn new(user: usize) -> Self {
         let token = StreamToken { shard: 0, slot: user as u32, serial: 0 };
-        Self { user, token, phase: Phase::Away, last_id: None, began: None, got: Vec::new(), position: 0 }
+        Self {
+            user,
+            token,
+            phase: Phase::Away,
+            last_id: None,
+            began: None,
+            got: Vec::new(),
+            told: 0,
+            position: 0,
+        }
     }
 
     pub(crate) fn profile(&self) -> Arc<Profile> {
