@@ -260,6 +260,9 @@ impl Config {
             |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'-' | b'_' | b'.' | b'~');
         let is_path = path.starts_with('/') && !path.ends_with('/') && path.bytes().all(is_plain);
         require(is_path, "base-path", "must begin with / and not end with it, and needs no escapes")?;
+        // Clients remove them before they ask.
+        let has_dots = path.split('/').any(|segment| matches!(segment, "." | ".."));
+        require(!has_dots, "base-path", "must not have segments of dots")?;
         require(path.len() <= MAX_BASE_PATH, "base-path", "must be at most 1024 bytes")?;
         let is_taken = RESERVED_PATHS.contains(&path.as_str()) || path.starts_with("/sse-test/");
         require(!is_taken, "base-path", "is taken")?;

@@ -45,7 +45,10 @@ impl TrustedProxies {
     /// all are trusted.
     fn last_foreign(&self, hops: impl Iterator<Item = Option<IpAddr>>) -> Hops {
         let mut seen = Hops::None;
-        for hop in hops {
+        for (number, hop) in hops.enumerate() {
+            if number == MAX_HOPS {
+                return Hops::Obscure;
+            }
             match hop.map(|address| address.to_canonical()) {
                 None => return Hops::Obscure,
                 Some(address) if self.has(address) => seen = Hops::Address(address),
@@ -55,6 +58,11 @@ impl TrustedProxies {
         seen
     }
 }
+
+/// Maximum number of trusted proxies on the way of a request. More are written by who wants to make work.
+const MAX_HOPS: usize = 32;
+/// Maximum length of what one proxy says in `Forwarded`, in bytes.
+const MAX_ELEMENT: usize = 1024;
 
 /// What a field says about the client.
 enum Hops {
@@ -72,14 +80,18 @@ fn addresses(field: &[u8]) -> impl Iterator<Item = Option<IpAddr>> {
 }
 
 /// The addresses in a `Forwarded` field, last first.
-fn nodes(field: &[u8]) -> Vec<Option<IpAddr>> {
-    let elements = std::str::from_utf8(field).ok().and_then(|text| split_unquoted(text, ','));
-    elements.map_or(vec![None], |elements| elements.into_iter().rev().map(node).collect())
+fn nodes(field: &[u8]) -> impl Iterator<Item = Option<IpAddr>> {
+    let elements = std::str::from_utf8(field).ok().and_then(|text| split_unquoted(text, b','));
+    let is_obscure = elements.is_none().then_some(None);
+    is_obscure.into_iter().chain(elements.unwrap_or_default().into_iter().rev().map(node))
 }
 
 /// The address in the only `for` of an element of `Forwarded`, quoted where it is an IPv6 address or has a port.
 fn node(element: &str) -> Option<IpAddr> {
-    let pairs = split_unquoted(element, ';')?.into_iter().filter_map(|pair| pair.split_once('='));
+    if element.len() > MAX_ELEMENT {
+        return None;
+    }
+    let pairs = split_unquoted(element, b';')?.into_iter().filter_map(|pair| pair.split_once('='));
     let mut nodes = pairs.filter(|(name, _)| name.trim().eq_ignore_ascii_case("for"));
     let node = nodes.next().filter(|_| nodes.next().is_none())?.1.trim();
     address(node.strip_prefix('"').and_then(|node| node.strip_suffix('"')).unwrap_or(node))
@@ -87,14 +99,20 @@ fn node(element: &str) -> Option<IpAddr> {
 
 /// Splits at a separator, except within a quoted string (RFC 9110, 5.6.4): a client may have chosen its contents, such
 /// as the host. `None` if a quoted string does not end.
-fn split_unquoted(text: &str, separator: char) -> Option<Vec<&str>> {
-    let (mut quoted, mut escaped) = (false, false);
-    let parts = text.split(|character| {
-        quoted ^= character == '"' && !escaped;
-        escaped = quoted && !escaped && character == '\\';
-        character == separator && !quoted
-    });
-    let parts = parts.collect();
+fn split_unquoted(text: &str, separator: u8) -> Option<Vec<&str>> {
+    let (mut quoted, mut escaped, mut start, mut parts) = (false, false, 0, Vec::new());
+    for (at, byte) in text.bytes().enumerate() {
+        if quoted {
+            quoted = byte != b'"' || escaped;
+            escaped = byte == b'\\' && !escaped;
+        } else if byte == b'"' {
+            (quoted, escaped) = (true, false);
+        } else if byte == separator {
+            parts.push(&text[start..at]);
+            start = at + 1;
+        }
+    }
+    parts.push(&text[start..]);
     (!quoted).then_some(parts)
 }
 
@@ -169,5 +187,26 @@ mod tests {
         for (peer, fields, expected) in cases {
             assert_eq!(client(peer, fields), expected, "{peer} {fields:?}");
         }
+    }
+
+    #[test]
+    fn a_way_of_too_many_proxies_is_the_word_of_nobody() {
+        let by = |count: usize| format!("1.2.3.4{}", ", 10.0.0.1".repeat(count));
+        for name in ["X-Forwarded-For", "Forwarded"] {
+            let field = |count: usize| match name {
+                "Forwarded" => format!("Forwarded: for={}\r\n", by(count).replace(", ", ", for=")),
+                _ => format!("{name}: {}\r\n", by(count)),
+            };
+            assert_eq!(client("10.0.0.1", &field(31)), "1.2.3.4", "{name}");
+            for count in [32, 33, 1_000] {
+                assert_eq!(client("10.0.0.1", &field(count)), "10.0.0.1", "{name}: {count}");
+            }
+        }
+        let host = |length: usize| format!("Forwarded: host=\"{}\";for=1.2.3.4\r\n", "a,".repeat(length / 2));
+        assert_eq!(client("10.0.0.1", &host(900)), "1.2.3.4");
+        assert_eq!(client("10.0.0.1", &host(1_100)), "10.0.0.1");
+        // What precedes the last one that is not trusted is anybody's.
+        let before = format!("X-Forwarded-For: {}, 1.2.3.4\r\n", by(1_000));
+        assert_eq!(client("10.0.0.1", &before), "1.2.3.4");
     }
 }

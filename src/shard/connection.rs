@@ -85,7 +85,7 @@ impl<S> Connection<S> {
     pub(super) fn is_idle(&self, tape: &Tape) -> bool {
         let waits = match self.phase() {
             Phase::Streaming { cursor } => *cursor == tape.end(),
-            Phase::Joining { greeting: Greeting::Sent } => true,
+            Phase::Joining { greeting: Greeting::Sent, .. } => true,
             _ => false,
         };
         waits && self.outbox.is_none()

@@ -22,7 +22,7 @@ impl<S: Write> Shard<S> {
         self.replays.done(slot, token.serial, spent);
         // The stream may have ended in the meantime.
         let connection = self.connections.by_token(token);
-        let Some(&Phase::Joining { greeting }) = connection.map(|connection| connection.phase()) else {
+        let Some(&Phase::Joining { greeting, .. }) = connection.map(|connection| connection.phase()) else {
             return;
         };
         let Some(mut missed) = missed else { return self.end_unanswered(slot, greeting, now) };
@@ -127,7 +127,11 @@ impl<S> Shard<S> {
             let Ask { slot, serial, after, .. } = ask;
             let token = connections.token_of(slot, serial);
             let profile = connections.listed(slot).and_then(|connection| connection.profile.clone());
-            let budget = self.settings.replay_budget();
+            let taken = match connections.listed(slot).map(|connection| connection.phase()) {
+                Some(Phase::Joining { taken, .. }) => *taken,
+                _ => 0,
+            };
+            let budget = self.settings.replay_budget(taken);
             self.effects.push(Effect::Resume(Resume { token, after, profile, budget, effort }));
         }
     }
@@ -138,7 +142,7 @@ impl<S> Shard<S> {
         let timeout_ms = self.settings.connection_timeout.as_millis() as u64;
         for (slot, serial) in self.replays.take_overdue(now.elapsed_ms.saturating_sub(timeout_ms)) {
             let connection = self.connections.by_serial(slot, serial);
-            if let Some(&Phase::Joining { greeting }) = connection.map(|connection| connection.phase()) {
+            if let Some(&Phase::Joining { greeting, .. }) = connection.map(|connection| connection.phase()) {
                 self.end_unanswered(slot, greeting, now);
             }
         }

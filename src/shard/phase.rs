@@ -23,9 +23,10 @@ pub(super) enum Phase {
     /// It is not decided yet who its request is from.
     Deciding(Box<Undecided>),
     /// It waits for history: for its turn, or for the journal's answer.
-    Joining { greeting: Greeting },
-    /// It is being sent a part of history. Once its outbox is written, it asks for what follows this position.
-    Replaying { after: u64, greeting: Greeting },
+    Joining { greeting: Greeting, taken: u8 },
+    /// It is being sent a part of history. Once its outbox is written, it asks for what follows this position. It has taken
+    /// so many parts, or more.
+    Replaying { after: u64, greeting: Greeting, taken: u8 },
     /// It gets events as they are published; `cursor` is its offset on the tape of its framing.
     Streaming { cursor: u64 },
     /// It is behind. Once its outbox is written, it joins again after this position.
@@ -85,7 +86,7 @@ impl Phase {
     /// Whether it is a stream that has been greeted.
     pub(super) fn is_greeted(&self) -> bool {
         match self {
-            Self::Joining { greeting } | Self::Replaying { greeting, .. } => *greeting == Greeting::Sent,
+            Self::Joining { greeting, .. } | Self::Replaying { greeting, .. } => *greeting == Greeting::Sent,
             Self::Streaming { .. } | Self::Lagging { .. } => true,
             _ => false,
         }

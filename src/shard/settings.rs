@@ -84,9 +84,12 @@ impl Settings {
         self.retry.max(MIN_REFUSAL_RETRY).mul_f64(1.0 + 3.0 * chance).min(MAX_REFUSAL_RETRY)
     }
 
-    /// Bytes of history that a stream takes at once while it catches up.
-    pub(super) fn replay_budget(&self) -> usize {
-        self.max_backlog.min(256 * 1024)
+    /// Bytes of history that a stream is given at once while it catches up: the more parts it has taken, the more, from 16 to
+    /// 256 KiB. What is queued for a stream that does not read is held though history may have dropped it; so such a
+    /// stream holds little.
+    pub(super) fn replay_budget(&self, taken: u8) -> usize {
+        let doubled = u32::from(taken) / PARTS;
+        self.max_backlog.min(FIRST_PART << doubled.min(4))
     }
 
     /// Bytes in progress to all streams before the next publication waits.
@@ -94,6 +97,12 @@ impl Settings {
         self.max_backlog as u64 / 2
     }
 }
+
+/// Bytes of the first parts of history that a stream is given.
+const FIRST_PART: usize = 16 * 1024;
+/// Parts of one size that a stream takes before they are doubled. The first two sizes are more than the kernel takes for a
+/// stream that does not read.
+const PARTS: u32 = 8;
 
 const MIN_REFUSAL_RETRY: Duration = Duration::from_secs(1);
 const MAX_REFUSAL_RETRY: Duration = Duration::from_secs(24 * 60 * 60);

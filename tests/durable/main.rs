@@ -10,7 +10,9 @@ mod content;
 #[expect(dead_code, reason = "the tests of the log use all of it")]
 mod disk;
 mod inbox;
+mod judging;
 mod model;
+mod seen;
 mod stream;
 mod world;
 
@@ -18,7 +20,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use world::{Seen, World};
+use seen::Seen;
+use world::World;
 
 /// Steps of one run.
 const STEPS: usize = 400;

@@ -1,112 +1,54 @@
 //! Everything together, and what is checked of it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use fanfare::event::{ClientKey, Continuity, Draft, EventId, Gap, Now, Record};
+use fanfare::event::{ClientKey, Continuity, Draft, EventId, Now, Record};
 use fanfare::journal::durable::{DurableLog, DurableOptions, Opened, SyncPolicy};
 use fanfare::journal::log::{LogOptions, Opening};
 use fanfare::journal::{
     Acknowledge, Append, AppendError, Appended, Delivery, HistoryLimits, IdempotencyKey, Journal as _,
-    Reading,
 };
 use fanfare::shard::{After, Command, Join, Missed};
 
 use crate::disk::{Ending, Fault, SimulatedDisk};
 use crate::inbox::{Inbox, Sender};
+use crate::judging::place;
 use crate::model::{Batch, Model, Outcome, To, USERS, identity};
+use crate::seen::Seen;
 use crate::stream::{Phase, Stream};
 
 type Acknowledged = Arc<Mutex<Vec<(usize, Result<Appended, AppendError>)>>>;
 
 pub(crate) struct World {
-    random: fastrand::Rng,
-    disk: SimulatedDisk,
-    log_options: LogOptions,
-    options: DurableOptions,
-    now: Now,
-    inbox: Arc<Inbox>,
-    is_open: Arc<AtomicBool>,
-    opened: Option<Opened>,
-    streams: Vec<Stream>,
-    model: Model,
-    acknowledged: Acknowledged,
+    pub(crate) random: fastrand::Rng,
+    pub(crate) disk: SimulatedDisk,
+    pub(crate) log_options: LogOptions,
+    pub(crate) options: DurableOptions,
+    pub(crate) now: Now,
+    pub(crate) inbox: Arc<Inbox>,
+    pub(crate) is_open: Arc<AtomicBool>,
+    pub(crate) opened: Option<Opened>,
+    pub(crate) streams: Vec<Stream>,
+    pub(crate) model: Model,
+    pub(crate) acknowledged: Acknowledged,
     /// The newest id that was acknowledged or seen.
-    top: Option<EventId>,
+    pub(crate) top: Option<EventId>,
     /// The batch that was published with a key last.
-    keys: BTreeMap<String, usize>,
+    pub(crate) keys: BTreeMap<String, usize>,
     /// Batches before this are of earlier processes.
-    first_of_process: usize,
+    pub(crate) first_of_process: usize,
     /// The epoch in which this process publishes.
-    epoch: u64,
+    pub(crate) epoch: u64,
     /// Faults that had hit something when a process began.
-    hits: usize,
+    pub(crate) hits: usize,
     /// The oldest event that was held when this process began.
-    oldest_at_start: u64,
+    pub(crate) oldest_at_start: u64,
     /// A sync or a write has failed for good in this process.
-    has_failed: bool,
+    pub(crate) has_failed: bool,
     pub(crate) seen: Seen,
-}
-
-/// What has happened, so that runs in which nothing does are not taken for good ones.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Seen {
-    acknowledged: u64,
-    refused: u64,
-    failed: u64,
-    repeats: u64,
-    crashes: u64,
-    power_failures: u64,
-    lost_tails: u64,
-    recovered: u64,
-    expired: u64,
-    epochs: u64,
-    replayed: u64,
-    live: u64,
-    removed: u64,
-}
-
-impl Seen {
-    pub(crate) fn add(&mut self, other: &Self) {
-        for (sum, part) in self.counts_mut().into_iter().zip(other.clone().counts_mut()) {
-            *sum += *part;
-        }
-    }
-
-    pub(crate) fn assert_much_happened(&mut self) {
-        let least = *self.counts_mut().into_iter().min().expect("counts");
-        assert!(least >= 10, "hardly anything happened of something: {self:?}");
-    }
-
-    fn counts_mut(&mut self) -> [&mut u64; 13] {
-        let Self { acknowledged, refused, failed, repeats, crashes, power_failures, lost_tails, .. } = self;
-        let Self { recovered, expired, epochs, replayed, live, removed, .. } = self;
-        [
-            acknowledged,
-            refused,
-            failed,
-            repeats,
-            crashes,
-            power_failures,
-            lost_tails,
-            recovered,
-            expired,
-            epochs,
-            replayed,
-            live,
-            removed,
-        ]
-    }
-}
-
-fn before(id: EventId) -> EventId {
-    EventId { seq: id.seq - 1, ..id }
-}
-
-fn place(id: EventId) -> (u64, u64) {
-    (id.epoch, id.seq)
 }
 
 impl World {
@@ -179,7 +121,7 @@ impl World {
         }
     }
 
-    fn opened(&mut self) -> &mut Opened {
+    pub(crate) fn opened(&mut self) -> &mut Opened {
         self.opened.as_mut().expect("an open journal")
     }
 
@@ -419,148 +361,6 @@ impl World {
         self.streams[at].phase = if last { Phase::Live } else { Phase::Behind(position) };
     }
 
-    fn greet(&mut self, at: usize, after: After, missed: &Missed) {
-        match (after, missed.continuity) {
-            (After::Id(id), Continuity::Recovered) => {
-                self.seen.recovered += 1;
-                assert_eq!(missed.id, id, "it goes on where it was");
-                let stream = &mut self.streams[at];
-                stream.last_id = Some(id);
-                if stream.began.is_none() {
-                    stream.began = Some(id);
-                }
-                return;
-            }
-            (_, Continuity::Recovered) => {}
-            (_, Continuity::Lost(gap)) => self.judge_loss(at, after, gap),
-        }
-        let begin = missed.records.first().map_or(missed.id, |first| before(first.id));
-        if let (After::Since(unix_ms), Continuity::Recovered) = (after, missed.continuity) {
-            self.judge_since(at, unix_ms, begin);
-        }
-        if let (After::Earliest, Continuity::Recovered) = (after, missed.continuity) {
-            self.judge_since(at, 0, begin);
-        }
-        // Who is told of a loss fetches its state anew, in which all is that was published before.
-        let told = match missed.continuity {
-            Continuity::Recovered => 0,
-            Continuity::Lost(_) => self.opened().journal.newest().position,
-        };
-        let stream = &mut self.streams[at];
-        (stream.began, stream.last_id, stream.told) = (Some(begin), Some(begin), told);
-        stream.got.clear();
-    }
-
-    /// Nothing of what was published since then stands before the beginning.
-    fn judge_since(&mut self, at: usize, unix_ms: u64, begin: EventId) {
-        let user = self.streams[at].user;
-        for batch in &self.model.batches {
-            if let Outcome::Acknowledged(first, _) = batch.outcome
-                && batch.ttl_ms.is_none()
-                && batch.to.is_for(user)
-                && batch.published_ms >= unix_ms
-            {
-                assert!(
-                    place(first) > place(begin),
-                    "{user}: {batch:?} was published since {unix_ms}: {begin}"
-                );
-            }
-        }
-    }
-
-    /// A stream is told that it has lost something: has it?
-    fn judge_loss(&mut self, at: usize, after: After, gap: Gap) {
-        let position = match after {
-            After::Id(id) => id.seq,
-            After::Position(position) => position,
-            After::Earliest | After::Since(_) => 0,
-        };
-        let user = self.streams[at].user;
-        match gap {
-            Gap::Expired => {
-                self.seen.expired += 1;
-                let oldest = self.oldest();
-                // Who follows a pattern that begins with a wildcard is told of what any topic has lost.
-                let may_want = |batch: &Batch| {
-                    batch.to.is_for(user) || (user == USERS - 1 && matches!(batch.to, To::Topic(_)))
-                };
-                let is_removed = |batch: &Batch| match batch.outcome {
-                    Outcome::Acknowledged(first, last) => last.seq > position && first.seq < oldest,
-                    // Where something was lost or not finished, nobody knows whom it was for.
-                    Outcome::Open | Outcome::Lost => true,
-                    Outcome::Refused => false,
-                };
-                let is_told = |batch: &Batch| {
-                    is_removed(batch)
-                        && (may_want(batch) || !matches!(batch.outcome, Outcome::Acknowledged(..)))
-                };
-                let some = self.model.batches.iter().any(is_told);
-                assert!(some, "{user} has lost nothing after {after:?}; the oldest is {oldest}");
-            }
-            Gap::Epoch | Gap::Future => {
-                self.seen.epochs += 1;
-                let After::Id(id) = after else { panic!("{gap:?} after {after:?}") };
-                let is_lost =
-                    |batch: &Batch| batch.outcome == Outcome::Lost || batch.outcome == Outcome::Open;
-                let what = self.model.seen.get(&place(id)).map(|(number, _)| &self.model.batches[*number]);
-                assert!(what.is_none_or(is_lost), "{id} is there: {what:?}");
-            }
-            other => panic!("{other:?}"),
-        }
-    }
-
-    fn receive(&mut self, at: usize, record: &Record) {
-        let (number, of_batch) = identity(record);
-        let batch = &self.model.batches[number];
-        let same = *self.model.seen.entry(place(record.id)).or_insert((number, of_batch));
-        assert_eq!(same, (number, of_batch), "{} is another event than before", record.id);
-        assert!(!matches!(batch.outcome, Outcome::Refused), "{number} was refused, and is sent");
-        if let Outcome::Acknowledged(first, last) = batch.outcome {
-            assert_eq!(record.id.seq, first.seq + of_batch as u64);
-            assert_eq!(last.epoch, record.id.epoch);
-        }
-        if self.top.is_none_or(|top| place(top) < place(record.id)) {
-            self.top = Some(record.id);
-        }
-        let stream = &mut self.streams[at];
-        let is_next = stream.last_id.is_none_or(|last| place(last) < place(record.id));
-        assert!(is_next, "user {at} gets {} behind {:?}", record.id, stream.last_id);
-        stream.last_id = Some(record.id);
-        stream.got.push((record.id, number, of_batch));
-    }
-
-    /// Whether a stream has everything up to where it is. What was published before it was told of a loss may have been
-    /// removed before it came to that.
-    fn check(&self, at: usize, oldest: u64) {
-        let stream = &self.streams[at];
-        let Some(began) = stream.began else { return };
-        let upto = match stream.phase {
-            // It has what was in the inbox.
-            Phase::Live => self.top,
-            _ => stream.last_id,
-        };
-        let Some(upto) = upto else { return };
-        let got: Vec<(u64, u64)> = stream.got.iter().map(|(id, ..)| place(*id)).collect();
-        for (number, batch) in self.model.batches.iter().enumerate() {
-            let Outcome::Acknowledged(first, _) = batch.outcome else { continue };
-            // What has a life of its own may have been over when it was read.
-            if batch.ttl_ms.is_some() || !batch.to.is_for(stream.user) {
-                continue;
-            }
-            for of_batch in 0..batch.count as u64 {
-                let id = (first.epoch, first.seq + of_batch);
-                let is_told = id.1 <= stream.told && id.1 < oldest;
-                if id > place(began) && id <= place(upto) && !is_told {
-                    assert!(
-                        got.binary_search(&id).is_ok(),
-                        "user {at} lacks {id:?} of {number}; began {began}, is {:?} at {upto}",
-                        stream.phase,
-                    );
-                }
-            }
-        }
-    }
-
     fn open(&mut self) {
         let opening = Opening { unix_ms: self.now.unix_ms, epoch: self.now.unix_ms, hash_key: [1, 2] };
         loop {
@@ -591,13 +391,13 @@ impl World {
         self.oldest_at_start = self.oldest();
     }
 
-    fn current_epoch(&mut self) -> u64 {
+    pub(crate) fn current_epoch(&mut self) -> u64 {
         let now = self.now;
         self.opened().journal.report(now).epoch
     }
 
     /// The oldest event that is held.
-    fn oldest(&mut self) -> u64 {
+    pub(crate) fn oldest(&mut self) -> u64 {
         let now = self.now;
         let events = self.opened().journal.report(now).events;
         self.opened().journal.newest().position + 1 - events
@@ -626,78 +426,6 @@ impl World {
         self.acknowledged.lock().unwrap_or_else(PoisonError::into_inner).clear();
         while self.inbox.next().is_some() {}
         self.streams.iter_mut().for_each(Stream::leave);
-    }
-
-    /// What was acknowledged or seen is there after a start, unless a power failure may have taken it.
-    fn judge_start(&mut self, is_power: bool) {
-        let newest = self.opened().journal.newest();
-        let epoch_before = self.epoch;
-        self.epoch = self.current_epoch();
-        let may_lose = (is_power && self.options.sync != SyncPolicy::Always) || self.has_failed;
-        self.has_failed = false;
-        if may_lose {
-            self.judge_survivors();
-        }
-        let Some(top) = self.top else { return };
-        let is_lost = newest.id.seq < top.seq || newest.id.epoch < top.epoch;
-        assert!(!is_lost || may_lose, "{top} was seen, and {newest:?} is there");
-        if !is_lost {
-            // A fault may have hit the file that says how it ended.
-            let is_doubtful = may_lose || self.disk.hit().len() > self.hits;
-            self.hits = self.disk.hit().len();
-            assert!(self.epoch == epoch_before || is_doubtful, "nothing was lost, and an epoch begins");
-            return;
-        }
-        assert!(self.epoch > top.epoch, "what was seen is lost, and its epoch goes on");
-        self.seen.lost_tails += 1;
-        self.top = Some(newest.id);
-    }
-
-    /// What a power failure has taken, as far as that can be read.
-    fn judge_survivors(&mut self) {
-        let held = self.held();
-        let (now_ms, oldest) = (self.now.unix_ms, self.oldest());
-        let newest = self.opened().journal.newest().position;
-        for batch in &mut self.model.batches {
-            let Outcome::Acknowledged(first, last) = batch.outcome else { continue };
-            if batch.ttl_ms.is_some() || last.seq < oldest {
-                // Nobody knows.
-                batch.outcome = if batch.ttl_ms.is_some() { Outcome::Open } else { batch.outcome };
-                continue;
-            }
-            if last.seq <= newest && now_ms >= batch.published_ms + self.log_options.max_age_ms {
-                // It is too old to be read.
-                batch.outcome = Outcome::Open;
-                continue;
-            }
-            let is_there = |seq: &u64| held.contains(&(first.epoch, *seq));
-            let count = (first.seq..=last.seq).filter(is_there).count();
-            assert!(count == 0 || count == batch.count, "{batch:?} is whole or not there at all");
-            if count == 0 {
-                batch.outcome = Outcome::Lost;
-            }
-        }
-    }
-
-    /// All that is held, whomever it is for.
-    fn held(&mut self) -> BTreeSet<(u64, u64)> {
-        let (mut held, mut after, now) = (BTreeSet::new(), After::Earliest, self.now);
-        loop {
-            let page = Arc::new(Mutex::new(None));
-            let told = page.clone();
-            let reading = Reading { after, user: None, session: None, topics: Vec::new(), limit: 50 };
-            let done =
-                Box::new(move |read| *told.lock().unwrap_or_else(PoisonError::into_inner) = Some(read));
-            self.opened().journal.read(reading, now, done);
-            self.opened().replayer.turn(now);
-            let read = page.lock().unwrap_or_else(PoisonError::into_inner).take().expect("an answer");
-            let page = read.expect("a page");
-            held.extend(page.events.iter().map(|event| place(event.record.id)));
-            match page.next {
-                Some(next) => after = After::Id(next),
-                None => return held,
-            }
-        }
     }
 
     fn close_and_open(&mut self) {

@@ -180,7 +180,10 @@ fn absurd_values_are_refused_whichever_way_they_come() {
         assert_refused(command(&["--config", file.path()]), option);
     }
     let long = format!("/{}", "a".repeat(1024));
-    assert_refused(command(&["--base-path", &long]), "base-path");
+    // No client can ask for a path with dots: it removes them first.
+    for path in [&*long, "/a/../b", "/./a", "/a/..", "/."] {
+        assert_refused(command(&["--base-path", path]), "base-path");
+    }
 }
 
 #[test]

@@ -89,15 +89,14 @@ impl Reader {
     /// The seq behind which everything was appended at a time or later, in ms since the Unix epoch. Where that was removed,
     /// it is one behind which it began, and [`has_lost`](Self::has_lost) says whether something is missing.
     pub fn before_time(&self, unix_ms: u64) -> io::Result<u64> {
-        let (segment, first) = {
+        let segment = {
             let segments = self.shared.segments.read();
             let behind = segments.partition_point(|segment| segment.unix_ms < unix_ms);
-            let segment = behind.checked_sub(1).and_then(|at| segments.get(at)).cloned();
-            (segment, segments.front().map_or(1, |segment| segment.first))
+            behind.checked_sub(1).and_then(|at| segments.get(at)).cloned()
         };
         let Some(segment) = segment else {
-            let removed = self.shared.losses.lock().removed_at(unix_ms);
-            return Ok(removed.unwrap_or(first - 1));
+            // Where nobody knows when what is gone was appended, all of it may have been since.
+            return Ok(self.shared.losses.lock().removed_at(unix_ms).unwrap_or(0));
         };
         let lookup = self.shared.lookup(&segment)?;
         let (marks, (end, last)) = (lookup.marks()?, lookup.end());

@@ -32,7 +32,10 @@ use crate::shard::{Arrival, Decision};
 
 /// Bytes of responses that may wait to be written, and number of responses that may be pending, before the next request
 /// of the connection is read.
-const MAX_WAITING: usize = 64 * 1024;
+const MAX_WAITING: usize = 16 * 1024;
+/// Maximum number of bytes that are read at once, but for a body: what is read and not processed is held while the client
+/// does not read its answers.
+const READ_AHEAD: usize = 16 * 1024;
 const MAX_AWAITED: usize = 256;
 /// Bytes that are read and discarded after the last response: a body well over the limit, but not so much that one
 /// client keeps the thread from others.
@@ -199,7 +202,11 @@ impl HttpConnection {
             if !self.readable || self.is_held_back() || reads == turn.most_reads {
                 return;
             }
-            match self.socket.read(input) {
+            let most = match self.phase {
+                Phase::Body | Phase::Closing { .. } => input.len(),
+                _ => input.len().min(READ_AHEAD),
+            };
+            match self.socket.read(&mut input[..most]) {
                 Ok(0) => {
                     self.readable = false;
                     // Half-closed: earlier requests still get their responses.
@@ -211,7 +218,7 @@ impl HttpConnection {
                 }
                 Ok(count) => {
                     // A short read: the socket is empty, and the next byte, or the end, causes a new edge.
-                    self.readable = count == input.len() || self.ends;
+                    self.readable = count == most || self.ends;
                     self.take(&input[..count], now);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.readable = false,

@@ -28,6 +28,9 @@ use super::super::table::ConnectionTable;
 use super::{Greeting, Partial, Phase, State, Undecided};
 
 /// The transitions. The caller knows that the connection exists.
+/// A stream that fell behind has taken what was queued for it: it counts as so many parts of history.
+const LAGGED: u8 = 16;
+
 impl<S> ConnectionTable<S> {
     /// `Head`: the request head is incomplete.
     pub(in crate::shard) fn await_head(&mut self, slot: u32, partial: Partial) {
@@ -41,24 +44,28 @@ impl<S> ConnectionTable<S> {
 
     /// `Head`, `Deciding` → `Joining`: the stream sent an id.
     pub(in crate::shard) fn join(&mut self, slot: u32) {
-        self.enter(slot, Phase::Joining { greeting: Greeting::Due });
+        self.enter(slot, Phase::Joining { greeting: Greeting::Due, taken: 0 });
     }
 
     /// `Replaying`, `Lagging` → `Joining`: everything queued is written. Returns the position after which the stream
     /// continues; `None` in any other state, which stays.
     pub(in crate::shard) fn rejoin(&mut self, slot: u32) -> Option<u64> {
-        let (after, greeting) = match *self.listed(slot)?.phase() {
-            Phase::Replaying { after, greeting } => (after, greeting),
-            Phase::Lagging { after } => (after, Greeting::Sent),
+        let (after, greeting, taken) = match *self.listed(slot)?.phase() {
+            Phase::Replaying { after, greeting, taken } => (after, greeting, taken.saturating_add(1)),
+            Phase::Lagging { after } => (after, Greeting::Sent, LAGGED),
             _ => return None,
         };
-        self.enter(slot, Phase::Joining { greeting });
+        self.enter(slot, Phase::Joining { greeting, taken });
         Some(after)
     }
 
     /// `Joining` → `Replaying`: a part of history is queued, up to this position.
     pub(in crate::shard) fn replay(&mut self, slot: u32, after: u64, greeting: Greeting) {
-        self.enter(slot, Phase::Replaying { after, greeting });
+        let taken = match self.listed(slot).map(|connection| connection.phase()) {
+            Some(Phase::Joining { taken, .. }) => *taken,
+            _ => 0,
+        };
+        self.enter(slot, Phase::Replaying { after, greeting, taken });
     }
 
     /// `Head`, `Deciding`, `Joining` → `Streaming`: nothing of history is missing.
@@ -100,7 +107,7 @@ impl<S> ConnectionTable<S> {
 fn is_allowed(from: &Phase, to: &Phase) -> bool {
     match to {
         Phase::Head(_) | Phase::Deciding(_) => matches!(from, Phase::Head(_)),
-        Phase::Joining { greeting: Greeting::Due } if from.is_unopened() => true,
+        Phase::Joining { greeting: Greeting::Due, .. } if from.is_unopened() => true,
         Phase::Joining { .. } => matches!(from, Phase::Replaying { .. } | Phase::Lagging { .. }),
         Phase::Replaying { .. } => matches!(from, Phase::Joining { .. }),
         Phase::Streaming { .. } => from.is_unopened() || matches!(from, Phase::Joining { .. }),
