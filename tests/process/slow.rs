@@ -1,6 +1,7 @@
 //! Clients that do not read: what they cost, and what becomes of them.
 
 use std::io::Write;
+use std::net::TcpStream;
 use std::thread;
 use std::time::Duration;
 
@@ -212,4 +213,53 @@ fn a_publisher_that_does_not_read_its_answers_disturbs_nobody() {
     let mut connection = server.connect();
     publish(&mut connection, 0..1, 10);
     assert!(stream.next().data.starts_with("{\"n\":0,"));
+}
+
+/// What a connection that does not read its answers makes the server hold: little, whatever it asks for.
+#[test]
+fn answers_that_are_not_read_cost_little_memory() {
+    const CONNECTIONS: usize = 200;
+    let _turn = alone();
+    let server = Server::start(&["--workers", "1"]);
+    let many = request("GET", "/api/sse/openapi.json", "", "").repeat(1_000);
+    let stuck = |_| {
+        let mut socket = server.connect().into_socket();
+        // Until the kernel on both sides is full.
+        socket.set_write_timeout(Some(Duration::from_millis(20))).expect("a timeout");
+        while socket.write_all(&many).is_ok() {}
+        socket
+    };
+    let _few: Vec<TcpStream> = (0..20).map(stuck).collect();
+    let before = memory(server.pid());
+    let _stuck: Vec<TcpStream> = (0..CONNECTIONS).map(stuck).collect();
+    let each = memory(server.pid()).saturating_sub(before) / CONNECTIONS;
+    println!("{each} bytes a connection");
+    // One answer of some 50 KiB may be under way; it was 152 KiB with all that was read ahead.
+    assert!(each < 110 * KIB, "{each} bytes a connection");
+}
+
+/// Streams that come back and do not read hold little of what history has dropped since.
+#[test]
+fn replays_that_are_not_read_cost_little_memory() {
+    const STREAMS: usize = 100;
+    let _turn = alone();
+    let server = Server::start(&["--workers", "1", "--history-bytes", "4MiB"]);
+    let mut connection = server.connect();
+    let mut publish_many = |of: u64| {
+        for first in (0..of).step_by(BATCH as usize) {
+            publish(&mut connection, first..first + BATCH, 2 * KIB);
+        }
+    };
+    publish_many(3_000);
+    let before = memory(server.pid());
+    let mut slow = Vec::new();
+    for _ in 0..STREAMS {
+        slow.push(stalled(&server, "?lastEventId=earliest"));
+        // Other events take the place in history of those that it was given.
+        publish_many(BATCH);
+    }
+    let each = memory(server.pid()).saturating_sub(before) / STREAMS;
+    println!("{each} bytes a stream");
+    // It was 168 KiB where each was given as much as one that reads.
+    assert!(each < 64 * KIB, "{each} bytes a stream");
 }
