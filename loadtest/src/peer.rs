@@ -48,6 +48,9 @@ pub(crate) struct Peer {
     /// Arguments that set its heartbeat interval, for which `{seconds}` stands.
     #[serde(default)]
     pub(crate) heartbeat: Vec<String>,
+    /// Arguments that keep its history in a folder, for which `{folder}` stands, and next to nothing in memory.
+    #[serde(default)]
+    pub(crate) archive: Vec<String>,
     /// Arguments that set the size of its history, for which `{bytes}` stands.
     #[serde(default)]
     pub(crate) history: Vec<String>,

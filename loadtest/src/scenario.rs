@@ -37,6 +37,8 @@ pub(crate) enum Scenario {
     Slow,
     /// Close all streams, publish 100 events, and reopen all with Last-Event-ID while publishing continues
     Herd,
+    /// The same from a history on disk: what was missed is not in memory
+    Archive,
     /// Reopen one stream that has missed 60 MB
     Replay,
     /// Restart the server with SIGTERM, with SIGKILL, and with a listening socket that is passed on, while streams reconnect as

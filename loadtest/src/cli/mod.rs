@@ -179,7 +179,7 @@ pub(crate) struct RunOptions {
     /// A file that describes another server; may be repeated. loadtest/peers has files for some servers
     #[arg(long, value_name = "FILE", value_parser = peer)]
     pub(crate) peer: Vec<Peer>,
-    /// Further arguments for fanfare, separated by spaces
+    /// Further arguments for fanfare, separated by spaces; {folder} is an empty folder for each server, removed at the end
     #[arg(long, value_name = "ARGS", default_value = "", allow_hyphen_values = true)]
     pub(crate) server_args: String,
     /// Further arguments for the floor, separated by spaces
@@ -274,6 +274,8 @@ Goals:
   its growth with the streams           loadtest run broadcast user --streams 1000,5000,19000
   what slow clients cost other clients  loadtest run slow --rate 5 --target fanfare
   time until all clients have caught up loadtest run herd --target fanfare
+  the same from a history on disk       loadtest run archive --target fanfare
+  cost of a history on disk             loadtest run ingress16 batch16 --target fanfare --server-args '--history-dir {folder}'
   latency of a large event              loadtest run large
   time of a replay of 60 MB             loadtest run replay --target fanfare
   cost of a restart                     loadtest run restart --target fanfare --streams 300,5000

@@ -41,6 +41,7 @@ const MAIN: &[(&str, &[&str])] = &[
     ("batch16", &["events_per_second"]),
     ("slow", &["p99_before_ms", "p99_ms", "memory_growth_bytes", "unread_bytes"]),
     ("herd", &["catch_up_seconds"]),
+    ("archive", &["catch_up_seconds"]),
     ("replay", &["replay_mb_per_second"]),
     (
         "restart",

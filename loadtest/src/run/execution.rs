@@ -24,6 +24,8 @@ const LINES: usize = 100;
 const BURST: u64 = 16;
 /// Events that the streams of `herd` have missed when they reconnect.
 const MISSED: u64 = 100;
+/// Events that the streams of `archive` have missed: several times what is held in memory of a history on disk.
+const ARCHIVED: u64 = 600;
 /// One stream in this many does not read.
 const STALLED: usize = 100;
 /// Payload in `slow`: it fills the kernel's buffers before the events end.
@@ -47,6 +49,8 @@ impl Scenario {
             Self::Batch | Self::Batch16 if peer.batch.is_none() => "its file has no [batch]",
             Self::Herd if !peer.resumes => "it does not resume",
             Self::Heartbeats if peer.heartbeat.is_empty() => "its file has no `heartbeat`",
+            Self::Archive if !peer.resumes => "it does not resume",
+            Self::Archive if peer.archive.is_empty() => "its file has no `archive`",
             Self::Replay if !peer.resumes => "it does not resume",
             Self::Replay if peer.history.is_empty() => "its file has no `history`",
             Self::Restart if peer.start.is_empty() => "it already runs",
@@ -65,6 +69,7 @@ impl Scenario {
             Self::Replay => {
                 peer.history.iter().map(|text| text.replace("{bytes}", &HISTORY_BYTES.to_string())).collect()
             }
+            Self::Archive => peer.archive.clone(),
             _ => Vec::new(),
         }
     }
@@ -113,6 +118,9 @@ impl Scenario {
             Self::Replay => return format!("1 stream, {}", events(options.events(self))),
             Self::Restart => format!("events of {bytes} B at {} a second while they come back", options.rate),
             Self::Herd => format!("{MISSED} events of {bytes} B missed, more at {} a second", options.rate),
+            Self::Archive => {
+                format!("{ARCHIVED} events of {bytes} B missed, more at {} a second", options.rate)
+            }
             Self::Heartbeats => format!("{:?}", options.duration),
             Self::Churn => {
                 format!("{CHURN_PER_SECOND} a second closed and opened, for {:?}", options.duration)
@@ -158,7 +166,8 @@ impl Scenario {
             Self::Replay => large::replay(stage, events),
             Self::Restart => restart::restart(stage, streams, options.rate),
             Self::Slow => slow(stage, streams, options.rate, events),
-            Self::Herd => herd(stage, streams, options),
+            Self::Herd => herd(stage, streams, options, MISSED),
+            Self::Archive => herd(stage, streams, options, ARCHIVED),
             Self::Heartbeats => heartbeats(stage, streams, options.duration),
             Self::Churn => churn(stage, streams, options),
             Self::Soak => soak(stage, streams, options.duration),
@@ -218,11 +227,11 @@ fn slow(stage: &mut Stage<'_>, streams: usize, rate: f64, events: u64) -> Result
     stage.wait_received()
 }
 
-fn herd(stage: &mut Stage<'_>, streams: usize, options: &RunOptions) -> Result<()> {
+fn herd(stage: &mut Stage<'_>, streams: usize, options: &RunOptions, missed: u64) -> Result<()> {
     stage.open(Audience::All, streams)?;
     stage.publish(Course::warm_up(WARM_UP))?;
     stage.disconnect()?;
-    stage.publish_unheard(Course::measured(Pace::Acknowledged, MISSED))?;
+    stage.publish_unheard(Course::measured(Pace::Acknowledged, missed))?;
     stage.watch();
     let began = clock::nanos();
     let cpu = stage.cpu_of(|stage| {

@@ -6,6 +6,7 @@ mod audience;
 mod course;
 mod execution;
 mod figures;
+mod folder;
 mod large;
 mod measure;
 mod restart;
@@ -29,6 +30,7 @@ use crate::result::Outcome;
 use crate::scenario::Scenario;
 use crate::stop::Stop;
 use access::Access;
+use folder::Folder;
 use stage::{Setting, Stage};
 
 struct Target {
@@ -137,6 +139,7 @@ fn play(options: &RunOptions, piece: &Piece, target: &Target, stop: &Stop) -> Re
         _ => "",
     };
     more.extend(own.split_ascii_whitespace().map(str::to_owned));
+    let _folder = Folder::name_in(&mut more)?;
     let access = scenario.is_secured().then(|| Access::new(peer)).transpose()?;
     more.extend(access.iter().flat_map(Access::arguments));
     let setting = Setting {
