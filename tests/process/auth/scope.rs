@@ -86,7 +86,7 @@ fn some_things_need_no_scope() {
             "{path} with a bad token"
         );
     }
-    for (path, method) in [("/api/sse", "PUT"), ("/api/sse/events", "GET"), ("/api/sse/stats", "POST")] {
+    for (path, method) in [("/api/sse", "PUT"), ("/api/sse/events", "DELETE"), ("/api/sse/stats", "POST")] {
         connection.request(method, path, "", "").problem(405);
     }
     for path in ["/", "/api", "/api/sse/", "/api/sse/nothing", "/api/sse/users/a/b", "/api/sse/stats/"] {
